@@ -1,0 +1,47 @@
+// Fd: owns a file descriptor; and the way to pass one to another process over a Unix socket (SCM_RIGHTS).
+#pragma once
+
+#include "vmm/base/result.hpp"
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gmemfs {
+
+/// Owner of one descriptor, closed in the destructor. Move-only. Not thread-safe.
+class Fd {
+public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd &operator=(Fd &&other) noexcept {
+        if (this != &other) {
+            reset();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    Fd(const Fd &) = delete;
+    Fd &operator=(const Fd &) = delete;
+    ~Fd() { reset(); }
+
+    int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+    int release() { return std::exchange(fd_, -1); }
+    void reset();
+    Result<Fd> duplicate() const; ///< with O_CLOEXEC. EMFILE, ENFILE, EBADF
+
+private:
+    int fd_ = -1;
+};
+
+/// Writes all of `bytes`, with `fds` attached to the first byte, to a connected Unix socket. EPIPE: the peer is gone.
+Result<void> send_with_fds(int socket, std::span<const std::byte> bytes, std::span<const Fd *const> fds);
+
+/// Reads exactly `bytes.size()` bytes and whatever descriptors come with them, each O_CLOEXEC.
+/// ECONNRESET: the peer closed before all had come. EPROTO: more descriptors than `most` came; all are closed.
+Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most);
+
+} // namespace gmemfs

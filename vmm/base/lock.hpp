@@ -1,0 +1,86 @@
+// Lock: mutexes that clang's -Wthread-safety understands; to other compilers they are std::mutex and std::shared_mutex.
+//
+// Every member that a lock protects says GUARDED_BY(lock_); a function that needs a lock held says REQUIRES(lock_).
+// The order in which locks are taken stands in docs/threads.md.
+#pragma once
+
+#include <mutex>
+#include <shared_mutex>
+
+#if defined(__clang__)
+#define GMEMFS_THREAD(x) __attribute__((x))
+#else
+#define GMEMFS_THREAD(x)
+#endif
+#define CAPABILITY(x) GMEMFS_THREAD(capability(x))
+#define SCOPED_CAPABILITY GMEMFS_THREAD(scoped_lockable)
+#define GUARDED_BY(x) GMEMFS_THREAD(guarded_by(x))
+#define REQUIRES(...) GMEMFS_THREAD(requires_capability(__VA_ARGS__))
+#define REQUIRES_SHARED(...) GMEMFS_THREAD(requires_shared_capability(__VA_ARGS__))
+#define ACQUIRE(...) GMEMFS_THREAD(acquire_capability(__VA_ARGS__))
+#define ACQUIRE_SHARED(...) GMEMFS_THREAD(acquire_shared_capability(__VA_ARGS__))
+#define RELEASE(...) GMEMFS_THREAD(release_capability(__VA_ARGS__))
+#define RELEASE_SHARED(...) GMEMFS_THREAD(release_shared_capability(__VA_ARGS__))
+#define RELEASE_GENERIC(...) GMEMFS_THREAD(release_generic_capability(__VA_ARGS__))
+#define EXCLUDES(...) GMEMFS_THREAD(locks_excluded(__VA_ARGS__))
+#define RETURN_CAPABILITY(x) GMEMFS_THREAD(lock_returned(x))
+
+namespace gmemfs {
+
+class CAPABILITY("mutex") Mutex {
+public:
+    void lock() ACQUIRE() { mutex_.lock(); }
+    void unlock() RELEASE() { mutex_.unlock(); }
+
+private:
+    std::mutex mutex_;
+};
+
+class CAPABILITY("shared mutex") SharedMutex {
+public:
+    void lock() ACQUIRE() { mutex_.lock(); }
+    void unlock() RELEASE() { mutex_.unlock(); }
+    void lock_shared() ACQUIRE_SHARED() { mutex_.lock_shared(); }
+    void unlock_shared() RELEASE_SHARED() { mutex_.unlock_shared(); }
+
+private:
+    std::shared_mutex mutex_;
+};
+
+/// Holds a Mutex for as long as it lives.
+class SCOPED_CAPABILITY Hold {
+public:
+    explicit Hold(Mutex &mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+    ~Hold() RELEASE() { mutex_.unlock(); }
+    Hold(const Hold &) = delete;
+    Hold &operator=(const Hold &) = delete;
+
+private:
+    Mutex &mutex_;
+};
+
+/// Holds a SharedMutex alone.
+class SCOPED_CAPABILITY HoldExclusive {
+public:
+    explicit HoldExclusive(SharedMutex &mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+    ~HoldExclusive() RELEASE() { mutex_.unlock(); }
+    HoldExclusive(const HoldExclusive &) = delete;
+    HoldExclusive &operator=(const HoldExclusive &) = delete;
+
+private:
+    SharedMutex &mutex_;
+};
+
+/// Holds a SharedMutex together with other readers.
+class SCOPED_CAPABILITY HoldShared {
+public:
+    explicit HoldShared(SharedMutex &mutex) ACQUIRE_SHARED(mutex) : mutex_(mutex) { mutex_.lock_shared(); }
+    ~HoldShared() RELEASE_GENERIC() { mutex_.unlock_shared(); }
+    HoldShared(const HoldShared &) = delete;
+    HoldShared &operator=(const HoldShared &) = delete;
+
+private:
+    SharedMutex &mutex_;
+};
+
+} // namespace gmemfs

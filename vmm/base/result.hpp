@@ -1,0 +1,105 @@
+// Result: a value or an Error; std::expected's interface, for compilers that lack it (g++ 12, clang 14, nvcc).
+//
+// Errors are values here: no exception crosses a layer. An Error carries what the user will see (an errno), what the
+// driver said (a CUresult, 0 where no driver was involved) and what was being done.
+#pragma once
+
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace gmemfs {
+
+/// What went wrong. A plain value; copying it costs an allocation only where `detail` is long.
+struct Error {
+    int code = EIO;            ///< errno that the user sees; never 0
+    int driver = 0;            ///< CUresult, 0 where the driver wasn't the cause
+    const char *doing = "";    ///< a literal: "map extent"
+    std::string detail = {};   ///< on what, and what to do about it; empty where `doing` says it all
+    std::string text() const;  ///< one line for people, with the errno's meaning and the CUresult's number
+};
+
+/// A value of type T, or an Error. Not thread-safe, like any value.
+template <typename T>
+class [[nodiscard]] Result {
+public:
+    // NOLINTNEXTLINE(google-explicit-constructor): returning a T or an Error is the point of the type
+    Result(T value) : has_value_(true) { new (&value_) T(std::move(value)); }
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(Error error) : has_value_(false) { new (&error_) Error(std::move(error)); }
+    Result(Result &&other) noexcept : has_value_(other.has_value_) {
+        if (has_value_) new (&value_) T(std::move(other.value_));
+        else new (&error_) Error(std::move(other.error_));
+    }
+    Result(const Result &) = delete;
+    Result &operator=(Result &&other) noexcept {
+        if (this != &other) {
+            this->~Result();
+            new (this) Result(std::move(other));
+        }
+        return *this;
+    }
+    Result &operator=(const Result &) = delete;
+    ~Result() {
+        if (has_value_) value_.~T();
+        else error_.~Error();
+    }
+
+    explicit operator bool() const { return has_value_; }
+    bool has_value() const { return has_value_; }
+    T &operator*() & { return check(), value_; }
+    const T &operator*() const & { return check(), value_; }
+    T &&operator*() && { return check(), std::move(value_); }
+    T *operator->() { return check(), &value_; }
+    const T *operator->() const { return check(), &value_; }
+    Error &error() { return assert(!has_value_), error_; }
+    const Error &error() const { return assert(!has_value_), error_; }
+
+private:
+    void check() const { assert(has_value_); }
+    union {
+        T value_;
+        Error error_;
+    };
+    bool has_value_;
+};
+
+/// Success, or an Error.
+template <>
+class [[nodiscard]] Result<void> {
+public:
+    Result() = default;
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(Error error) : error_(std::move(error)), has_value_(false) {}
+    explicit operator bool() const { return has_value_; }
+    bool has_value() const { return has_value_; }
+    void operator*() const { assert(has_value_); }
+    const Error &error() const { return assert(!has_value_), error_; }
+
+private:
+    Error error_ = {0, 0, "", {}};
+    bool has_value_ = true;
+};
+
+/// Aborts with a message, in release builds too: a programmer's error. Never for input from outside.
+#define GMEMFS_ASSERT(condition)                                                                                       \
+    ((condition) ? void(0)                                                                                             \
+                 : (void(std::fprintf(stderr, "ASSERT %s:%d: %s\n", __FILE__, __LINE__, #condition)), std::abort()))
+
+#define GMEMFS_TRY_NAMED(name, expression)                                                                             \
+    __extension__({                                                                                                    \
+        auto name = (expression);                                                                                      \
+        if (!name) return ::gmemfs::Error(std::move(name.error()));                                                    \
+        *std::move(name);                                                                                              \
+    })
+#define GMEMFS_TRY_COUNTED(counter, expression) GMEMFS_TRY_NAMED(try_##counter##_, expression)
+#define GMEMFS_TRY_EXPANDED(counter, expression) GMEMFS_TRY_COUNTED(counter, expression)
+/// The value of a Result, or a return of its Error from the calling function. Each use has a name of its own, so that
+/// nested uses pass -Wshadow.
+#define TRY(...) GMEMFS_TRY_EXPANDED(__COUNTER__, (__VA_ARGS__))
+
+} // namespace gmemfs
