@@ -30,7 +30,8 @@ inline constexpr std::uint32_t kLinksMax = 65000;
 inline constexpr std::size_t kRequestMax = 1 * MiB;
 /// A growing file asks for as much again as it has, up to this: bounded waste until the last close settles it.
 inline constexpr std::uint64_t kGrowthMax = 4 * GiB;
-/// Pinned chunk of the chunked copies, and how many are in flight (measured: 16 MiB reaches the bus, 1 MiB is 14 % below).
+/// Pinned chunk of the chunked copies, and how many are in flight (measured: 16 MiB reaches the bus, 1 MiB is 14 %
+/// below).
 inline constexpr std::size_t kChunkSize = 4 * MiB;
 inline constexpr std::size_t kChunksInFlight = 4;
 static_assert(kChunkSize >= kRequestMax);

@@ -16,11 +16,11 @@ namespace gmemfs {
 
 /// What went wrong. A plain value; copying it costs an allocation only where `detail` is long.
 struct Error {
-    int code = EIO;            ///< errno that the user sees; never 0
-    int driver = 0;            ///< CUresult, 0 where the driver wasn't the cause
-    const char *doing = "";    ///< a literal: "map extent"
-    std::string detail = {};   ///< on what, and what to do about it; empty where `doing` says it all
-    std::string text() const;  ///< one line for people, with the errno's meaning and the CUresult's number
+    int code = EIO;           ///< errno that the user sees; never 0
+    int driver = 0;           ///< CUresult, 0 where the driver wasn't the cause
+    const char *doing = "";   ///< a literal: "map extent"
+    std::string detail = {};  ///< on what, and what to do about it; empty where `doing` says it all
+    std::string text() const; ///< one line for people, with the errno's meaning and the CUresult's number
 };
 
 /// A value of type T, or an Error. Not thread-safe, like any value.
@@ -32,8 +32,10 @@ public:
     // NOLINTNEXTLINE(google-explicit-constructor)
     Result(Error error) : has_value_(false) { new (&error_) Error(std::move(error)); }
     Result(Result &&other) noexcept : has_value_(other.has_value_) {
-        if (has_value_) new (&value_) T(std::move(other.value_));
-        else new (&error_) Error(std::move(other.error_));
+        if (has_value_)
+            new (&value_) T(std::move(other.value_));
+        else
+            new (&error_) Error(std::move(other.error_));
     }
     Result(const Result &) = delete;
     Result &operator=(Result &&other) noexcept {
@@ -45,8 +47,10 @@ public:
     }
     Result &operator=(const Result &) = delete;
     ~Result() {
-        if (has_value_) value_.~T();
-        else error_.~Error();
+        if (has_value_)
+            value_.~T();
+        else
+            error_.~Error();
     }
 
     explicit operator bool() const { return has_value_; }

@@ -1,0 +1,112 @@
+#include "vmm/copier.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gmemfs {
+namespace {
+
+CUdeviceptr address(Slice slice) {
+    GMEMFS_ASSERT(slice.offset <= slice.extent->size());
+    GMEMFS_ASSERT(slice.length <= slice.extent->size() - slice.offset);
+    return slice.extent->address() + slice.offset;
+}
+
+} // namespace
+
+Result<Copier> Copier::create(Device &device) { return Copier(device, TRY(Stream::create(device))); }
+
+Copier::~Copier() {
+    // The stream must be idle before staging slots and callers' buffers go. Its error has no one left to go to.
+    if (stream_.get() != nullptr && device_.make_current()) device_.driver().cuStreamSynchronize(stream_.get());
+}
+
+Result<void> Copier::queue_write(Slice to, const std::byte *from) {
+    TRY(device_.make_current());
+    return device_.check(
+        device_.driver().cuMemcpyHtoDAsync(address(to), from, to.length, stream_.get()), "copy to device");
+}
+
+Result<void> Copier::queue_read(Slice from, std::byte *to) {
+    TRY(device_.make_current());
+    return device_.check(
+        device_.driver().cuMemcpyDtoHAsync(to, address(from), from.length, stream_.get()), "copy from device");
+}
+
+Result<void> Copier::queue_copy(Slice from, Slice to) {
+    GMEMFS_ASSERT(from.length == to.length);
+    TRY(device_.make_current());
+    return device_.check(
+        device_.driver().cuMemcpyDtoDAsync(address(to), address(from), to.length, stream_.get()), "copy on device");
+}
+
+Result<void> Copier::queue_zero(Slice slice) {
+    TRY(device_.make_current());
+    return device_.check(
+        device_.driver().cuMemsetD8Async(address(slice), 0, slice.length, stream_.get()), "clear device memory");
+}
+
+Result<void> Copier::wait() {
+    TRY(device_.make_current());
+    return device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
+}
+
+Result<Staging *> Copier::staging() {
+    if (!staging_) staging_.emplace(TRY(Staging::create(device_)));
+    return &*staging_;
+}
+
+Result<void> Copier::write(Slice to, std::span<const std::byte> from) {
+    GMEMFS_ASSERT(to.length == from.size());
+    Staging &staged = *TRY(staging());
+    TRY(wait()); // the slots are free
+    const std::size_t count = staged.slots().size();
+    std::size_t index = 0;
+    Result<void> queued;
+    for (std::uint64_t done = 0; queued && done < to.length; ++index) {
+        Staging::Slot &slot = staged.slots()[index % count];
+        const std::uint64_t part = std::min<std::uint64_t>(staged.chunk_size(), to.length - done);
+        if (index >= count) // the slot's last chunk must have left it
+            queued = device_.check(device_.driver().cuEventSynchronize(slot.done.get()), "wait for chunk");
+        if (!queued) break;
+        std::memcpy(slot.buffer.bytes().data(), from.data() + done, part);
+        queued = queue_write({to.extent, to.offset + done, part}, slot.buffer.bytes().data());
+        if (queued)
+            queued = device_.check(device_.driver().cuEventRecord(slot.done.get(), stream_.get()), "mark chunk");
+        done += part;
+    }
+    const Result<void> waited = wait(); // also after an error: the engine may still be reading the slots
+    if (!queued) return Error(queued.error());
+    if (!waited) return Error(waited.error());
+    return {};
+}
+
+Result<void> Copier::read(Slice from, std::span<std::byte> to) {
+    GMEMFS_ASSERT(from.length == to.size());
+    Staging &staged = *TRY(staging());
+    TRY(wait());
+    const std::size_t count = staged.slots().size();
+    const std::uint64_t chunk = staged.chunk_size();
+    const std::uint64_t chunks = (from.length + chunk - 1) / chunk;
+    const auto part = [&](std::uint64_t index) { return std::min<std::uint64_t>(chunk, from.length - index * chunk); };
+    Result<void> result;
+    // Chunk `index` is queued when chunk `index - count` has been taken out of the same slot.
+    for (std::uint64_t index = 0; result && index < chunks + count; ++index) {
+        Staging::Slot &slot = staged.slots()[index % count];
+        if (index >= count && index - count < chunks) {
+            result = device_.check(device_.driver().cuEventSynchronize(slot.done.get()), "wait for chunk");
+            if (!result) break;
+            std::memcpy(to.data() + (index - count) * chunk, slot.buffer.bytes().data(), part(index - count));
+        }
+        if (index >= chunks) continue;
+        result = queue_read({from.extent, from.offset + index * chunk, part(index)}, slot.buffer.bytes().data());
+        if (result)
+            result = device_.check(device_.driver().cuEventRecord(slot.done.get(), stream_.get()), "mark chunk");
+    }
+    const Result<void> waited = wait();
+    if (!result) return Error(result.error());
+    if (!waited) return Error(waited.error());
+    return {};
+}
+
+} // namespace gmemfs
