@@ -1,0 +1,89 @@
+// Namespace: names and directories. Every operation is atomic: it happens whole or not at all.
+#pragma once
+
+#include "fuse/core/inode.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace gmemfs {
+
+using InodeRef = std::shared_ptr<Inode>;
+
+/// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
+/// an inode without names is gone at the last forget, and its memory when the last holder lets go.
+class Namespace {
+public:
+    explicit Namespace(const Credentials &owner, mode_t root_mode, timespec now);
+
+    InodeRef root() const { return root_; }
+    /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
+    Result<InodeRef> find(InodeId id) const EXCLUDES(tree_);
+
+    /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG.
+    Result<InodeRef> lookup(InodeId parent, std::string_view name) EXCLUDES(tree_);
+    /// The kernel dropped `lookups` references.
+    void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
+
+    /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
+    /// told the directory. A set-group-ID directory hands its group down. EEXIST, ENOENT (the directory is removed).
+    using Prepare = std::function<void(Inode &made, const Inode &directory)>;
+    Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
+        const Prepare &prepare) EXCLUDES(tree_);
+    /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
+    /// name).
+    Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
+    Result<void> unlink(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_); ///< EISDIR
+    Result<void> rmdir(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);  ///< ENOTDIR, ENOTEMPTY
+    enum class RenameMode { replace, no_replace, exchange };
+    /// EINVAL: a directory into itself. EEXIST, ENOTEMPTY, EISDIR, ENOTDIR as rename(2) has them.
+    Result<void> rename(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
+        timespec now) EXCLUDES(tree_);
+
+    struct Entry {
+        std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
+        const std::string &name;
+        InodeRef inode;
+    };
+    /// Calls visit for ".", ".." and each entry whose cookie is greater than `after`, until it returns false; entries
+    /// made or removed meanwhile may or may not be seen, all others exactly once. ENOTDIR.
+    Result<void> list(InodeId directory, std::uint64_t after, const std::function<bool(const Entry &)> &visit)
+        EXCLUDES(tree_);
+    /// For readdirplus: one lookup more of an inode that list() has shown.
+    void count_lookup(const InodeRef &inode) EXCLUDES(tree_);
+
+    std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
+    std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+
+private:
+    struct Directory {
+        InodeId parent;
+        std::map<std::uint64_t, std::pair<std::string, InodeRef>> by_cookie;
+        std::unordered_map<std::string_view, std::uint64_t> cookies; // the views are of by_cookie's strings
+    };
+    struct Node {
+        InodeRef inode;
+        std::uint64_t lookups = 0;
+        std::unique_ptr<Directory> directory; // of a directory
+    };
+
+    Result<Directory *> directory(InodeId id) REQUIRES_SHARED(tree_);
+    Result<Node *> child(Directory &directory, std::string_view name) REQUIRES_SHARED(tree_);
+    void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
+    void remove(Directory &directory, std::string_view name) REQUIRES(tree_);
+    void drop_if_unused(InodeId id, InodeRef &last) REQUIRES(tree_);
+
+    mutable SharedMutex tree_;
+    std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
+    InodeRef root_;
+    InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
+    std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
+    std::uint64_t orphans_ GUARDED_BY(tree_) = 0;
+};
+
+} // namespace gmemfs
