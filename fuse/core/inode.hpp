@@ -102,6 +102,8 @@ public:
     std::atomic<int> opens = 0;
 
 private:
+    void drop_privileges() REQUIRES(mutex_);
+
     const InodeId id_;
     const mode_t type_;
     dev_t device_number_ = 0;

@@ -47,36 +47,47 @@ public:
 
     struct Entry {
         std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
-        const std::string &name;
-        InodeRef inode;
+        std::string_view name;
+        const Inode &inode;
     };
-    /// Calls visit for ".", ".." and each entry whose cookie is greater than `after`, until it returns false; entries
-    /// made or removed meanwhile may or may not be seen, all others exactly once. ENOTDIR.
-    Result<void> list(InodeId directory, std::uint64_t after, const std::function<bool(const Entry &)> &visit)
+    enum class Visit {
+        stop,            ///< no room for this entry: it was not taken
+        next,            ///< taken
+        next_and_lookup, ///< taken, and counted as one lookup (readdirplus)
+    };
+    /// Shows ".", ".." and each entry whose cookie is greater than `after`. Entries made or removed meanwhile may be
+    /// seen or not, all others exactly once. `visit` runs under the tree lock: it calls nothing of this class. ENOTDIR.
+    Result<void> list(InodeId directory, std::uint64_t after, const std::function<Visit(const Entry &)> &visit)
         EXCLUDES(tree_);
-    /// For readdirplus: one lookup more of an inode that list() has shown.
-    void count_lookup(const InodeRef &inode) EXCLUDES(tree_);
 
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
 
 private:
+    struct Named {
+        std::string name;
+        InodeRef inode;
+    };
     struct Directory {
         InodeId parent;
-        std::map<std::uint64_t, std::pair<std::string, InodeRef>> by_cookie;
+        std::map<std::uint64_t, Named> by_cookie;
         std::unordered_map<std::string_view, std::uint64_t> cookies; // the views are of by_cookie's strings
     };
     struct Node {
         InodeRef inode;
-        std::uint64_t lookups = 0;
-        std::unique_ptr<Directory> directory; // of a directory
+        std::atomic<std::uint64_t> lookups = 0;         // raised under the lock held shared
+        std::unique_ptr<Directory> directory = nullptr; // of a directory
     };
 
-    Result<Directory *> directory(InodeId id) REQUIRES_SHARED(tree_);
-    Result<Node *> child(Directory &directory, std::string_view name) REQUIRES_SHARED(tree_);
+    Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
+    static Named *child(Directory &directory, std::string_view name); // null: no such name
+    Node &add_node(const InodeRef &inode) REQUIRES(tree_);
     void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
-    void remove(Directory &directory, std::string_view name) REQUIRES(tree_);
-    void drop_if_unused(InodeId id, InodeRef &last) REQUIRES(tree_);
+    void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
+    InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
+    Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
+    bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
+    void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
 
     mutable SharedMutex tree_;
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
