@@ -39,6 +39,19 @@ public:
     Result<void> write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) EXCLUDES(layout_);
     /// All or nothing. New bytes read as zeros. ENOSPC, EFBIG. Where nothing is exported, one extent is left.
     Result<void> resize(Copiers &copiers, std::uint64_t new_size) EXCLUDES(layout_);
+    /// Memory for [offset, offset + length), as posix_fallocate(3) has it. `keep`: the size stays, and the memory past
+    /// it stays the file's until it is truncated. ENOSPC, EFBIG.
+    enum class SizeMode { keep, extend };
+    Result<void> allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode)
+        EXCLUDES(layout_);
+    /// Zeros in what the file has of [offset, offset + length); whole granules past the end go back to the device.
+    Result<void> punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// Copies on the device, from `source` (or this file) into this one, which grows as needed; returns the bytes
+    /// copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap. EXDEV: the files live on two
+    /// devices.
+    Result<std::uint64_t> copy_from(
+        Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
+
     /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
     /// copy. Does nothing, cheaply, for a file that isn't loose. EIO: the device; no room is no error.
     Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
@@ -68,10 +81,12 @@ private:
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
     Result<void> write_past_end(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
         EXCLUDES(layout_);
-    Result<void> grow(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
+    Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
     Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
+    Result<std::uint64_t> copy_locked(Copiers &copiers, const File &source, std::uint64_t source_offset,
+        std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
     Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
         REQUIRES_SHARED(layout_);
 
@@ -79,6 +94,7 @@ private:
     mutable SharedMutex layout_;
     ExtentList extents_ GUARDED_BY(layout_);
     Device *device_ GUARDED_BY(layout_);
+    std::uint64_t kept_ GUARDED_BY(layout_) = 0;  // bytes that allocate() promised, also past the end
     bool tail_dirty_ GUARDED_BY(layout_) = false; // a write past the end failed: the tail may hold anything
     // Changed under the exclusive lock alone; read without it, for getattr must not wait for a copy.
     std::atomic<std::uint64_t> size_ = 0;

@@ -16,16 +16,17 @@ bool is_no_space(const Error &error) { return error.code == ENOSPC; }
 Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
     if (new_size > INT64_MAX) return Error{EFBIG, 0, "resize file"};
     const HoldExclusive hold(layout_);
-    if (new_size > size()) return grow(copiers, new_size);
+    if (new_size > size()) return grow(copiers, new_size, new_size);
     if (new_size < size()) return shrink(copiers, new_size);
     return {};
 }
 
-Result<void> File::grow(Copiers &copiers, std::uint64_t new_size) {
-    if (new_size > extents_.size()) {
+// Memory up to `end`, and a size that isn't past it.
+Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) {
+    if (end > extents_.size()) {
         if (!extents_.empty() && !extents_.any_exported()) {
             // One extent of the whole size, so that a peer has one thing to map.
-            Result<ExtentList> whole = merged(copiers, size(), new_size);
+            Result<ExtentList> whole = merged(copiers, size(), end);
             if (whole) {
                 publish(*std::move(whole), new_size);
                 tail_dirty_ = false; // only what lies before the old end was copied
@@ -34,8 +35,8 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t new_size) {
             if (!is_no_space(whole.error())) return Error(whole.error());
         }
         if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
-        auto extent = TRY(storage_.create(copiers, chosen_device(), new_size - extents_.size()));
-        TRY(expose(copiers, size(), extents_.size()));
+        auto extent = TRY(storage_.create(copiers, chosen_device(), end - extents_.size()));
+        TRY(expose(copiers, size(), new_size));
         publish(extents_.with(std::move(extent)), new_size);
         return {};
     }
@@ -45,6 +46,7 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t new_size) {
 }
 
 Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
+    kept_ = 0; // truncate(2) takes away what was allocated past the end
     if (new_size == 0) {
         publish({}, 0);
         tail_dirty_ = false;
@@ -77,9 +79,10 @@ Result<void> File::settle(Copiers &copiers) {
 Result<void> File::settle_locked(Copiers &copiers) {
     if (!is_loose()) return {};
     const std::uint64_t granularity = extents_.empty() ? 1 : extents_.extents().front()->device().info().granularity;
-    const bool is_tight = extents_.count() <= 1 && extents_.size() == round_up(size(), granularity);
-    if (!is_tight && !extents_.any_exported() && size() > 0) {
-        Result<ExtentList> whole = merged(copiers, size(), size());
+    const std::uint64_t wanted = std::max(size(), kept_);
+    const bool is_tight = extents_.count() <= 1 && extents_.size() == round_up(wanted, granularity);
+    if (!is_tight && !extents_.any_exported() && wanted > 0) {
+        Result<ExtentList> whole = merged(copiers, size(), wanted);
         if (whole) {
             publish(*std::move(whole), size());
             tail_dirty_ = false;
@@ -90,7 +93,7 @@ Result<void> File::settle_locked(Copiers &copiers) {
     // Where nothing could be merged, whole extents past the end go all the same; but a peer may have mapped an exported
     // one, and expects to find it where it was when the file grows again.
     ExtentList tight = extents_;
-    while (!tight.empty() && tight.offset(tight.count() - 1) >= size() && !tight.extents().back()->is_exported())
+    while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.extents().back()->is_exported())
         tight = tight.cut_to(tight.offset(tight.count() - 1));
     publish(std::move(tight), size());
     loose_.store(false, std::memory_order_release);

@@ -81,6 +81,36 @@ Result<void> Volume::write(const Caller &caller, Inode &inode, std::uint64_t off
     return {};
 }
 
+Result<void> Volume::allocate(
+    const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode) {
+    GMEMFS_ASSERT(inode.is_file());
+    const std::uint64_t size = inode.file()->size();
+    TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
+    if (inode.file()->size() != size)
+        inode.modified(caller.now, caller.who.uid);
+    else
+        inode.changed(caller.now);
+    return {};
+}
+
+Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
+    GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.file()->punch(caller.copiers, offset, length));
+    inode.modified(caller.now, caller.who.uid);
+    return {};
+}
+
+Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
+    std::uint64_t target_offset, std::uint64_t length) {
+    GMEMFS_ASSERT(source.is_file());
+    GMEMFS_ASSERT(target.is_file());
+    const std::uint64_t count =
+        TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
+    source.accessed(caller.now);
+    if (count > 0) target.modified(caller.now, caller.who.uid);
+    return count;
+}
+
 Result<std::vector<FabricHandle>> Volume::fabric_handles(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "export fabric handle", "only a file has device memory"};
     if (!inode.may_read_and_write(caller.who))

@@ -51,6 +51,15 @@ public:
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
     Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
 
+    /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
+    /// File::punch.
+    Result<void> allocate(
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode);
+    Result<void> punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length);
+    /// copy_file_range(2), on the device: see File::copy_from.
+    Result<std::uint64_t> copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
+        std::uint64_t target_offset, std::uint64_t length);
+
     /// EACCES: the caller may not read and write the file. Else see File::fabric_handles.
     Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
     /// After settling: bytes of device memory that a peer would map. ENODATA: not a regular file.

@@ -222,6 +222,74 @@ TEST_F(FileTest, PlacementHoldsUntilThereIsMemory) {
     EXPECT_EQ(code_of(file_->place(&simulation().device())), EBUSY);
 }
 
+TEST_F(FileTest, AllocateKeepsTheSizeAndOutlivesSettling) {
+    const Bytes written = write(0, 1000, 1);
+    must(file_->allocate(copiers(), 0, 5 * MiB, File::SizeMode::keep));
+    EXPECT_EQ(file_->size(), 1000U);
+    EXPECT_EQ(file_->allocated(), 6 * MiB);
+    must(file_->settle(copiers()));
+    EXPECT_EQ(file_->allocated(), 6 * MiB);
+    EXPECT_EQ(read(0, 4096), written);
+    must(file_->resize(copiers(), 999));
+    EXPECT_EQ(file_->allocated(), 2 * MiB);
+}
+
+TEST_F(FileTest, AllocateExtendsWithZerosInOneExtent) {
+    write(0, 1000, 1);
+    must(file_->allocate(copiers(), 3 * MiB, 2 * MiB, File::SizeMode::extend));
+    EXPECT_EQ(file_->size(), 5 * MiB);
+    EXPECT_EQ(file_->extent_infos().size(), 1U);
+    EXPECT_TRUE(reads_zeros(1000, 5 * MiB - 1000));
+    EXPECT_EQ(code_of(file_->allocate(copiers(), INT64_MAX, 2, File::SizeMode::extend)), EFBIG);
+    EXPECT_EQ(code_of(file_->allocate(copiers(), 0, TiB, File::SizeMode::keep)), ENOSPC);
+}
+
+TEST_F(FileTest, APunchedHoleReadsZerosAndNothingElseChanges) {
+    const Bytes written = write(0, 5 * MiB, 1);
+    must(file_->punch(copiers(), 2 * MiB - 3, 7));
+    EXPECT_TRUE(reads_zeros(2 * MiB - 3, 7));
+    EXPECT_EQ(read(0, 2 * MiB - 3), Bytes(written.begin(), written.begin() + 2 * MiB - 3));
+    EXPECT_EQ(read(2 * MiB + 4, 4096), Bytes(written.begin() + 2 * MiB + 4, written.begin() + 2 * MiB + 4100));
+    must(file_->punch(copiers(), 4 * MiB, INT64_MAX));
+    EXPECT_EQ(file_->size(), 5 * MiB);
+    EXPECT_TRUE(reads_zeros(4 * MiB, MiB));
+}
+
+TEST_F(FileTest, PunchingPastTheEndGivesGranulesBack) {
+    write(0, 1000, 1);
+    must(file_->allocate(copiers(), 0, 9 * MiB, File::SizeMode::keep));
+    must(file_->punch(copiers(), 3 * MiB, TiB));
+    EXPECT_EQ(file_->allocated(), 4 * MiB);
+}
+
+TEST_F(FileTest, CopyOnTheDeviceCrossesExtents) {
+    const Bytes first = write(0, 2 * MiB, 1);
+    const Bytes second = write(2 * MiB, 3 * MiB, 2);
+    File target(storage_, nullptr);
+    EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB + 1, 5, TiB)), 4 * MiB - 1);
+    EXPECT_EQ(target.size(), 4 * MiB + 4);
+    const auto to = simulation().buffer().bytes().first(4 * MiB + 4);
+    ASSERT_EQ(must(target.read(copiers(), 0, to)), to.size());
+    EXPECT_EQ(Bytes(to.begin(), to.begin() + 5), Bytes(5));
+    EXPECT_TRUE(std::equal(to.begin() + 5, to.begin() + 5 + MiB - 1, first.begin() + MiB + 1));
+    EXPECT_TRUE(std::equal(to.begin() + 4 + MiB, to.end(), second.begin()));
+    EXPECT_EQ(must(target.copy_from(copiers(), *file_, 5 * MiB, 0, 1)), 0U); // past the source's end
+}
+
+TEST_F(FileTest, CopyWithinAFileRefusesOverlap) {
+    const Bytes written = write(0, MiB, 1);
+    EXPECT_EQ(code_of(file_->copy_from(copiers(), *file_, 0, 100, 101)), EINVAL);
+    EXPECT_EQ(must(file_->copy_from(copiers(), *file_, 0, 3 * MiB, MiB)), MiB);
+    EXPECT_EQ(read(3 * MiB, MiB), written);
+    EXPECT_TRUE(reads_zeros(MiB, 2 * MiB));
+}
+
+TEST_F(FileTest, CopyBetweenDevicesIsLeftToTheCaller) {
+    write(0, 100, 1);
+    File target(storage_, simulation().devices()[1].get());
+    EXPECT_EQ(code_of(target.copy_from(copiers(), *file_, 0, 0, 100)), EXDEV);
+}
+
 // SQLite's loop: fail driver call 1, then 2, ... of every operation, until none is left; once, and for ever after.
 TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
     struct Operation {
@@ -234,6 +302,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
         {"shrink to nothing", [](File &file) { return file.resize(copiers(), 0); }},
         {"append", [](File &file) { return file.write(copiers(), 5 * MiB, pattern(3 * MiB, 4)); }},
         {"settle", [](File &file) { return file.settle(copiers()); }},
+        {"allocate", [](File &file) { return file.allocate(copiers(), 0, 17 * MiB, File::SizeMode::keep); }},
     };
     for (const Operation &operation : operations) {
         for (const char *how : {"", "+"}) {
