@@ -62,10 +62,10 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     const bool was_dirty = tail_dirty_;
     if (end > size()) tail_dirty_ = true;
     Copier &copier = copiers.of(*device_);
-    const ExtentList &targets = extents_;
+    const ExtentList *const targets = &extents_; // locked here; the analysis doesn't follow locks into a lambda
     const Result<void> queued =
         source.extents_.for_each(source_offset, count, [&](Slice from, std::uint64_t done) -> Result<void> {
-            return targets.for_each(target_offset + done, from.length, [&](Slice to, std::uint64_t within) {
+            return targets->for_each(target_offset + done, from.length, [&](Slice to, std::uint64_t within) {
                 return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
             });
         });
