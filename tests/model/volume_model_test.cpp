@@ -39,7 +39,6 @@ struct Expected {
 class VolumeModel : public test::OnSimulation {
 protected:
     void SetUp() override {
-        OnSimulation::SetUp();
         volume_ =
             std::make_unique<Volume>(keeper_, simulation().devices(), kCapacity, Credentials{}, 0755, timespec{1, 0});
     }
@@ -47,7 +46,6 @@ protected:
         simulation().plan_faults("");
         names_.clear();
         volume_.reset();
-        OnSimulation::TearDown();
     }
 
     void run(std::uint64_t seed, unsigned operations, bool with_faults);
