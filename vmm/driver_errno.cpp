@@ -8,6 +8,7 @@ namespace gmemfs {
 // GCC and clang warn of an enumerator that is missing only where there is no default, and a newer driver returns values
 // that this <cuda.h> doesn't know: so there is one.
 DriverErrno driver_errno(CUresult result) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): a group of causes a row, whatever two rows may share
     switch (result) {
     case CUDA_SUCCESS: return {0, false};
     case CUDA_ERROR_OUT_OF_MEMORY: return {ENOSPC, false};
