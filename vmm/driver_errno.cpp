@@ -8,7 +8,6 @@ namespace gmemfs {
 // GCC and clang warn of an enumerator that is missing only where there is no default, and a newer driver returns values
 // that this <cuda.h> doesn't know: so there is one.
 DriverErrno driver_errno(CUresult result) {
-    // NOLINTNEXTLINE(bugprone-branch-clone): a group of causes a row, whatever two rows may share
     switch (result) {
     case CUDA_SUCCESS: return {0, false};
     case CUDA_ERROR_OUT_OF_MEMORY: return {ENOSPC, false};
@@ -57,11 +56,11 @@ DriverErrno driver_errno(CUresult result) {
     case CUDA_ERROR_MPS_CLIENT_TERMINATED:
     case CUDA_ERROR_ECC_UNCORRECTABLE:
     case CUDA_ERROR_NVLINK_UNCORRECTABLE:
-    case CUDA_ERROR_ASSERT: return {EIO, true};
 #if CUDA_VERSION >= 12080
     case CUDA_ERROR_TENSOR_MEMORY_LEAK:
-    case CUDA_ERROR_CONTAINED: return {EIO, true};
+    case CUDA_ERROR_CONTAINED:
 #endif
+    case CUDA_ERROR_ASSERT: return {EIO, true};
     default: return {EIO, false};
     }
 }
