@@ -133,6 +133,13 @@ std::string parse_rule(std::string_view text, Rule &rule) {
     return "";
 }
 
+// What gives something back is never the call that "*" means: were it to fail, nobody could do anything but leak.
+bool gives_back(std::string_view function) {
+    return function == "cuMemRelease" || function == "cuMemUnmap" || function == "cuMemAddressFree" ||
+           function == "cuMemFreeHost" || function == "cuStreamDestroy" || function == "cuEventDestroy" ||
+           function == "cuDevicePrimaryCtxRelease";
+}
+
 bool applies(Rule &rule, Random &random) {
     ++rule.count;
     switch (rule.kind) {
@@ -176,14 +183,14 @@ bool set_plan(const std::string &text, std::string &why) {
 
 CUresult planned_fault(const char *function) {
     Plan &now = plan();
-    now.calls.fetch_add(1, std::memory_order_relaxed);
+    if (!gives_back(function)) now.calls.fetch_add(1, std::memory_order_relaxed);
     if (now.is_empty.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
     unsigned delay_us = 0;
     CUresult result = CUDA_SUCCESS;
     {
         const std::lock_guard<std::mutex> hold(now.mutex);
         for (Rule &rule : now.rules) {
-            if (rule.function != "*" && rule.function != function) continue;
+            if (rule.function == "*" ? gives_back(function) : rule.function != function) continue;
             if (rule.kind == Rule::Kind::delay) delay_us += rule.delay_us;
             if (applies(rule, now.random) && result == CUDA_SUCCESS) result = rule.result;
         }

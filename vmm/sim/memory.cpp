@@ -60,15 +60,19 @@ CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CU
     if ((types & CU_MEM_HANDLE_TYPE_FABRIC) != 0 && !mine.has_imex) return CUDA_ERROR_NOT_PERMITTED;
     const auto taken = mine.machine->take(static_cast<std::uint32_t>(device), size);
     if (!taken) return CUDA_ERROR_OUT_OF_MEMORY;
-    auto memory = std::make_shared<Memory>(
-        Memory{mine.machine, -1, taken->id, size, taken->nonce, static_cast<std::uint32_t>(device), types, false});
+    const auto memory = std::make_shared<Memory>(mine.machine, -1);
+    memory->id = taken->id;
+    memory->size = size;
+    memory->nonce = taken->nonce;
+    memory->device = static_cast<std::uint32_t>(device);
+    memory->handle_types = types;
     const std::string name = "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(taken->id);
     memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC);
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 || !make_dirty(memory->fd, size))
         return CUDA_ERROR_OPERATING_SYSTEM;
     const std::lock_guard<std::mutex> hold(mine.mutex);
     *handle = mine.next_handle++;
-    mine.handles.emplace(*handle, std::move(memory));
+    mine.handles.emplace(*handle, memory);
     return CUDA_SUCCESS;
 }
 

@@ -24,13 +24,18 @@ inline constexpr CUdeviceptr kTag = CUdeviceptr(1) << 62;
 
 /// One memfd that this process holds, by a handle or a mapping. The machine's table counts it as held.
 struct Memory {
-    Machine *machine;
-    int fd;
-    std::uint64_t id, size, nonce;
-    std::uint32_t device;
-    unsigned handle_types;
-    bool is_imported; // and so can't be exported again: INVALID_VALUE (H200, driver 580)
+    Memory(Machine *its_machine, int its_fd) : machine(its_machine), fd(its_fd) {}
     ~Memory();
+    Memory(const Memory &) = delete;
+    Memory &operator=(const Memory &) = delete;
+
+    Machine *const machine;
+    int fd;
+    std::uint64_t id = 0; // 0: the table doesn't count it
+    std::uint64_t size = 0, nonce = 0;
+    std::uint32_t device = 0;
+    unsigned handle_types = 0;
+    bool is_imported = false; // and so can't be exported again: INVALID_VALUE (H200, driver 580)
 };
 
 /// A context; work on it fails for ever once `failed` is set.

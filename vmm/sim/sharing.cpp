@@ -63,15 +63,16 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     }
     // An allocation that only a descriptor held was swept from the table when its last process died: it lives on,
     // uncounted, as the descriptor itself was.
-    const bool is_counted = machine->hold(id);
-    const unsigned device = known && known->device < mine.device_sizes.size() ? known->device : 0;
-    constexpr unsigned kTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
-    auto memory =
-        std::make_shared<Memory>(Memory{machine, fd, is_counted ? id : 0, static_cast<std::uint64_t>(status.st_size),
-            known ? known->nonce : 0, device, expected == nullptr ? kTypes : expected->types, true});
+    const auto memory = std::make_shared<Memory>(machine, fd);
+    if (machine->hold(id)) memory->id = id;
+    memory->size = static_cast<std::uint64_t>(status.st_size);
+    memory->nonce = known ? known->nonce : 0;
+    memory->device = known && known->device < mine.device_sizes.size() ? known->device : 0;
+    memory->handle_types = expected == nullptr ? unsigned(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) : expected->types;
+    memory->is_imported = true;
     const std::lock_guard<std::mutex> hold(mine.mutex);
     *handle = mine.next_handle++;
-    mine.handles.emplace(*handle, std::move(memory));
+    mine.handles.emplace(*handle, memory);
     return CUDA_SUCCESS;
 }
 
