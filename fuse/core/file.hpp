@@ -1,0 +1,105 @@
+// File: a POSIX size over an ordered list of extents, usually exactly one.
+//
+//     0             size            size of the extents (user.allocation_size)
+//     |  data       |  tail         |
+//
+// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped or a write
+// failed in it: growth then clears what it exposes.
+//
+// A file that grows by writing gets extents of doubling size, and is `loose` until settle() gives the tail back and
+// makes one extent of it again, at the last close or when a handle is asked for. What a peer may have mapped never
+// moves.
+#pragma once
+
+#include "fuse/core/storage.hpp"
+#include "vmm/extent_list.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gmemfs {
+
+/// Thread-safe. Data moves under the layout lock held shared; the layout changes under it held exclusive, because a
+/// write that landed after a shrink would come back to light at the next growth.
+class File {
+public:
+    /// `device` is where it will live, null for wherever there is most room at the first allocation.
+    File(Storage &storage, Device *device) : storage_(storage), device_(device) {}
+
+    std::uint64_t size() const { return size_.load(std::memory_order_acquire); }           ///< bytes
+    std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of all extents
+    bool is_loose() const { return loose_.load(std::memory_order_acquire); }
+
+    /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
+    Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) EXCLUDES(layout_);
+    /// All of `from`, which is pinned memory, or nothing; grows the file as needed. ENOSPC, EFBIG; EIO: the device, and
+    /// then the range holds anything.
+    Result<void> write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) EXCLUDES(layout_);
+    /// All or nothing. New bytes read as zeros. ENOSPC, EFBIG. Where nothing is exported, one extent is left.
+    Result<void> resize(Copiers &copiers, std::uint64_t new_size) EXCLUDES(layout_);
+    /// Memory for [offset, offset + length), as posix_fallocate(3) has it. `keep`: the size stays, and the memory past
+    /// it stays the file's until it is truncated. ENOSPC, EFBIG.
+    enum class SizeMode { keep, extend };
+    Result<void> allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode)
+        EXCLUDES(layout_);
+    /// Zeros in what the file has of [offset, offset + length); whole granules past the end go back to the device.
+    Result<void> punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// Copies on the device, from `source` (or this file) into this one, which grows as needed; returns the bytes
+    /// copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap. EXDEV: the files live on two
+    /// devices.
+    Result<std::uint64_t> copy_from(
+        Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
+
+    /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
+    /// copy. Does nothing, cheaply, for a file that isn't loose. EIO: the device; no room is no error.
+    Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
+
+    /// One handle an extent, in file order; settles first, and from then on the extents never move.
+    /// ENODATA: nothing is allocated. ENOTSUP: this machine has no fabric handles.
+    Result<std::vector<FabricHandle>> fabric_handles(Copiers &copiers) EXCLUDES(layout_);
+
+    struct ExtentInfo {
+        std::uint64_t offset, length; ///< bytes, in the file
+        std::string device;           ///< UUID, as nvidia-smi prints it
+        bool has_fabric;
+        Keeper::Id id;
+    };
+    std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
+
+    /// The device that the file lives on or was placed on; null when that is still open.
+    Device *device() const EXCLUDES(layout_);
+    /// EBUSY: the file has extents already.
+    Result<void> place(Device *device) EXCLUDES(layout_);
+
+private:
+    Device &chosen_device() REQUIRES(layout_);
+    void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
+    Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
+    Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
+    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
+    Result<void> write_past_end(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
+        EXCLUDES(layout_);
+    Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
+    Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
+    Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
+    Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
+    Result<std::uint64_t> copy_locked(Copiers &copiers, const File &source, std::uint64_t source_offset,
+        std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
+    Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
+        REQUIRES_SHARED(layout_);
+
+    Storage &storage_;
+    mutable SharedMutex layout_;
+    ExtentList extents_ GUARDED_BY(layout_);
+    Device *device_ GUARDED_BY(layout_);
+    std::uint64_t kept_ GUARDED_BY(layout_) = 0;  // bytes that allocate() promised, also past the end
+    bool tail_dirty_ GUARDED_BY(layout_) = false; // a write past the end failed: the tail may hold anything
+    // Changed under the exclusive lock alone; read without it, for getattr must not wait for a copy.
+    std::atomic<std::uint64_t> size_ = 0;
+    std::atomic<std::uint64_t> allocated_ = 0;
+    std::atomic<bool> loose_ = false;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,154 @@
+#include "fuse/core/inode.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+namespace {
+
+constexpr mode_t kPermissionBits = 07777;
+constexpr time_t kDay = 24 * 60 * 60;
+
+bool not_later(timespec left, timespec right) {
+    return left.tv_sec != right.tv_sec ? left.tv_sec < right.tv_sec : left.tv_nsec <= right.tv_nsec;
+}
+
+} // namespace
+
+Inode::Inode(InodeId id, mode_t mode, const Credentials &owner, timespec now)
+    : id_(id), type_(mode & S_IFMT), permissions_(mode & kPermissionBits), uid_(owner.uid), gid_(owner.gid),
+      accessed_(now), modified_(now), changed_(now) {}
+
+Attributes Inode::attributes() const {
+    Attributes attributes;
+    attributes.id = id_;
+    attributes.device_number = device_number_;
+    if (file_) {
+        attributes.is_loose = file_->is_loose();
+        attributes.size = file_->size();
+        attributes.allocated = file_->allocated();
+    } else if (is_directory()) {
+        attributes.size = static_cast<std::uint64_t>(entries_.load(std::memory_order_relaxed));
+    } else {
+        attributes.size = target_.size();
+    }
+    const Hold hold(mutex_);
+    attributes.mode = type_ | permissions_;
+    attributes.links = links_;
+    attributes.uid = uid_;
+    attributes.gid = gid_;
+    attributes.accessed = accessed_;
+    attributes.modified = modified_;
+    attributes.changed = changed_;
+    return attributes;
+}
+
+void Inode::change(const AttributeChanges &changes, timespec now) {
+    const Hold hold(mutex_);
+    // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes it
+    // ours.
+    if ((changes.uid || changes.gid) && !is_directory()) drop_privileges();
+    if (changes.mode) permissions_ = *changes.mode & kPermissionBits;
+    if (changes.uid) uid_ = *changes.uid;
+    if (changes.gid) gid_ = *changes.gid;
+    if (changes.accessed) accessed_ = *changes.accessed;
+    if (changes.modified) modified_ = *changes.modified;
+    changed_ = now;
+}
+
+void Inode::modified(timespec now, uid_t by) {
+    const Hold hold(mutex_);
+    modified_ = changed_ = now;
+    if (by != 0 && is_file()) drop_privileges();
+}
+
+void Inode::drop_privileges() {
+    permissions_ &= ~mode_t(S_ISUID);
+    if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
+}
+
+void Inode::accessed(timespec now) {
+    const Hold hold(mutex_);
+    const bool is_stale = not_later(accessed_, modified_) || not_later(accessed_, changed_);
+    if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
+}
+
+void Inode::changed(timespec now) {
+    const Hold hold(mutex_);
+    changed_ = now;
+}
+
+void Inode::add_links(int count, timespec now) {
+    const Hold hold(mutex_);
+    GMEMFS_ASSERT(count >= 0 || links_ >= static_cast<std::uint32_t>(-count));
+    links_ += static_cast<std::uint32_t>(count);
+    changed_ = now;
+}
+
+std::uint32_t Inode::links() const {
+    const Hold hold(mutex_);
+    return links_;
+}
+
+bool Inode::may_read_and_write(const Credentials &who) const {
+    if (who.uid == 0) return true; // as CAP_DAC_OVERRIDE has it
+    const Hold hold(mutex_);
+    constexpr mode_t kBoth = 06;
+    if (who.uid == uid_) return (permissions_ >> 6 & kBoth) == kBoth;
+    const bool in_group = who.gid == gid_ || std::find(who.groups.begin(), who.groups.end(), gid_) != who.groups.end();
+    return (permissions_ >> (in_group ? 3 : 0) & kBoth) == kBoth;
+}
+
+Result<void> Inode::set_xattr(std::string_view name, std::string_view value, XattrMode mode, timespec now) {
+    if (value.size() > kXattrSizeMax) return Error{E2BIG, 0, "set attribute"};
+    const Hold hold(mutex_);
+    const auto found = xattrs_.find(name);
+    if (mode == XattrMode::create && found != xattrs_.end()) return Error{EEXIST, 0, "set attribute"};
+    if (mode == XattrMode::replace && found == xattrs_.end()) return Error{ENODATA, 0, "set attribute"};
+    const std::size_t before = found == xattrs_.end() ? 0 : name.size() + found->second.size();
+    const std::size_t after = name.size() + value.size();
+    if (xattr_bytes_ - before + after > kXattrBytesPerInodeMax)
+        return Error{ENOSPC, 0, "set attribute", "128 KiB of attributes a file is the limit"};
+    if (found == xattrs_.end())
+        xattrs_.emplace(name, value);
+    else
+        found->second = value;
+    xattr_bytes_ = xattr_bytes_ - before + after;
+    changed_ = now;
+    return {};
+}
+
+Result<std::string> Inode::xattr(std::string_view name) const {
+    const Hold hold(mutex_);
+    const auto found = xattrs_.find(name);
+    if (found == xattrs_.end()) return Error{ENODATA, 0, "read attribute"};
+    return std::string(found->second);
+}
+
+Result<void> Inode::remove_xattr(std::string_view name, timespec now) {
+    const Hold hold(mutex_);
+    const auto found = xattrs_.find(name);
+    if (found == xattrs_.end()) return Error{ENODATA, 0, "remove attribute"};
+    xattr_bytes_ -= name.size() + found->second.size();
+    xattrs_.erase(found);
+    changed_ = now;
+    return {};
+}
+
+std::vector<std::string> Inode::xattr_names() const {
+    const Hold hold(mutex_);
+    std::vector<std::string> names;
+    for (const auto &[name, value] : xattrs_) names.push_back(name);
+    return names;
+}
+
+Device *Inode::placement() const {
+    const Hold hold(mutex_);
+    return placement_;
+}
+
+void Inode::place(Device *device) {
+    const Hold hold(mutex_);
+    placement_ = device;
+}
+
+} // namespace gmemfs

@@ -1,0 +1,100 @@
+// Namespace: names and directories. Every operation is atomic: it happens whole or not at all.
+#pragma once
+
+#include "fuse/core/inode.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace gmemfs {
+
+using InodeRef = std::shared_ptr<Inode>;
+
+/// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
+/// an inode without names is gone at the last forget, and its memory when the last holder lets go.
+class Namespace {
+public:
+    explicit Namespace(const Credentials &owner, mode_t root_mode, timespec now);
+
+    InodeRef root() const { return root_; }
+    /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
+    Result<InodeRef> find(InodeId id) const EXCLUDES(tree_);
+
+    /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG.
+    Result<InodeRef> lookup(InodeId parent, std::string_view name) EXCLUDES(tree_);
+    /// The kernel dropped `lookups` references.
+    void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
+
+    /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
+    /// told the directory. A set-group-ID directory hands its group down. EEXIST, ENOENT (the directory is removed).
+    using Prepare = std::function<void(Inode &made, const Inode &directory)>;
+    Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
+        const Prepare &prepare) EXCLUDES(tree_);
+    /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
+    /// name).
+    Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
+    Result<void> unlink(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_); ///< EISDIR
+    Result<void> rmdir(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);  ///< ENOTDIR, ENOTEMPTY
+    enum class RenameMode { replace, no_replace, exchange };
+    /// EINVAL: a directory into itself. EEXIST, ENOTEMPTY, EISDIR, ENOTDIR as rename(2) has them.
+    Result<void> rename(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
+        timespec now) EXCLUDES(tree_);
+
+    struct Entry {
+        std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
+        std::string_view name;
+        const Inode &inode;
+    };
+    enum class Visit {
+        stop,            ///< no room for this entry: it was not taken
+        next,            ///< taken
+        next_and_lookup, ///< taken, and counted as one lookup (readdirplus)
+    };
+    /// Shows ".", ".." and each entry whose cookie is greater than `after`. Entries made or removed meanwhile may be
+    /// seen or not, all others exactly once. `visit` runs under the tree lock: it calls nothing of this class. ENOTDIR.
+    Result<void> list(InodeId directory, std::uint64_t after, const std::function<Visit(const Entry &)> &visit)
+        EXCLUDES(tree_);
+
+    std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
+    std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+
+private:
+    struct Named {
+        std::string name;
+        InodeRef inode;
+    };
+    struct Directory {
+        InodeId parent;
+        std::map<std::uint64_t, Named> by_cookie;
+        std::unordered_map<std::string_view, std::uint64_t> cookies; // the views are of by_cookie's strings
+    };
+    struct Node {
+        InodeRef inode;
+        std::atomic<std::uint64_t> lookups = 0;         // raised under the lock held shared
+        std::unique_ptr<Directory> directory = nullptr; // of a directory
+    };
+
+    Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
+    static Named *child(Directory &directory, std::string_view name); // null: no such name
+    Node &add_node(const InodeRef &inode) REQUIRES(tree_);
+    void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
+    void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
+    InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
+    Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
+    bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
+    void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
+
+    mutable SharedMutex tree_;
+    std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
+    InodeRef root_;
+    InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
+    std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
+    std::uint64_t orphans_ GUARDED_BY(tree_) = 0;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,73 @@
+#include "fuse/core/storage.hpp"
+
+#include "vmm/base/units.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+namespace {
+
+std::uint64_t total_memory(const std::vector<std::unique_ptr<Device>> &devices) {
+    std::uint64_t bytes = 0;
+    for (const auto &device : devices) bytes += device->info().total;
+    return bytes;
+}
+
+// A device whose driver can't tell has none: then nothing new is put there.
+std::uint64_t free_memory(const Device &device) {
+    const Result<Device::Memory> memory = device.memory();
+    return memory ? round_down(memory->free, device.info().granularity) : 0;
+}
+
+} // namespace
+
+Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, std::uint64_t capacity)
+    : keeper_(keeper), devices_(devices), budget_(capacity != 0 ? capacity : total_memory(devices)) {
+    GMEMFS_ASSERT(!devices.empty());
+}
+
+Result<std::shared_ptr<Extent>> Storage::create(Copiers &copiers, Device &device, std::uint64_t size) {
+    // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
+    if (size > budget_.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
+    const std::uint64_t whole = round_up(size, device.info().granularity);
+    TRY(budget_.reserve(whole));
+    struct Reservation { // gives the bytes back unless an extent has taken them over
+        Budget *budget;
+        std::uint64_t bytes;
+        ~Reservation() {
+            if (budget != nullptr) budget->release(bytes);
+        }
+    } reservation{&budget_, whole};
+    std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
+    Copier &copier = copiers.of(device);
+    TRY(copier.queue_zero({extent.get(), 0, whole}));
+    TRY(copier.wait());
+    reservation.budget = nullptr;
+    Extent *const raw = extent.get();
+    // The deleter holds the extent itself: memory first, then the bytes of the budget.
+    return std::shared_ptr<Extent>(raw, [this, whole, held = std::move(extent)](Extent *) mutable {
+        held.reset();
+        budget_.release(whole);
+    });
+}
+
+Device &Storage::roomiest() const {
+    if (devices_.size() == 1) return *devices_.front();
+    return **std::max_element(devices_.begin(), devices_.end(),
+        [](const auto &left, const auto &right) { return free_memory(*left) < free_memory(*right); });
+}
+
+Device *Storage::find(const std::string &name) const {
+    for (const auto &device : devices_)
+        if (name == std::to_string(device->info().ordinal) || name == device->info().uuid_text()) return device.get();
+    return nullptr;
+}
+
+Storage::Space Storage::space() const {
+    std::uint64_t free = 0;
+    for (const auto &device : devices_) free += free_memory(*device);
+    const std::uint64_t used = budget_.used();
+    return {budget_.capacity(), used, std::min(free, budget_.capacity() - used)};
+}
+
+} // namespace gmemfs

@@ -1,0 +1,127 @@
+#include "fuse/core/volume.hpp"
+
+namespace gmemfs {
+
+Result<InodeRef> Volume::make_node(
+    const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
+    return names_.create(parent, name, mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
+        if (made.is_file())
+            made.hold_file(std::make_unique<File>(storage_, directory.placement()));
+        else
+            made.hold_device_number(number);
+    });
+}
+
+Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
+    return names_.create(parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now,
+        [](Inode &made, const Inode &directory) { made.place(directory.placement()); });
+}
+
+Result<InodeRef> Volume::make_symlink(
+    const Caller &caller, InodeId parent, std::string_view name, std::string_view target) {
+    if (target.empty()) return Error{ENOENT, 0, "make symbolic link"};
+    if (target.size() > kSymlinkMax) return Error{ENAMETOOLONG, 0, "make symbolic link"};
+    return names_.create(parent, name, S_IFLNK | 0777, caller.who, caller.now,
+        [&](Inode &made, const Inode &) { made.hold_target(std::string(target)); });
+}
+
+Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes) {
+    if (changes.size) {
+        if (inode.is_directory()) return Error{EISDIR, 0, "truncate"};
+        if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
+        const bool is_change = *changes.size != inode.file()->size();
+        TRY(inode.file()->resize(caller.copiers, *changes.size));
+        if (is_change) inode.modified(caller.now, caller.who.uid);
+    }
+    const bool is_attribute = changes.mode || changes.uid || changes.gid || changes.accessed || changes.modified;
+    if (is_attribute)
+        inode.change(changes, caller.now);
+    else
+        inode.changed(caller.now);
+    return {};
+}
+
+Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
+    if (mode == OpenMode::truncate && inode.is_file()) {
+        TRY(inode.file()->resize(caller.copiers, 0));
+        inode.modified(caller.now, caller.who.uid);
+    }
+    inode.opens.fetch_add(1, std::memory_order_relaxed);
+    return {};
+}
+
+Result<void> Volume::close(const Caller &caller, Inode &inode) {
+    const int before = inode.opens.fetch_sub(1, std::memory_order_acq_rel);
+    GMEMFS_ASSERT(before > 0);
+    // A file without a name is about to go: tidying it up would be work for nobody.
+    if (before == 1 && inode.is_file() && inode.links() > 0) return inode.file()->settle(caller.copiers);
+    return {};
+}
+
+Result<void> Volume::flush(const Caller &caller, Inode &inode) {
+    // The kernel sends the last close's release after close(2) has returned; who asks for a handle right then shall
+    // find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed earlier,
+    // which costs one copy on the device too many.
+    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) == 1)
+        return inode.file()->settle(caller.copiers);
+    return {};
+}
+
+Result<std::size_t> Volume::read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to) {
+    GMEMFS_ASSERT(inode.is_file());
+    const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to));
+    inode.accessed(caller.now);
+    return count;
+}
+
+Result<void> Volume::write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from) {
+    GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.file()->write(caller.copiers, offset, from));
+    inode.modified(caller.now, caller.who.uid);
+    return {};
+}
+
+Result<void> Volume::allocate(
+    const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode) {
+    GMEMFS_ASSERT(inode.is_file());
+    const std::uint64_t size = inode.file()->size();
+    TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
+    if (inode.file()->size() != size)
+        inode.modified(caller.now, caller.who.uid);
+    else
+        inode.changed(caller.now);
+    return {};
+}
+
+Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
+    GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.file()->punch(caller.copiers, offset, length));
+    inode.modified(caller.now, caller.who.uid);
+    return {};
+}
+
+Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
+    std::uint64_t target_offset, std::uint64_t length) {
+    GMEMFS_ASSERT(source.is_file());
+    GMEMFS_ASSERT(target.is_file());
+    const std::uint64_t count =
+        TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
+    source.accessed(caller.now);
+    if (count > 0) target.modified(caller.now, caller.who.uid);
+    return count;
+}
+
+Result<std::vector<FabricHandle>> Volume::fabric_handles(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "export fabric handle", "only a file has device memory"};
+    if (!inode.may_read_and_write(caller.who))
+        return Error{EACCES, 0, "export fabric handle", "a handle gives read and write, and the file's mode doesn't"};
+    return inode.file()->fabric_handles(caller.copiers);
+}
+
+Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "read allocation size", "only a file has device memory"};
+    TRY(inode.file()->settle(caller.copiers));
+    return inode.file()->allocated();
+}
+
+} // namespace gmemfs

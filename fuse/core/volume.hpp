@@ -1,0 +1,73 @@
+// Volume: the filesystem as a library: names, inodes, files and space together, and nothing of FUSE.
+//
+// It has no thread and no clock of its own; it touches the world through the driver alone. So a test can run it on one
+// thread, with times and faults that it chooses.
+#pragma once
+
+#include "fuse/core/namespace.hpp"
+#include "fuse/core/storage.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace gmemfs {
+
+/// What one request brings along.
+struct Caller {
+    Credentials who;
+    timespec now;
+    Copiers &copiers; ///< of the calling thread
+};
+
+/// Thread-safe.
+class Volume {
+public:
+    Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, std::uint64_t capacity,
+        const Credentials &owner, mode_t root_mode, timespec now)
+        : storage_(keeper, devices, capacity), names_(owner, root_mode, now) {}
+
+    Namespace &names() { return names_; }
+    Storage &storage() { return storage_; }
+
+    /// A new regular file, fifo, socket or device node; counts as one lookup.
+    Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
+    Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
+    Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
+
+    /// chmod, chown, truncate, utimens. The size changes first: when that fails nothing else has changed.
+    /// EISDIR, EINVAL: the size of something that isn't a file.
+    Result<void> set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes);
+
+    /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
+    enum class OpenMode { keep, truncate };
+    Result<void> open(const Caller &caller, Inode &inode, OpenMode mode);
+    /// A failure to settle is no failure of close: the data is there, only looser than it could be. Returned for the
+    /// log.
+    Result<void> close(const Caller &caller, Inode &inode);
+    /// close(2) of one descriptor; settles when no other open of the file is under way.
+    Result<void> flush(const Caller &caller, Inode &inode);
+
+    Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
+    Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
+
+    /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
+    /// File::punch.
+    Result<void> allocate(
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode);
+    Result<void> punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length);
+    /// copy_file_range(2), on the device: see File::copy_from.
+    Result<std::uint64_t> copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
+        std::uint64_t target_offset, std::uint64_t length);
+
+    /// EACCES: the caller may not read and write the file. Else see File::fabric_handles.
+    Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
+    /// After settling: bytes of device memory that a peer would map. ENODATA: not a regular file.
+    Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
+
+private:
+    Storage storage_;
+    Namespace names_;
+};
+
+} // namespace gmemfs

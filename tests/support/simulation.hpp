@@ -1,0 +1,82 @@
+// Simulation: the simulator opened in the test's own process, with devices, a keeper and copiers over it.
+#pragma once
+
+#include "fuse/core/volume.hpp"
+#include "vmm/copiers.hpp"
+#include "vmm/driver.hpp"
+#include "vmm/keeper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gmemfs::test {
+
+/// Opened once in a process, because a driver can't be closed; a machine of its own, by the process id. Two devices:
+/// 256 MiB and 128 MiB.
+class Simulation {
+public:
+    static Simulation &get();
+
+    const Driver &driver() const { return *driver_; }
+    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
+    Device &device() { return *devices_.front(); }
+    Copiers &copiers() { return *copiers_; }
+    PinnedBuffer &buffer() { return *buffer_; } ///< 8 MiB of pinned memory for reads and writes
+
+    /// Plans faults ("cuMemCreate#1=OUT_OF_MEMORY"); an empty plan ends them. Counts begin anew.
+    void plan_faults(const std::string &plan);
+    /// Driver calls since the last plan.
+    unsigned long call_count() const;
+    /// Bytes of device memory in use by everyone, over both devices.
+    std::uint64_t used() const;
+
+private:
+    Simulation();
+
+    std::unique_ptr<Driver> driver_;
+    std::vector<std::unique_ptr<Device>> devices_;
+    std::unique_ptr<Copiers> copiers_;
+    std::unique_ptr<PinnedBuffer> buffer_;
+    int (*set_faults_)(const char *) = nullptr;
+    unsigned long (*call_count_)() = nullptr;
+};
+
+/// A test on the simulator; after each, no fault is planned and no device memory is left in use.
+class OnSimulation : public ::testing::Test {
+protected:
+    void SetUp() override { used_before_ = simulation().used(); }
+    void TearDown() override {
+        simulation().plan_faults("");
+        EXPECT_EQ(simulation().used(), used_before_) << "device memory leaked";
+    }
+    static Simulation &simulation() { return Simulation::get(); }
+    static Copiers &copiers() { return simulation().copiers(); }
+
+    /// Bytes that depend on `seed` and the place, in the pinned buffer.
+    static std::span<std::byte> pattern(std::size_t size, unsigned seed);
+
+private:
+    std::uint64_t used_before_ = 0;
+};
+
+/// The value, or a failure of the test that shows the Error.
+template <typename T>
+T must(Result<T> result) {
+    if (!result) {
+        ADD_FAILURE() << result.error().text();
+        std::abort();
+    }
+    if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+/// The errno of a Result that must have failed; 0 where it didn't.
+template <typename T>
+int code_of(const Result<T> &result) {
+    return result ? 0 : result.error().code;
+}
+
+} // namespace gmemfs::test
