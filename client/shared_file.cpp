@@ -67,8 +67,8 @@ Result<std::string> read_attribute(const std::string &path, const std::string &n
     std::string value(kXattrSizeMax, '\0');
     const ssize_t size = ::getxattr(path.c_str(), name.c_str(), value.data(), value.size());
     if (size < 0) {
-        const char *advice = errno == ENOTSUP   ? ": not on a gmemfs mount, or no fabric handles: see `gmemfs doctor`"
-                             : errno == ENODATA ? ": truncate the file to a size first"
+        const char *advice = errno == ENOTSUP   ? ": no fabric handles here: `gmemfs doctor` says why"
+                             : errno == ENODATA ? ": not on a gmemfs mount, or an empty file"
                                                 : "";
         return Error{errno, 0, "read attribute", name + " of " + path + advice};
     }
