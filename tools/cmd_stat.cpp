@@ -70,20 +70,24 @@ void print_counters(const json &counters, int indent) {
     }
 }
 
-Result<void> show(const std::string &path, bool as_json) {
+struct Description {
+    json found;
+    bool of_mount; // else of a file
+};
+
+Result<Description> describe(const std::string &path) {
     const Mount mount = TRY(find_mount_of(path));
     std::error_code error;
-    const bool is_root = std::filesystem::canonical(path, error).string() == mount.path;
+    if (std::filesystem::canonical(path, error).string() == mount.path) return Description {
+            TRY(read_stats(mount.path))
+            , true
+        };
     struct stat status = {};
     if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "stat", path};
-    const json found = is_root ? TRY(read_stats(mount.path)) : TRY(describe_file(path, status));
-    if (as_json)
-        std::printf("%s\n", found.dump(2).c_str());
-    else if (is_root)
-        print_counters(found, 0);
-    else
-        print_file(found);
-    return {};
+    return Description {
+        TRY(describe_file(path, status))
+        , false
+    };
 }
 
 } // namespace
@@ -97,8 +101,15 @@ int run_stat(int argc, char **argv) {
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<void> result = show(line.parameters[0], as_json != FALSE);
-    return result ? 0 : fail(result.error());
+    const Result<Description> description = describe(line.parameters[0]);
+    if (!description) return fail(description.error());
+    if (as_json)
+        std::printf("%s\n", description->found.dump(2).c_str());
+    else if (description->of_mount)
+        print_counters(description->found, 0);
+    else
+        print_file(description->found);
+    return 0;
 }
 
 } // namespace gmemfs

@@ -37,7 +37,7 @@ struct CommandLine {
     std::vector<std::string> parameters;
     std::optional<int> exit_status; ///< set: end with it at once; all has been said
 };
-/// `--help` prints and exits the process with 0, as GOption does.
+/// `--help` is added to `options`, and answered.
 CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, std::vector<GOptionEntry> options);
 
 /// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
