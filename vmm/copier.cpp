@@ -18,7 +18,7 @@ Result<Copier> Copier::create(Device &device) { return Copier(device, TRY(Stream
 
 Copier::~Copier() {
     // The stream must be idle before staging slots and callers' buffers go. Its error has no one left to go to.
-    if (stream_.get() != nullptr && device_.make_current()) device_.driver().cuStreamSynchronize(stream_.get());
+    if (stream_.get() != nullptr) device_.driver().cuStreamSynchronize(stream_.get());
 }
 
 Result<void> Copier::queue_write(Slice to, const std::byte *from) {
@@ -47,7 +47,7 @@ Result<void> Copier::queue_zero(Slice slice) {
 }
 
 Result<void> Copier::wait() {
-    TRY(device_.make_current());
+    // A stream knows its context: nothing here may fail before the wait, or memory would be freed under the engine.
     return device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
 }
 

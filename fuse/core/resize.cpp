@@ -65,8 +65,11 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
         if (!is_no_space(whole.error())) return Error(whole.error());
     }
     ExtentList shorter = extents_.cut_to(new_size);
-    TRY(clear(copiers, new_size, std::min(shorter.size(), size())));
+    // Shortened first: a clear that fails half-way must not have eaten a file that is still long. Then the tail is
+    // dirty, and growth clears it.
+    const std::uint64_t old_end = std::min(shorter.size(), size());
     publish(std::move(shorter), new_size);
+    if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;
     return {};
 }
 

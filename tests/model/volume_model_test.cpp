@@ -39,7 +39,6 @@ struct Expected {
 class VolumeModel : public test::OnSimulation {
 protected:
     void SetUp() override {
-        OnSimulation::SetUp();
         volume_ =
             std::make_unique<Volume>(keeper_, simulation().devices(), kCapacity, Credentials{}, 0755, timespec{1, 0});
     }
@@ -47,7 +46,6 @@ protected:
         simulation().plan_faults("");
         names_.clear();
         volume_.reset();
-        OnSimulation::TearDown();
     }
 
     void run(std::uint64_t seed, unsigned operations, bool with_faults);
@@ -173,7 +171,7 @@ std::string VolumeModel::punch(bool &succeeded) {
         simulation().plan_faults("");
         succeeded = volume_->punch(caller(), *file->inode, offset, length).has_value();
     }
-    if (succeeded) std::fill(file->bytes.begin() + from, file->bytes.begin() + to, std::byte(0));
+    if (succeeded) std::fill_n(file->bytes.data() + from, to - from, std::byte(0));
     return "punch " + std::to_string(length) + " at " + std::to_string(offset);
 }
 

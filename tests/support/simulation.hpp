@@ -48,8 +48,8 @@ private:
 /// A test on the simulator; after each, no fault is planned and no device memory is left in use.
 class OnSimulation : public ::testing::Test {
 protected:
-    void SetUp() override { used_before_ = simulation().used(); }
-    void TearDown() override {
+    OnSimulation() : used_before_(simulation().used()) {}
+    ~OnSimulation() override { // after the members of the test itself are gone
         simulation().plan_faults("");
         EXPECT_EQ(simulation().used(), used_before_) << "device memory leaked";
     }
@@ -60,7 +60,7 @@ protected:
     static std::span<std::byte> pattern(std::size_t size, unsigned seed);
 
 private:
-    std::uint64_t used_before_ = 0;
+    const std::uint64_t used_before_;
 };
 
 /// The value, or a failure of the test that shows the Error.

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# Canary: plants one bug at a time in a copy of the tree, and demands that the unit tests notice.
+#
+# It answers mechanically which check can't fail. `make canary` runs it; it takes half a minute a bug, so it isn't part of
+# `make test`. A bug whose text is no longer found in its file is an error: the list has to follow the code.
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# (what is wrong, file, text that is there, text that takes its place)
+BUGS = [
+    ("new memory isn't cleared", "fuse/core/storage.cpp",
+     "TRY(copier.queue_zero({extent.get(), 0, whole}));", ""),
+    ("the clear isn't waited for", "fuse/core/storage.cpp",
+     "    TRY(copier.wait());\n", ""),
+    ("a read isn't waited for", "fuse/core/file.cpp",
+     "TRY(both(queued, copier.wait()));", "TRY(both(queued, {}));"),
+    ("a write isn't waited for", "fuse/core/file.cpp",
+     "return both(queued, copier.wait());", "return queued;"),
+    ("a merged extent is published before its copy has ended", "fuse/core/resize.cpp",
+     "    const Result<void> waited = copier.wait();\n    if (!queued) return Error(queued.error());\n"
+     "    if (!waited) return Error(waited.error());\n    return ExtentList",
+     "    if (!queued) return Error(queued.error());\n    return ExtentList"),
+    ("a shrink leaves the old bytes behind the end", "fuse/core/resize.cpp",
+     "    if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;\n", "    (void)old_end;\n"),
+    ("growth shows what a peer wrote past the end", "fuse/core/resize.cpp",
+     "if (!tail_dirty_ && !extents_.any_exported()) return {};", "return {};"),
+    ("a failed write past the end isn't remembered", "fuse/core/file.cpp",
+     "    tail_dirty_ = true;\n", ""),
+    ("an exported extent is merged", "fuse/core/resize.cpp",
+     "if (!is_tight && !extents_.any_exported() && wanted > 0) {", "if (!is_tight && wanted > 0) {"),
+    ("a merge loses the last byte", "fuse/core/resize.cpp",
+     "extents_.for_each(0, keep,", "extents_.for_each(0, keep - 1,"),
+    ("the budget isn't given back", "fuse/core/storage.cpp",
+     "        budget_.release(whole);\n", ""),
+    ("a failed mapping leaks the memory", "vmm/extent.hpp",
+     "~Extent() { keeper_.release(id_); }", "~Extent() = default;"),
+    ("a slice starts one extent too late", "vmm/extent_list.cpp",
+     "std::upper_bound(ends_.begin(), ends_.end(), offset)", "std::upper_bound(ends_.begin(), ends_.end(), offset + 1)"),
+    ("staging reuses a slot too early", "vmm/copier.cpp",
+     "if (index >= count) // the slot's last chunk must have left it", "if (index >= 2 * count)"),
+    ("a directory moves into itself", "fuse/core/namespace.cpp",
+     "if (source->is_directory() && is_within(to, source->id())) return Error{EINVAL, 0, \"rename\"};", ""),
+    ("a forgotten inode without a name stays", "fuse/core/namespace.cpp",
+     "if (node.lookups != 0 || node.inode->links() != 0) return;", "return;"),
+    ("a handle is given to who may only read", "fuse/core/inode.cpp",
+     "constexpr mode_t kBoth = 06;", "constexpr mode_t kBoth = 04;"),
+]
+
+
+def notices(tree, bug, jobs):
+    """Whether the unit tests fail with the bug planted; None when it can't be built."""
+    what, file, old, new = bug
+    path = tree / file
+    text = path.read_text()
+    if text.count(old) != 1:
+        sys.exit(f"canary: {what}: its text stands {text.count(old)} times in {file}; mend the list")
+    path.write_text(text.replace(old, new))
+    try:
+        # An unused variable is no reason for the compiler to find the bug before the tests do.
+        build = subprocess.run(["make", f"-j{jobs}", "unit", "OPTIMIZE=-O1 -Wno-error"], cwd=tree,
+                               capture_output=True, text=True)
+        if build.returncode != 0:
+            print(build.stdout[-2000:], build.stderr[-4000:])
+            return None
+        try:
+            return subprocess.run(["build/unit-tests", "--gtest_brief=1"], cwd=tree, capture_output=True,
+                                  timeout=120).returncode != 0
+        except subprocess.TimeoutExpired:
+            return True
+    finally:
+        path.write_text(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="only bugs whose description has this text")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gmemfs-canary-") as folder:
+        tree = pathlib.Path(folder) / "tree"
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        for name in filter(None, listed.decode().split("\0")):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+        missed = 0
+        tried = 0
+        for bug in BUGS:
+            if arguments.only not in bug[0]:
+                continue
+            tried += 1
+            noticed = notices(tree, bug, arguments.jobs)
+            missed += noticed is not True
+            print({True: "noticed", False: "MISSED ", None: "NO BUILD"}[noticed], bug[0], flush=True)
+    print(f"{tried} bugs planted, {missed} not noticed")
+    return 1 if missed or not tried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
