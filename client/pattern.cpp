@@ -66,11 +66,11 @@ void offer_host_twins(const Driver &driver) {
 
 Result<std::unique_ptr<Pattern>> Pattern::create(Device &device) {
     TRY(device.make_current());
+    Stream stream = TRY(Stream::create(device));
     const std::uint64_t size = round_up(kCountersSize, device.info().granularity);
     const Allocation memory = TRY(Allocation::create(device.driver(), device.info(), size, HandlePolicy::fd));
     Mapping counters = TRY(Mapping::create(device.driver(), device.info(), memory, size));
     PinnedBuffer landing = TRY(PinnedBuffer::create(device, kCountersSize));
-    Stream stream = TRY(Stream::create(device));
     auto pattern =
         std::unique_ptr<Pattern>(new Pattern(device, std::move(stream), std::move(counters), std::move(landing)));
     TRY(pattern->load());

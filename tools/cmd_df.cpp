@@ -45,6 +45,7 @@ void print_table(const json &rows) {
 Result<std::vector<Mount>> choose_mounts(const std::vector<std::string> &paths) {
     if (paths.empty()) return list_mounts(kFilesystemType);
     std::vector<Mount> mounts;
+    mounts.reserve(paths.size());
     for (const std::string &path : paths) mounts.push_back(TRY(find_mount_of(path)));
     return mounts;
 }

@@ -49,7 +49,7 @@ std::string name_users(const std::string &mount_point) {
         std::ifstream comm(entry->path() / "comm");
         std::string name;
         std::getline(comm, name);
-        names += (names.empty() ? "" : ", ") + pid + " (" + name + ")";
+        names.append(names.empty() ? "" : ", ").append(pid).append(" (").append(name).append(")");
     }
     return names;
 }
