@@ -39,7 +39,7 @@ WARNINGS += -Wthread-safety
 endif
 # /usr/include as a system folder of its own would hide the C headers from the C++ ones.
 CUDA_CPPFLAGS := $(addprefix -isystem ,$(filter-out /usr/include,$(CUDA_HOME:%=%/include)))
-CPPFLAGS += -I. $(CUDA_CPPFLAGS) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. $(CUDA_CPPFLAGS) -DGMEMFS_CUDA_H='"$(CUDA_HOME)/include/cuda.h"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
 CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)

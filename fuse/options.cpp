@@ -22,11 +22,14 @@ Result<void> set_device(Options &options, std::string_view value) {
     // ',' on the command line; in an -o list, where ',' ends an option, ':'.
     while (!value.empty()) {
         const std::size_t end = value.find_first_of(",:");
-        if (end != 0) options.devices.emplace_back(value.substr(0, end));
-        value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
+        const std::string_view name = value.substr(0, end);
+        const bool is_number = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
+        if (!is_number && !name.starts_with("GPU-") && name != "all") break;
+        options.devices.emplace_back(name);
+        if (end == std::string_view::npos) return {};
+        value = value.substr(end + 1);
     }
-    if (options.devices.empty()) return usage("device: name one, by number or UUID, or all");
-    return {};
+    return usage("device: name them by number or UUID, with commas between, or all");
 }
 
 Result<void> set_simulate(Options &options, std::string_view value) {

@@ -75,7 +75,11 @@ struct stat to_stat(const Attributes &from) {
     return to;
 }
 
-double trusted_seconds(const Attributes &attributes) { return attributes.is_loose ? 0 : kTrusted; }
+double trusted_seconds(const Attributes &attributes) {
+    // A write takes set-user-ID away on this side, and the kernel isn't told.
+    const bool may_lose_bits = S_ISREG(attributes.mode) && (attributes.mode & (S_ISUID | S_ISGID)) != 0;
+    return attributes.is_loose || may_lose_bits ? 0 : kTrusted;
+}
 
 fuse_entry_param to_entry(const Attributes &attributes) {
     fuse_entry_param entry = {};
@@ -132,7 +136,7 @@ void Reply::error(const Error &error) {
     if (is_our_fault(error.code)) {
         server().stats().count_error();
         log(LogLevel::error, "fuse", error, std::string(op_name(op_)) + " of inode " + std::to_string(inode_));
-    } else if (error.code == ENOSPC || error.code == ENOTSUP) {
+    } else if (error.code == ENOSPC) {
         log(LogLevel::warning, "fuse", error, op_name(op_));
     }
     answered(error.code, fuse_reply_err(request_, error.code));

@@ -1,5 +1,6 @@
 #include "fuse/xattr.hpp"
 
+#include "fuse/log.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/report.hpp"
 
@@ -37,10 +38,14 @@ Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
 Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     Caller caller = caller_of(reply);
     caller.who = who_with_groups(reply);
-    const std::vector<FabricHandle> handles = TRY(reply.server().volume().fabric_handles(caller, inode));
+    const Result<std::vector<FabricHandle>> handles = reply.server().volume().fabric_handles(caller, inode);
+    if (!handles) {
+        if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
+        return Error(handles.error());
+    }
     std::string bytes;
-    bytes.reserve(handles.size() * kFabricHandleSize);
-    for (const FabricHandle &handle : handles)
+    bytes.reserve(handles->size() * kFabricHandleSize);
+    for (const FabricHandle &handle : *handles)
         bytes.append(reinterpret_cast<const char *>(handle.data()), handle.size());
     return bytes;
 }
@@ -54,9 +59,11 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     return list.dump();
 }
 
-Result<std::string> get_device(Reply &, Inode &inode) {
-    const Device *const device = inode.is_file() ? inode.file()->device() : inode.placement();
-    if (device == nullptr) return no_data("nobody has chosen a device yet");
+Result<std::string> get_device(Reply &reply, Inode &inode) {
+    const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
+    const auto &devices = reply.server().devices();
+    if (device == nullptr && devices.size() == 1) device = devices.front().get();
+    if (device == nullptr) return no_data("it is open yet which device it will be");
     return device->info().uuid_text();
 }
 
@@ -104,6 +111,7 @@ const Virtual *find(std::string_view name) {
 
 Result<void> check_name(std::string_view name) {
     if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "use attribute", "only names in user. are kept"};
+    if (name == kUserPrefix) return Error{EINVAL, 0, "use attribute", "it has no name"};
     if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
         return Error{EOPNOTSUPP, 0, "use attribute", std::string(name) + ": gmemfs has no such attribute"};
     return {};
