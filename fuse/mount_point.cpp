@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -31,7 +32,9 @@ bool allows_other() {
 
 Result<std::string> check_mount_point(const std::string &path) {
     struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) {
+    struct statfs filesystem = {};
+    // The kernel answers stat from what it remembers, even when the server has died: statfs it has to ask for.
+    if (::stat(path.c_str(), &status) != 0 || ::statfs(path.c_str(), &filesystem) != 0) {
         const int code = errno;
         if (code == ENOTCONN)
             return cannot_mount(code, path, "the server of the mount there has died: run `gmemfs umount " + path + "`");
