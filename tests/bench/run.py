@@ -206,6 +206,7 @@ def look_around(arguments):
     context.library = "libcuda.so.1" if on_gpu else find_simulator()
     context.mount_options = [] if on_gpu else [f"--simulate={context.memory}"]
     if not on_gpu:
+        os.environ["GMEMFS_SIM_MACHINE"] = f"bench{os.getpid()}"  # that no other mount shares
         print("ON THE SIMULATOR: these figures show that the measurement works; they say nothing about a GPU.")
     return context
 
