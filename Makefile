@@ -119,7 +119,7 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map -o $@ $(SIM)
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp) $(LAYERS)
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
