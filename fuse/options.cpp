@@ -67,8 +67,9 @@ Result<void> set_ecc(Options &, std::string_view value) {
 Result<void> set_workers(Options &options, std::string_view value) {
     unsigned count = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
-    if (error != std::errc() || end != value.data() + value.size() || count == 0 || count > kWorkersMax)
-        return usage("workers: '" + std::string(value) + "' is no number from 1 to " + std::to_string(kWorkersMax));
+    if (error != std::errc() || end != value.data() + value.size() || count < kWorkersMin || count > kWorkersMax)
+        return usage("workers: '" + std::string(value) + "' is no number from " + std::to_string(kWorkersMin) + " to " +
+                     std::to_string(kWorkersMax));
     options.workers = count;
     return {};
 }

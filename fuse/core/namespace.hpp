@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace gmemfs {
 
@@ -62,6 +63,8 @@ public:
 
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+    /// Whether one of these isn't open: then its forget is on its way, and its memory about to come back.
+    bool has_dying_orphans() const EXCLUDES(tree_);
 
 private:
     struct Named {
@@ -94,7 +97,7 @@ private:
     InodeRef root_;
     InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
     std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
-    std::uint64_t orphans_ GUARDED_BY(tree_) = 0;
+    std::unordered_set<InodeId> orphans_ GUARDED_BY(tree_);
 };
 
 } // namespace gmemfs

@@ -64,7 +64,7 @@ if [ -n "$SIMULATE" ]; then
     GIGABYTE=64 COPY=256 SLACK=0
     export GMEMFS_SIM_MACHINE=run$$ # that no other mount shares
     MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
-    for DRIVER in "$BUILD/sim/libcuda.so.1" "$BUILD/lib/gmemfs/sim/libcuda.so.1"; do
+    for DRIVER in "$BUILD"/{sim,bin/sim,lib/gmemfs/sim}/libcuda.so.1; do
         [ -e "$DRIVER" ] && break
     done
 fi
