@@ -39,7 +39,7 @@ WARNINGS += -Wthread-safety
 endif
 # /usr/include as a system folder of its own would hide the C headers from the C++ ones.
 CUDA_CPPFLAGS := $(addprefix -isystem ,$(filter-out /usr/include,$(CUDA_HOME:%=%/include)))
-CPPFLAGS += -I. $(CUDA_CPPFLAGS) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. $(CUDA_CPPFLAGS) -DGMEMFS_CUDA_H='"$(CUDA_HOME)/include/cuda.h"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
 CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
@@ -120,7 +120,7 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp) $(LAYERS)
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl

@@ -86,8 +86,8 @@ def mounted_null_server(size, threads):
 
 
 @contextlib.contextmanager
-def folder_on_tmpfs():
-    with tempfile.TemporaryDirectory(prefix="tmpfs-bench.", dir="/dev/shm") as path:
+def folder_on_tmpfs(parent):
+    with tempfile.TemporaryDirectory(prefix="tmpfs-bench.", dir=parent) as path:
         yield path
 
 
@@ -103,7 +103,7 @@ def bench_fuse(context):
         gmemfs = stack.enter_context(mounted_gmemfs(context.mount_options))
         threads = read_stats(gmemfs).get("workers", THREADS)
         places = {"gmemfs": gmemfs, "empty server": stack.enter_context(mounted_null_server(8 * size, threads)),
-                  "tmpfs": stack.enter_context(folder_on_tmpfs())}
+                  "tmpfs": stack.enter_context(folder_on_tmpfs(context.tmpfs))}
         paths = {name: os.path.join(place, "bench") for name, place in places.items()}
         for name, path in paths.items():
             if name != "empty server":
@@ -200,12 +200,13 @@ def look_around(arguments):
     """On what this runs, and how large the files may be."""
     doctor = subprocess.run([find_program("gmemfs"), "doctor", "--json"], stdout=subprocess.PIPE, text=True)
     on_gpu = json.loads(doctor.stdout)["can_mount"] and not arguments.simulate
-    context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu)
+    context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu, tmpfs=arguments.tmpfs)
     context.memory = 64 * GIB if on_gpu else 2 * GIB
     context.size = arguments.size or (GIB if on_gpu else 64 * MIB)
     context.library = "libcuda.so.1" if on_gpu else find_simulator()
     context.mount_options = [] if on_gpu else [f"--simulate={context.memory}"]
     if not on_gpu:
+        os.environ["GMEMFS_SIM_MACHINE"] = f"bench{os.getpid()}"  # that no other mount shares
         print("ON THE SIMULATOR: these figures show that the measurement works; they say nothing about a GPU.")
     return context
 
@@ -216,6 +217,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each case (default 5)")
     parser.add_argument("--size", type=int, help="bytes a job moves (default 1 GiB; 64 MiB on the simulator)")
     parser.add_argument("--simulate", action="store_true", help="on the simulator even where there is a GPU")
+    parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 8 jobs (/dev/shm)")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:

@@ -39,7 +39,11 @@ PHASES=("$@")
 mkdir -p "$OUT"
 LOG=$OUT/run.log
 : > "$LOG"
+# Sources and targets of copies lie on a tmpfs of our own: /dev/shm holds half of the memory that the machine had when it
+# started, which in a virtual machine may be little.
 WORK=$(mktemp -d /dev/shm/gmemfs-run.XXXXXX)
+OWN_TMPFS=""
+[ "$(id -u)" = 0 ] && mount -t tmpfs -o size=40g gmemfs-run "$WORK" 2> /dev/null && OWN_TMPFS=1
 MOUNT=$WORK/mount
 mkdir "$MOUNT"
 
@@ -58,6 +62,7 @@ GMEMFS=$(program gmemfs)
 
 if [ -n "$SIMULATE" ]; then
     GIGABYTE=64 COPY=256 SLACK=0
+    export GMEMFS_SIM_MACHINE=run$$ # that no other mount shares
     MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
     for DRIVER in "$BUILD/sim/libcuda.so.1" "$BUILD/lib/gmemfs/sim/libcuda.so.1"; do
         [ -e "$DRIVER" ] && break
@@ -99,6 +104,7 @@ mount_it() { mounted || check "mount ${MOUNT_OPTIONS[*]}" "$GMEMFS" mount "$MOUN
 unmount_it() { ! mounted || check "unmount" "$GMEMFS" umount "$MOUNT"; }
 clean_up() {
     mounted && "$GMEMFS" umount --lazy "$MOUNT"
+    [ -z "$OWN_TMPFS" ] || umount --lazy "$WORK"
     rm -rf "$WORK"
 }
 trap clean_up EXIT
@@ -294,7 +300,8 @@ phase_parallel() {
 
 phase_bench() {
     unmount_it
-    check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" "${BENCH_OPTIONS[@]}"
+    check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" \
+        --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
     sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
 }
 
