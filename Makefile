@@ -116,7 +116,8 @@ $(BUILD)/gmemfs: $(TOOL) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map -o $@ $(SIM)
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
+	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)

@@ -7,9 +7,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,45 +29,59 @@ struct Handle { // what the 64 bytes hold; all of it is doubted on import
 static_assert(sizeof(Handle) == sizeof(CUmemFabricHandle));
 constexpr char kMagic[8] = {'G', 'M', 'S', 'I', 'M', 'F', 'A', 'B'};
 
-// Reads "/memfd:gmemfs-sim:MACHINE:ID (deleted)" of an open descriptor; false where it is anything else.
-bool parse_name(int fd, std::string &machine, std::uint64_t &id) {
-    char link[64];
-    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+struct Origin { // what a memfd's name says: "/memfd:gmemfs-sim:MACHINE:DEVICE:ID (deleted)"
+    std::string machine;
+    std::uint32_t device;
+    std::uint64_t id;
+};
+
+// Of an entry of /proc/PID/fd; empty where it is anything else.
+std::optional<Origin> read_origin(const char *link) {
     char target[300] = {};
-    if (::readlink(link, target, sizeof target - 1) < 0) return false;
-    const std::string name = target;
-    const std::string prefix = "/memfd:gmemfs-sim:";
-    const std::size_t colon = name.rfind(':');
-    if (name.compare(0, prefix.size(), prefix) != 0 || colon < prefix.size()) return false;
-    machine = name.substr(prefix.size(), colon - prefix.size());
-    id = std::strtoull(name.c_str() + colon + 1, nullptr, 10);
-    return id != 0;
+    if (::readlink(link, target, sizeof target - 1) < 0) return std::nullopt;
+    char machine[100] = {};
+    unsigned device = 0;
+    unsigned long long id = 0;
+    int end = 0;
+    if (std::sscanf(target, "/memfd:gmemfs-sim:%99[^:]:%u:%llu (deleted)%n", machine, &device, &id, &end) != 3 ||
+        target[end] != '\0' || end == 0 || id == 0)
+        return std::nullopt;
+    return Origin{machine, device, id};
 }
 
 // Takes `fd` over, closes it where it is refused.
 CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expected) {
     Process &mine = *process();
-    std::string machine_name;
-    std::uint64_t id = 0;
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const std::optional<Origin> origin = read_origin(link);
     struct stat status = {};
-    if (!parse_name(fd, machine_name, id) || ::fstat(fd, &status) != 0) {
+    const bool is_ours = origin && ::fcntl(fd, F_GET_SEALS) == kSeals && ::fstat(fd, &status) == 0 &&
+                         status.st_size > 0 && std::uint64_t(status.st_size) % kGranularity == 0;
+    if (!is_ours) {
         ::close(fd);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    Machine *const machine = Machine::attach(machine_name, {});
-    const auto known = machine == nullptr ? std::nullopt : machine->find(id);
-    const bool is_right = expected == nullptr || (known && expected->id == id && expected->nonce == known->nonce);
-    if (machine == nullptr || !is_right) {
-        ::close(fd);
-        return expected == nullptr ? CUDA_ERROR_OPERATING_SYSTEM : CUDA_ERROR_NOT_SUPPORTED;
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    Machine *const machine = Machine::attach(origin->machine, {});
+    if (machine != nullptr && expected != nullptr) {
+        // Whoever made the handle made this memory, or the descriptor's number has been used again since.
+        const auto known = machine->find(origin->id);
+        if (!known || expected->id != origin->id || expected->nonce != known->nonce || expected->size != size) {
+            ::close(fd);
+            return CUDA_ERROR_NOT_SUPPORTED;
+        }
     }
-    // An allocation that only a descriptor held was swept from the table when its last process died: it lives on,
-    // uncounted, as the descriptor itself was.
+    const auto held = machine == nullptr ? std::nullopt : machine->hold(origin->id, origin->device, size);
+    if (!held) {
+        ::close(fd);
+        return CUDA_ERROR_OPERATING_SYSTEM;
+    }
     const auto memory = std::make_shared<Memory>(machine, fd);
-    if (machine->hold(id)) memory->id = id;
-    memory->size = static_cast<std::uint64_t>(status.st_size);
-    memory->nonce = known ? known->nonce : 0;
-    memory->device = known && known->device < mine.device_sizes.size() ? known->device : 0;
+    memory->id = origin->id;
+    memory->size = size;
+    memory->nonce = held->nonce;
+    memory->device = origin->device < mine.device_sizes.size() ? origin->device : 0;
     memory->handle_types = expected == nullptr ? unsigned(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) : expected->types;
     memory->is_imported = true;
     const std::lock_guard<std::mutex> hold(mine.mutex);
@@ -77,6 +91,7 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
 }
 
 CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
+    if (from == nullptr) return CUDA_ERROR_INVALID_VALUE;
     Handle fabric;
     std::memcpy(&fabric, from, sizeof fabric);
     // What a card says to bytes that no driver made hasn't been measured.
@@ -86,7 +101,10 @@ CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
     if (fabric.pid <= 0 || start_time(fabric.pid) != fabric.start) return CUDA_ERROR_NOT_SUPPORTED;
     char path[64];
     std::snprintf(path, sizeof path, "/proc/%d/fd/%d", fabric.pid, fabric.fd);
-    const int fd = ::open(path, O_RDWR | O_CLOEXEC);
+    // The name is read before anything is opened: a spoilt handle may point to a device or a terminal.
+    errno = 0;
+    const bool is_ours = read_origin(path).has_value();
+    const int fd = is_ours ? ::open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) return errno == EACCES || errno == EPERM ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_NOT_SUPPORTED;
     return adopt(handle, fd, &fabric);
 }
@@ -101,6 +119,8 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
     const Memory &memory = *found->second;
     // An import can't be exported again, as either type; nor as a type that it wasn't created with (H200, driver 580).
     if (memory.is_imported || (memory.handle_types & type) == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR && type != CU_MEM_HANDLE_TYPE_FABRIC)
+        return CUDA_ERROR_INVALID_VALUE; // one type at a time
     if (type == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
         const int fd = ::fcntl(memory.fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0) return CUDA_ERROR_OPERATING_SYSTEM;
@@ -122,7 +142,7 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
 }
 
 CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type) {
-    if (type == CU_MEM_HANDLE_TYPE_FABRIC) return import_fabric(handle, from);
+    if (type == CU_MEM_HANDLE_TYPE_FABRIC && process()->version >= kFabricVersion) return import_fabric(handle, from);
     if (type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_INVALID_VALUE;
     // The driver takes the number in place of a pointer, and keeps no hold on the descriptor itself.
     const int number = static_cast<int>(reinterpret_cast<std::uintptr_t>(from));
