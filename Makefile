@@ -70,7 +70,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
 
-.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy lint format \
+.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy canary lint format \
         help clean
 all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -167,6 +167,8 @@ tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
 HEADERS := $(wildcard $(addsuffix /*.hpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
+canary: tests  ## plant bugs, one at a time, and demand that the unit tests notice
+	@tests/canary/run.py
 lint:  ## clang-tidy over every source
 	printf '%s\n' $(SOURCES) | xargs -P 2 -n 1 -I{} $(CLANG_TIDY) --quiet {} -- -std=c++20 $(CPPFLAGS) $(FUSE_FLAGS)
 format:  ## clang-format, in place
