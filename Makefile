@@ -43,7 +43,8 @@ CPPFLAGS += -I. $(CUDA_CPPFLAGS) -DGMEMFS_CUDA_H='"$(CUDA_HOME)/include/cuda.h"'
 CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
-CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+# g++ 12 with sanitizers believes that an empty std::optional is read.
+CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0
