@@ -59,6 +59,7 @@ program() {
     echo "/no/$name/under/$BUILD"
 }
 GMEMFS=$(program gmemfs)
+PATH=$PATH:$BUILD/bin # getfattr, where the machine has none
 
 if [ -n "$SIMULATE" ]; then
     GIGABYTE=64 COPY=256 SLACK=0
@@ -302,7 +303,7 @@ phase_bench() {
     unmount_it
     check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
-    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
+    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
 : > "$OUT/summary.txt"
