@@ -153,8 +153,8 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test
-test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a child, and back; on the simulator
-	@BUILD=$(BUILD) tests/mount/runner.py tests/mount/client
+test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a child, and back; on the GPU, else on the simulator
+	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
