@@ -36,7 +36,8 @@ class Count:
 def environment():
     env = dict(os.environ)
     # A leak, a race or undefined behaviour ends the program with a status that no test gives.
-    env.setdefault("ASAN_OPTIONS", "exitcode=99:detect_leaks=1:abort_on_error=0")
+    # intercept_tls_get_addr: g++ 12's leak check crashes on a thread that ends while it looks (a simulated stream's).
+    env.setdefault("ASAN_OPTIONS", "exitcode=99:detect_leaks=1:abort_on_error=0:intercept_tls_get_addr=0")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
     env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={ROOT}/tests/support/tsan.supp")
     env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/support/lsan.supp")

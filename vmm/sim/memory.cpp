@@ -169,9 +169,9 @@ CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGen
     --reserved;
     if (start + size > reserved->first + reserved->second.size) return CUDA_ERROR_INVALID_VALUE;
     const auto next = mine.mappings.lower_bound(start);
-    if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_ALREADY_MAPPED;
+    if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_INVALID_VALUE;
     if (next != mine.mappings.begin() && std::prev(next)->first + std::prev(next)->second.size > start)
-        return CUDA_ERROR_ALREADY_MAPPED;
+        return CUDA_ERROR_INVALID_VALUE;
     if (::mmap(host(start), size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED)
         return CUDA_ERROR_MAP_FAILED;
     mine.mappings[start] = {memory, size, {}};

@@ -6,6 +6,7 @@
 #include "vmm/sim/process.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -24,10 +25,18 @@ struct Handle { // what the 64 bytes hold; all of it is doubted on import
     std::uint64_t id, nonce, size;
     std::uint32_t device;
     std::uint32_t types;
-    char unused[8];
+    std::uint64_t check; // of the bytes before it: a handle that was cut or mixed up is no handle
 };
 static_assert(sizeof(Handle) == sizeof(CUmemFabricHandle));
 constexpr char kMagic[8] = {'G', 'M', 'S', 'I', 'M', 'F', 'A', 'B'};
+
+std::uint64_t check_of(const Handle &handle) { // FNV-1a, 64 bits
+    unsigned char bytes[offsetof(Handle, check)];
+    std::memcpy(bytes, &handle, sizeof bytes);
+    std::uint64_t sum = 0xcbf29ce484222325;
+    for (const unsigned char byte : bytes) sum = (sum ^ byte) * 0x100000001b3;
+    return sum;
+}
 
 struct Origin { // what a memfd's name says: "/memfd:gmemfs-sim:MACHINE:DEVICE:ID (deleted)"
     std::string machine;
@@ -67,7 +76,8 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     if (machine != nullptr && expected != nullptr) {
         // Whoever made the handle made this memory, or the descriptor's number has been used again since.
         const auto known = machine->find(origin->id);
-        if (!known || expected->id != origin->id || expected->nonce != known->nonce || expected->size != size) {
+        if (!known || expected->id != origin->id || expected->nonce != known->nonce || expected->size != size ||
+            expected->device != origin->device) {
             ::close(fd);
             return CUDA_ERROR_NOT_SUPPORTED;
         }
@@ -95,7 +105,8 @@ CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
     Handle fabric;
     std::memcpy(&fabric, from, sizeof fabric);
     // What a card says to bytes that no driver made hasn't been measured.
-    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0 || fabric.check != check_of(fabric))
+        return CUDA_ERROR_INVALID_VALUE;
     if (!process()->has_imex) return CUDA_ERROR_NOT_PERMITTED;
     // Its creator has died: NOT_SUPPORTED (H200, driver 580).
     if (fabric.pid <= 0 || start_time(fabric.pid) != fabric.start) return CUDA_ERROR_NOT_SUPPORTED;
@@ -137,6 +148,7 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
     fabric.size = memory.size;
     fabric.device = memory.device;
     fabric.types = memory.handle_types;
+    fabric.check = check_of(fabric);
     std::memcpy(handle, &fabric, sizeof fabric);
     return CUDA_SUCCESS;
 }
