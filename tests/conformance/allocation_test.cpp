@@ -138,8 +138,9 @@ CUresult answer_to_garbage(const std::string &what) {
 }
 
 TEST(Garbage, HandleThatIsNoneIsRefused) {
-    not_yet_measured();
-    EXPECT_EQ(answer_to_garbage("release"), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(answer_to_garbage("release"), CUDA_ERROR_INVALID_VALUE); // H200, driver 580
+    if (!driver().is_simulator())
+        return; // mapping and exporting one ends the process there: SIGSEGV (H200, driver 580)
     EXPECT_EQ(answer_to_garbage("map"), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(answer_to_garbage("export"), CUDA_ERROR_INVALID_VALUE);
 }
@@ -149,18 +150,16 @@ TEST(Garbage, ReleaseIsRefusedTheSecondTime) {
     EXPECT_EQ(answer_to_garbage("release-twice"), CUDA_ERROR_INVALID_VALUE);
 }
 
-TEST(Garbage, DescriptorThatIsNoMemoryIsRefused) {
-    not_yet_measured();
-    EXPECT_EQ(answer_to_garbage("import-closed"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-file"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-null"), CUDA_ERROR_INVALID_VALUE);
+TEST(Garbage, DescriptorThatIsNoMemoryIsRefused) { // H200, driver 580
+    EXPECT_EQ(answer_to_garbage("import-closed"), CUDA_ERROR_UNKNOWN);
+    EXPECT_EQ(answer_to_garbage("import-file"), CUDA_ERROR_UNKNOWN);
+    EXPECT_EQ(answer_to_garbage("import-null"), CUDA_ERROR_UNKNOWN);
 }
 
-TEST(Garbage, FabricHandleThatNoDriverMadeIsRefused) {
-    not_yet_measured();
+TEST(Garbage, FabricHandleThatNoDriverMadeIsRefused) { // H200, driver 580: as one whose creator has died
     if (!has_fabric()) GTEST_SKIP() << "no IMEX channel on this machine";
-    EXPECT_EQ(answer_to_garbage("import-zeros"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-random"), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(answer_to_garbage("import-zeros"), CUDA_ERROR_NOT_SUPPORTED);
+    EXPECT_EQ(answer_to_garbage("import-random"), CUDA_ERROR_NOT_SUPPORTED);
 }
 
 TEST(Garbage, HostMemoryThatIsNotPinnedIsNotFreed) {

@@ -64,7 +64,9 @@ TEST(Mapping, OfAPartIsNotSupported) { // H200, driver 580
 }
 
 TEST(Mapping, OutsideOfAReservationIsRefused) {
-    not_yet_measured();
+    // A card's driver maps beyond the end of a reservation, and can't map what is reserved there later (H200, driver
+    // 580).
+    if (!driver().is_simulator()) GTEST_SKIP() << "a card doesn't refuse it, and is the worse for it";
     const Memory memory(2 * kGranule);
     const Range range(2 * kGranule);
     EXPECT_EQ(
