@@ -221,6 +221,7 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
     g_option_context_set_main_group(context.get(), group); // which it owns from here
     std::vector<std::string> words = spell_out(argc, argv);
     std::vector<char *> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string &word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     argc = static_cast<int>(words.size());

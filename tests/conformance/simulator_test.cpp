@@ -58,6 +58,7 @@ TEST_F(SimulatorFaults, ChanceComesFromTheSeed) {
                                                                                             : CUDA_ERROR_UNKNOWN,
             "plan faults");
         std::vector<bool> failed;
+        failed.reserve(100);
         for (int i = 0; i < 100; ++i) failed.push_back(try_to_create() != CUDA_SUCCESS);
         return failed;
     };

@@ -12,6 +12,7 @@ namespace {
 Result<ParsedOptions> parse(std::vector<std::string> words) {
     words.insert(words.begin(), "mount");
     std::vector<char *> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string &word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     return parse_options(static_cast<int>(words.size()), arguments.data());

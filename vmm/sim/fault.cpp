@@ -158,7 +158,7 @@ bool set_plan(const std::string &text, std::string &why) {
         }
         Rule rule;
         why = parse_rule(part, rule);
-        if (!why.empty()) return why = "'" + std::string(part) + "': " + why, false;
+        if (!why.empty()) return why.insert(0, "'" + std::string(part) + "': "), false;
         rules.push_back(rule);
     }
     Plan &now = plan();
