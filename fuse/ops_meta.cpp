@@ -55,6 +55,7 @@ void op_readlink(fuse_req_t request, fuse_ino_t ino) {
 void op_statfs(fuse_req_t request, fuse_ino_t ino) {
     Reply reply(request, Op::statfs, ino);
     Volume &volume = reply.server().volume();
+    reply.server().wait_for_orphans(); // so that df after rm tells the truth
     const Storage::Space space = volume.storage().space();
     const std::uint64_t files = volume.names().count();
     struct statvfs answer = {};

@@ -67,8 +67,9 @@ Result<void> set_ecc(Options &, std::string_view value) {
 Result<void> set_workers(Options &options, std::string_view value) {
     unsigned count = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
-    if (error != std::errc() || end != value.data() + value.size() || count == 0 || count > kWorkersMax)
-        return usage("workers: '" + std::string(value) + "' is no number from 1 to " + std::to_string(kWorkersMax));
+    if (error != std::errc() || end != value.data() + value.size() || count < kWorkersMin || count > kWorkersMax)
+        return usage("workers: '" + std::string(value) + "' is no number from " + std::to_string(kWorkersMin) + " to " +
+                     std::to_string(kWorkersMax));
     options.workers = count;
     return {};
 }
@@ -161,6 +162,22 @@ gboolean take(const gchar *name, const gchar *value, gpointer given, GError **) 
     return TRUE;
 }
 
+// GOption knows "-o LIST" and not "-oLIST", which mount(8) has taught everybody; and for an option whose value may be
+// left out it takes the next word, which is the mount point.
+std::vector<std::string> spell_out(int argc, char **argv) {
+    std::vector<std::string> words;
+    for (const std::string_view word : std::vector<std::string_view>(argv, argv + argc)) {
+        const bool is_attached = word.size() > 2 && word.starts_with("-o");
+        const bool lacks_value = std::any_of(std::begin(kSettings), std::end(kSettings), [&](const Setting &setting) {
+            return (setting.flags & G_OPTION_FLAG_OPTIONAL_ARG) != 0 && word == "--" + std::string(setting.name);
+        });
+        if (is_attached) words.emplace_back("-o");
+        words.emplace_back(is_attached ? word.substr(2) : word);
+        if (lacks_value) words.back() += '=';
+    }
+    return words;
+}
+
 struct FreeContext {
     void operator()(GOptionContext *context) const { g_option_context_free(context); }
 };
@@ -202,6 +219,12 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
     GOptionGroup *const group = g_option_group_new("mount", "", "", &given, nullptr);
     g_option_group_add_entries(group, entries.data());
     g_option_context_set_main_group(context.get(), group); // which it owns from here
+    std::vector<std::string> words = spell_out(argc, argv);
+    std::vector<char *> arguments;
+    for (std::string &word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    argc = static_cast<int>(words.size());
+    argv = arguments.data();
     GError *error = nullptr;
     if (!g_option_context_parse(context.get(), &argc, &argv, &error)) {
         const std::string message = error->message;

@@ -208,9 +208,9 @@ void Server::forgotten() {
 }
 
 bool Server::wait_for_orphans() {
-    if (volume_->names().orphan_count() == 0) return false;
+    if (!volume_->names().has_dying_orphans()) return false;
     std::unique_lock<std::mutex> lock(forgotten_mutex_);
-    forgotten_.wait_for(lock, kOrphanPatience, [this] { return volume_->names().orphan_count() == 0; });
+    forgotten_.wait_for(lock, kOrphanPatience, [this] { return !volume_->names().has_dying_orphans(); });
     return true;
 }
 

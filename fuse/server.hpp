@@ -61,8 +61,8 @@ public:
     void greeted(); ///< the kernel's FUSE_INIT has come
     /// The kernel has forgotten inodes; wakes who waits for their memory.
     void forgotten();
-    /// Unlinked files whose forget is on its way still hold memory: waits until it has come, a tenth of a second at the
-    /// most; false where there was none to wait for.
+    /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),
+    /// a tenth of a second at the most; false where there was none to wait for.
     bool wait_for_orphans();
 
 private:

@@ -83,6 +83,7 @@ Result<std::string> get_ecc(Reply &, Inode &inode) {
 
 Result<std::string> get_stats(Reply &reply, Inode &inode) {
     if (inode.id() != kRootInode) return no_data("the counters are the root's");
+    reply.server().wait_for_orphans();
     return report(reply.server()).dump();
 }
 

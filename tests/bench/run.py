@@ -157,7 +157,8 @@ def bench_truncate(context):
             remove.append(time_us(lambda: os.unlink(path)))
     medians = {name: statistics.median(times[1:]) for name, times in
                (("create_us", create), ("truncate_us", grow), ("unlink_us", remove))}
-    print(f"\ntruncate to {size // MIB} MiB: {medians['truncate_us'] / 1000:.3f} ms (create {medians['create_us']:.0f} us,"
+    print(f"\ntruncate to {size // MIB} MiB: {medians['truncate_us'] / 1000:.3f} ms"
+          f" (create {medians['create_us']:.0f} us,"
           f" unlink {medians['unlink_us']:.0f} us; medians of 20; first {grow[0] / 1000:.3f} ms)")
     return {"size": size, **medians, "truncate_first_us": grow[0], "truncate_all_us": grow[1:]}
 
@@ -178,7 +179,8 @@ def bench_handle(context):
             file.truncate(size)
         peer = run_json(find_program("import_map"), "--driver", context.library, path)
     result = {"handle_first_us": statistics.median(first), "handle_again_us": statistics.median(again), "peer": peer}
-    print(f"\nfabric handle by xattr: first {result['handle_first_us']:.0f} us, again {result['handle_again_us']:.0f} us;"
+    print(f"\nfabric handle by xattr: first {result['handle_first_us']:.0f} us,"
+          f" again {result['handle_again_us']:.0f} us;"
           f" in a peer, {size // MIB} MiB: import {peer['import_us']:.0f} us, map {peer['map_us']:.0f} us,"
           f" together {peer['import_us'] + peer['map_us']:.0f} us")
     return result
@@ -188,7 +190,8 @@ def bench_dma(context):
     """The copy engines' own rates: what no filesystem can exceed."""
     size = min(2 * GIB, context.memory // 4)
     result = run_json(find_program("dma"), "--driver", context.library, "--size", size, "--chunk", 16 * MIB)
-    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {result['host_to_device']:.1f}, out {result['device_to_host']:.1f};"
+    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {result['host_to_device']:.1f},"
+          f" out {result['device_to_host']:.1f};"
           f" on the device {result['device_to_device']:.0f} (read plus written), zeros {result['zero']:.0f}")
     return result
 

@@ -47,8 +47,8 @@ OWN_TMPFS=""
 MOUNT=$WORK/mount
 mkdir "$MOUNT"
 
-# Sizes in MiB. What the driver counts as used moves by a little: a context's own pools.
-GIGABYTE=1024 COPY=8192 SLACK=64
+# Sizes in MiB. What the driver counts as used moves by a little: what a context loads when it is first needed.
+GIGABYTE=1024 COPY=8192 SLACK=128
 MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
 
 program() {
@@ -59,12 +59,13 @@ program() {
     echo "/no/$name/under/$BUILD"
 }
 GMEMFS=$(program gmemfs)
+PATH=$PATH:$BUILD/bin # getfattr, where the machine has none
 
 if [ -n "$SIMULATE" ]; then
     GIGABYTE=64 COPY=256 SLACK=0
     export GMEMFS_SIM_MACHINE=run$$ # that no other mount shares
     MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
-    for DRIVER in "$BUILD/sim/libcuda.so.1" "$BUILD/lib/gmemfs/sim/libcuda.so.1"; do
+    for DRIVER in "$BUILD"/{sim,bin/sim,lib/gmemfs/sim}/libcuda.so.1; do
         [ -e "$DRIVER" ] && break
     done
 fi
@@ -111,7 +112,14 @@ trap clean_up EXIT
 
 # MiB of device memory in use by everybody. Simulated: by the mount, and nothing where there is none.
 used_memory() {
-    if [ -z "$SIMULATE" ]; then
+    if [ -z "$SIMULATE" ] && ! command -v nvidia-smi > /dev/null; then
+        "$PYTHON" -c '
+from cuda.bindings import driver
+driver.cuInit(0)
+driver.cuCtxSetCurrent(driver.cuDevicePrimaryCtxRetain(driver.cuDeviceGet(0)[1])[1])
+_, free, total = driver.cuMemGetInfo()
+print((total - free) >> 20)'
+    elif [ -z "$SIMULATE" ]; then
         nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | awk '{ sum += $1 } END { print sum }'
     elif mounted; then
         df --block-size=1M --output=used "$MOUNT" | tail -n 1
@@ -302,7 +310,7 @@ phase_bench() {
     unmount_it
     check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
-    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
+    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
 : > "$OUT/summary.txt"
