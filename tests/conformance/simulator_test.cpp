@@ -57,8 +57,8 @@ TEST_F(SimulatorFaults, ChanceComesFromTheSeed) {
         require(driver().set_faults(("cuMemCreate%0.3=UNKNOWN; seed=" + seed).c_str()) == 0 ? CUDA_SUCCESS
                                                                                             : CUDA_ERROR_UNKNOWN,
             "plan faults");
-        std::vector<bool> failed;
-        for (int i = 0; i < 100; ++i) failed.push_back(try_to_create() != CUDA_SUCCESS);
+        std::vector<bool> failed(100);
+        for (auto &&one : failed) one = try_to_create() != CUDA_SUCCESS;
         return failed;
     };
     const std::vector<bool> first = failures("42");

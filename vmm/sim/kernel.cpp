@@ -77,6 +77,7 @@ CUresult launch(CUfunction function, unsigned blocks, unsigned threads, CUstream
     submit(*stream, [=]() mutable -> CUresult {
         const std::shared_lock<UseLock> using_it(process()->in_use);
         std::vector<void *> arguments;
+        arguments.reserve(copies.size());
         for (auto &copy : copies) arguments.push_back(copy.data());
         device_of_launch = device;
         has_faulted = false;
