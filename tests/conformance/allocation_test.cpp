@@ -29,23 +29,15 @@ TEST(Allocation, GranularityIsTwoMebibytes) { // H200, driver 580: minimum and r
 }
 
 TEST(Allocation, SizeThatIsNoMultipleIsRefused) {
-    not_yet_measured();
     for (const std::size_t size : {std::size_t(1), std::size_t(4096), kGranule + 4096, 3 * kGranule / 2})
         EXPECT_EQ(try_to_create(size, properties(0)), CUDA_ERROR_INVALID_VALUE) << size;
 }
 
-TEST(Allocation, SizeOfZeroIsRefused) {
-    not_yet_measured();
-    EXPECT_EQ(try_to_create(0, properties(0)), CUDA_ERROR_INVALID_VALUE);
-}
+TEST(Allocation, SizeOfZeroIsRefused) { EXPECT_EQ(try_to_create(0, properties(0)), CUDA_ERROR_INVALID_VALUE); }
 
-TEST(Allocation, FlagsAreRefused) {
-    not_yet_measured();
-    EXPECT_EQ(try_to_create(kGranule, properties(0), 1), CUDA_ERROR_INVALID_VALUE);
-}
+TEST(Allocation, FlagsAreRefused) { EXPECT_EQ(try_to_create(kGranule, properties(0), 1), CUDA_ERROR_INVALID_VALUE); }
 
 TEST(Allocation, DeviceThatIsNoneIsRefused) {
-    not_yet_measured();
     EXPECT_EQ(try_to_create(kGranule, properties(0, 99)), CUDA_ERROR_INVALID_DEVICE);
 }
 
@@ -67,7 +59,6 @@ TEST(Allocation, WithoutAChannelFabricIsNotPermitted) { // H200, driver 580
 }
 
 TEST(Allocation, SaysWhatItWasMadeOf) {
-    not_yet_measured();
     const Memory memory(kGranule, kDescriptor);
     CUmemAllocationProp found = {};
     ASSERT_EQ(driver().cuMemGetAllocationPropertiesFromHandle(&found, memory.handle()), CUDA_SUCCESS);
@@ -78,7 +69,6 @@ TEST(Allocation, SaysWhatItWasMadeOf) {
 }
 
 TEST(Allocation, MoreThanThereIsIsOutOfMemory) {
-    not_yet_measured();
     std::size_t total = 0;
     ASSERT_EQ(driver().cuDeviceTotalMem(&total, 0), CUDA_SUCCESS);
     const std::size_t more = (total / kGranule + 1) * kGranule;
@@ -88,7 +78,6 @@ TEST(Allocation, MoreThanThereIsIsOutOfMemory) {
 
 // Nothing of it is touched.
 TEST(Allocation, TakingAllEndsInOutOfMemoryAndGivesAllBack) {
-    not_yet_measured();
     const std::size_t before = free_memory();
     const std::size_t part = std::max(before / 16 / kGranule, std::size_t(1)) * kGranule;
     const CUmemAllocationProp wanted = properties(0);
@@ -109,7 +98,6 @@ TEST(Allocation, TakingAllEndsInOutOfMemoryAndGivesAllBack) {
 }
 
 TEST(Allocation, FreeMemoryFallsByTheSizeAndComesBack) {
-    not_yet_measured();
     const std::size_t before = free_memory();
     {
         const Memory memory(32 * kGranule, shareable());
@@ -138,33 +126,30 @@ CUresult answer_to_garbage(const std::string &what) {
 }
 
 TEST(Garbage, HandleThatIsNoneIsRefused) {
-    not_yet_measured();
+    // Releasing, mapping or exporting one ends the process on a card: SIGSEGV, most times (H200, driver 580).
+    if (!driver().is_simulator()) GTEST_SKIP() << "a card's driver dies of it";
     EXPECT_EQ(answer_to_garbage("release"), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(answer_to_garbage("map"), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(answer_to_garbage("export"), CUDA_ERROR_INVALID_VALUE);
 }
 
 TEST(Garbage, ReleaseIsRefusedTheSecondTime) {
-    not_yet_measured();
     EXPECT_EQ(answer_to_garbage("release-twice"), CUDA_ERROR_INVALID_VALUE);
 }
 
-TEST(Garbage, DescriptorThatIsNoMemoryIsRefused) {
-    not_yet_measured();
-    EXPECT_EQ(answer_to_garbage("import-closed"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-file"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-null"), CUDA_ERROR_INVALID_VALUE);
+TEST(Garbage, DescriptorThatIsNoMemoryIsRefused) { // H200, driver 580
+    EXPECT_EQ(answer_to_garbage("import-closed"), CUDA_ERROR_UNKNOWN);
+    EXPECT_EQ(answer_to_garbage("import-file"), CUDA_ERROR_UNKNOWN);
+    EXPECT_EQ(answer_to_garbage("import-null"), CUDA_ERROR_UNKNOWN);
 }
 
-TEST(Garbage, FabricHandleThatNoDriverMadeIsRefused) {
-    not_yet_measured();
+TEST(Garbage, FabricHandleThatNoDriverMadeIsRefused) { // H200, driver 580: as one whose creator has died
     if (!has_fabric()) GTEST_SKIP() << "no IMEX channel on this machine";
-    EXPECT_EQ(answer_to_garbage("import-zeros"), CUDA_ERROR_INVALID_VALUE);
-    EXPECT_EQ(answer_to_garbage("import-random"), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(answer_to_garbage("import-zeros"), CUDA_ERROR_NOT_SUPPORTED);
+    EXPECT_EQ(answer_to_garbage("import-random"), CUDA_ERROR_NOT_SUPPORTED);
 }
 
 TEST(Garbage, HostMemoryThatIsNotPinnedIsNotFreed) {
-    not_yet_measured();
     EXPECT_EQ(answer_to_garbage("free-host"), CUDA_ERROR_INVALID_VALUE);
 }
 

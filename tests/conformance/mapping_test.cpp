@@ -26,7 +26,6 @@ TEST(Reservation, IsAlignedToTheGranularity) {
 }
 
 TEST(Reservation, OfAnOddSizeIsRefused) {
-    not_yet_measured();
     CUdeviceptr address = 0;
     EXPECT_EQ(driver().cuMemAddressReserve(&address, kGranule + 4096, 0, 0, 0), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(driver().cuMemAddressReserve(&address, 0, 0, 0, 0), CUDA_ERROR_INVALID_VALUE);
@@ -40,7 +39,6 @@ TEST(Reservation, MayBeMuchLargerThanTheMemory) {
 }
 
 TEST(Reservation, IsFreedWholeAndOnce) {
-    not_yet_measured();
     CUdeviceptr address = 0;
     ASSERT_EQ(driver().cuMemAddressReserve(&address, 2 * kGranule, 0, 0, 0), CUDA_SUCCESS);
     EXPECT_EQ(driver().cuMemAddressFree(address, kGranule), CUDA_ERROR_INVALID_VALUE);
@@ -50,7 +48,6 @@ TEST(Reservation, IsFreedWholeAndOnce) {
 }
 
 TEST(Reservation, IsNotFreedWhileMapped) {
-    not_yet_measured();
     const Memory memory(kGranule);
     const Mapped mapped(memory);
     EXPECT_EQ(driver().cuMemAddressFree(mapped.address(), mapped.size()), CUDA_ERROR_INVALID_VALUE);
@@ -64,7 +61,9 @@ TEST(Mapping, OfAPartIsNotSupported) { // H200, driver 580
 }
 
 TEST(Mapping, OutsideOfAReservationIsRefused) {
-    not_yet_measured();
+    // A card's driver maps beyond the end of a reservation, and can't map what is reserved there later (H200, driver
+    // 580).
+    if (!driver().is_simulator()) GTEST_SKIP() << "a card doesn't refuse it, and is the worse for it";
     const Memory memory(2 * kGranule);
     const Range range(2 * kGranule);
     EXPECT_EQ(
@@ -72,21 +71,19 @@ TEST(Mapping, OutsideOfAReservationIsRefused) {
 }
 
 TEST(Mapping, OverAnotherIsRefused) {
-    not_yet_measured();
     const Memory first(kGranule);
     const Memory second(kGranule);
     const Mapped mapped(first);
     EXPECT_EQ(driver().cuMemMap(mapped.address(), kGranule, 0, second.handle(), 0), CUDA_ERROR_INVALID_VALUE);
 }
 
-TEST(Mapping, IsUnmappedWholeAndOnce) {
-    not_yet_measured();
+TEST(Mapping, IsUnmappedWholeAndAsOftenAsOneLikes) {
     const Memory memory(2 * kGranule);
     const Range range(2 * kGranule);
     ASSERT_EQ(driver().cuMemMap(range.address(), memory.size(), 0, memory.handle(), 0), CUDA_SUCCESS);
     EXPECT_EQ(driver().cuMemUnmap(range.address(), kGranule), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(driver().cuMemUnmap(range.address(), memory.size()), CUDA_SUCCESS);
-    EXPECT_EQ(driver().cuMemUnmap(range.address(), memory.size()), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(driver().cuMemUnmap(range.address(), memory.size()), CUDA_SUCCESS); // a reserved range, nothing mapped
 }
 
 TEST(Mapping, KeepsTheMemoryWhenTheHandleIsReleased) {
@@ -143,7 +140,6 @@ TEST(Mapping, OneRangeHoldsSeveralAllocations) {
 }
 
 TEST(Mapping, SeveralNeighboursAreUnmappedInOneCall) {
-    not_yet_measured();
     const Memory first(kGranule);
     const Memory second(kGranule);
     const Range range(2 * kGranule);
@@ -177,7 +173,6 @@ TEST(Access, ReadOnlyMayBeRead) { // H200, driver 580
 }
 
 TEST(Access, IsToldAsItWasSet) {
-    not_yet_measured();
     const Memory memory(kGranule);
     Range range(kGranule);
     range.map(memory);
@@ -191,7 +186,6 @@ TEST(Access, IsToldAsItWasSet) {
 }
 
 TEST(Access, IsSetForWholeMappingsOnly) {
-    not_yet_measured();
     const Memory memory(2 * kGranule);
     Range range(3 * kGranule);
     range.map(memory);
@@ -203,18 +197,16 @@ TEST(Access, IsSetForWholeMappingsOnly) {
 }
 
 TEST(Access, OfADeviceThatIsNoneIsRefused) {
-    not_yet_measured();
     const Memory memory(kGranule);
     Range range(kGranule);
     range.map(memory);
     const CUmemAccessDesc access = access_of(99);
-    EXPECT_EQ(driver().cuMemSetAccess(range.address(), kGranule, &access, 1), CUDA_ERROR_INVALID_DEVICE);
+    EXPECT_EQ(driver().cuMemSetAccess(range.address(), kGranule, &access, 1), CUDA_ERROR_INVALID_VALUE);
 }
 
 // Each in a process of its own, which a fault on a card may cost its context. Step 0 queues, step 1 waits.
 struct WrongCopy : testing::TestWithParam<const char *> {};
 TEST_P(WrongCopy, IsRefusedWhenQueued) {
-    not_yet_measured();
     Child child("copy", {GetParam()});
     const Message answer = child.receive();
     EXPECT_EQ(answer.result(0), CUDA_ERROR_INVALID_VALUE) << "and the wait: " << name_of(answer.result(1));
@@ -231,7 +223,6 @@ TEST(Access, OfAnotherDeviceIsNotEnough) {
 }
 
 TEST(Access, HostMayNotFollowADeviceAddress) {
-    not_yet_measured();
     Child child("dereference");
     EXPECT_EQ(child.finish(), 128 + SIGSEGV);
 }

@@ -153,6 +153,8 @@ phase_doctor() {
 
 phase_conformance() {
     check "conformance suite on $DRIVER" "$(program conformance-tests)" --driver "$DRIVER"
+    sed -n '/^--- conformance/,$p' "$LOG" | grep '^\[  PASSED\|^\[  SKIPPED\|^\[  FAILED\|measured' | sort -u |
+        tee -a "$OUT/summary.txt"
 }
 
 attributes_fit() { # attributes_fit FILE MIB

@@ -22,21 +22,11 @@ CUresult enter(const char *function) {
     return process() == nullptr ? CUDA_ERROR_NOT_INITIALIZED : apply_plan(function);
 }
 
-CUresult lost() {
-    const Context *const context = current_context();
-    return context == nullptr ? CUDA_SUCCESS : static_cast<CUresult>(context->failed.load());
-}
-
-CUresult enter_unless_lost(const char *function) {
-    const CUresult refused = enter(function);
-    return refused != CUDA_SUCCESS ? refused : lost();
-}
-
 CUresult enter_with_context(const char *function) {
     if (const CUresult refused = enter(function); refused != CUDA_SUCCESS) return refused;
     if (current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
     if (current_context()->retain_count.load() == 0) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-    return lost();
+    return static_cast<CUresult>(current_context()->failed.load());
 }
 
 CUresult leave_wait(const char *function) { return apply_plan(function); }

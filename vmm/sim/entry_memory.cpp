@@ -43,7 +43,7 @@ CUresult cuMemGetAllocationGranularity(
 
 CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemCreate);
+    GMEMFS_SIM_ENTER(cuMemCreate);
     GMEMFS_SIM_NOT_NULL(handle);
     GMEMFS_SIM_NOT_NULL(properties);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
@@ -52,13 +52,12 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, con
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
     GMEMFS_SIM_ENTER(cuMemRelease);
-    const CUresult result = release(handle);
-    return result != CUDA_SUCCESS ? result : lost();
+    return release(handle);
 }
 
 CUresult cuMemAddressReserve(
     CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished, unsigned long long flags) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemAddressReserve);
+    GMEMFS_SIM_ENTER(cuMemAddressReserve);
     GMEMFS_SIM_NOT_NULL(address);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return reserve(address, size, alignment, wished);
@@ -66,25 +65,23 @@ CUresult cuMemAddressReserve(
 
 CUresult cuMemAddressFree(CUdeviceptr address, std::size_t size) {
     GMEMFS_SIM_ENTER(cuMemAddressFree);
-    const CUresult result = free_addresses(address, size);
-    return result != CUDA_SUCCESS ? result : lost();
+    return free_addresses(address, size);
 }
 
 CUresult cuMemMap(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemMap);
+    GMEMFS_SIM_ENTER(cuMemMap);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return map(address, size, offset, handle);
 }
 
 CUresult cuMemUnmap(CUdeviceptr address, std::size_t size) {
     GMEMFS_SIM_ENTER(cuMemUnmap);
-    const CUresult result = unmap(address, size);
-    return result != CUDA_SUCCESS ? result : lost();
+    return unmap(address, size);
 }
 
 CUresult cuMemSetAccess(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemSetAccess);
+    GMEMFS_SIM_ENTER(cuMemSetAccess);
     GMEMFS_SIM_NOT_NULL(descriptions);
     return set_access(address, size, descriptions, count);
 }
@@ -98,7 +95,7 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
 
 CUresult cuMemExportToShareableHandle(
     void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type, unsigned long long flags) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemExportToShareableHandle);
+    GMEMFS_SIM_ENTER(cuMemExportToShareableHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return export_handle(handle, from, type);
@@ -106,13 +103,13 @@ CUresult cuMemExportToShareableHandle(
 
 CUresult cuMemImportFromShareableHandle(
     CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemImportFromShareableHandle);
+    GMEMFS_SIM_ENTER(cuMemImportFromShareableHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     return import_handle(handle, from, type);
 }
 
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *address) {
-    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemRetainAllocationHandle);
+    GMEMFS_SIM_ENTER(cuMemRetainAllocationHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     return retain_handle(handle, reinterpret_cast<CUdeviceptr>(address));
 }

@@ -65,6 +65,20 @@ std::pair<Mappings::iterator, Mappings::iterator> whole_mappings(CUdeviceptr add
     return at == start + size ? std::pair(first, next) : std::pair(all.end(), all.end());
 }
 
+// A range within one reservation in which nothing is mapped.
+bool is_reserved_and_empty(CUdeviceptr address, std::uint64_t size) {
+    const Process &mine = *process();
+    const std::uint64_t start = address & ~kTag;
+    auto reserved = mine.reservations.upper_bound(start);
+    if ((address & kTag) == 0 || size == 0 || size > kAddressesMax || reserved == mine.reservations.begin())
+        return false;
+    --reserved;
+    if (start + size > reserved->first + reserved->second.size) return false;
+    const auto next = mine.mappings.lower_bound(start);
+    if (next != mine.mappings.end() && next->first < start + size) return false;
+    return next == mine.mappings.begin() || std::prev(next)->first + std::prev(next)->second.size <= start;
+}
+
 } // namespace
 
 Memory::~Memory() {
@@ -185,6 +199,7 @@ CUresult unmap(CUdeviceptr address, std::size_t size) {
     const std::lock_guard<UseLock> alone(mine.in_use); // copies that run end first; queued ones will fault
     const std::lock_guard<std::mutex> hold(mine.mutex);
     const auto [first, end] = whole_mappings(address, size);
+    if (first == end && is_reserved_and_empty(address, size)) return CUDA_SUCCESS; // H200, driver 580
     if (first == end) return CUDA_ERROR_INVALID_VALUE; // several neighbours in one call, but none in part
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     if (::mmap(host(start), size, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) return CUDA_ERROR_UNMAP_FAILED;
@@ -200,7 +215,7 @@ CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc
         const CUmemAccessDesc &one = descriptions[i];
         if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
         if (one.location.id < 0 || static_cast<std::size_t>(one.location.id) >= mine.device_sizes.size())
-            return CUDA_ERROR_INVALID_DEVICE;
+            return CUDA_ERROR_INVALID_VALUE; // of a device that is none (H200, driver 580)
         if (protection(one.flags) < 0) return CUDA_ERROR_INVALID_VALUE;
     }
     const std::lock_guard<UseLock> alone(mine.in_use);

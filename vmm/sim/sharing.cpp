@@ -67,9 +67,9 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     struct stat status = {};
     const bool is_ours = origin && ::fcntl(fd, F_GET_SEALS) == kSeals && ::fstat(fd, &status) == 0 &&
                          status.st_size > 0 && std::uint64_t(status.st_size) % kGranularity == 0;
-    if (!is_ours) {
+    if (!is_ours) { // a descriptor of anything else: UNKNOWN (H200, driver 580)
         ::close(fd);
-        return CUDA_ERROR_INVALID_VALUE;
+        return expected == nullptr ? CUDA_ERROR_UNKNOWN : CUDA_ERROR_NOT_SUPPORTED;
     }
     const auto size = static_cast<std::uint64_t>(status.st_size);
     Machine *const machine = Machine::attach(origin->machine, {});
@@ -104,11 +104,10 @@ CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
     if (from == nullptr) return CUDA_ERROR_INVALID_VALUE;
     Handle fabric;
     std::memcpy(&fabric, from, sizeof fabric);
-    // What a card says to bytes that no driver made hasn't been measured.
-    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0 || fabric.check != check_of(fabric))
-        return CUDA_ERROR_INVALID_VALUE;
     if (!process()->has_imex) return CUDA_ERROR_NOT_PERMITTED;
-    // Its creator has died: NOT_SUPPORTED (H200, driver 580).
+    // Bytes that no driver made, and a handle whose creator has died: NOT_SUPPORTED (H200, driver 580).
+    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0 || fabric.check != check_of(fabric))
+        return CUDA_ERROR_NOT_SUPPORTED;
     if (fabric.pid <= 0 || start_time(fabric.pid) != fabric.start) return CUDA_ERROR_NOT_SUPPORTED;
     char path[64];
     std::snprintf(path, sizeof path, "/proc/%d/fd/%d", fabric.pid, fabric.fd);
@@ -159,7 +158,7 @@ CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAl
     // The driver takes the number in place of a pointer, and keeps no hold on the descriptor itself.
     const int number = static_cast<int>(reinterpret_cast<std::uintptr_t>(from));
     const int fd = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
-    return fd < 0 ? CUDA_ERROR_INVALID_VALUE : adopt(handle, fd, nullptr);
+    return fd < 0 ? CUDA_ERROR_UNKNOWN : adopt(handle, fd, nullptr);
 }
 
 } // namespace gmemfs::sim
