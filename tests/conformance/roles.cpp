@@ -5,6 +5,7 @@
 #include "tests/conformance/memory.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -173,8 +174,8 @@ int copy(const Arguments &arguments) {
     const Memory memory(kGranule);
     Range range(2 * kGranule);
     if (what != "unmapped") range.map(memory);
-    const CUmemAccessDesc access =
-        access_of(0, what == "read-only" ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+    const CUmemAccessDesc access = access_of(what == "other-device" ? 1 : 0,
+        what == "read-only" ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
     if (what != "unmapped" && what != "no-access")
         require(driver().cuMemSetAccess(range.address(), kGranule, &access, 1), "set access");
     const Bytes bytes(4096, 1);
@@ -204,6 +205,7 @@ int dereference(const Arguments &) {
     use_context();
     const Memory memory(kGranule);
     const Mapped mapped(memory);
+    ::signal(SIGSEGV, SIG_DFL); // without a sanitizer's report
     Message message;
     message.number = *reinterpret_cast<volatile unsigned char *>(mapped.address()); // NOLINT(performance-no-int-to-ptr)
     return send(kChildSocket, message) ? 0 : 1;

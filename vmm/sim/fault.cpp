@@ -158,7 +158,10 @@ bool set_plan(const std::string &text, std::string &why) {
         }
         Rule rule;
         why = parse_rule(part, rule);
-        if (!why.empty()) return why.insert(0, "'" + std::string(part) + "': "), false;
+        if (!why.empty()) {
+            why.insert(0, "': ").insert(0, part).insert(0, "'");
+            return false;
+        }
         rules.push_back(rule);
     }
     Plan &now = plan();

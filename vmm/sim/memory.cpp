@@ -23,20 +23,20 @@ void *host(std::uint64_t address) { return reinterpret_cast<void *>(address); } 
 // Small memory is dirtied whole; large memory in its first and last MiB and one page in each granule, because dirt in
 // all of it would take as much of the host's memory. A known kindness: a clear that misses only other pages goes
 // unseen.
+// Written, not mapped and filled: to create 2 MiB takes 0.8 ms so, and 1.5 ms by page faults (a virtual machine).
 bool make_dirty(int fd, std::uint64_t size) {
-    void *const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) return false;
-    auto *const bytes = static_cast<std::byte *>(memory);
+    static const std::vector<std::uint8_t> dirt(kGranularity / 2, kDirt);
+    const auto write_at = [&](std::uint64_t at, std::uint64_t count) {
+        return ::pwrite(fd, dirt.data(), count, static_cast<off_t>(at)) == static_cast<ssize_t>(count);
+    };
+    bool is_done = true;
     if (size <= kWhollyDirty) {
-        std::memset(bytes, kDirt, size);
-    } else {
-        const std::uint64_t edge = kGranularity / 2;
-        std::memset(bytes, kDirt, edge);
-        std::memset(bytes + size - edge, kDirt, edge);
-        for (std::uint64_t at = 0; at < size; at += kGranularity) std::memset(bytes + at + 3 * kPage, kDirt, kPage);
+        for (std::uint64_t at = 0; at < size; at += dirt.size()) is_done = is_done && write_at(at, dirt.size());
+        return is_done;
     }
-    ::munmap(memory, size);
-    return true;
+    is_done = write_at(0, dirt.size()) && write_at(size - dirt.size(), dirt.size());
+    for (std::uint64_t at = 0; at < size; at += kGranularity) is_done = is_done && write_at(at + 3 * kPage, kPage);
+    return is_done;
 }
 
 bool is_aligned(std::uint64_t value) { return value % kGranularity == 0; }

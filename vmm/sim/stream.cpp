@@ -34,28 +34,39 @@ std::shared_ptr<Stream> Stream::start(Context *context, Kind kind) {
 void Stream::run() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
+        is_parked_ = true;
         queued_.wait(lock, [this] { return !works_.empty() || is_ending_; });
+        is_parked_ = false;
         if (works_.empty()) return;
         queued_.wait_for(lock, kIdleBeforeStart, [this] { return is_urgent_ || is_ending_; });
-        while (!works_.empty()) {
-            const Work work = std::move(works_.front());
-            works_.pop_front();
-            lock.unlock();
-            const int failed = context_->failed.load();
-            const CUresult result = failed != CUDA_SUCCESS ? CUDA_SUCCESS : work(); // a lost context does nothing more
-            if (result != CUDA_SUCCESS) context_->failed.store(result);
-            lock.lock();
-            ++done_count_;
-            done_.notify_all();
-        }
         is_urgent_ = false;
+        while (!works_.empty()) {
+            if (is_running_)
+                done_.wait(lock); // a thread that waits does the work itself
+            else
+                run_one(lock);
+        }
     }
+}
+
+void Stream::run_one(std::unique_lock<std::mutex> &lock) {
+    const Work work = std::move(works_.front());
+    works_.pop_front();
+    is_running_ = true;
+    lock.unlock();
+    const int failed = context_->failed.load();
+    const CUresult result = failed != CUDA_SUCCESS ? CUDA_SUCCESS : work(); // a lost context does nothing more
+    if (result != CUDA_SUCCESS) context_->failed.store(result);
+    lock.lock();
+    is_running_ = false;
+    ++done_count_;
+    done_.notify_all();
 }
 
 std::uint64_t Stream::queue(Work work) {
     const std::lock_guard<std::mutex> hold(mutex_);
     works_.push_back(std::move(work));
-    queued_.notify_one();
+    if (is_parked_) queued_.notify_one();
     return ++queued_count_;
 }
 
@@ -65,13 +76,16 @@ void Stream::hurry() {
     queued_.notify_one();
 }
 
+// Who waits does what is queued, unless the stream's thread is at it: 4 KiB and a wait take 2 us so, and 42 us where
+// two threads hand over to each other.
 void Stream::wait(std::uint64_t number) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (!works_.empty()) {
-        is_urgent_ = true;
-        queued_.notify_one();
+    while (done_count_ < number) {
+        if (is_running_)
+            done_.wait(lock);
+        else
+            run_one(lock);
     }
-    done_.wait(lock, [&] { return done_count_ >= number; });
 }
 
 std::uint64_t Stream::queued_count() {

@@ -1,8 +1,8 @@
 // Stream: a queue of work and the thread that does it, later.
 //
-// Work is queued by the caller and run by the stream's thread: when somebody waits for it, or a fifth of a millisecond
-// after it was queued. So a missing wait is a bug here as on a card: the destination of a copy to the host is filled
-// with 0xDB when the copy is queued, and the source of a copy to the device is read when it runs.
+// Work is queued by the caller and run by the stream's thread a fifth of a millisecond later, at once where somebody
+// asks for it, or by who waits for it. So a missing wait is a bug here as on a card: the destination of a copy to the
+// host is filled with 0xDB when the copy is queued, and the source of a copy to the device is read when it runs.
 #pragma once
 
 #include "vmm/sim/process.hpp"
@@ -29,7 +29,7 @@ public:
     Kind kind() const { return kind_; }
 
     std::uint64_t queue(Work work); ///< the number of this piece of work
-    void hurry();                   ///< somebody waits
+    void hurry();                   ///< somebody asks whether it is done
     void wait(std::uint64_t number);
     void wait_all();
     bool is_idle();
@@ -40,6 +40,7 @@ public:
 private:
     Stream(Context *context, Kind kind) : context_(context), kind_(kind) {}
     void run();
+    void run_one(std::unique_lock<std::mutex> &lock);
 
     Context *const context_;
     const Kind kind_;
@@ -49,6 +50,8 @@ private:
     std::deque<Work> works_;
     std::uint64_t queued_count_ = 0;
     std::uint64_t done_count_ = 0;
+    bool is_running_ = false; // one at a time, in order, by whichever thread
+    bool is_parked_ = false;  // the thread sleeps until something is queued
     bool is_urgent_ = false;
     bool is_ending_ = false;
 };
