@@ -1,64 +1,110 @@
-# gmemfs: what is built, from what. `make help` lists the targets.
+# gmemfs: what is built, from what. `make help` lists the targets; `make demo` and `make test` need nothing else first.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+.SECONDARY:
 .DEFAULT_GOAL := all
 
+# ---- what may be set on the command line -----------------------------------------------------------------------------
 # SANITIZE=address,undefined or SANITIZE=thread builds into a folder of its own under build/, and so does `make debug`.
 SANITIZE ?=
-VARIANT := $(if $(SANITIZE),$(firstword $(subst $(comma), ,$(SANITIZE))))
 comma := ,
 VARIANT := $(firstword $(subst $(comma), ,$(SANITIZE)))
 BUILD ?= build$(if $(VARIANT),/$(VARIANT))
+OPTIMIZE ?= -O2
 PREFIX ?= /usr/local
 DESTDIR ?=
-
-# The driver API's header, and nvcc where there is one: a toolkit that is installed, or the wheels of `make deps`.
-CUDA_HOME ?= $(firstword $(wildcard /usr/local/cuda .cuda/nvidia/cu13))
-CUDA_INCLUDE := $(firstword $(wildcard $(CUDA_HOME)/include .cuda/nvidia/cu13/include))
-NVCC ?= $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc .cuda/nvidia/cu13/bin/nvcc))
-
 CXX ?= g++
-PKGS := fuse3 glib-2.0 gio-2.0
-pkg = $(shell pkg-config $(1) $(PKGS) 2>/dev/null)
-VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+CLANG_TIDY ?= $(firstword $(wildcard /usr/bin/clang-tidy-14) clang-tidy)
+CLANG_FORMAT ?= $(firstword $(wildcard /usr/bin/clang-format-14) clang-format)
+SUITES ?=
+BENCH ?=
+# Device code is made for these; the last, as PTX, serves every later device.
+GENCODE ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+           -gencode arch=compute_80,code=compute_80
 
-OPTIMIZE ?= -O2
+# The driver API's header: a toolkit that is installed, or the wheels of `make deps`. The first one that is new enough
+# counts: 12.3 brought CU_MEM_HANDLE_TYPE_FABRIC (Ubuntu 24.04 packages 12.0). nvcc comes from the same place.
+ifeq ($(origin CUDA_HOME),undefined)
+CUDA_HOME := $(shell awk '/^.define CUDA_VERSION/ && $$3 >= 12030 { print FILENAME; exit }' /dev/null \
+    $(wildcard /usr/local/cuda/include/cuda.h .cuda/nvidia/cu13/include/cuda.h /opt/cuda/include/cuda.h \
+               /usr/include/cuda.h) | sed 's,/include/cuda.h,,')
+endif
+NVCC ?= $(firstword $(wildcard $(CUDA_HOME:%=%/bin/nvcc)))
+
+# ---- flags -----------------------------------------------------------------------------------------------------------
+VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wcast-align -Wvla
 ifneq ($(findstring clang,$(CXX)),)
 WARNINGS += -Wthread-safety
 endif
-CPPFLAGS += -I. -isystem $(CUDA_INCLUDE) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
+# /usr/include as a system folder of its own would hide the C headers from the C++ ones.
+CUDA_CPPFLAGS := $(addprefix -isystem ,$(filter-out /usr/include,$(CUDA_HOME:%=%/include)))
+CPPFLAGS += -I. $(CUDA_CPPFLAGS) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
 CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
-FUSE_FLAGS = -DFUSE_USE_VERSION=314 $(call pkg,--cflags)
-FUSE_LIBS = $(call pkg,--libs)
+PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0
+FUSE_FLAGS := -DFUSE_USE_VERSION=314 $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+FUSE_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
+# ---- what is made of what: a folder is a list of objects -------------------------------------------------------------
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard $(1)))
-BASE := $(call objects,vmm/base/*.cpp)
-VMM := $(call objects,vmm/*.cpp)
-ECC := $(call objects,ecc/*.cpp)
-CORE := $(call objects,fuse/core/*.cpp)
+kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
+VMM := $(call objects,vmm/base/*.cpp vmm/*.cpp)
+SIM := $(call objects,vmm/sim/*.cpp)
+CORE := $(call objects,fuse/core/*.cpp ecc/*.cpp) $(call kernels,ecc/kernels/*.cu)
 SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
-SIM := $(call objects,vmm/sim/*.cpp)
-UNIT := $(call objects,tests/unit/*.cpp)
-CONFORMANCE := $(call objects,tests/conformance/*.cpp)
+CLIENT := $(call objects,client/test_client.cpp) $(call kernels,client/*.cu)
+SUPPORT := $(call objects,tests/support/*.cpp)
+# Programs of tests, each made where its sources exist.
+TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
+         $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
+         $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
+         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
+# A program of this table is made where its sources exist, so that each layer builds before the next is written.
+PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
 
-.PHONY: all help clean
-all: $(BUILD)/gmemfs $(BUILD)/sim/libcuda.so.1
+.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy lint format \
+        help clean
+all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
+tests: all $(TESTS)  ## the programs that `make test` runs
 
-$(BUILD)/obj/fuse/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o: CPPFLAGS += $(FUSE_FLAGS)
-$(BUILD)/obj/%.o: %.cpp
+# ---- rules -----------------------------------------------------------------------------------------------------------
+# Once per build folder, before the first object: say what is missing, and how to get it.
+$(BUILD)/checked: tools/deps.sh
+	@$(DEPS) check-build
+	@mkdir -p $(@D) && touch $@
+
+$(BUILD)/obj/fuse/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/client/%.o: CPPFLAGS += $(FUSE_FLAGS)
+$(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-$(BUILD)/libvmm.a: $(BASE) $(VMM)
-$(BUILD)/libcore.a: $(CORE) $(ECC)
+# Device code travels as bytes in an object: NAME_fatbin .. NAME_fatbin_end for NAME.cu. Without nvcc there are none, and
+# whoever loads them says that this build has no device kernels.
+ifneq ($(NVCC),)
+$(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
+	@mkdir -p $(@D)
+	$(NVCC) -ccbin $(CXX) -std=c++17 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+else
+$(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
+	@mkdir -p $(@D)
+	: > $@
+endif
+$(BUILD)/obj/%.fatbin.o: $(BUILD)/obj/%.fatbin
+	@printf '%s\n' '.section .rodata' '.balign 16' '.global $(*F)_fatbin, $(*F)_fatbin_end' '$(*F)_fatbin:' \
+	    '.incbin "$<"' '$(*F)_fatbin_end:' '.byte 0' '.section .note.GNU-stack,"",@progbits' > $(@:.o=.s)
+	$(CXX) -c $(@:.o=.s) -o $@
+
+$(BUILD)/libvmm.a: $(VMM)
+$(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libserver.a: $(SERVER)
+$(BUILD)/libsupport.a: $(SUPPORT)
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -71,13 +117,61 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map -o $@ $(SIM)
 
-$(BUILD)/unit-tests: $(UNIT) $(BUILD)/libcore.a $(BUILD)/libvmm.a
-	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main -ldl
-
-$(BUILD)/conformance-tests: $(CONFORMANCE) $(BUILD)/libvmm.a
+LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp) $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
+$(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
+$(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
+$(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lbenchmark -ldl
 
-clean:
+# ---- what people call ------------------------------------------------------------------------------------------------
+# deps may bring a cuda.h, so what needs it is made by another make, which looks again; on every core unless told.
+DEPS = CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC) tools/deps.sh
+AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+deps:  ## install the packages needed to build and to test (Debian, Ubuntu), and CUDA's headers and nvcc where none are
+	@$(DEPS) install
+check-deps:  ## say what is missing, and install nothing
+	@$(DEPS) check
+debug:  ## the same with assertions in the standard library and no optimisation, under build/debug
+	@$(AGAIN) BUILD=build/debug OPTIMIZE="-Og -D_GLIBCXX_ASSERTIONS" all
+demo:  ## install what is needed, build, mount (on the GPU, or on the simulator where there is none) and show the main job
+	@$(DEPS) install
+	@$(AGAIN) all $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+	@BUILD=$(BUILD) tools/demo.sh
+test:  ## install what is needed, build, and run every suite; SUITES="unit mount" and SANITIZE=thread choose
+	@$(DEPS) install
+	@$(AGAIN) tests
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
+test-clean:  ## `make test` from nothing
+	@$(AGAIN) clean
+	@$(AGAIN) test
+test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a child, and back; on the simulator
+	@BUILD=$(BUILD) tests/mount/runner.py tests/mount/client
+bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
+	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
+bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
+	@BUILD=$(BUILD) tools/bundle.sh
+install: all  ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
+	install -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
+	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
+tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
+	@tests/tidy.py
+SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
+HEADERS := $(wildcard $(addsuffix /*.hpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
+lint:  ## clang-tidy over every source
+	printf '%s\n' $(SOURCES) | xargs -P 2 -n 1 -I{} $(CLANG_TIDY) --quiet {} -- -std=c++20 $(CPPFLAGS) $(FUSE_FLAGS)
+format:  ## clang-format, in place
+	$(CLANG_FORMAT) -i $(SOURCES) $(HEADERS)
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+clean:  ## remove build/
 	rm -rf build
 
 include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

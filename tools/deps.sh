@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# deps: what gmemfs is built and tested with, by the names of Debian 12 and Ubuntu 24.04.
+#
+#   tools/deps.sh install      installs what is missing; quick, and without the network, when nothing is
+#   tools/deps.sh check        says what is missing
+#   tools/deps.sh check-build  says what is missing to compile, and exits 1 for what is needed
+#
+# Packages come from apt-get (as root, or by sudo). CUDA's headers and compiler come from a toolkit that is installed
+# ($CUDA_HOME, $NVCC: the Makefile looks for them), else from NVIDIA's wheels on PyPI, into .cuda/. Python's test
+# packages go into .venv/, because Debian's own Python is managed by apt (PEP 668).
+set -eu
+cd "$(dirname "$0")/.."
+
+BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev"
+TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr fio python3 python3-venv clang-format-14 patchelf"
+CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
+             nvidia-cuda-cccl==13.0.*"
+PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.*"
+TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
+CUDA_HOME=${CUDA_HOME:-}
+NVCC=${NVCC:-}
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+
+missing_packages() {
+    command -v dpkg-query >/dev/null || return 0
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s ' "$package"
+    done
+}
+
+cuda_version() { awk '/^.define CUDA_VERSION/ { print $3; exit }' "$1/include/cuda.h" 2>/dev/null || true; }
+has_cuda_header() { [ -n "$CUDA_HOME" ] && [ "$(cuda_version "$CUDA_HOME")" -ge 12030 ] 2>/dev/null; }
+has_python_packages() { .venv/bin/python -c 'import pytest, numpy, cuda.bindings.driver' 2>/dev/null; }
+
+say_packages() {
+    if command -v apt-get >/dev/null; then
+        say "missing packages: $*"
+        say "install them with: apt-get install $*   (or run 'make deps' as root)"
+    else
+        say "this is neither Debian nor Ubuntu: install what these packages hold: $BUILD_PACKAGES $TEST_PACKAGES"
+    fi
+}
+
+install_packages() {
+    local missing as_root=""
+    missing=$(missing_packages $BUILD_PACKAGES $TEST_PACKAGES)
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            say_packages $missing
+            return 1
+        fi
+        as_root="sudo"
+    fi
+    say "installing $missing"
+    $as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
+}
+
+make_venv() {
+    [ -x .venv/bin/pip ] || python3 -m venv .venv
+}
+
+install_cuda() {
+    has_cuda_header && return 0
+    if [ -n "$CUDA_HOME" ]; then
+        say "CUDA_HOME=$CUDA_HOME has no include/cuda.h of CUDA 12.3 or later; unset it, or install $TOOLKIT"
+        return 1
+    fi
+    say "no CUDA toolkit with a cuda.h of 12.3 or later: getting headers and nvcc from PyPI into .cuda/"
+    if ! { make_venv && .venv/bin/pip install -q --no-deps --upgrade --target .cuda $CUDA_WHEELS; }; then
+        say "PyPI can't be reached, so the driver API's header is missing. Install $TOOLKIT"
+        return 1
+    fi
+    chmod +x .cuda/nvidia/cu13/bin/* .cuda/nvidia/cu13/nvvm/bin/* 2>/dev/null || true
+}
+
+install_python() {
+    has_python_packages && return 0
+    say "getting Python packages for the tests into .venv/: $PYTHON_PACKAGES"
+    if ! { make_venv && .venv/bin/pip install -q $PYTHON_PACKAGES; }; then
+        say "PyPI can't be reached: the Python tests will fail. Put into .venv/: $PYTHON_PACKAGES"
+    fi
+}
+
+check_build() {
+    local status=0 pair
+    for pair in fuse3:libfuse3-dev glib-2.0:libglib2.0-dev gio-unix-2.0:libglib2.0-dev; do
+        if ! command -v pkg-config >/dev/null; then
+            say "pkg-config is missing: install the package pkg-config, or run 'make deps'"
+            status=1
+            break
+        fi
+        pkg-config --exists "${pair%%:*}" && continue
+        say "pkg-config doesn't know ${pair%%:*}: install the package ${pair##*:}, or run 'make deps'"
+        status=1
+    done
+    if ! has_cuda_header; then
+        say "no cuda.h of CUDA 12.3 or later${CUDA_HOME:+ in CUDA_HOME=$CUDA_HOME}: run 'make deps', or install $TOOLKIT"
+        status=1
+    elif [ -z "$NVCC" ]; then
+        say "no nvcc beside $CUDA_HOME/include/cuda.h: device kernels are left out (a GPU can't run them);"
+        say "the filesystem, the simulator and the tests are built all the same. It comes with the toolkit's package cuda-nvcc."
+    fi
+    return $status
+}
+
+check() {
+    local missing status=0
+    missing=$(missing_packages $BUILD_PACKAGES $TEST_PACKAGES)
+    if [ -n "$missing" ]; then
+        say_packages $missing
+        status=1
+    fi
+    has_python_packages || say "no Python packages for the tests in .venv/ ($PYTHON_PACKAGES): run 'make deps'"
+    check_build || status=1
+    [ $status = 0 ] && say "nothing that the build needs is missing"
+    return $status
+}
+
+case "${1:-}" in
+install) install_packages && install_cuda && install_python ;;
+check) check ;;
+check-build) check_build ;;
+*) say "usage: tools/deps.sh install|check|check-build" && exit 2 ;;
+esac
