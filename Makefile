@@ -58,7 +58,8 @@ SIM := $(call objects,vmm/sim/*.cpp)
 CORE := $(call objects,fuse/core/*.cpp ecc/*.cpp) $(call kernels,ecc/kernels/*.cu)
 SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
-CLIENT := $(call objects,client/test_client.cpp) $(call kernels,client/*.cu)
+CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
+          $(call kernels,client/kernels/*.cu)
 SUPPORT := $(call objects,tests/support/*.cpp)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \

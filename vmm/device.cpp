@@ -55,6 +55,7 @@ Result<std::vector<DeviceInfo>> query_devices(const Driver &driver) {
     int count = 0;
     TRY(driver.check(driver.cuDeviceGetCount(&count), "count devices"));
     std::vector<DeviceInfo> devices;
+    devices.reserve(static_cast<std::size_t>(count));
     for (int ordinal = 0; ordinal < count; ++ordinal) devices.push_back(TRY(DeviceInfo::query(driver, ordinal)));
     return devices;
 }

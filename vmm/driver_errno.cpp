@@ -56,11 +56,11 @@ DriverErrno driver_errno(CUresult result) {
     case CUDA_ERROR_MPS_CLIENT_TERMINATED:
     case CUDA_ERROR_ECC_UNCORRECTABLE:
     case CUDA_ERROR_NVLINK_UNCORRECTABLE:
-    case CUDA_ERROR_ASSERT: return {EIO, true};
 #if CUDA_VERSION >= 12080
     case CUDA_ERROR_TENSOR_MEMORY_LEAK:
-    case CUDA_ERROR_CONTAINED: return {EIO, true};
+    case CUDA_ERROR_CONTAINED:
 #endif
+    case CUDA_ERROR_ASSERT: return {EIO, true};
     default: return {EIO, false};
     }
 }

@@ -6,7 +6,7 @@ namespace gmemfs {
 namespace {
 
 constexpr mode_t kPermissionBits = 07777;
-constexpr time_t kDay = 24 * 60 * 60;
+constexpr time_t kDay = 86400; // seconds
 
 bool not_later(timespec left, timespec right) {
     return left.tv_sec != right.tv_sec ? left.tv_sec < right.tv_sec : left.tv_nsec <= right.tv_nsec;

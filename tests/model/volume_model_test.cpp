@@ -171,7 +171,7 @@ std::string VolumeModel::punch(bool &succeeded) {
         simulation().plan_faults("");
         succeeded = volume_->punch(caller(), *file->inode, offset, length).has_value();
     }
-    if (succeeded) std::fill(file->bytes.begin() + from, file->bytes.begin() + to, std::byte(0));
+    if (succeeded) std::fill_n(file->bytes.data() + from, to - from, std::byte(0));
     return "punch " + std::to_string(length) + " at " + std::to_string(offset);
 }
 

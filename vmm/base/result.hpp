@@ -103,7 +103,8 @@ private:
 #define GMEMFS_TRY_COUNTED(counter, expression) GMEMFS_TRY_NAMED(try_##counter##_, expression)
 #define GMEMFS_TRY_EXPANDED(counter, expression) GMEMFS_TRY_COUNTED(counter, expression)
 /// The value of a Result, or a return of its Error from the calling function. Each use has a name of its own, so that
-/// nested uses pass -Wshadow.
+/// nested uses pass -Wshadow. It leaves the middle of an expression: a temporary of the same expression that was made
+/// before it and owns something isn't destroyed. So no owner stands beside a TRY in one expression.
 #define TRY(...) GMEMFS_TRY_EXPANDED(__COUNTER__, (__VA_ARGS__))
 
 } // namespace gmemfs

@@ -1,0 +1,316 @@
+#!/usr/bin/env bash
+# GPU run: everything that must be shown on a machine with a GPU, from a bundle or a build, in one script.
+#
+#   tests/gpu/run.sh [--simulate] [PHASE...]        phases, in order; all of them where none is named:
+#
+#     doctor        the IMEX channel's device (made, when root and missing), then what the machine can do
+#     conformance   the driver suite on the real driver
+#     allocate      truncate to 1 GiB, the two attributes, memory back after unlink and after unmount
+#     client        the test client: parent and child, and each by itself
+#     peers         Python peers: cuda.bindings alone, and a CuPy array
+#     copy          8 GiB of random data in and out by cp, checksums
+#     parallel      8 processes writing and reading 1 GiB each at once, checksums
+#     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
+#
+#   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
+#   OUT     where run.log, summary.txt, doctor.json and bench.json go (./gpu-results)
+#   PYTHON  a Python with numpy and cuda.bindings (python3)
+#
+# --simulate runs the same on the simulator with small sizes, to try the script where there is no GPU. Exit status:
+# 0 all passed, 1 something failed. Under 8 minutes on an H200.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+if [ -z "${BUILD:-}" ]; then
+    BUILD=$here/../../build
+    for folder in "$here/.." "$here/../.." "$here/../../.."; do
+        [ -x "$folder/bin/gmemfs" ] && BUILD=$folder
+    done
+fi
+BUILD=$(cd "$BUILD" && pwd) || exit 1
+export BUILD
+OUT=${OUT:-$PWD/gpu-results}
+PYTHON=${PYTHON:-python3}
+SIMULATE=""
+[ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
+PHASES=("$@")
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel bench)
+
+mkdir -p "$OUT"
+LOG=$OUT/run.log
+: > "$LOG"
+WORK=$(mktemp -d /dev/shm/gmemfs-run.XXXXXX)
+MOUNT=$WORK/mount
+mkdir "$MOUNT"
+
+# Sizes in MiB. What the driver counts as used moves by a little: a context's own pools.
+GIGABYTE=1024 COPY=8192 SLACK=64
+MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
+
+program() {
+    local name=$1 folder
+    for folder in "$BUILD" "$BUILD/bin" "$BUILD/bench" "$BUILD/bin/bench"; do
+        [ -x "$folder/$name" ] && { echo "$folder/$name"; return; }
+    done
+    echo "/no/$name/under/$BUILD"
+}
+GMEMFS=$(program gmemfs)
+
+if [ -n "$SIMULATE" ]; then
+    GIGABYTE=64 COPY=256 SLACK=0
+    MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
+    for DRIVER in "$BUILD/sim/libcuda.so.1" "$BUILD/lib/gmemfs/sim/libcuda.so.1"; do
+        [ -e "$DRIVER" ] && break
+    done
+fi
+
+# ---- reporting -------------------------------------------------------------------------------------------------------
+failures=0
+say() { printf '%s\n' "$*" | tee -a "$LOG"; }
+report() { # report PASS|FAIL|SKIP what seconds [more]
+    printf '%-4s %-66s %8.2f s  %s\n' "$1" "$2" "$3" "${4:-}" | tee -a "$LOG" "$OUT/summary.txt"
+    [ "$1" != FAIL ] || failures=$((failures + 1))
+}
+now() { date +%s.%N; }
+since() { echo "$(now) $1" | awk '{ printf "%.3f", $1 - $2 }'; }
+# check WHAT COMMAND...: runs it, its output into the log and, when it fails, its end onto the screen.
+check() {
+    local what=$1 start output status
+    shift
+    start=$(now)
+    output=$(mktemp "$WORK/output.XXXXXX")
+    "$@" > "$output" 2>&1 < /dev/null
+    status=$?
+    { echo "--- $what: $*"; cat "$output"; } >> "$LOG"
+    if [ $status -eq 0 ]; then
+        report PASS "$what" "$(since "$start")"
+    else
+        tail -n 15 "$output"
+        report FAIL "$what" "$(since "$start")" "exit status $status"
+    fi
+    rm -f "$output"
+    return $status
+}
+rate() { echo "$1 $2" | awk '{ printf "%.2f GB/s", $1 * 1048576 / 1e9 / $2 }'; } # MiB, seconds
+
+# ---- mounting and measuring ------------------------------------------------------------------------------------------
+mounted() { grep -q " $MOUNT fuse.gmemfs " /proc/mounts; }
+mount_it() { mounted || check "mount ${MOUNT_OPTIONS[*]}" "$GMEMFS" mount "$MOUNT" "${MOUNT_OPTIONS[@]}"; }
+unmount_it() { ! mounted || check "unmount" "$GMEMFS" umount "$MOUNT"; }
+clean_up() {
+    mounted && "$GMEMFS" umount --lazy "$MOUNT"
+    rm -rf "$WORK"
+}
+trap clean_up EXIT
+
+# MiB of device memory in use by everybody. Simulated: by the mount, and nothing where there is none.
+used_memory() {
+    if [ -z "$SIMULATE" ]; then
+        nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | awk '{ sum += $1 } END { print sum }'
+    elif mounted; then
+        df --block-size=1M --output=used "$MOUNT" | tail -n 1
+    else
+        echo 0
+    fi
+}
+back_to() { # back_to MIB: the memory in use is what it was, give or take SLACK
+    local used
+    used=$(used_memory)
+    echo "in use: $used MiB, before: $1 MiB"
+    [ "$((used - $1))" -le "$SLACK" ] && [ "$(($1 - used))" -le "$SLACK" ]
+}
+
+# ---- phases ----------------------------------------------------------------------------------------------------------
+make_channel() {
+    local major
+    major=$(awk '$2 == "nvidia-caps-imex-channels" { print $1 }' /proc/devices)
+    [ -e /dev/nvidia-caps-imex-channels/channel0 ] && return 0
+    [ -n "$major" ] && [ "$(id -u)" = 0 ] || return 0
+    mkdir -p /dev/nvidia-caps-imex-channels
+    mknod -m 666 /dev/nvidia-caps-imex-channels/channel0 c "$major" 0
+}
+
+phase_doctor() {
+    [ -n "$SIMULATE" ] || check "make the IMEX channel's device if it is missing" make_channel
+    check "doctor" "$GMEMFS" doctor ${SIMULATE:+--simulate}
+    "$GMEMFS" doctor --json ${SIMULATE:+--simulate} > "$OUT/doctor.json"
+    "$GMEMFS" doctor ${SIMULATE:+--simulate} | tee -a "$LOG"
+}
+
+phase_conformance() {
+    check "conformance suite on $DRIVER" "$(program conformance-tests)" --driver "$DRIVER"
+}
+
+attributes_fit() { # attributes_fit FILE MIB
+    "$PYTHON" -c '
+import os, sys
+path, size = sys.argv[1], int(sys.argv[2]) << 20
+handle, allocated = os.getxattr(path, "user.fabric_handle"), int(os.getxattr(path, "user.allocation_size"))
+print(f"fabric handle: {len(handle)} bytes, {handle[:16].hex()}...; allocation size {allocated}")
+sys.exit(len(handle) != 64 or allocated < size)' "$1" "$2"
+}
+
+phase_allocate() {
+    local before mounted_use
+    before=$(used_memory)
+    mount_it || return
+    mounted_use=$(used_memory)
+    check "truncate -s ${GIGABYTE}M" truncate -s "${GIGABYTE}M" "$MOUNT/buffer"
+    if command -v getfattr > /dev/null; then
+        check "getfattr -n user.fabric_handle" getfattr -n user.fabric_handle "$MOUNT/buffer"
+    fi
+    check "the two attributes by getxattr" attributes_fit "$MOUNT/buffer" "$GIGABYTE"
+    check "gmemfs stat" "$GMEMFS" stat "$MOUNT/buffer"
+    check "new memory reads as zeros" cmp -n $((GIGABYTE * 1048576)) "$MOUNT/buffer" /dev/zero
+    rm "$MOUNT/buffer"
+    check "memory is back after unlink" back_to "$mounted_use"
+    check "truncate -s $((4 * GIGABYTE))M" truncate -s "$((4 * GIGABYTE))M" "$MOUNT/buffer"
+    check "gmemfs df" "$GMEMFS" df "$MOUNT"
+    unmount_it
+    check "memory is back after unmount" back_to "$before"
+}
+
+client_in_two_terminals() {
+    local path=$MOUNT/two-terminals status
+    mkfifo "$WORK/enter"
+    "$(program test-client)" --driver "$DRIVER" --parent "$path" < "$WORK/enter" > "$WORK/parent" 2>&1 &
+    local parent=$!
+    exec 9> "$WORK/enter"
+    for _ in $(seq 200); do
+        grep -q 'press Enter' "$WORK/parent" && break
+        kill -0 $parent 2> /dev/null || break
+        sleep 0.1
+    done
+    "$(program test-client)" --driver "$DRIVER" --child "$path"
+    status=$?
+    echo >&9
+    exec 9>&-
+    wait $parent || status=1
+    cat "$WORK/parent"
+    rm -f "$path" "$WORK/enter"
+    return $status
+}
+
+phase_client() {
+    mount_it || return
+    check "test client: parent and child" "$(program test-client)" --driver "$DRIVER" "$MOUNT"
+    check "test client: --parent and --child, each by itself" client_in_two_terminals
+}
+
+random_file() { # random_file PATH MIB: a stream cipher's output; /dev/urandom is ten times slower
+    if command -v openssl > /dev/null; then
+        head -c "$(($2 * 1048576))" /dev/zero |
+            openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv "$(printf %032x $RANDOM)" > "$1"
+    else
+        head -c "$(($2 * 1048576))" /dev/urandom > "$1"
+    fi
+}
+sum_of() {
+    if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi | cut -d ' ' -f 1
+}
+
+bindings_peer() { # the peer sees the file's bytes, and the file holds the bytes that the peer wrote
+    local path=$MOUNT/peer told
+    random_file "$WORK/peer" 64
+    cp "$WORK/peer" "$path"
+    told=$("$PYTHON" "$here/peer_bindings.py" "$path" --sha256 "$(sum_of < "$WORK/peer")" --write 7) || return
+    echo "$told"
+    [[ $told == *"$(sum_of < "$path")\"}" ]]
+}
+cupy_peer() {
+    head -c 64M "$WORK/peer" > "$MOUNT/cupy"
+    "$PYTHON" "$here/peer_cupy.py" "$MOUNT/cupy"
+}
+phase_peers() {
+    mount_it || return
+    [ -z "$SIMULATE" ] || export LD_LIBRARY_PATH=${DRIVER%/*}
+    if ! "$PYTHON" -c 'import numpy, cuda.bindings.driver' 2> /dev/null; then
+        report SKIP "peer with cuda.bindings" 0 "$PYTHON has no numpy and cuda.bindings"
+    else
+        check "peer with cuda.bindings alone" bindings_peer
+        if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import cupy' 2> /dev/null; then
+            report SKIP "peer with CuPy" 0 "no CuPy, or no GPU"
+        else
+            check "peer with a CuPy array" cupy_peer
+        fi
+    fi
+    unset LD_LIBRARY_PATH
+    rm -f "$MOUNT/peer" "$MOUNT/cupy" "$WORK/peer"
+}
+
+phase_copy() {
+    local start took want got
+    mount_it || return
+    random_file "$WORK/source" "$COPY"
+    start=$(now)
+    check "cp of $COPY MiB in" cp "$WORK/source" "$MOUNT/copy"
+    took=$(since "$start")
+    say "     in: $(rate "$COPY" "$took")"
+    start=$(now)
+    check "cp of $COPY MiB out" cp "$MOUNT/copy" "$WORK/target"
+    took=$(since "$start")
+    say "     out: $(rate "$COPY" "$took")"
+    want=$(sum_of < "$WORK/source")
+    got=$(sum_of < "$WORK/target")
+    say "     sha256 in  $want" && say "     sha256 out $got"
+    check "checksums are equal" test "$want" = "$got"
+    check "the file's memory is one extent" one_extent "$MOUNT/copy"
+    rm -f "$WORK/source" "$WORK/target" "$MOUNT/copy"
+}
+one_extent() {
+    "$GMEMFS" stat --json "$1" | "$PYTHON" -c 'import json, sys; sys.exit(len(json.load(sys.stdin)["extents"]) != 1)'
+}
+
+at_once() { # at_once COMMAND: COMMAND 0 .. COMMAND 7 at the same time; fails if one does
+    local pids=() pid job
+    for job in 0 1 2 3 4 5 6 7; do
+        "$1" $job &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || return 1; done
+}
+part_in() { dd if="$WORK/source" of="$MOUNT/part$1" bs=1M skip=$((COPY / 8 * $1)) count=$((COPY / 8)) status=none; }
+part_out() { dd if="$MOUNT/part$1" of=/dev/null bs=1M status=none; }
+part_equal() {
+    local want got
+    want=$(dd if="$WORK/source" bs=1M skip=$((COPY / 8 * $1)) count=$((COPY / 8)) status=none | sum_of)
+    got=$(sum_of < "$MOUNT/part$1")
+    echo "part $1: $want $got"
+    [ "$want" = "$got" ]
+}
+phase_parallel() {
+    local start
+    mount_it || return
+    random_file "$WORK/source" "$COPY"
+    start=$(now)
+    check "8 processes write $((COPY / 8)) MiB each" at_once part_in
+    say "     $(rate "$COPY" "$(since "$start")")"
+    start=$(now)
+    check "8 processes read $((COPY / 8)) MiB each" at_once part_out
+    say "     $(rate "$COPY" "$(since "$start")")"
+    check "checksums are equal" at_once part_equal
+    rm -f "$WORK/source" "$MOUNT"/part*
+}
+
+phase_bench() {
+    unmount_it
+    check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" "${BENCH_OPTIONS[@]}"
+    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
+}
+
+: > "$OUT/summary.txt"
+began=$(now)
+for phase in "${PHASES[@]}"; do
+    say "== $phase"
+    if ! declare -F "phase_$phase" > /dev/null; then
+        report FAIL "no phase '$phase'" 0
+        continue
+    fi
+    "phase_$phase"
+done
+unmount_it
+printf '\n==== summary\n'
+cat "$OUT/summary.txt"
+say "$(grep -c ^PASS "$OUT/summary.txt") passed, $failures failed, $(grep -c ^SKIP "$OUT/summary.txt") skipped," \
+    "$(since "$began") s; log: $LOG"
+[ "$failures" = 0 ]

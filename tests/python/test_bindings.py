@@ -1,0 +1,91 @@
+"""Bindings: a file's memory as NVIDIA's own Python bindings see it, on the simulator, in a process of its own."""
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
+PEER = ROOT / "tests/gpu/peer_bindings.py"
+MIB = 1 << 20
+
+
+def run_peer(path, *options):
+    """Runs the peer with the simulator as its libcuda.so.1."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(BUILD / "sim")}
+    return subprocess.run([sys.executable, str(PEER), str(path), *options], env=environment, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+@pytest.fixture(name="mount")
+def fixture_mount(tmp_path):
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("no /dev/fuse that this user may open")
+    path = tmp_path / "mount"
+    path.mkdir()
+    gmemfs = BUILD / "gmemfs"
+    subprocess.run([gmemfs, "mount", path, "--simulate=256M"], check=True, timeout=30)
+    yield path
+    subprocess.run([gmemfs, "umount", path], check=True, timeout=30)
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_peer_sees_what_was_written_to_the_file(mount):
+    path = mount / "buffer"
+    path.write_bytes(os.urandom(5 * MIB + 123))
+    done = run_peer(path, "--sha256", sha256(path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["found"] == sha256(path)
+
+
+def test_file_holds_what_the_peer_wrote(mount):
+    path = mount / "buffer"
+    with path.open("wb") as file:
+        file.truncate(8 * MIB)
+    done = run_peer(path, "--write", "7")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["found"] == hashlib.sha256(bytes(8 * MIB)).hexdigest(), "new memory reads as zeros in a peer, too"
+    assert told["written"] == sha256(path)
+
+
+def test_peer_maps_exactly_the_allocation_size(mount):
+    path = mount / "buffer"
+    with path.open("wb") as file:
+        file.truncate(3 * MIB)
+    done = run_peer(path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["allocation_size"] == 4 * MIB
+
+
+def test_peer_that_expects_other_bytes_fails(mount):
+    path = mount / "buffer"
+    with path.open("wb") as file:
+        file.truncate(2 * MIB)
+    done = run_peer(path, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert "not the file's" in done.stderr
+
+
+def test_handle_is_dead_once_the_server_is(mount):
+    path = mount / "buffer"
+    with path.open("wb") as file:
+        file.truncate(2 * MIB)
+    handle = os.getxattr(path, "user.fabric_handle")
+    os.kill(json.loads(os.getxattr(mount, "user.gmemfs.stats"))["server_pid"], signal.SIGKILL)
+    script = (
+        "import ctypes, sys; from cuda.bindings import driver; driver.cuInit(0); "
+        "buffer = ctypes.create_string_buffer(bytes.fromhex(sys.argv[1]), 64); "
+        "kind = driver.CUmemAllocationHandleType.CU_MEM_HANDLE_TYPE_FABRIC; "
+        "print(driver.cuMemImportFromShareableHandle(ctypes.addressof(buffer), kind)[0].name)")
+    done = subprocess.run([sys.executable, "-c", script, handle.hex()], timeout=60, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "LD_LIBRARY_PATH": str(BUILD / "sim")}, check=True)
+    assert done.stdout.strip() == "CUDA_ERROR_NOT_SUPPORTED"

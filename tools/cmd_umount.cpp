@@ -1,0 +1,146 @@
+// umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back.
+#include "tools/command.hpp"
+#include "tools/mounts.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr int kServerEndTimeoutMs = 10000;
+constexpr std::size_t kNamedUsersMax = 3;
+
+enum class How { when_idle, lazily };
+
+bool uses(const std::filesystem::path &process, const std::string &mount_point) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    for (const char *link : {"cwd", "root"})
+        if (lies_under(fs::read_symlink(process / link, error).string(), mount_point)) return true;
+    for (fs::directory_iterator fd(process / "fd", error), end; !error && fd != end; fd.increment(error)) {
+        std::error_code unreadable;
+        if (lies_under(fs::read_symlink(fd->path(), unreadable).string(), mount_point)) return true;
+    }
+    std::ifstream maps(process / "maps");
+    for (std::string line; std::getline(maps, line);) {
+        const std::size_t path = line.find('/');
+        if (path != std::string::npos && lies_under(line.substr(path), mount_point)) return true;
+    }
+    return false;
+}
+
+// "123 (bash), 456 (dd)": the processes that keep the mount busy, as far as this user may see them.
+std::string name_users(const std::string &mount_point) {
+    namespace fs = std::filesystem;
+    std::string names;
+    std::size_t count = 0;
+    std::error_code error;
+    for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+        const std::string pid = entry->path().filename().string();
+        if (pid.find_first_not_of("0123456789") != std::string::npos || !uses(entry->path(), mount_point)) continue;
+        if (++count > kNamedUsersMax) return names + " and others";
+        std::ifstream comm(entry->path() / "comm");
+        std::string name;
+        std::getline(comm, name);
+        names.append(names.empty() ? "" : ", ").append(pid).append(" (").append(name).append(")");
+    }
+    return names;
+}
+
+Error busy(const std::string &mount_point) {
+    const std::string users = name_users(mount_point);
+    return Error{EBUSY, 0, "unmount",
+        mount_point + " is in use" + (users.empty() ? "" : " by process " + users) +
+            ": end that use, or unmount as soon as it ends with `gmemfs umount --lazy`"};
+}
+
+// An ordinary user's way: fusermount3 is setuid, and checks that the mount is theirs.
+Result<void> unmount_by_fusermount(const std::string &mount_point, How how) {
+    const char *arguments[] = {"fusermount3", "-u", how == How::lazily ? "-z" : "--", mount_point.c_str(), nullptr};
+    gchar *said = nullptr;
+    gint status = 0;
+    GError *error = nullptr;
+    const gboolean ran = g_spawn_sync(nullptr, const_cast<gchar **>(arguments), nullptr, G_SPAWN_SEARCH_PATH, nullptr,
+        nullptr, nullptr, &said, &status, &error);
+    if (!ran) {
+        std::string reason = error->message;
+        g_error_free(error);
+        return Error{ENOENT, 0, "run fusermount3", reason + ": install the package fuse3"};
+    }
+    std::string text = g_strchomp(said);
+    g_free(said);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    if (text.find("busy") != std::string::npos) return busy(mount_point);
+    return Error{EPERM, 0, "unmount", mount_point + ": " + (text.empty() ? "fusermount3 refused" : text)};
+}
+
+Result<void> unmount(const std::string &mount_point, How how) {
+    if (::geteuid() != 0) return unmount_by_fusermount(mount_point, how);
+    if (::umount2(mount_point.c_str(), UMOUNT_NOFOLLOW | (how == How::lazily ? MNT_DETACH : 0)) == 0) return {};
+    if (errno == EBUSY) return busy(mount_point);
+    return Error{errno, 0, "unmount", mount_point};
+}
+
+// Waits for the process to end, because the driver gives its device memory back only then.
+Result<void> wait_for_end(const Fd &server, pid_t pid) {
+    pollfd ended = {server.get(), POLLIN, 0};
+    const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
+    if (count == 1) return {};
+    return Error{count < 0 ? errno : ETIMEDOUT, 0, "wait for the server",
+        "it is unmounted, but process " + std::to_string(pid) + " still runs and may hold device memory"};
+}
+
+Result<std::string> find_gmemfs(const std::string &path) {
+    std::string mount_point = TRY(resolve_mount_point(path));
+    const std::optional<Mount> mount = TRY(find_mount(mount_point));
+    if (!mount) {
+        std::error_code error;
+        const bool exists = std::filesystem::exists(mount_point, error);
+        if (!exists) return Error{ENOENT, 0, "unmount", path};
+        return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
+    }
+    if (mount->type != kFilesystemType)
+        return Error{EINVAL, 0, "unmount", path + " is no gmemfs mount but " + mount->type + "; use umount"};
+    return mount_point;
+}
+
+Result<void> unmount_and_wait(const std::string &path, How how) {
+    const std::string mount_point = TRY(find_gmemfs(path));
+    const Result<nlohmann::json> stats = read_stats(mount_point);
+    const bool stale = !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
+    if (stale) {
+        // Nothing answers, and what is open there can't be used any more: so it may go at once.
+        TRY(unmount(mount_point, How::lazily));
+        std::printf("%s: its server had died; unmounted\n", mount_point.c_str());
+        return {};
+    }
+    const pid_t pid = stats ? stats->value("server_pid", 0) : 0;
+    const Fd server(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
+    TRY(unmount(mount_point, how));
+    // A lazy unmount leaves the server to those who still have files open.
+    if (!server || how == How::lazily) return {};
+    return wait_for_end(server, pid);
+}
+
+} // namespace
+
+int run_umount(int argc, char **argv) {
+    gboolean lazy = FALSE;
+    const std::vector<GOptionEntry> options = {{"lazy", 'z', 0, G_OPTION_ARG_NONE, &lazy,
+        "Detach now; the memory comes back when the last open file is closed", nullptr}};
+    const Synopsis synopsis = {"MOUNTPOINT", "Unmounts a gmemfs mount; its device memory is back when this returns.",
+        "Mends a mount whose server has died (\"Transport endpoint is not connected\") too.", 1, 1};
+    const CommandLine line = parse_command_line(argc, argv, synopsis, options);
+    if (line.exit_status) return *line.exit_status;
+    const Result<void> result = unmount_and_wait(line.parameters[0], lazy != FALSE ? How::lazily : How::when_idle);
+    return result ? 0 : fail(result.error());
+}
+
+} // namespace gmemfs

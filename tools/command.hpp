@@ -1,0 +1,46 @@
+// Command: the subcommands of gmemfs, and what they share: how a command line is read and how an error is said.
+#pragma once
+
+#include "vmm/base/result.hpp"
+
+#include <glib.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// Each runs one subcommand: argv[0] is its name, `--help` is answered. The return is the program's exit status:
+/// 0, 1 (an error, said in one line on stderr) or 2 (usage).
+int run_mount(int argc, char **argv);
+int run_umount(int argc, char **argv);
+int run_stat(int argc, char **argv);
+int run_df(int argc, char **argv);
+int run_doctor(int argc, char **argv);
+int run_version(int argc, char **argv);
+
+/// Exit statuses.
+inline constexpr int kFailure = 1;
+inline constexpr int kUsage = 2;
+
+/// How a subcommand is called, for `--help`.
+struct Synopsis {
+    const char *parameters;  ///< "MOUNTPOINT"
+    const char *summary;     ///< one line
+    const char *description; ///< after the options: examples, exit status; may be empty
+    std::size_t least, most; ///< how many parameters
+};
+
+/// What a command line held besides its options, which are stored where `options` points.
+struct CommandLine {
+    std::vector<std::string> parameters;
+    std::optional<int> exit_status; ///< set: end with it at once; all has been said
+};
+/// `--help` is added to `options`, and answered.
+CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, std::vector<GOptionEntry> options);
+
+/// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
+int fail(const Error &error);
+
+} // namespace gmemfs

@@ -1,0 +1,22 @@
+// Entry: what every exported function does first: count the call, apply the fault plan, look at the context.
+#pragma once
+
+#include "vmm/sim/process.hpp"
+
+namespace gmemfs::sim {
+
+/// NOT_INITIALIZED before cuInit and after fork; else what the plan has for this call.
+CUresult enter(const char *function);
+/// The same, and INVALID_CONTEXT without a current context, or its error where it is lost.
+CUresult enter_with_context(const char *function);
+/// What a call that waits returns: the plan's fault after the wait, so that nothing is left running behind it.
+CUresult leave_wait(const char *function);
+
+#define GMEMFS_SIM_ENTER(name)                                                                                         \
+    if (const CUresult refused = ::gmemfs::sim::enter(#name); refused != CUDA_SUCCESS) return refused
+#define GMEMFS_SIM_ENTER_WITH_CONTEXT(name)                                                                            \
+    if (const CUresult refused = ::gmemfs::sim::enter_with_context(#name); refused != CUDA_SUCCESS) return refused
+#define GMEMFS_SIM_NOT_NULL(pointer)                                                                                   \
+    if ((pointer) == nullptr) return CUDA_ERROR_INVALID_VALUE
+
+} // namespace gmemfs::sim

@@ -1,0 +1,301 @@
+// Entry, work: streams, events, copies, fills, kernels.
+//
+// A range that isn't mapped and accessible is refused when the work is queued; one that is unmapped before the work
+// runs loses the context, as a fault on a card does.
+#include "vmm/sim/entry.hpp"
+#include "vmm/sim/stream.hpp"
+
+#include <cstring>
+#include <sys/mman.h>
+
+using namespace gmemfs::sim;
+
+namespace {
+
+constexpr unsigned char kPoison = 0xDB; // what a host buffer holds between the queueing of a copy into it and its end
+constexpr std::uint64_t kLargeFill = std::uint64_t(1) << 20;
+constexpr std::uint64_t kPage = 4096;
+
+// Queues work on a stream, or does it at once where the caller waits (`stream` is null for a synchronous call).
+CUresult submit(CUstream handle, Stream::Work work) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    if (handle == nullptr) wait_for_blocking_streams(current_context());
+    stream->queue(std::move(work));
+    return CUDA_SUCCESS;
+}
+
+CUresult finish_synchronous() {
+    find_stream(nullptr)->wait_all();
+    return static_cast<CUresult>(current_context()->failed.load());
+}
+
+CUresult copy_in(CUdeviceptr to, const void *from, std::size_t size, CUstream stream) {
+    if (size == 0) return CUDA_SUCCESS;
+    if (from == nullptr || process()->translate(to, size, PROT_WRITE) == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    return submit(stream, [=]() -> CUresult {
+        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+        if (target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
+        std::memcpy(target, from, size);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult copy_out(void *to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    if (size == 0) return CUDA_SUCCESS;
+    if (to == nullptr || process()->translate(from, size, PROT_READ) == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (!find_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    std::memset(to, kPoison, size);
+    return submit(stream, [=]() -> CUresult {
+        const std::byte *const source = process()->translate(from, size, PROT_READ);
+        if (source == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
+        std::memcpy(to, source, size);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    if (size == 0) return CUDA_SUCCESS;
+    if (process()->translate(from, size, PROT_READ) == nullptr || process()->translate(to, size, PROT_WRITE) == nullptr)
+        return CUDA_ERROR_INVALID_VALUE;
+    return submit(stream, [=]() -> CUresult {
+        const std::byte *const source = process()->translate(from, size, PROT_READ);
+        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+        if (source == nullptr || target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
+        std::memmove(target, source, size);
+        return CUDA_SUCCESS;
+    });
+}
+
+// Zeros over many pages are holes in the memfd: the host's memory comes back, and 64 GiB are cleared in no time.
+void fill_bytes(std::byte *target, unsigned char value, std::size_t size) {
+    const auto start = reinterpret_cast<std::uint64_t>(target);
+    const std::uint64_t first = (start + kPage - 1) / kPage * kPage;
+    const std::uint64_t last = (start + size) / kPage * kPage;
+    if (value == 0 && size >= kLargeFill && ::madvise(target + (first - start), last - first, MADV_REMOVE) == 0) {
+        std::memset(target, 0, first - start);
+        std::memset(target + (last - start), 0, start + size - last);
+        return;
+    }
+    std::memset(target, value, size);
+}
+
+CUresult fill(CUdeviceptr to, std::uint32_t pattern, std::size_t unit, std::size_t count, CUstream stream) {
+    const std::size_t size = unit * count;
+    if (size == 0) return CUDA_SUCCESS;
+    if (to % unit != 0 || process()->translate(to, size, PROT_WRITE) == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    return submit(stream, [=]() -> CUresult {
+        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+        if (target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
+        if (unit == 1 || pattern == 0) {
+            fill_bytes(target, static_cast<unsigned char>(pattern), size);
+            return CUDA_SUCCESS;
+        }
+        for (std::size_t at = 0; at < size; at += unit) std::memcpy(target + at, &pattern, unit);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult copy_any(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    const bool to_device = (to & kTag) != 0;
+    const bool from_device = (from & kTag) != 0;
+    if (to_device && from_device) return copy_within(to, from, size, stream);
+    if (to_device) return copy_in(to, reinterpret_cast<const void *>(from), size, stream); // NOLINT
+    if (from_device) return copy_out(reinterpret_cast<void *>(to), from, size, stream);    // NOLINT
+    return CUDA_ERROR_INVALID_VALUE;
+}
+
+} // namespace
+
+extern "C" {
+
+CUresult cuStreamCreate(CUstream *stream, unsigned flags) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamCreate);
+    GMEMFS_SIM_NOT_NULL(stream);
+    return create_stream(stream, flags);
+}
+
+CUresult cuStreamDestroy(CUstream stream) {
+    GMEMFS_SIM_ENTER(cuStreamDestroy);
+    return destroy_stream(stream);
+}
+
+CUresult cuStreamSynchronize(CUstream handle) {
+    if (process() == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+    if (handle == nullptr && current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    stream->wait_all();
+    const auto failed = static_cast<CUresult>(stream->context()->failed.load());
+    const CUresult fault = leave_wait("cuStreamSynchronize");
+    return failed != CUDA_SUCCESS ? failed : fault;
+}
+
+CUresult cuStreamQuery(CUstream handle) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamQuery);
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    stream->hurry();
+    return stream->is_idle() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+CUresult cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamWaitEvent);
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    const std::shared_ptr<Event> event = find_event(event_handle);
+    if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
+    std::shared_ptr<Stream> recorded;
+    std::uint64_t number = 0;
+    {
+        const std::lock_guard<std::mutex> hold(event->mutex);
+        recorded = event->stream;
+        number = event->number;
+    }
+    if (!recorded || recorded == stream) return CUDA_SUCCESS;
+    return submit(handle, [recorded, number]() -> CUresult {
+        recorded->wait(number);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult cuEventCreate(CUevent *event, unsigned) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuEventCreate);
+    GMEMFS_SIM_NOT_NULL(event);
+    return create_event(event);
+}
+
+CUresult cuEventDestroy(CUevent event) {
+    GMEMFS_SIM_ENTER(cuEventDestroy);
+    return destroy_event(event);
+}
+
+CUresult cuEventRecord(CUevent event_handle, CUstream handle) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuEventRecord);
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    const std::shared_ptr<Event> event = find_event(event_handle);
+    if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
+    const std::uint64_t number = stream->queue([]() -> CUresult { return CUDA_SUCCESS; });
+    const std::lock_guard<std::mutex> hold(event->mutex);
+    event->stream = stream;
+    event->number = number;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventSynchronize(CUevent handle) {
+    if (process() == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+    const std::shared_ptr<Event> event = find_event(handle);
+    if (!event) return CUDA_ERROR_INVALID_HANDLE;
+    std::unique_lock<std::mutex> hold(event->mutex);
+    const std::shared_ptr<Stream> stream = event->stream;
+    const std::uint64_t number = event->number;
+    hold.unlock();
+    if (!stream) return leave_wait("cuEventSynchronize"); // never recorded: done
+    stream->wait(number);
+    const auto failed = static_cast<CUresult>(stream->context()->failed.load());
+    const CUresult fault = leave_wait("cuEventSynchronize");
+    return failed != CUDA_SUCCESS ? failed : fault;
+}
+
+CUresult cuEventQuery(CUevent handle) {
+    GMEMFS_SIM_ENTER(cuEventQuery);
+    const std::shared_ptr<Event> event = find_event(handle);
+    if (!event) return CUDA_ERROR_INVALID_HANDLE;
+    const std::lock_guard<std::mutex> hold(event->mutex);
+    if (!event->stream || event->stream->is_done(event->number)) return CUDA_SUCCESS;
+    event->stream->hurry();
+    return CUDA_ERROR_NOT_READY;
+}
+
+CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void *from, std::size_t size, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyHtoDAsync);
+    return copy_in(to, from, size, stream);
+}
+
+CUresult cuMemcpyDtoHAsync(void *to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyDtoHAsync);
+    return copy_out(to, from, size, stream);
+}
+
+CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyDtoDAsync);
+    return copy_within(to, from, size, stream);
+}
+
+CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyAsync);
+    return copy_any(to, from, size, stream);
+}
+
+CUresult cuMemcpyHtoD(CUdeviceptr to, const void *from, std::size_t size) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyHtoD);
+    const CUresult queued = copy_in(to, from, size, nullptr);
+    return queued == CUDA_SUCCESS ? finish_synchronous() : queued;
+}
+
+CUresult cuMemcpyDtoH(void *to, CUdeviceptr from, std::size_t size) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyDtoH);
+    const CUresult queued = copy_out(to, from, size, nullptr);
+    return queued == CUDA_SUCCESS ? finish_synchronous() : queued;
+}
+
+CUresult cuMemcpyDtoD(CUdeviceptr to, CUdeviceptr from, std::size_t size) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyDtoD);
+    return copy_within(to, from, size, nullptr); // a card doesn't wait either: device to device is asynchronous
+}
+
+CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, std::size_t size) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpy);
+    const CUresult queued = copy_any(to, from, size, nullptr);
+    return queued == CUDA_SUCCESS ? finish_synchronous() : queued;
+}
+
+CUresult cuMemsetD8(CUdeviceptr to, unsigned char value, std::size_t count) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemsetD8);
+    return fill(to, value, 1, count, nullptr);
+}
+
+CUresult cuMemsetD32(CUdeviceptr to, unsigned value, std::size_t count) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemsetD32);
+    return fill(to, value, sizeof value, count, nullptr);
+}
+
+CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t count, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemsetD8Async);
+    return fill(to, value, 1, count, stream);
+}
+
+CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, std::size_t count, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemsetD32Async);
+    return fill(to, value, sizeof value, count, stream);
+}
+
+CUresult cuModuleLoadData(CUmodule *module, const void *image) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuModuleLoadData);
+    GMEMFS_SIM_NOT_NULL(module);
+    GMEMFS_SIM_NOT_NULL(image);
+    *module = reinterpret_cast<CUmodule>(1); // NOLINT(performance-no-int-to-ptr): a handle, never followed
+    return CUDA_SUCCESS;
+}
+
+CUresult cuModuleUnload(CUmodule module) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuModuleUnload);
+    return module != nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuModuleGetFunction);
+    GMEMFS_SIM_NOT_NULL(function);
+    GMEMFS_SIM_NOT_NULL(name);
+    if (module == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+    return get_function(function, name);
+}
+
+CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned blocks_y, unsigned blocks_z, unsigned threads,
+    unsigned threads_y, unsigned threads_z, unsigned, CUstream stream, void **params, void **extra) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuLaunchKernel);
+    if (blocks_y != 1 || blocks_z != 1 || threads_y != 1 || threads_z != 1 || extra != nullptr)
+        return CUDA_ERROR_NOT_SUPPORTED; // one dimension is all that our kernels have
+    return launch(function, blocks, threads, stream, params);
+}
+
+} // extern "C"

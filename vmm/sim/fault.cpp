@@ -1,0 +1,216 @@
+#include "vmm/sim/fault.hpp"
+
+#include "vmm/base/random.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace gmemfs::sim {
+namespace {
+
+struct Code {
+    const char *name;
+    CUresult value;
+};
+constexpr std::array kCodes = {
+    Code{"INVALID_VALUE", CUDA_ERROR_INVALID_VALUE},
+    Code{"OUT_OF_MEMORY", CUDA_ERROR_OUT_OF_MEMORY},
+    Code{"NOT_INITIALIZED", CUDA_ERROR_NOT_INITIALIZED},
+    Code{"DEVICE_UNAVAILABLE", CUDA_ERROR_DEVICE_UNAVAILABLE},
+    Code{"NO_DEVICE", CUDA_ERROR_NO_DEVICE},
+    Code{"INVALID_DEVICE", CUDA_ERROR_INVALID_DEVICE},
+    Code{"INVALID_CONTEXT", CUDA_ERROR_INVALID_CONTEXT},
+    Code{"MAP_FAILED", CUDA_ERROR_MAP_FAILED},
+    Code{"ECC_UNCORRECTABLE", CUDA_ERROR_ECC_UNCORRECTABLE},
+    Code{"NVLINK_UNCORRECTABLE", CUDA_ERROR_NVLINK_UNCORRECTABLE},
+    Code{"INVALID_HANDLE", CUDA_ERROR_INVALID_HANDLE},
+    Code{"NOT_READY", CUDA_ERROR_NOT_READY},
+    Code{"ILLEGAL_ADDRESS", CUDA_ERROR_ILLEGAL_ADDRESS},
+    Code{"LAUNCH_OUT_OF_RESOURCES", CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES},
+    Code{"LAUNCH_FAILED", CUDA_ERROR_LAUNCH_FAILED},
+    Code{"LAUNCH_TIMEOUT", CUDA_ERROR_LAUNCH_TIMEOUT},
+    Code{"OPERATING_SYSTEM", CUDA_ERROR_OPERATING_SYSTEM},
+    Code{"NOT_PERMITTED", CUDA_ERROR_NOT_PERMITTED},
+    Code{"NOT_SUPPORTED", CUDA_ERROR_NOT_SUPPORTED},
+    Code{"SYSTEM_NOT_READY", CUDA_ERROR_SYSTEM_NOT_READY},
+    Code{"EXTERNAL_DEVICE", CUDA_ERROR_EXTERNAL_DEVICE}, // what a device that is lost gives
+    Code{"UNKNOWN", CUDA_ERROR_UNKNOWN},
+};
+
+constexpr std::array kFunctions = {
+#define REQUIRED(name, version) std::string_view(#name),
+#define OPTIONAL(name, version) std::string_view(#name),
+#include "vmm/driver_entries.def"
+#undef REQUIRED
+#undef OPTIONAL
+};
+
+struct Rule {
+    std::string function; // "*" for any
+    enum class Kind { once, from, chance, delay } kind = Kind::once;
+    unsigned long number = 0; // of the call, for `once` and `from`
+    double chance = 0;
+    unsigned delay_us = 0;
+    CUresult result = CUDA_SUCCESS;
+    unsigned long count = 0;
+};
+
+struct Plan {
+    std::mutex mutex;
+    std::vector<Rule> rules;
+    Random random{1};
+    std::atomic<bool> is_empty = true;
+    std::atomic<unsigned long> calls = 0;
+};
+
+Plan &plan() {
+    static auto *const only = new Plan;
+    return *only;
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    return text;
+}
+
+bool parse_number(std::string_view text, double &number) {
+    char *end = nullptr;
+    const std::string copy(text);
+    number = std::strtod(copy.c_str(), &end);
+    return !copy.empty() && *end == '\0' && number >= 0;
+}
+
+bool parse_result(std::string_view text, CUresult &result) {
+    for (const Code &code : kCodes)
+        if (text == code.name) return result = code.value, true;
+    return false;
+}
+
+bool is_function(std::string_view name) {
+    if (name == "*") return true;
+    for (const std::string_view known : kFunctions)
+        if (known == name) return true;
+    return false;
+}
+
+// One rule, or what is wrong with it.
+std::string parse_rule(std::string_view text, Rule &rule) {
+    const std::size_t mark = text.find_first_of("#%~");
+    if (mark == std::string_view::npos) return "no '#', '%' or '~'";
+    rule.function = trim(text.substr(0, mark));
+    if (!is_function(rule.function)) return "no driver function is called '" + rule.function + "'";
+    double number = 0;
+    if (text[mark] == '~') {
+        std::string_view delay = trim(text.substr(mark + 1));
+        double scale = 0;
+        if (delay.size() > 2 && delay.substr(delay.size() - 2) == "ms") scale = 1000;
+        if (delay.size() > 2 && delay.substr(delay.size() - 2) == "us") scale = 1;
+        if (scale == 0 || !parse_number(delay.substr(0, delay.size() - 2), number)) return "no time, as in 5ms or 20us";
+        rule.kind = Rule::Kind::delay;
+        rule.delay_us = static_cast<unsigned>(number * scale);
+        return "";
+    }
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals < mark) return "no '=RESULT'";
+    if (!parse_result(trim(text.substr(equals + 1)), rule.result)) return "no such result";
+    std::string_view which = trim(text.substr(mark + 1, equals - mark - 1));
+    rule.kind = text[mark] == '%' ? Rule::Kind::chance : Rule::Kind::once;
+    if (rule.kind == Rule::Kind::once && !which.empty() && which.back() == '+') {
+        rule.kind = Rule::Kind::from;
+        which.remove_suffix(1);
+    }
+    if (!parse_number(which, number)) return "no number";
+    rule.chance = number;
+    rule.number = static_cast<unsigned long>(number);
+    return "";
+}
+
+// What gives something back is never the call that "*" means: were it to fail, nobody could do anything but leak.
+bool gives_back(std::string_view function) {
+    return function == "cuMemRelease" || function == "cuMemUnmap" || function == "cuMemAddressFree" ||
+           function == "cuMemFreeHost" || function == "cuStreamDestroy" || function == "cuEventDestroy" ||
+           function == "cuDevicePrimaryCtxRelease";
+}
+
+bool applies(Rule &rule, Random &random) {
+    ++rule.count;
+    switch (rule.kind) {
+    case Rule::Kind::once: return rule.count == rule.number;
+    case Rule::Kind::from: return rule.count >= rule.number;
+    case Rule::Kind::chance: return static_cast<double>(random.below(1u << 30)) < rule.chance * (1u << 30);
+    case Rule::Kind::delay: return false;
+    }
+    return false;
+}
+
+} // namespace
+
+bool set_plan(const std::string &text, std::string &why) {
+    std::vector<Rule> rules;
+    std::uint64_t seed = 1;
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find(';');
+        const std::string_view part = trim(rest.substr(0, end));
+        rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+        if (part.empty()) continue;
+        double number = 0;
+        if (part.substr(0, 5) == "seed=" && parse_number(part.substr(5), number)) {
+            seed = static_cast<std::uint64_t>(number);
+            continue;
+        }
+        Rule rule;
+        why = parse_rule(part, rule);
+        if (!why.empty()) return why = "'" + std::string(part) + "': " + why, false;
+        rules.push_back(rule);
+    }
+    Plan &now = plan();
+    const std::lock_guard<std::mutex> hold(now.mutex);
+    now.is_empty = rules.empty();
+    now.rules = std::move(rules);
+    now.random = Random(seed);
+    now.calls = 0;
+    return true;
+}
+
+CUresult planned_fault(const char *function) {
+    Plan &now = plan();
+    if (!gives_back(function)) now.calls.fetch_add(1, std::memory_order_relaxed);
+    if (now.is_empty.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
+    unsigned delay_us = 0;
+    CUresult result = CUDA_SUCCESS;
+    {
+        const std::lock_guard<std::mutex> hold(now.mutex);
+        for (Rule &rule : now.rules) {
+            if (rule.function == "*" ? gives_back(function) : rule.function != function) continue;
+            if (rule.kind == Rule::Kind::delay) delay_us += rule.delay_us;
+            if (applies(rule, now.random) && result == CUDA_SUCCESS) result = rule.result;
+        }
+    }
+    if (delay_us != 0) ::usleep(delay_us);
+    return result;
+}
+
+unsigned long call_count() { return plan().calls.load(std::memory_order_relaxed); }
+
+bool is_sticky(CUresult result) {
+    switch (result) {
+    case CUDA_ERROR_ECC_UNCORRECTABLE:
+    case CUDA_ERROR_NVLINK_UNCORRECTABLE:
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_LAUNCH_FAILED:
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_EXTERNAL_DEVICE: return true;
+    default: return false;
+    }
+}
+
+} // namespace gmemfs::sim

@@ -1,0 +1,222 @@
+// Memory: allocations as memfds, and the address ranges that they are mapped into.
+//
+// A reservation is a PROT_NONE mapping of nothing; cuMemMap lays a memfd over it, still PROT_NONE; cuMemSetAccess opens
+// it. So the kernel of the host enforces what a card enforces. Each refusal here says whether a card was seen to
+// refuse.
+#include "vmm/sim/process.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace gmemfs::sim {
+namespace {
+
+constexpr std::uint8_t kDirt = 0xA5; // new memory is never zeros by chance
+constexpr std::uint64_t kWhollyDirty = std::uint64_t(64) << 20;
+constexpr std::uint64_t kPage = 4096;
+
+void *host(std::uint64_t address) { return reinterpret_cast<void *>(address); } // NOLINT(performance-no-int-to-ptr)
+
+// Small memory is dirtied whole; large memory in its first and last MiB and one page in each granule, because dirt in
+// all of it would take as much of the host's memory. A known kindness: a clear that misses only other pages goes
+// unseen.
+bool make_dirty(int fd, std::uint64_t size) {
+    void *const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) return false;
+    auto *const bytes = static_cast<std::byte *>(memory);
+    if (size <= kWhollyDirty) {
+        std::memset(bytes, kDirt, size);
+    } else {
+        const std::uint64_t edge = kGranularity / 2;
+        std::memset(bytes, kDirt, edge);
+        std::memset(bytes + size - edge, kDirt, edge);
+        for (std::uint64_t at = 0; at < size; at += kGranularity) std::memset(bytes + at + 3 * kPage, kDirt, kPage);
+    }
+    ::munmap(memory, size);
+    return true;
+}
+
+bool is_aligned(std::uint64_t value) { return value % kGranularity == 0; }
+
+} // namespace
+
+Memory::~Memory() {
+    if (fd >= 0) ::close(fd);
+    if (id != 0) machine->drop(id);
+}
+
+CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties) {
+    Process &mine = *process();
+    constexpr unsigned kKnownTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR | CU_MEM_HANDLE_TYPE_FABRIC;
+    const unsigned types = properties->requestedHandleTypes;
+    if (size == 0 || !is_aligned(size) || properties->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
+        properties->location.type != CU_MEM_LOCATION_TYPE_DEVICE || (types & ~kKnownTypes) != 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    const int device = properties->location.id;
+    if (device < 0 || static_cast<std::size_t>(device) >= mine.device_sizes.size()) return CUDA_ERROR_INVALID_DEVICE;
+    // Without an IMEX channel: NOT_PERMITTED, although the device's attribute says 1 (H200, driver 580).
+    if ((types & CU_MEM_HANDLE_TYPE_FABRIC) != 0 && !mine.has_imex) return CUDA_ERROR_NOT_PERMITTED;
+    const auto taken = mine.machine->take(static_cast<std::uint32_t>(device), size);
+    if (!taken) return CUDA_ERROR_OUT_OF_MEMORY;
+    const auto memory = std::make_shared<Memory>(mine.machine, -1);
+    memory->id = taken->id;
+    memory->size = size;
+    memory->nonce = taken->nonce;
+    memory->device = static_cast<std::uint32_t>(device);
+    memory->handle_types = types;
+    const std::string name = "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(taken->id);
+    memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC);
+    if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 || !make_dirty(memory->fd, size))
+        return CUDA_ERROR_OPERATING_SYSTEM;
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    *handle = mine.next_handle++;
+    mine.handles.emplace(*handle, memory);
+    return CUDA_SUCCESS;
+}
+
+CUresult release(CUmemGenericAllocationHandle handle) {
+    Process &mine = *process();
+    std::shared_ptr<Memory> last; // dropped after the mutex
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    const auto found = mine.handles.find(handle);
+    if (found == mine.handles.end()) return CUDA_ERROR_INVALID_VALUE;
+    last = std::move(found->second);
+    mine.handles.erase(found);
+    return CUDA_SUCCESS;
+}
+
+CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished) {
+    Process &mine = *process();
+    if (size == 0 || !is_aligned(size) || (alignment & (alignment - 1)) != 0) return CUDA_ERROR_INVALID_VALUE;
+    const std::uint64_t align = std::max<std::uint64_t>(alignment, kGranularity);
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    std::uint64_t start = 0;
+    if ((wished & kTag) != 0 && is_aligned(wished)) { // a wish is granted where nothing lies
+        void *const there = ::mmap(host(wished & ~kTag), size, PROT_NONE, kFlags | MAP_FIXED_NOREPLACE, -1, 0);
+        if (there != MAP_FAILED) start = reinterpret_cast<std::uint64_t>(there);
+    }
+    if (start == 0) {
+        void *const larger = ::mmap(nullptr, size + align, PROT_NONE, kFlags, -1, 0);
+        if (larger == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
+        const auto first = reinterpret_cast<std::uint64_t>(larger);
+        start = (first + align - 1) / align * align;
+        if (start > first) ::munmap(larger, start - first);
+        if (start < first + align) ::munmap(host(start + size), first + align - start);
+    }
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    mine.reservations[start] = {size};
+    *address = start | kTag;
+    return CUDA_SUCCESS;
+}
+
+CUresult free_addresses(CUdeviceptr address, std::size_t size) {
+    Process &mine = *process();
+    const std::uint64_t start = address & ~kTag;
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    const auto found = mine.reservations.find(start);
+    if ((address & kTag) == 0 || found == mine.reservations.end() || found->second.size != size)
+        return CUDA_ERROR_INVALID_VALUE;
+    const auto mapped = mine.mappings.lower_bound(start);
+    if (mapped != mine.mappings.end() && mapped->first < start + size) return CUDA_ERROR_INVALID_VALUE;
+    ::munmap(host(start), size);
+    mine.reservations.erase(found);
+    return CUDA_SUCCESS;
+}
+
+CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle) {
+    Process &mine = *process();
+    const std::uint64_t start = address & ~kTag;
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    const auto found = mine.handles.find(handle);
+    if (found == mine.handles.end() || (address & kTag) == 0) return CUDA_ERROR_INVALID_VALUE;
+    const std::shared_ptr<Memory> memory = found->second;
+    if (!is_aligned(start) || !is_aligned(size) || size == 0) return CUDA_ERROR_INVALID_VALUE;
+    // Whole or not at all: NOT_SUPPORTED (H200, driver 580).
+    if (offset != 0 || size != memory->size) return CUDA_ERROR_NOT_SUPPORTED;
+    auto reserved = mine.reservations.upper_bound(start);
+    if (reserved == mine.reservations.begin()) return CUDA_ERROR_INVALID_VALUE;
+    --reserved;
+    if (start + size > reserved->first + reserved->second.size) return CUDA_ERROR_INVALID_VALUE;
+    const auto next = mine.mappings.lower_bound(start);
+    if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_ALREADY_MAPPED;
+    if (next != mine.mappings.begin() && std::prev(next)->first + std::prev(next)->second.size > start)
+        return CUDA_ERROR_ALREADY_MAPPED;
+    if (::mmap(host(start), size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED)
+        return CUDA_ERROR_MAP_FAILED;
+    mine.mappings[start] = {memory, size, PROT_NONE};
+    return CUDA_SUCCESS;
+}
+
+CUresult unmap(CUdeviceptr address, std::size_t size) {
+    Process &mine = *process();
+    const std::uint64_t start = address & ~kTag;
+    std::vector<std::shared_ptr<Memory>> last; // dropped after the mutex
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    // One call may unmap several neighbours, but none in part.
+    std::uint64_t at = start;
+    auto next = mine.mappings.find(start);
+    for (; next != mine.mappings.end() && next->first == at && at < start + size; ++next) at += next->second.size;
+    if ((address & kTag) == 0 || size == 0 || at != start + size) return CUDA_ERROR_INVALID_VALUE;
+    for (auto each = mine.mappings.find(start); each != next; each = mine.mappings.erase(each))
+        last.push_back(std::move(each->second.memory));
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    if (::mmap(host(start), size, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) return CUDA_ERROR_UNMAP_FAILED;
+    return CUDA_SUCCESS;
+}
+
+CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
+    Process &mine = *process();
+    const std::uint64_t start = address & ~kTag;
+    if ((address & kTag) == 0 || count == 0 || size == 0 || !is_aligned(size)) return CUDA_ERROR_INVALID_VALUE;
+    int access = PROT_NONE;
+    for (std::size_t i = 0; i < count; ++i) {
+        const CUmemAccessDesc &one = descriptions[i];
+        if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
+        if (one.location.id < 0 || static_cast<std::size_t>(one.location.id) >= mine.device_sizes.size())
+            return CUDA_ERROR_INVALID_DEVICE;
+        if (one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
+            access |= PROT_READ | PROT_WRITE;
+        else if (one.flags == CU_MEM_ACCESS_FLAGS_PROT_READ)
+            access |= PROT_READ;
+        else if (one.flags != CU_MEM_ACCESS_FLAGS_PROT_NONE)
+            return CUDA_ERROR_INVALID_VALUE;
+    }
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    std::uint64_t at = start;
+    auto next = mine.mappings.find(start);
+    for (; next != mine.mappings.end() && next->first == at && at < start + size; ++next) at += next->second.size;
+    if (at != start + size) return CUDA_ERROR_INVALID_VALUE;
+    if (::mprotect(host(start), size, access) != 0) return CUDA_ERROR_OPERATING_SYSTEM;
+    for (auto each = mine.mappings.find(start); each != next; ++each) each->second.access = access;
+    return CUDA_SUCCESS;
+}
+
+CUresult get_access(unsigned long long *flags, CUdeviceptr address) {
+    Process &mine = *process();
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    auto found = mine.mappings.upper_bound(address & ~kTag);
+    if (found == mine.mappings.begin()) return CUDA_ERROR_INVALID_VALUE;
+    --found;
+    if ((address & ~kTag) >= found->first + found->second.size) return CUDA_ERROR_INVALID_VALUE;
+    const int access = found->second.access;
+    *flags = (access & PROT_WRITE) != 0  ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+             : (access & PROT_READ) != 0 ? CU_MEM_ACCESS_FLAGS_PROT_READ
+                                         : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    return CUDA_SUCCESS;
+}
+
+CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address) {
+    Process &mine = *process();
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    auto found = mine.mappings.upper_bound(address & ~kTag);
+    if (found == mine.mappings.begin()) return CUDA_ERROR_INVALID_VALUE;
+    --found;
+    if ((address & ~kTag) >= found->first + found->second.size) return CUDA_ERROR_INVALID_VALUE;
+    *handle = mine.next_handle++;
+    mine.handles.emplace(*handle, found->second.memory);
+    return CUDA_SUCCESS;
+}
+
+} // namespace gmemfs::sim

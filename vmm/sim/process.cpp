@@ -1,0 +1,109 @@
+#include "vmm/sim/process.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace gmemfs::sim {
+namespace {
+
+Process *g_process = nullptr; // set once, under the mutex of start_process
+constexpr int kVersion = 13000;
+
+const char *text_of(const char *variable, const char *otherwise) {
+    const char *const text = std::getenv(variable);
+    return text == nullptr ? otherwise : text;
+}
+
+// "8G", "2x8G", "8G,16G": a size a device; false where it is none of these.
+bool parse_devices(const std::string &text, std::vector<std::uint64_t> &sizes) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        std::size_t end = text.find(',', at);
+        if (end == std::string::npos) end = text.size();
+        std::string part = text.substr(at, end - at);
+        at = end + 1;
+        unsigned long times = 1;
+        const std::size_t cross = part.find('x');
+        if (cross != std::string::npos) {
+            times = std::strtoul(part.c_str(), nullptr, 10);
+            part = part.substr(cross + 1);
+        }
+        char *suffix = nullptr;
+        const double number = std::strtod(part.c_str(), &suffix);
+        const std::string unit = suffix;
+        const double scale = unit.empty()  ? 1
+                             : unit == "K" ? 1024.0
+                             : unit == "M" ? 1048576.0
+                             : unit == "G" ? 1073741824.0
+                             : unit == "T" ? 1099511627776.0
+                                           : 0;
+        const double bytes = number * scale;
+        if (part.empty() || bytes < static_cast<double>(kGranularity) || bytes > 1e15) return false;
+        if (times == 0 || sizes.size() + times > kDevicesMax) return false;
+        for (unsigned long i = 0; i < times; ++i)
+            sizes.push_back(static_cast<std::uint64_t>(bytes) / kGranularity * kGranularity);
+    }
+    return !sizes.empty();
+}
+
+} // namespace
+
+Process *process() {
+    Process *const mine = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);
+    return mine != nullptr && mine->pid == ::getpid() ? mine : nullptr;
+}
+
+Context *&current_context() {
+    static thread_local Context *context = nullptr;
+    return context;
+}
+
+CUresult start_process() {
+    static std::mutex mutex;
+    const std::lock_guard<std::mutex> hold(mutex);
+    if (g_process != nullptr) return process() != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+    std::string why;
+    if (!set_plan(text_of("GMEMFS_SIM_FAULTS", ""), why)) {
+        std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_FAULTS: %s\n", why.c_str());
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    const std::string devices = text_of("GMEMFS_SIM_DEVICES", "");
+    if (devices == "0") return CUDA_ERROR_NO_DEVICE;
+    std::vector<std::uint64_t> sizes;
+    if (!devices.empty() && !parse_devices(devices, sizes)) {
+        std::fprintf(
+            stderr, "gmemfs simulator: GMEMFS_SIM_DEVICES: '%s' is not like 8G, 2x8G or 8G,16G\n", devices.c_str());
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    Machine *const machine = Machine::attach(text_of("GMEMFS_SIM_MACHINE", "default"), sizes);
+    if (machine == nullptr) return CUDA_ERROR_OPERATING_SYSTEM;
+    auto *const made = new Process{};
+    made->pid = ::getpid();
+    made->machine = machine;
+    made->device_sizes = machine->sizes();
+    made->has_imex = std::string(text_of("GMEMFS_SIM_IMEX", "1")) != "0";
+    made->version = std::atoi(text_of("GMEMFS_SIM_DRIVER_VERSION", std::to_string(kVersion).c_str()));
+    made->primary.resize(made->device_sizes.size());
+    __atomic_store_n(&g_process, made, __ATOMIC_RELEASE);
+    return CUDA_SUCCESS;
+}
+
+std::byte *Process::translate(CUdeviceptr address, std::uint64_t size, int access) {
+    if ((address & kTag) == 0 || size > ~kTag) return nullptr;
+    const std::uint64_t start = address & ~kTag;
+    const std::lock_guard<std::mutex> hold(mutex);
+    std::uint64_t at = start;
+    while (at < start + size || at == start) {
+        auto found = mappings.upper_bound(at);
+        if (found == mappings.begin()) return nullptr;
+        --found;
+        const std::uint64_t end = found->first + found->second.size;
+        if (at >= end || (found->second.access & access) != access) return nullptr;
+        at = end;
+    }
+    return reinterpret_cast<std::byte *>(start); // NOLINT(performance-no-int-to-ptr): an address is a number here
+}
+
+} // namespace gmemfs::sim

@@ -1,0 +1,101 @@
+// Process: what one process knows of the simulated driver: contexts, handles, address ranges, faults.
+#pragma once
+
+#include "vmm/host_kernel.h"
+#include "vmm/sim/fault.hpp"
+#include "vmm/sim/machine.hpp"
+
+#include <cuda.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace gmemfs::sim {
+
+inline constexpr std::uint64_t kGranularity = std::uint64_t(2) << 20; // as on an H200, driver 580
+/// Device addresses carry this bit, which no address of the host has: a host that follows one faults, as on a card.
+inline constexpr CUdeviceptr kTag = CUdeviceptr(1) << 62;
+
+/// One memfd that this process holds, by a handle or a mapping. The machine's table counts it as held.
+struct Memory {
+    Memory(Machine *its_machine, int its_fd) : machine(its_machine), fd(its_fd) {}
+    ~Memory();
+    Memory(const Memory &) = delete;
+    Memory &operator=(const Memory &) = delete;
+
+    Machine *const machine;
+    int fd;
+    std::uint64_t id = 0; // 0: the table doesn't count it
+    std::uint64_t size = 0, nonce = 0;
+    std::uint32_t device = 0;
+    unsigned handle_types = 0;
+    bool is_imported = false; // and so can't be exported again: INVALID_VALUE (H200, driver 580)
+};
+
+/// A context; work on it fails for ever once `failed` is set.
+struct Context {
+    std::uint32_t device;
+    std::atomic<int> failed = CUDA_SUCCESS;
+};
+
+struct Mapping {
+    std::shared_ptr<Memory> memory;
+    std::uint64_t size;
+    int access; // PROT_ bits
+};
+
+struct Reservation {
+    std::uint64_t size;
+};
+
+/// Everything is under `mutex` but what says otherwise. One a process, made by cuInit and never destroyed: streams'
+/// threads outlive main.
+struct Process {
+    pid_t pid;
+    Machine *machine;
+    std::vector<std::uint64_t> device_sizes; // constant
+    bool has_imex;                           // constant
+    int version;                             // constant
+
+    std::mutex mutex;
+    std::unordered_map<CUmemGenericAllocationHandle, std::shared_ptr<Memory>> handles;
+    CUmemGenericAllocationHandle next_handle = 0x1000;
+    std::map<std::uint64_t, Reservation> reservations;                // by host address
+    std::map<std::uint64_t, Mapping> mappings;                        // by host address
+    std::unordered_map<CUdeviceptr, std::uint64_t> plain_allocations; // cuMemAlloc: device address to size
+    std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
+    std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
+
+    /// The host address of a device range that is mapped throughout with `access` (PROT_ bits); null where it isn't.
+    std::byte *translate(CUdeviceptr address, std::uint64_t size, int access);
+};
+
+/// Null before cuInit, and in a child of the process that called it.
+Process *process();
+/// What cuInit does. Reads the environment: see docs/simulator.md.
+CUresult start_process();
+/// The calling thread's current context; null where there is none.
+Context *&current_context();
+
+// memory.cpp: allocations and their addresses; the names are the driver's, less its prefix.
+CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties);
+CUresult release(CUmemGenericAllocationHandle handle);
+CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished);
+CUresult free_addresses(CUdeviceptr address, std::size_t size);
+CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle);
+CUresult unmap(CUdeviceptr address, std::size_t size);
+CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count);
+CUresult get_access(unsigned long long *flags, CUdeviceptr address);
+CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address);
+
+// sharing.cpp
+CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type);
+CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type);
+
+} // namespace gmemfs::sim
