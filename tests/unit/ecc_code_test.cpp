@@ -1,41 +1,14 @@
 // Unit tests: the field and the byte-wise code, the reference for everything else in ecc.
-#include "ecc/code.hpp"
-#include "vmm/base/random.hpp"
+#include "tests/support/damage.hpp"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <vector>
+#include <string>
 
 namespace gmemfs {
 namespace {
 
-// A codeword that owns its symbols.
-struct Word {
-    explicit Word(std::size_t data_size) : data(data_size) {}
-    Word(std::size_t data_size, Random &random) : Word(data_size) {
-        for (Symbol &symbol : data) symbol = static_cast<Symbol>(random.next());
-        encode(view());
-    }
-    Codeword view() { return {data, parity}; }
-    std::size_t size() const { return data.size() + parity.size(); }
-    Symbol &at(std::size_t index) { return index < data.size() ? data[index] : parity[index - data.size()]; }
-    bool operator==(const Word &) const = default;
-
-    std::vector<Symbol> data;
-    std::array<Symbol, kParitySymbols> parity{};
-};
-
-// Makes `count` different symbols wrong.
-void damage(Word &word, std::size_t count, Random &random) {
-    std::vector<std::size_t> indexes;
-    while (indexes.size() < count) {
-        const std::size_t index = random.below(word.size());
-        if (std::ranges::find(indexes, index) != indexes.end()) continue;
-        indexes.push_back(index);
-        word.at(index) ^= static_cast<Symbol>(1 + random.below(255));
-    }
-}
+using test::Word;
 
 // The product by the schoolbook: multiply, then reduce.
 unsigned long_product(unsigned x, unsigned y) {
@@ -95,7 +68,7 @@ TEST(Code, TwoToFourWrongSymbolsAnywhereArePutRight) {
         const Word sent(round % 2 == 0 ? 128 : 1 + random.below(kDataSymbolsMax), random);
         const std::size_t count = 2 + random.below(3);
         Word word = sent;
-        damage(word, count, random);
+        test::damage(word, count, random);
         ASSERT_EQ(*correct(word.view()), count) << "seed 3, round " << round;
         ASSERT_EQ(word, sent) << "seed 3, round " << round;
     }
@@ -111,7 +84,7 @@ TEST(Code, MoreThanFourAreReportedButForTheKnownRate) {
     for (int round = 0; round < kRounds; ++round) {
         const Word sent(128, random);
         Word word = sent;
-        damage(word, 5 + random.below(8), random);
+        test::damage(word, 5 + random.below(8), random);
         const Word before = word;
         const auto mended = correct(word.view());
         ASSERT_NE(word, sent) << "seed 4, round " << round;
