@@ -18,9 +18,6 @@ CLANG_TIDY ?= $(firstword $(wildcard /usr/bin/clang-tidy-14) clang-tidy)
 CLANG_FORMAT ?= $(firstword $(wildcard /usr/bin/clang-format-14) clang-format)
 SUITES ?=
 BENCH ?=
-# Device code is made for these; the last, as PTX, serves every later device.
-GENCODE ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-           -gencode arch=compute_80,code=compute_80
 
 # The driver API's header: a toolkit that is installed, or the wheels of `make deps`. The first one that is new enough
 # counts: 12.3 brought CU_MEM_HANDLE_TYPE_FABRIC (Ubuntu 24.04 packages 12.0). nvcc comes from the same place.
@@ -30,6 +27,13 @@ CUDA_HOME := $(shell awk '/^.define CUDA_VERSION/ && $$3 >= 12030 { print FILENA
                /usr/include/cuda.h) | sed 's,/include/cuda.h,,')
 endif
 NVCC ?= $(firstword $(wildcard $(CUDA_HOME:%=%/bin/nvcc)))
+# Device code is made for these, as far as this nvcc knows them; a chip of the same first digit runs it too. PTX, from
+# which the driver makes the rest, is of the newest that has no first digit of its own to itself.
+CHIPS ?= 75 80 86 89 90 100 120
+PTX ?= 75 80 90 100
+KNOWN_CHIPS := $(if $(NVCC),$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
+GENCODE ?= $(foreach c,$(filter $(CHIPS),$(KNOWN_CHIPS)),-gencode arch=compute_$c,code=sm_$c) \
+           $(foreach c,$(lastword $(filter $(PTX),$(KNOWN_CHIPS))),-gencode arch=compute_$c,code=compute_$c)
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
@@ -60,11 +64,12 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
-SUPPORT := $(call objects,tests/support/*.cpp)
+SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
+         $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
@@ -91,7 +96,7 @@ $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 ifneq ($(NVCC),)
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
-	$(NVCC) -ccbin $(CXX) -std=c++17 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+	$(NVCC) -ccbin $(CXX) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
 else
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
@@ -125,6 +130,8 @@ $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
+$(BUILD)/parity-tests: $(BUILD)/obj/tests/gpu/parity_test.o $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
 $(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
