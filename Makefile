@@ -70,6 +70,7 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
+         $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
@@ -132,6 +133,8 @@ $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/lib
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
 $(BUILD)/parity-tests: $(BUILD)/obj/tests/gpu/parity_test.o $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
+$(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
