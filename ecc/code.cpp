@@ -111,7 +111,7 @@ Result<std::size_t> correct(Codeword codeword) {
     };
     std::vector<Mend> mends;
     for (std::size_t power = 0; power < codeword.data.size() + kParitySymbols; ++power) {
-        const Symbol inverse = power_of_a(gf256::kOrder - static_cast<unsigned>(power));
+        const Symbol inverse = power_of_a(static_cast<unsigned>(gf256::kOrder - power));
         if (evaluate(locator.polynomial, inverse) == 0)
             mends.push_back({power, error_value(syndrome, locator.polynomial, inverse)});
     }

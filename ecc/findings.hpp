@@ -10,7 +10,7 @@
 namespace gmemfs {
 
 /// Blocks that one launch looks at, at the most: 16 GiB of data. More are done in several passes.
-inline constexpr std::uint64_t kBlocksPerPass = 128 * 1024;
+inline constexpr std::uint64_t kBlocksPerPass = std::uint64_t(1) << 17;
 /// Faults told one by one in a pass; further ones are only counted.
 inline constexpr unsigned kFaultsMax = 1024;
 

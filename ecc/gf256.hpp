@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace gmemfs {
@@ -14,7 +15,7 @@ using Symbol = std::uint8_t;
 namespace gf256 {
 
 inline constexpr unsigned kPolynomial = 0x11d;
-inline constexpr unsigned kOrder = 255; ///< of `a`: a^255 = 1
+inline constexpr std::size_t kOrder = 255; ///< of `a`: a^255 = 1
 
 /// The product of `x` and the field's generator.
 constexpr Symbol times_a(Symbol x) {
@@ -31,7 +32,7 @@ struct Powers {
 constexpr Powers make_powers() {
     Powers powers;
     Symbol power = 1;
-    for (unsigned n = 0; n < kOrder; ++n) {
+    for (std::size_t n = 0; n < kOrder; ++n) {
         powers.exp[n] = powers.exp[n + kOrder] = power;
         powers.log[power] = static_cast<std::uint8_t>(n);
         power = times_a(power);

@@ -34,16 +34,18 @@ struct BlockMemory {
     Checksum *checksum;
 };
 
-/// The planes of one lane in row `row`.
-GPU_INLINE Planes load_planes(const Quad *rows, unsigned row, unsigned lane) {
-    const Quad low = load_once(rows + row * 64 + lane);
-    const Quad high = load_once(rows + row * 64 + 32 + lane);
+inline constexpr size_t kQuadsPerRow = kRowSize / sizeof(Quad);
+
+/// The planes of one lane in row `row`; `column` is the lane's first Quad in row 0.
+GPU_INLINE Planes load_planes(const Quad *column, unsigned row) {
+    const Quad low = load_once(column + row * kQuadsPerRow);
+    const Quad high = load_once(column + row * kQuadsPerRow + kQuadsPerRow / 2);
     return {{low.word[0], low.word[1], low.word[2], low.word[3], high.word[0], high.word[1], high.word[2], high.word[3]}};
 }
-GPU_INLINE void store_planes(Quad *rows, unsigned row, unsigned lane, const Planes &planes) {
+GPU_INLINE void store_planes(Quad *column, unsigned row, const Planes &planes) {
     const uint32_t(&word)[8] = planes.word;
-    store_once(rows + row * 64 + lane, {{word[0], word[1], word[2], word[3]}});
-    store_once(rows + row * 64 + 32 + lane, {{word[4], word[5], word[6], word[7]}});
+    store_once(column + row * kQuadsPerRow, {{word[0], word[1], word[2], word[3]}});
+    store_once(column + row * kQuadsPerRow + kQuadsPerRow / 2, {{word[4], word[5], word[6], word[7]}});
 }
 
 /// What one lane makes of the data: its codewords' parity, and its part of the checksum.
@@ -56,21 +58,21 @@ template <unsigned kRows>
 GPU_INLINE LaneCode encode_lane(const Quad *data, unsigned lane) {
     static_assert(kRows % kRowsPerFactor == 0 && kRowsPerFactor % kRowsAhead == 0);
     LaneCode code{};
+    const Quad *column = data + lane;
     Planes ahead[kRowsAhead];
-    unrolled<kRowsAhead>([&](auto step) { ahead[step] = load_planes(data, step, lane); });
+    unrolled<kRowsAhead>([&](auto step) { ahead[step] = load_planes(column, step); });
     GPU_NO_UNROLL
-    for (unsigned row = 0; row < kRows - kRowsPerFactor; row += kRowsPerFactor)
+    for (unsigned row = 0; row < kRows - kRowsPerFactor; row += kRowsPerFactor, column += kRowsPerFactor * kQuadsPerRow)
         unrolled<kRowsPerFactor>([&](auto step) {
             add_row<step>(code.checksum, ahead[step % kRowsAhead]);
             divide_step(code.parity, ahead[step % kRowsAhead]);
-            ahead[step % kRowsAhead] = load_planes(data, row + step + kRowsAhead, lane);
+            ahead[step % kRowsAhead] = load_planes(column, step + kRowsAhead);
         });
     unrolled<kRowsPerFactor>([&](auto step) { // the last rows: nothing follows them
-        const Planes planes = ahead[step % kRowsAhead];
+        add_row<step>(code.checksum, ahead[step % kRowsAhead]);
+        divide_step(code.parity, ahead[step % kRowsAhead]);
         if constexpr (step + kRowsAhead < kRowsPerFactor)
-            ahead[step % kRowsAhead] = load_planes(data, kRows - kRowsPerFactor + step + kRowsAhead, lane);
-        add_row<step>(code.checksum, planes);
-        divide_step(code.parity, planes);
+            ahead[step % kRowsAhead] = load_planes(column, step + kRowsAhead);
     });
     code.checksum.half[0] *= checksum_lane_factor(0, lane);
     code.checksum.half[1] *= checksum_lane_factor(1, lane);
@@ -96,7 +98,7 @@ GPU_INLINE void parity_encode(
     const BlockMemory<kRows> block(data, parity, checksums, warp.index());
     const auto sum = warp.sum<BlockSum>([&](unsigned lane) -> BlockSum {
         const LaneCode code = encode_lane<kRows>(block.data, lane);
-        unrolled<8>([&](auto row) { store_planes(block.parity, row, lane, code.parity[row]); });
+        unrolled<8>([&](auto row) { store_planes(block.parity + lane, row, code.parity[row]); });
         return {{code.checksum.half[0], code.checksum.half[1], 0}};
     });
     warp.once([&] { *block.checksum = sum.checksum(); });
@@ -112,7 +114,7 @@ GPU_INLINE void parity_verify(const Warp &warp, uint8_t *data, uint8_t *parity, 
         const LaneCode code = encode_lane<kRows>(block.data, lane);
         uint32_t wrong = 0;
         unrolled<8>([&](auto row) {
-            const Planes stored = load_planes(block.parity, row, lane);
+            const Planes stored = load_planes(block.parity + lane, row);
             unrolled<8>([&](auto plane) { wrong |= code.parity[row].word[plane] ^ stored.word[plane]; });
         });
         return {{code.checksum.half[0], code.checksum.half[1], count_bits(wrong)}};

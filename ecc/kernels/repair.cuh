@@ -166,7 +166,7 @@ GPU_INLINE void tell(Findings *findings, uint64_t block, unsigned codeword, unsi
 
 /// Word of plane `plane` in row `row`, as block.hpp places it.
 GPU_INLINE uint32_t *word_at(Quad *rows, unsigned row, unsigned plane, unsigned lane) {
-    return &rows[row * 64 + plane / 4 * 32 + lane].word[plane % 4];
+    return &rows[row * kQuadsPerRow + plane / 4 * (kQuadsPerRow / 2) + lane].word[plane % 4];
 }
 
 /// One block, seen by one warp.
@@ -194,7 +194,7 @@ private:
             const LaneCode code = encode_lane<kRows>(block_.data, lane);
             uint32_t wrong = 0;
             unrolled<8>([&](auto row) {
-                const Planes stored = load_planes(block_.parity, row, lane);
+                const Planes stored = load_planes(block_.parity + lane, row);
                 unrolled<8>([&](auto plane) {
                     const uint32_t difference = code.parity[row].word[plane] ^ stored.word[plane];
                     scratch_.difference[lane][row * 8 + plane] = difference;

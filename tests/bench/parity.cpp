@@ -25,6 +25,7 @@ namespace gmemfs {
 namespace {
 
 constexpr std::uint64_t kRandomSize = 64 * MiB; // larger than any L2
+constexpr std::uint64_t kBlockSize120 = std::uint64_t(120) * kRowSize;
 constexpr unsigned kReadThreads = 256;
 constexpr unsigned kReadBlocks = 132 * 16;
 
@@ -161,11 +162,11 @@ private:
         read_module_.emplace(TRY(test::load_read_all(device_)));
         read_all_ = TRY(read_module_->function("read_all"));
         kernels_120_ = TRY(test::load_kernels_120(device_));
-        const std::uint64_t count_120 = size / (120 * kRowSize);
+        const std::uint64_t count_120 = size / kBlockSize120;
         parity_120_.emplace(TRY(pool.take(count_120 * kBlockParitySize)));
         checksums_120_.emplace(TRY(pool.take(count_120 * sizeof(Checksum))));
         const ParityKernels::Blocks blocks_120 = {data_, parity_120_->address(), checksums_120_->address(), count_120};
-        const std::uint64_t bytes_120 = count_120 * (120 * kRowSize + kBlockParitySize + sizeof(Checksum));
+        const std::uint64_t bytes_120 = count_120 * (kBlockSize120 + kBlockParitySize + sizeof(Checksum));
         ParityKernels::Blocks mebibyte = blocks_, one = blocks_;
         mebibyte.count = std::min<std::uint64_t>(MiB / kBlockSize, blocks_.count);
         one.count = 1;
@@ -326,7 +327,7 @@ int run(int argc, char **argv) {
             return usage_error();
         }
     }
-    const bool fits = options.size % (2 * MiB) == 0 && options.size / (120 * kRowSize) <= kBlocksPerPass;
+    const bool fits = options.size % (2 * MiB) == 0 && options.size / kBlockSize120 <= kBlocksPerPass;
     if (optind != argc || options.rounds == 0 || options.size == 0 || !fits) return usage_error();
     const Result<void> result = Bench::run(options);
     if (result) return 0;

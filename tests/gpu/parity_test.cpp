@@ -22,7 +22,7 @@ using test::BlockMemory;
 
 struct Options {
     std::string library;
-    std::uint64_t codewords = 64 * 1024;
+    std::uint64_t codewords = 64 * KiB;
     std::uint64_t seed = 1;
 };
 Options options;
@@ -304,7 +304,7 @@ TEST_F(ParityOnDevice, RangesTouchNoOtherBlock) {
 TEST_F(ParityOnDevice, RepairNumbersBlocksFromTheExtentsFirst) {
     fill(0, 32, 0x33);
     must(parity_->encode(stream(), 0, 32));
-    turn_bit(extent_->address() + 21 * kBlockSize + 5 * kRowSize);
+    turn_bit(extent_->address() + 21 * kBlockSize + std::uint64_t(5) * kRowSize);
     turn_bit(parity_->blocks(30, 1).parity + 3);
     const BlockReport report = must(parity_->repair(stream(), findings_, 20, 12));
     ASSERT_EQ(report.faults.size(), 2U);
