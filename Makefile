@@ -18,7 +18,6 @@ CLANG_TIDY ?= $(firstword $(wildcard /usr/bin/clang-tidy-14) clang-tidy)
 CLANG_FORMAT ?= $(firstword $(wildcard /usr/bin/clang-format-14) clang-format)
 SUITES ?=
 BENCH ?=
-
 # The driver API's header: a toolkit that is installed, or the wheels of `make deps`. The first one that is new enough
 # counts: 12.3 brought CU_MEM_HANDLE_TYPE_FABRIC (Ubuntu 24.04 packages 12.0). nvcc comes from the same place.
 ifeq ($(origin CUDA_HOME),undefined)
@@ -27,13 +26,12 @@ CUDA_HOME := $(shell awk '/^.define CUDA_VERSION/ && $$3 >= 12030 { print FILENA
                /usr/include/cuda.h) | sed 's,/include/cuda.h,,')
 endif
 NVCC ?= $(firstword $(wildcard $(CUDA_HOME:%=%/bin/nvcc)))
-# Device code is made for these, as far as this nvcc knows them; a chip of the same first digit runs it too. PTX, from
-# which the driver makes the rest, is of the newest that has no first digit of its own to itself.
-CHIPS ?= 75 80 86 89 90 100 120
-PTX ?= 75 80 90 100
-KNOWN_CHIPS := $(if $(NVCC),$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
-GENCODE ?= $(foreach c,$(filter $(CHIPS),$(KNOWN_CHIPS)),-gencode arch=compute_$c,code=sm_$c) \
-           $(foreach c,$(lastword $(filter $(PTX),$(KNOWN_CHIPS))),-gencode arch=compute_$c,code=compute_$c)
+# Device code is made for these, as far as this nvcc knows them; PTX of the oldest serves every other and later device.
+ifneq ($(NVCC),)
+ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
+GENCODE ?= $(foreach number,$(ARCHITECTURES),-gencode arch=compute_$(number),code=sm_$(number)) \
+           -gencode arch=compute_$(firstword $(ARCHITECTURES)),code=compute_$(firstword $(ARCHITECTURES))
+endif
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
@@ -43,11 +41,12 @@ WARNINGS += -Wthread-safety
 endif
 # /usr/include as a system folder of its own would hide the C headers from the C++ ones.
 CUDA_CPPFLAGS := $(addprefix -isystem ,$(filter-out /usr/include,$(CUDA_HOME:%=%/include)))
-CPPFLAGS += -I. $(CUDA_CPPFLAGS) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. $(CUDA_CPPFLAGS) -DGMEMFS_CUDA_H='"$(CUDA_HOME)/include/cuda.h"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
 CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
-CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+# The sanitizers' checks make g++ 12 see members of an empty std::optional as read; what is read, they find themselves.
+CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0
@@ -76,7 +75,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
 
-.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy lint format \
+.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy canary lint format \
         help clean
 all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -122,10 +121,11 @@ $(BUILD)/gmemfs: $(TOOL) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map -o $@ $(SIM)
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
+	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp) $(LAYERS)
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
@@ -162,8 +162,8 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test
-test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a child, and back; on the simulator
-	@BUILD=$(BUILD) tests/mount/runner.py tests/mount/client
+test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a child, and back; on the GPU, else on the simulator
+	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
@@ -176,6 +176,8 @@ tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
 HEADERS := $(wildcard $(addsuffix /*.hpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
+canary: tests  ## plant bugs, one at a time, and demand that the unit tests notice
+	@tests/canary/run.py
 lint:  ## clang-tidy over every source
 	printf '%s\n' $(SOURCES) | xargs -P 2 -n 1 -I{} $(CLANG_TIDY) --quiet {} -- -std=c++20 $(CPPFLAGS) $(FUSE_FLAGS)
 format:  ## clang-format, in place

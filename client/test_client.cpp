@@ -95,9 +95,10 @@ Result<void> spawn_child(const std::string &path, const std::string &library) {
     return Error{ECHILD, 0, "share with the child", "it failed, and said why above"};
 }
 
-Result<void> prompt_for_child(const std::string &path) {
-    std::printf("\nnow run in another terminal:  test-client --child %s\nand press Enter here when it has ended: ",
-        path.c_str());
+Result<void> prompt_for_child(const std::string &path, const std::string &library) {
+    std::printf("\nnow run in another terminal:  test-client --driver %s --child %s\n"
+                "and press Enter here when it has ended: ",
+        library.c_str(), path.c_str());
     std::fflush(stdout);
     for (int c = std::getchar(); c != '\n'; c = std::getchar())
         if (c == EOF) return Error{ECANCELED, 0, "wait for the child", "no Enter came"};
@@ -111,7 +112,7 @@ Result<void> run_parent(const std::string &path, const std::string &library, Chi
     SharedFile file = TRY(SharedFile::open(narrator, path, library));
     const auto pattern = TRY(narrator.tell("load the kernels", [&] { return Pattern::create(*file.device); }));
     TRY(write_pattern(narrator, file, *pattern, kParentSeed));
-    TRY(child == Child::prompted ? prompt_for_child(path) : spawn_child(path, library));
+    TRY(child == Child::prompted ? prompt_for_child(path, library) : spawn_child(path, library));
     TRY(check_pattern(narrator, file, *pattern, kChildSeed));
     return narrator.tell("read the file: the same bytes", [&] { return check_by_reading(path, kChildSeed); });
 }

@@ -12,10 +12,8 @@ using nlohmann::json;
 
 Result<json> measure(const Mount &mount) {
     struct statvfs space = {};
-    if (::statvfs(mount.path.c_str(), &space) != 0) {
-        const char *advice = errno == ENOTCONN ? ": its server has died; `gmemfs umount` mends that" : "";
-        return Error{errno, 0, "ask for space", mount.path + advice};
-    }
+    if (::statvfs(mount.path.c_str(), &space) != 0)
+        return Error{errno, 0, "ask for space", mount.path + advice_for(errno)};
     json row = {{"mount", mount.path}, {"source", mount.source}, {"size", space.f_blocks * space.f_frsize},
         {"used", (space.f_blocks - space.f_bfree) * space.f_frsize}, {"available", space.f_bavail * space.f_frsize},
         {"files", space.f_files - space.f_ffree}, {"devices", json::array()}};

@@ -14,18 +14,21 @@ constexpr std::array<const char *, 3> kVerdictNames = {"ok", "warn", "fail"};
 
 const char *name_of(Verdict verdict) { return kVerdictNames.at(static_cast<std::size_t>(verdict)); }
 
+enum class Kind { gpu, simulator };
+
 struct Diagnosis {
     Checks checks;
     bool can_mount;    // with the driver that was looked at
     bool can_simulate; // with --simulate
 };
 
-Diagnosis diagnose(const std::string &library) {
+Diagnosis diagnose(const std::string &library, Kind kind) {
     const Checks driver = check_driver(library);
+    const Checks channel = kind == Kind::gpu ? check_imex_channel() : Checks(); // the simulator needs none
     const Checks fuse = check_fuse();
     const Checks simulator = check_simulator();
     Diagnosis diagnosis = {driver, all_pass(driver) && all_pass(fuse), !simulator_path().empty() && all_pass(fuse)};
-    for (const Checks &more : {check_imex_channel(), fuse, simulator})
+    for (const Checks &more : {channel, fuse, simulator})
         diagnosis.checks.insert(diagnosis.checks.end(), more.begin(), more.end());
     return diagnosis;
 }
@@ -40,13 +43,13 @@ void print_json(const Diagnosis &diagnosis) {
     std::printf("%s\n", all.dump(2).c_str());
 }
 
-void print_text(const Diagnosis &diagnosis) {
+void print_text(const Diagnosis &diagnosis, Kind kind) {
     for (const Check &check : diagnosis.checks) {
         std::printf("%-5s %-24s %s\n", name_of(check.verdict), check.name.c_str(), check.found.c_str());
         if (!check.fix.empty()) std::printf("%30s -> %s\n", "", check.fix.c_str());
     }
     if (diagnosis.can_mount)
-        std::printf("\nThis machine can mount: gmemfs mount MOUNTPOINT\n");
+        std::printf("\nThis machine can mount: gmemfs mount %sMOUNTPOINT\n", kind == Kind::gpu ? "" : "--simulate ");
     else if (diagnosis.can_simulate)
         std::printf(
             "\nNo mount on a GPU here, for the reasons above; without one: gmemfs mount --simulate MOUNTPOINT\n");
@@ -69,8 +72,9 @@ int run_doctor(int argc, char **argv) {
     if (simulate && simulator.empty())
         return fail(
             {ENOENT, 0, "find the simulator", "no libcuda.so.1 of gmemfs beside this program: build it with make"});
-    const Diagnosis diagnosis = diagnose(simulate ? simulator : "libcuda.so.1");
-    as_json ? print_json(diagnosis) : print_text(diagnosis);
+    const Kind kind = simulate ? Kind::simulator : Kind::gpu;
+    const Diagnosis diagnosis = diagnose(simulate ? simulator : "libcuda.so.1", kind);
+    as_json ? print_json(diagnosis) : print_text(diagnosis, kind);
     return diagnosis.can_mount ? 0 : kFailure;
 }
 

@@ -55,7 +55,7 @@ void print_file(const json &file) {
 std::string text_of_counter(const std::string &name, const json &value) {
     const bool is_size =
         value.is_number_unsigned() && (name.ends_with("bytes") || name.ends_with("size") || name == "capacity" ||
-                                          name == "used" || name == "free" || name == "total");
+                                          name == "available" || name == "used" || name == "free" || name == "total");
     return text_of(value) + (is_size ? "  (" + format_size(value.get<std::uint64_t>()) + ")" : "");
 }
 

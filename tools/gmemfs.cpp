@@ -57,8 +57,9 @@ int print_command_help(const char *name) {
 // mount.fuse3 gives the source first; it becomes the option that shows it in /proc/mounts.
 int mount_from_fstab(int argc, char **argv) {
     std::string name = "mount";
-    std::string source_option = std::string("-ofsname=") + argv[1];
-    std::vector<char *> arguments = {name.data(), argv[2], source_option.data()};
+    std::string flag = "-o";
+    std::string source_option = std::string("fsname=") + argv[1];
+    std::vector<char *> arguments = {name.data(), argv[2], flag.data(), source_option.data()};
     arguments.insert(arguments.end(), argv + 3, argv + argc);
     arguments.push_back(nullptr);
     return run_mount(static_cast<int>(arguments.size()) - 1, arguments.data());

@@ -73,13 +73,12 @@ bool lies_under(const std::string &path, const std::string &folder) {
     return folder == "/" || (path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'));
 }
 
+const char *advice_for(int code) { return code == ENOTCONN ? ": its server has died; `gmemfs umount` mends that" : ""; }
+
 Result<Mount> find_mount_of(const std::string &path) {
     std::error_code error;
     const std::string whole = std::filesystem::canonical(path, error).string();
-    if (error) {
-        const char *advice = error.value() == ENOTCONN ? ": its server has died; `gmemfs umount` mends that" : "";
-        return Error{error.value(), 0, "find", path + advice};
-    }
+    if (error) return Error{error.value(), 0, "find", path + advice_for(error.value())};
     Mount found;
     for (Mount &mount : TRY(list_mounts("")))
         if (lies_under(whole, mount.path) && mount.path.size() >= found.path.size()) found = std::move(mount);
@@ -91,7 +90,7 @@ Result<Mount> find_mount_of(const std::string &path) {
 Result<std::string> read_attribute(const std::string &path, const char *name) {
     std::string value(kXattrSizeMax, '\0');
     const ssize_t size = ::getxattr(path.c_str(), name, value.data(), value.size());
-    if (size < 0) return Error{errno, 0, "read attribute", std::string(name) + " of " + path};
+    if (size < 0) return Error{errno, 0, "read attribute", std::string(name) + " of " + path + advice_for(errno)};
     value.resize(static_cast<std::size_t>(size));
     return value;
 }

@@ -37,6 +37,9 @@ Result<Mount> find_mount_of(const std::string &path);
 /// Whether the resolved `path` is `folder` or lies below it.
 bool lies_under(const std::string &path, const std::string &folder);
 
+/// What to do about an errno from a mount, to be put after its path; empty where there is nothing to say.
+const char *advice_for(int code);
+
 /// The value of an extended attribute. ENOTCONN: the mount's server has died. ENODATA: no such attribute.
 Result<std::string> read_attribute(const std::string &path, const char *name);
 

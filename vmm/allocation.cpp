@@ -54,7 +54,7 @@ Result<Allocation> Allocation::import_fd(const Driver &driver, const Fd &fd) {
     // The driver takes the descriptor's number in place of a pointer, and keeps no hold on it.
     void *number = reinterpret_cast<void *>(static_cast<std::uintptr_t>(fd.get())); // NOLINT(performance-no-int-to-ptr)
     TRY(driver.check(driver.cuMemImportFromShareableHandle(&handle, number, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
-        "import descriptor"));
+        "import descriptor", {{CUDA_ERROR_UNKNOWN, EINVAL}})); // no descriptor of device memory (H200, driver 580)
     return Allocation(driver, handle, false);
 }
 

@@ -26,8 +26,8 @@ typedef void (*gmemfs_host_kernel)(const gmemfs_lane *lane, void **params, void 
 /* Thread-safe. `name` is copied. A later offer of the same name replaces the earlier one. `param_sizes` holds the size
  * in bytes of each argument, `param_count` of them, at most 16: a launch copies the arguments when it is queued, as a
  * real driver does. Returns 0, or EINVAL. */
-typedef int (*gmemfs_offer_host_kernel)(const char *name, gmemfs_host_kernel kernel, const unsigned *param_sizes,
-    unsigned param_count);
+typedef int (*gmemfs_offer_host_kernel)(
+    const char *name, gmemfs_host_kernel kernel, const unsigned *param_sizes, unsigned param_count);
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,8 @@ public:
     Stream(const Stream &) = delete;
     Stream &operator=(const Stream &) = delete;
     ~Stream() {
-        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses sight of what Result's union holds
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses sight of what Result's union
+        // holds
         if (stream_ != nullptr) driver_.cuStreamDestroy(stream_);
     }
     CUstream get() const { return stream_; }

@@ -46,6 +46,8 @@ public:
         EXCLUDES(layout_);
     /// Zeros in what the file has of [offset, offset + length); whole granules past the end go back to the device.
     Result<void> punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// The same, but all memory stays.
+    Result<void> zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
     /// Copies on the device, from `source` (or this file) into this one, which grows as needed; returns the bytes
     /// copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap. EXDEV: the files live on two
     /// devices.

@@ -42,17 +42,22 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
 }
 
 void Namespace::forget(InodeId id, std::uint64_t lookups) {
-    InodeRef last; // its memory goes after the lock: up to 43 ms for 64 GiB (H200)
-    const HoldExclusive hold(tree_);
-    const auto found = nodes_.find(id);
-    if (found == nodes_.end() || id == kRootInode) return;
-    Node &node = found->second;
-    // A kernel that forgets more than it was told is wrong, but no reason to die.
-    node.lookups -= std::min<std::uint64_t>(lookups, node.lookups);
-    if (node.lookups != 0 || node.inode->links() != 0) return;
-    last = std::move(node.inode);
-    nodes_.erase(found);
-    --orphans_;
+    InodeRef last;
+    {
+        const HoldExclusive hold(tree_);
+        const auto found = nodes_.find(id);
+        if (found == nodes_.end() || id == kRootInode) return;
+        Node &node = found->second;
+        // A kernel that forgets more than it was told is wrong, but no reason to die.
+        node.lookups -= std::min<std::uint64_t>(lookups, node.lookups);
+        if (node.lookups != 0 || node.inode->links() != 0) return;
+        last = std::move(node.inode);
+        nodes_.erase(found);
+        orphans_.erase(id);
+        dying_.fetch_add(1);
+    }
+    last.reset(); // its memory goes after the lock: up to 43 ms for 64 GiB (H200)
+    dying_.fetch_sub(1);
 }
 
 Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
@@ -193,12 +198,20 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
 
 std::uint64_t Namespace::count() const {
     const HoldShared hold(tree_);
-    return nodes_.size() - orphans_;
+    return nodes_.size() - orphans_.size();
 }
 
 std::uint64_t Namespace::orphan_count() const {
     const HoldShared hold(tree_);
-    return orphans_;
+    return orphans_.size();
+}
+
+bool Namespace::has_dying_orphans() const {
+    const HoldShared hold(tree_);
+    if (dying_.load() > 0) return true;
+    return std::any_of(orphans_.begin(), orphans_.end(), [this](InodeId id) REQUIRES_SHARED(tree_) {
+        return nodes_.find(id)->second.inode->opens.load(std::memory_order_relaxed) == 0;
+    });
 }
 
 Result<Namespace::Directory *> Namespace::directory(InodeId id) const {
@@ -240,7 +253,7 @@ InodeRef Namespace::lose_link(const InodeRef &inode, int count, timespec now) {
     if (inode->links() != 0) return nullptr;
     const auto found = nodes_.find(inode->id());
     if (found->second.lookups != 0) {
-        ++orphans_;
+        orphans_.insert(inode->id());
         return nullptr;
     }
     InodeRef last = std::move(found->second.inode);

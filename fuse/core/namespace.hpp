@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace gmemfs {
 
@@ -62,6 +63,9 @@ public:
 
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+    /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
+    /// that is just being forgotten.
+    bool has_dying_orphans() const EXCLUDES(tree_);
 
 private:
     struct Named {
@@ -94,7 +98,8 @@ private:
     InodeRef root_;
     InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
     std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
-    std::uint64_t orphans_ GUARDED_BY(tree_) = 0;
+    std::unordered_set<InodeId> orphans_ GUARDED_BY(tree_);
+    std::atomic<int> dying_ = 0; // forgotten, and their memory not yet given back
 };
 
 } // namespace gmemfs

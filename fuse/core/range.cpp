@@ -4,6 +4,15 @@
 #include <algorithm>
 
 namespace gmemfs {
+namespace {
+
+// offset + length, or the largest offset where that is more.
+std::uint64_t end_of(std::uint64_t offset, std::uint64_t length) {
+    constexpr std::uint64_t kLargest = INT64_MAX;
+    return offset > kLargest || length > kLargest - offset ? kLargest : offset + length;
+}
+
+} // namespace
 
 Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode) {
     if (length > INT64_MAX || offset > INT64_MAX - length) return Error{EFBIG, 0, "allocate"};
@@ -15,10 +24,14 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     return {};
 }
 
+Result<void> File::zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
+    const HoldExclusive hold(layout_);
+    return clear(copiers, offset, std::min(end_of(offset, length), extents_.size()));
+}
+
 Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
-    const std::uint64_t end =
-        length > INT64_MAX - std::min<std::uint64_t>(offset, INT64_MAX) ? std::uint64_t(INT64_MAX) : offset + length;
+    const std::uint64_t end = end_of(offset, length);
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
     // What was allocated past the end, and is a hole now, goes back at the next settling.

@@ -100,6 +100,13 @@ Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t off
     return {};
 }
 
+Result<void> Volume::zero(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
+    GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.file()->zero(caller.copiers, offset, length));
+    inode.modified(caller.now, caller.who.uid);
+    return {};
+}
+
 Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
     std::uint64_t target_offset, std::uint64_t length) {
     GMEMFS_ASSERT(source.is_file());

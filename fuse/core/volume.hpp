@@ -56,6 +56,8 @@ public:
     Result<void> allocate(
         const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode);
     Result<void> punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length);
+    /// Zeros, and the memory stays: FALLOC_FL_ZERO_RANGE, after allocate().
+    Result<void> zero(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length);
     /// copy_file_range(2), on the device: see File::copy_from.
     Result<std::uint64_t> copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
         std::uint64_t target_offset, std::uint64_t length);

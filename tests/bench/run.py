@@ -86,8 +86,8 @@ def mounted_null_server(size, threads):
 
 
 @contextlib.contextmanager
-def folder_on_tmpfs():
-    with tempfile.TemporaryDirectory(prefix="tmpfs-bench.", dir="/dev/shm") as path:
+def folder_on_tmpfs(parent):
+    with tempfile.TemporaryDirectory(prefix="tmpfs-bench.", dir=parent) as path:
         yield path
 
 
@@ -103,7 +103,7 @@ def bench_fuse(context):
         gmemfs = stack.enter_context(mounted_gmemfs(context.mount_options))
         threads = read_stats(gmemfs).get("workers", THREADS)
         places = {"gmemfs": gmemfs, "empty server": stack.enter_context(mounted_null_server(8 * size, threads)),
-                  "tmpfs": stack.enter_context(folder_on_tmpfs())}
+                  "tmpfs": stack.enter_context(folder_on_tmpfs(context.tmpfs))}
         paths = {name: os.path.join(place, "bench") for name, place in places.items()}
         for name, path in paths.items():
             if name != "empty server":
@@ -157,7 +157,8 @@ def bench_truncate(context):
             remove.append(time_us(lambda: os.unlink(path)))
     medians = {name: statistics.median(times[1:]) for name, times in
                (("create_us", create), ("truncate_us", grow), ("unlink_us", remove))}
-    print(f"\ntruncate to {size // MIB} MiB: {medians['truncate_us'] / 1000:.3f} ms (create {medians['create_us']:.0f} us,"
+    print(f"\ntruncate to {size // MIB} MiB: {medians['truncate_us'] / 1000:.3f} ms"
+          f" (create {medians['create_us']:.0f} us,"
           f" unlink {medians['unlink_us']:.0f} us; medians of 20; first {grow[0] / 1000:.3f} ms)")
     return {"size": size, **medians, "truncate_first_us": grow[0], "truncate_all_us": grow[1:]}
 
@@ -178,7 +179,8 @@ def bench_handle(context):
             file.truncate(size)
         peer = run_json(find_program("import_map"), "--driver", context.library, path)
     result = {"handle_first_us": statistics.median(first), "handle_again_us": statistics.median(again), "peer": peer}
-    print(f"\nfabric handle by xattr: first {result['handle_first_us']:.0f} us, again {result['handle_again_us']:.0f} us;"
+    print(f"\nfabric handle by xattr: first {result['handle_first_us']:.0f} us,"
+          f" again {result['handle_again_us']:.0f} us;"
           f" in a peer, {size // MIB} MiB: import {peer['import_us']:.0f} us, map {peer['map_us']:.0f} us,"
           f" together {peer['import_us'] + peer['map_us']:.0f} us")
     return result
@@ -188,7 +190,8 @@ def bench_dma(context):
     """The copy engines' own rates: what no filesystem can exceed."""
     size = min(2 * GIB, context.memory // 4)
     result = run_json(find_program("dma"), "--driver", context.library, "--size", size, "--chunk", 16 * MIB)
-    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {result['host_to_device']:.1f}, out {result['device_to_host']:.1f};"
+    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {result['host_to_device']:.1f},"
+          f" out {result['device_to_host']:.1f};"
           f" on the device {result['device_to_device']:.0f} (read plus written), zeros {result['zero']:.0f}")
     return result
 
@@ -200,12 +203,13 @@ def look_around(arguments):
     """On what this runs, and how large the files may be."""
     doctor = subprocess.run([find_program("gmemfs"), "doctor", "--json"], stdout=subprocess.PIPE, text=True)
     on_gpu = json.loads(doctor.stdout)["can_mount"] and not arguments.simulate
-    context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu)
+    context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu, tmpfs=arguments.tmpfs)
     context.memory = 64 * GIB if on_gpu else 2 * GIB
     context.size = arguments.size or (GIB if on_gpu else 64 * MIB)
     context.library = "libcuda.so.1" if on_gpu else find_simulator()
     context.mount_options = [] if on_gpu else [f"--simulate={context.memory}"]
     if not on_gpu:
+        os.environ["GMEMFS_SIM_MACHINE"] = f"bench{os.getpid()}"  # that no other mount shares
         print("ON THE SIMULATOR: these figures show that the measurement works; they say nothing about a GPU.")
     return context
 
@@ -216,6 +220,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each case (default 5)")
     parser.add_argument("--size", type=int, help="bytes a job moves (default 1 GiB; 64 MiB on the simulator)")
     parser.add_argument("--simulate", action="store_true", help="on the simulator even where there is a GPU")
+    parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 8 jobs (/dev/shm)")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:

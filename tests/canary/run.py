@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # Canary: plants one bug at a time in a copy of the tree, and demands that the unit tests notice.
 #
-# It answers mechanically which check can't fail. `make canary` runs it; it takes half a minute a bug, so it isn't part of
-# `make test`. A bug whose text is no longer found in its file is an error: the list has to follow the code.
+# It answers mechanically which check can't fail. `make canary` runs it; it takes half a minute a bug, so it isn't part
+# of `make test`. A bug whose text is no longer found in its file is an error: the list has to follow the code.
 import argparse
 import pathlib
 import shutil
@@ -41,7 +41,8 @@ BUGS = [
     ("a failed mapping leaks the memory", "vmm/extent.hpp",
      "~Extent() { keeper_.release(id_); }", "~Extent() = default;"),
     ("a slice starts one extent too late", "vmm/extent_list.cpp",
-     "std::upper_bound(ends_.begin(), ends_.end(), offset)", "std::upper_bound(ends_.begin(), ends_.end(), offset + 1)"),
+     "std::upper_bound(ends_.begin(), ends_.end(), offset)",
+     "std::upper_bound(ends_.begin(), ends_.end(), offset + 1)"),
     ("staging reuses a slot too early", "vmm/copier.cpp",
      "if (index >= count) // the slot's last chunk must have left it", "if (index >= 2 * count)"),
     ("a directory moves into itself", "fuse/core/namespace.cpp",

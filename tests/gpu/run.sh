@@ -39,12 +39,16 @@ PHASES=("$@")
 mkdir -p "$OUT"
 LOG=$OUT/run.log
 : > "$LOG"
+# Sources and targets of copies lie on a tmpfs of our own: /dev/shm holds half of the memory that the machine had when it
+# started, which in a virtual machine may be little.
 WORK=$(mktemp -d /dev/shm/gmemfs-run.XXXXXX)
+OWN_TMPFS=""
+[ "$(id -u)" = 0 ] && mount -t tmpfs -o size=40g gmemfs-run "$WORK" 2> /dev/null && OWN_TMPFS=1
 MOUNT=$WORK/mount
 mkdir "$MOUNT"
 
-# Sizes in MiB. What the driver counts as used moves by a little: a context's own pools.
-GIGABYTE=1024 COPY=8192 SLACK=64
+# Sizes in MiB. What the driver counts as used moves by a little: what a context loads when it is first needed.
+GIGABYTE=1024 COPY=8192 SLACK=128
 MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
 
 program() {
@@ -55,11 +59,13 @@ program() {
     echo "/no/$name/under/$BUILD"
 }
 GMEMFS=$(program gmemfs)
+PATH=$PATH:$BUILD/bin # getfattr, where the machine has none
 
 if [ -n "$SIMULATE" ]; then
     GIGABYTE=64 COPY=256 SLACK=0
+    export GMEMFS_SIM_MACHINE=run$$ # that no other mount shares
     MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
-    for DRIVER in "$BUILD/sim/libcuda.so.1" "$BUILD/lib/gmemfs/sim/libcuda.so.1"; do
+    for DRIVER in "$BUILD"/{sim,bin/sim,lib/gmemfs/sim}/libcuda.so.1; do
         [ -e "$DRIVER" ] && break
     done
 fi
@@ -99,13 +105,21 @@ mount_it() { mounted || check "mount ${MOUNT_OPTIONS[*]}" "$GMEMFS" mount "$MOUN
 unmount_it() { ! mounted || check "unmount" "$GMEMFS" umount "$MOUNT"; }
 clean_up() {
     mounted && "$GMEMFS" umount --lazy "$MOUNT"
+    [ -z "$OWN_TMPFS" ] || umount --lazy "$WORK"
     rm -rf "$WORK"
 }
 trap clean_up EXIT
 
 # MiB of device memory in use by everybody. Simulated: by the mount, and nothing where there is none.
 used_memory() {
-    if [ -z "$SIMULATE" ]; then
+    if [ -z "$SIMULATE" ] && ! command -v nvidia-smi > /dev/null; then
+        "$PYTHON" -c '
+from cuda.bindings import driver
+driver.cuInit(0)
+driver.cuCtxSetCurrent(driver.cuDevicePrimaryCtxRetain(driver.cuDeviceGet(0)[1])[1])
+_, free, total = driver.cuMemGetInfo()
+print((total - free) >> 20)'
+    elif [ -z "$SIMULATE" ]; then
         nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | awk '{ sum += $1 } END { print sum }'
     elif mounted; then
         df --block-size=1M --output=used "$MOUNT" | tail -n 1
@@ -139,6 +153,8 @@ phase_doctor() {
 
 phase_conformance() {
     check "conformance suite on $DRIVER" "$(program conformance-tests)" --driver "$DRIVER"
+    sed -n '/^--- conformance/,$p' "$LOG" | grep '^\[  PASSED\|^\[  SKIPPED\|^\[  FAILED\|measured' | sort -u |
+        tee -a "$OUT/summary.txt"
 }
 
 attributes_fit() { # attributes_fit FILE MIB
@@ -294,8 +310,9 @@ phase_parallel() {
 
 phase_bench() {
     unmount_it
-    check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" "${BENCH_OPTIONS[@]}"
-    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
+    check "figures (tests/bench/run.py)" "$PYTHON" "$here/../bench/run.py" --json "$OUT/bench.json" \
+        --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
+    sed -n '/^--- figures/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
 : > "$OUT/summary.txt"

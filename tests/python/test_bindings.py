@@ -13,12 +13,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 PEER = ROOT / "tests/gpu/peer_bindings.py"
 MIB = 1 << 20
+SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"bindings{os.getpid()}"}  # a machine that no other test shares
+AS_DRIVER = {**SIMULATED, "LD_LIBRARY_PATH": str(BUILD / "sim")}  # with the simulator as libcuda.so.1
 
 
 def run_peer(path, *options):
-    """Runs the peer with the simulator as its libcuda.so.1."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(BUILD / "sim")}
-    return subprocess.run([sys.executable, str(PEER), str(path), *options], env=environment, timeout=60,
+    return subprocess.run([sys.executable, str(PEER), str(path), *options], env=AS_DRIVER, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
 
@@ -29,7 +29,7 @@ def fixture_mount(tmp_path):
     path = tmp_path / "mount"
     path.mkdir()
     gmemfs = BUILD / "gmemfs"
-    subprocess.run([gmemfs, "mount", path, "--simulate=256M"], check=True, timeout=30)
+    subprocess.run([gmemfs, "mount", path, "--simulate=256M"], env=SIMULATED, check=True, timeout=30)
     yield path
     subprocess.run([gmemfs, "umount", path], check=True, timeout=30)
 
@@ -87,5 +87,5 @@ def test_handle_is_dead_once_the_server_is(mount):
         "kind = driver.CUmemAllocationHandleType.CU_MEM_HANDLE_TYPE_FABRIC; "
         "print(driver.cuMemImportFromShareableHandle(ctypes.addressof(buffer), kind)[0].name)")
     done = subprocess.run([sys.executable, "-c", script, handle.hex()], timeout=60, stdout=subprocess.PIPE, text=True,
-                          env={**os.environ, "LD_LIBRARY_PATH": str(BUILD / "sim")}, check=True)
+                          env=AS_DRIVER, check=True)
     assert done.stdout.strip() == "CUDA_ERROR_NOT_SUPPORTED"

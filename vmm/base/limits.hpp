@@ -36,6 +36,8 @@ inline constexpr std::size_t kChunkSize = 4 * MiB;
 inline constexpr std::size_t kChunksInFlight = 4;
 static_assert(kChunkSize >= kRequestMax);
 
+/// Two, because one may wait for what the other is told (the forget of an unlinked file).
+inline constexpr unsigned kWorkersMin = 2;
 inline constexpr unsigned kWorkersMax = 128;
 
 } // namespace gmemfs

@@ -1,9 +1,7 @@
-// Entry, devices: start, devices, contexts, and the search for functions by name and version.
+// Entry, devices: devices and contexts.
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/stream.hpp"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -11,25 +9,6 @@
 using namespace gmemfs::sim;
 
 namespace gmemfs::sim {
-
-CUresult enter(const char *function) {
-    if (process() == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-    const CUresult fault = planned_fault(function);
-    if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
-    return fault;
-}
-
-CUresult enter_with_context(const char *function) {
-    if (const CUresult refused = enter(function); refused != CUDA_SUCCESS) return refused;
-    if (current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-    return static_cast<CUresult>(current_context()->failed.load());
-}
-
-CUresult leave_wait(const char *function) {
-    const CUresult fault = planned_fault(function);
-    if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
-    return fault;
-}
 
 namespace {
 
@@ -57,6 +36,7 @@ int attribute_of(CUdevice_attribute attribute) {
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return 132;
     case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: return 1024;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE: return 32;
+    case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT: return 3;
     case CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING:
     case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED:
@@ -66,73 +46,10 @@ int attribute_of(CUdevice_attribute attribute) {
     }
 }
 
-struct Function {
-    const char *name;
-    int version;
-    void *address;
-};
-const Function kFunctions[] = {
-#define REQUIRED(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
-#define OPTIONAL(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
-#define PEER(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
-#include "vmm/driver_entries.def"
-#include "vmm/sim/peer_entries.def"
-#undef REQUIRED
-#undef OPTIONAL
-#undef PEER
-};
-
-int driver_version() {
-    if (process() != nullptr) return process()->version;
-    const char *const text = std::getenv("GMEMFS_SIM_DRIVER_VERSION");
-    return text == nullptr ? 13000 : std::atoi(text);
-}
-
 } // namespace
 } // namespace gmemfs::sim
 
 extern "C" {
-
-__attribute__((visibility("default"))) int gmemfs_sim_set_faults(const char *plan) {
-    std::string why;
-    if (set_plan(plan, why)) return 0;
-    std::fprintf(stderr, "gmemfs simulator: %s\n", why.c_str());
-    return EINVAL;
-}
-
-__attribute__((visibility("default"))) unsigned long gmemfs_sim_call_count() { return call_count(); }
-
-CUresult cuInit(unsigned flags) {
-    if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    if (const CUresult result = start_process(); result != CUDA_SUCCESS) return result;
-    return planned_fault("cuInit");
-}
-
-CUresult cuDriverGetVersion(int *version) {
-    GMEMFS_SIM_NOT_NULL(version);
-    *version = driver_version();
-    return CUDA_SUCCESS;
-}
-
-CUresult cuGetProcAddress(
-    const char *name, void **function, int version, cuuint64_t, CUdriverProcAddressQueryResult *status) {
-    if (name == nullptr || function == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    *function = nullptr;
-    const int mine = driver_version();
-    for (const Function &known : kFunctions) {
-        // Version 12.0 brought this form of the search: an older driver has none of it.
-        if (std::strcmp(known.name, name) != 0 || known.version > mine || mine < 12000) continue;
-        if (version < known.version) {
-            if (status != nullptr) *status = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
-            return CUDA_ERROR_NOT_FOUND;
-        }
-        *function = known.address;
-        if (status != nullptr) *status = CU_GET_PROC_ADDRESS_SUCCESS;
-        return CUDA_SUCCESS;
-    }
-    if (status != nullptr) *status = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-    return CUDA_ERROR_NOT_FOUND;
-}
 
 CUresult cuDeviceGetCount(int *count) {
     GMEMFS_SIM_ENTER(cuDeviceGetCount);
@@ -187,6 +104,10 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
     GMEMFS_SIM_ENTER(cuDeviceGetAttribute);
     GMEMFS_SIM_NOT_NULL(value);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    const bool is_known =
+        attribute > 0 && attribute < CU_DEVICE_ATTRIBUTE_MAX &&
+        (attribute != CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED || process()->version >= kFabricVersion);
+    if (!is_known) return CUDA_ERROR_INVALID_VALUE;
     *value = attribute_of(attribute);
     return CUDA_SUCCESS;
 }
@@ -195,34 +116,50 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
     GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRetain);
     GMEMFS_SIM_NOT_NULL(context);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-    *context = reinterpret_cast<CUcontext>(primary(device));
+    Context *const retained = primary(device);
+    retained->retain_count.fetch_add(1);
+    *context = reinterpret_cast<CUcontext>(retained);
     return CUDA_SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
     GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRelease);
-    return is_device(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE; // kept until the process ends
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    Context *const released = primary(device);
+    wait_for_all_streams(released);
+    unsigned count = released->retain_count.load();
+    while (count != 0 && !released->retain_count.compare_exchange_weak(count, count - 1)) {}
+    return count != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active) {
     GMEMFS_SIM_ENTER(cuDevicePrimaryCtxGetState);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-    const std::lock_guard<std::mutex> hold(process()->mutex);
     if (flags != nullptr) *flags = 0;
-    if (active != nullptr) *active = process()->primary[static_cast<std::size_t>(device)] ? 1 : 0;
+    if (active != nullptr) *active = primary(device)->retain_count.load() != 0 ? 1 : 0;
     return CUDA_SUCCESS;
 }
 
-CUresult cuCtxCreate(CUcontext *context, CUctxCreateParams *, unsigned, CUdevice device) {
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned) {
+    GMEMFS_SIM_ENTER(cuDevicePrimaryCtxSetFlags);
+    return is_device(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE; // how to wait is all that flags say
+}
+
+CUresult cuCtxCreate_v2(CUcontext *context, unsigned, CUdevice device) {
     GMEMFS_SIM_ENTER(cuCtxCreate);
     GMEMFS_SIM_NOT_NULL(context);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-    auto *const made = new Context; // lives until cuCtxDestroy, which nobody need call
+    auto *const made = new Context;
     made->device = static_cast<std::uint32_t>(device);
+    made->retain_count = 1;
     if (current_context() != nullptr) pushed.push_back(current_context());
     current_context() = made;
     *context = reinterpret_cast<CUcontext>(made);
     return CUDA_SUCCESS;
+}
+
+CUresult cuCtxCreate_v4(CUcontext *context, CUctxCreateParams *, unsigned flags, CUdevice device) {
+    return cuCtxCreate_v2(context, flags, device);
 }
 
 CUresult cuCtxDestroy(CUcontext context) {
@@ -230,8 +167,8 @@ CUresult cuCtxDestroy(CUcontext context) {
     GMEMFS_SIM_NOT_NULL(context);
     auto *const mine = reinterpret_cast<Context *>(context);
     wait_for_all_streams(mine);
-    if (current_context() == mine)
-        current_context() = nullptr; // its streams' threads may still look at it: not deleted
+    mine->retain_count = 0;
+    if (current_context() == mine) current_context() = nullptr;
     return CUDA_SUCCESS;
 }
 

@@ -4,45 +4,27 @@
 extern "C" {
 
 CUresult cuGetErrorName(CUresult result, const char **name) {
+    if (name == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    *name = nullptr;
     switch (result) {
-#define NAMED(value)                                                                                                   \
-    case value: *name = #value; return CUDA_SUCCESS;
-        NAMED(CUDA_SUCCESS)
-        NAMED(CUDA_ERROR_INVALID_VALUE)
-        NAMED(CUDA_ERROR_OUT_OF_MEMORY)
-        NAMED(CUDA_ERROR_NOT_INITIALIZED)
-        NAMED(CUDA_ERROR_DEVICE_UNAVAILABLE)
-        NAMED(CUDA_ERROR_NO_DEVICE)
-        NAMED(CUDA_ERROR_INVALID_DEVICE)
-        NAMED(CUDA_ERROR_INVALID_CONTEXT)
-        NAMED(CUDA_ERROR_MAP_FAILED)
-        NAMED(CUDA_ERROR_ALREADY_MAPPED)
-        NAMED(CUDA_ERROR_ECC_UNCORRECTABLE)
-        NAMED(CUDA_ERROR_NVLINK_UNCORRECTABLE)
-        NAMED(CUDA_ERROR_INVALID_HANDLE)
-        NAMED(CUDA_ERROR_NOT_FOUND)
-        NAMED(CUDA_ERROR_NOT_READY)
-        NAMED(CUDA_ERROR_ILLEGAL_ADDRESS)
-        NAMED(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES)
-        NAMED(CUDA_ERROR_LAUNCH_FAILED)
-        NAMED(CUDA_ERROR_LAUNCH_TIMEOUT)
-        NAMED(CUDA_ERROR_OPERATING_SYSTEM)
-        NAMED(CUDA_ERROR_NOT_PERMITTED)
-        NAMED(CUDA_ERROR_NOT_SUPPORTED)
-        NAMED(CUDA_ERROR_SYSTEM_NOT_READY)
-        NAMED(CUDA_ERROR_EXTERNAL_DEVICE)
-        NAMED(CUDA_ERROR_UNKNOWN)
-#undef NAMED
-    default: *name = nullptr; return CUDA_ERROR_INVALID_VALUE;
+    case CUDA_SUCCESS: *name = "CUDA_SUCCESS"; break;
+#define RESULT(code, sticky)                                                                                           \
+    case CUDA_ERROR_##code:                                                                                            \
+        *name = "CUDA_ERROR_" #code;                                                                                   \
+        break;
+#include "vmm/sim/results.def"
+#undef RESULT
+    default: break;
     }
+    return *name != nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuGetErrorString(CUresult result, const char **words) {
+    if (words == nullptr) return CUDA_ERROR_INVALID_VALUE;
     const char *name = nullptr;
-    *words = nullptr;
-    if (cuGetErrorName(result, &name) != CUDA_SUCCESS) return CUDA_ERROR_INVALID_VALUE;
-    *words = "from the gmemfs simulator";
-    return CUDA_SUCCESS;
+    const CUresult known = cuGetErrorName(result, &name);
+    *words = known == CUDA_SUCCESS ? "from the gmemfs simulator" : nullptr;
+    return known;
 }
 
 } // extern "C"

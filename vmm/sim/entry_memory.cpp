@@ -1,5 +1,6 @@
 // Entry, memory: allocations, addresses, handles, host memory. None but the last needs a context (H200, driver 580).
 #include "vmm/sim/entry.hpp"
+#include "vmm/sim/stream.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -42,7 +43,7 @@ CUresult cuMemGetAllocationGranularity(
 
 CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemCreate);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemCreate);
     GMEMFS_SIM_NOT_NULL(handle);
     GMEMFS_SIM_NOT_NULL(properties);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
@@ -51,12 +52,13 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, con
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
     GMEMFS_SIM_ENTER(cuMemRelease);
-    return release(handle);
+    const CUresult result = release(handle);
+    return result != CUDA_SUCCESS ? result : lost();
 }
 
 CUresult cuMemAddressReserve(
     CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished, unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemAddressReserve);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemAddressReserve);
     GMEMFS_SIM_NOT_NULL(address);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return reserve(address, size, alignment, wished);
@@ -64,23 +66,25 @@ CUresult cuMemAddressReserve(
 
 CUresult cuMemAddressFree(CUdeviceptr address, std::size_t size) {
     GMEMFS_SIM_ENTER(cuMemAddressFree);
-    return free_addresses(address, size);
+    const CUresult result = free_addresses(address, size);
+    return result != CUDA_SUCCESS ? result : lost();
 }
 
 CUresult cuMemMap(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemMap);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemMap);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return map(address, size, offset, handle);
 }
 
 CUresult cuMemUnmap(CUdeviceptr address, std::size_t size) {
     GMEMFS_SIM_ENTER(cuMemUnmap);
-    return unmap(address, size);
+    const CUresult result = unmap(address, size);
+    return result != CUDA_SUCCESS ? result : lost();
 }
 
 CUresult cuMemSetAccess(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
-    GMEMFS_SIM_ENTER(cuMemSetAccess);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemSetAccess);
     GMEMFS_SIM_NOT_NULL(descriptions);
     return set_access(address, size, descriptions, count);
 }
@@ -89,12 +93,12 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
     GMEMFS_SIM_ENTER(cuMemGetAccess);
     GMEMFS_SIM_NOT_NULL(flags);
     GMEMFS_SIM_NOT_NULL(location);
-    return get_access(flags, address);
+    return get_access(flags, *location, address);
 }
 
 CUresult cuMemExportToShareableHandle(
     void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type, unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemExportToShareableHandle);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemExportToShareableHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return export_handle(handle, from, type);
@@ -102,13 +106,13 @@ CUresult cuMemExportToShareableHandle(
 
 CUresult cuMemImportFromShareableHandle(
     CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type) {
-    GMEMFS_SIM_ENTER(cuMemImportFromShareableHandle);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemImportFromShareableHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     return import_handle(handle, from, type);
 }
 
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *address) {
-    GMEMFS_SIM_ENTER(cuMemRetainAllocationHandle);
+    GMEMFS_SIM_ENTER_UNLESS_LOST(cuMemRetainAllocationHandle);
     GMEMFS_SIM_NOT_NULL(handle);
     return retain_handle(handle, reinterpret_cast<CUdeviceptr>(address));
 }
@@ -158,6 +162,7 @@ CUresult cuMemFree(CUdeviceptr address) {
         size = found->second;
         process()->plain_allocations.erase(found);
     }
+    wait_for_all_streams(nullptr); // cuMemFree synchronises, cuMemUnmap does not
     unmap(address, size);
     return free_addresses(address, size);
 }
@@ -165,10 +170,8 @@ CUresult cuMemFree(CUdeviceptr address) {
 CUresult cuMemGetAddressRange(CUdeviceptr *base, std::size_t *size, CUdeviceptr address) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemGetAddressRange);
     const std::lock_guard<std::mutex> hold(process()->mutex);
-    auto found = process()->mappings.upper_bound(address & ~kTag);
-    if ((address & kTag) == 0 || found == process()->mappings.begin()) return CUDA_ERROR_NOT_FOUND;
-    --found;
-    if ((address & ~kTag) >= found->first + found->second.size) return CUDA_ERROR_NOT_FOUND;
+    const auto found = process()->mapping_at(address);
+    if (found == process()->mappings.end()) return CUDA_ERROR_NOT_FOUND;
     if (base != nullptr) *base = found->first | kTag;
     if (size != nullptr) *size = found->second.size;
     return CUDA_SUCCESS;
@@ -177,7 +180,9 @@ CUresult cuMemGetAddressRange(CUdeviceptr *base, std::size_t *size, CUdeviceptr 
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr address) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuPointerGetAttribute);
     GMEMFS_SIM_NOT_NULL(data);
-    if (process()->translate(address, 1, PROT_NONE) == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    const std::lock_guard<std::mutex> hold(process()->mutex);
+    const auto found = process()->mapping_at(address);
+    if (found == process()->mappings.end()) return CUDA_ERROR_INVALID_VALUE;
     switch (attribute) {
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: {
         const unsigned type = CU_MEMORYTYPE_DEVICE;
@@ -186,9 +191,7 @@ CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdevi
     }
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: std::memcpy(data, &address, sizeof address); return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: {
-        const std::lock_guard<std::mutex> hold(process()->mutex);
-        const int ordinal =
-            static_cast<int>(std::prev(process()->mappings.upper_bound(address & ~kTag))->second.memory->device);
+        const int ordinal = static_cast<int>(found->second.memory->device);
         std::memcpy(data, &ordinal, sizeof ordinal);
         return CUDA_SUCCESS;
     }
@@ -210,6 +213,7 @@ CUresult cuMemHostAlloc(void **memory, std::size_t size, unsigned) {
 
 CUresult cuMemFreeHost(void *memory) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemFreeHost);
+    wait_for_all_streams(nullptr); // freeing pinned memory waits for the copies that use it
     const std::lock_guard<std::mutex> hold(process()->mutex);
     const auto found = process()->pinned.find(reinterpret_cast<std::uint64_t>(memory));
     if (found == process()->pinned.end()) return CUDA_ERROR_INVALID_VALUE;
@@ -228,6 +232,7 @@ CUresult cuMemHostRegister(void *memory, std::size_t size, unsigned) {
 
 CUresult cuMemHostUnregister(void *memory) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemHostUnregister);
+    wait_for_all_streams(nullptr);
     const std::lock_guard<std::mutex> hold(process()->mutex);
     const bool was_there = process()->pinned.erase(reinterpret_cast<std::uint64_t>(memory)) != 0;
     return was_there ? CUDA_SUCCESS : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;

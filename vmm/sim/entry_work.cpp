@@ -6,6 +6,7 @@
 #include "vmm/sim/stream.hpp"
 
 #include <cstring>
+#include <shared_mutex>
 #include <sys/mman.h>
 
 using namespace gmemfs::sim;
@@ -16,55 +17,70 @@ constexpr unsigned char kPoison = 0xDB; // what a host buffer holds between the 
 constexpr std::uint64_t kLargeFill = std::uint64_t(1) << 20;
 constexpr std::uint64_t kPage = 4096;
 
-// Queues work on a stream, or does it at once where the caller waits (`stream` is null for a synchronous call).
-CUresult submit(CUstream handle, Stream::Work work) {
-    const std::shared_ptr<Stream> stream = find_stream(handle);
-    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-    if (handle == nullptr) wait_for_blocking_streams(current_context());
-    stream->queue(std::move(work));
-    return CUDA_SUCCESS;
-}
+// A range of device memory as the device of a stream sees it.
+struct Range {
+    CUdeviceptr address;
+    std::size_t size;
+    int access; // PROT_ bits
+    std::uint32_t device;
+    std::byte *translate() const { return process()->translate(address, size, access, device); }
+};
 
 CUresult finish_synchronous() {
-    find_stream(nullptr)->wait_all();
+    const std::shared_ptr<Stream> stream = find_stream(nullptr);
+    synchronize(*stream);
     return static_cast<CUresult>(current_context()->failed.load());
 }
 
-CUresult copy_in(CUdeviceptr to, const void *from, std::size_t size, CUstream stream) {
+CUresult copy_in(CUdeviceptr to, const void *from, std::size_t size, CUstream handle) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    if (from == nullptr || process()->translate(to, size, PROT_WRITE) == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    return submit(stream, [=]() -> CUresult {
-        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+    const Range range = {to, size, PROT_WRITE, stream->context()->device};
+    if (from == nullptr || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    submit(*stream, [=]() -> CUresult {
+        const std::shared_lock<UseLock> using_it(process()->in_use);
+        std::byte *const target = range.translate();
         if (target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
         std::memcpy(target, from, size);
         return CUDA_SUCCESS;
     });
+    return CUDA_SUCCESS;
 }
 
-CUresult copy_out(void *to, CUdeviceptr from, std::size_t size, CUstream stream) {
+CUresult copy_out(void *to, CUdeviceptr from, std::size_t size, CUstream handle) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    if (to == nullptr || process()->translate(from, size, PROT_READ) == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    if (!find_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    const Range range = {from, size, PROT_READ, stream->context()->device};
+    if (to == nullptr || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     std::memset(to, kPoison, size);
-    return submit(stream, [=]() -> CUresult {
-        const std::byte *const source = process()->translate(from, size, PROT_READ);
+    submit(*stream, [=]() -> CUresult {
+        const std::shared_lock<UseLock> using_it(process()->in_use);
+        const std::byte *const source = range.translate();
         if (source == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
         std::memcpy(to, source, size);
         return CUDA_SUCCESS;
     });
+    return CUDA_SUCCESS;
 }
 
-CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
+CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream handle) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    if (process()->translate(from, size, PROT_READ) == nullptr || process()->translate(to, size, PROT_WRITE) == nullptr)
-        return CUDA_ERROR_INVALID_VALUE;
-    return submit(stream, [=]() -> CUresult {
-        const std::byte *const source = process()->translate(from, size, PROT_READ);
-        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+    const Range read = {from, size, PROT_READ, stream->context()->device};
+    const Range written = {to, size, PROT_WRITE, stream->context()->device};
+    if (read.translate() == nullptr || written.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    submit(*stream, [=]() -> CUresult {
+        const std::shared_lock<UseLock> using_it(process()->in_use);
+        const std::byte *const source = read.translate();
+        std::byte *const target = written.translate();
         if (source == nullptr || target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
         std::memmove(target, source, size);
         return CUDA_SUCCESS;
     });
+    return CUDA_SUCCESS;
 }
 
 // Zeros over many pages are holes in the memfd: the host's memory comes back, and 64 GiB are cleared in no time.
@@ -80,12 +96,16 @@ void fill_bytes(std::byte *target, unsigned char value, std::size_t size) {
     std::memset(target, value, size);
 }
 
-CUresult fill(CUdeviceptr to, std::uint32_t pattern, std::size_t unit, std::size_t count, CUstream stream) {
+CUresult fill(CUdeviceptr to, std::uint32_t pattern, std::size_t unit, std::size_t count, CUstream handle) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    if (count == 0) return CUDA_SUCCESS;
     const std::size_t size = unit * count;
-    if (size == 0) return CUDA_SUCCESS;
-    if (to % unit != 0 || process()->translate(to, size, PROT_WRITE) == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    return submit(stream, [=]() -> CUresult {
-        std::byte *const target = process()->translate(to, size, PROT_WRITE);
+    const Range range = {to, size, PROT_WRITE, stream->context()->device};
+    if (size / unit != count || to % unit != 0 || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    submit(*stream, [=]() -> CUresult {
+        const std::shared_lock<UseLock> using_it(process()->in_use);
+        std::byte *const target = range.translate();
         if (target == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
         if (unit == 1 || pattern == 0) {
             fill_bytes(target, static_cast<unsigned char>(pattern), size);
@@ -94,6 +114,7 @@ CUresult fill(CUdeviceptr to, std::uint32_t pattern, std::size_t unit, std::size
         for (std::size_t at = 0; at < size; at += unit) std::memcpy(target + at, &pattern, unit);
         return CUDA_SUCCESS;
     });
+    return CUDA_SUCCESS;
 }
 
 CUresult copy_any(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
@@ -125,7 +146,7 @@ CUresult cuStreamSynchronize(CUstream handle) {
     if (handle == nullptr && current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-    stream->wait_all();
+    synchronize(*stream);
     const auto failed = static_cast<CUresult>(stream->context()->failed.load());
     const CUresult fault = leave_wait("cuStreamSynchronize");
     return failed != CUDA_SUCCESS ? failed : fault;
@@ -152,10 +173,11 @@ CUresult cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned) {
         number = event->number;
     }
     if (!recorded || recorded == stream) return CUDA_SUCCESS;
-    return submit(handle, [recorded, number]() -> CUresult {
+    submit(*stream, [recorded, number]() -> CUresult {
         recorded->wait(number);
         return CUDA_SUCCESS;
     });
+    return CUDA_SUCCESS;
 }
 
 CUresult cuEventCreate(CUevent *event, unsigned) {
@@ -174,7 +196,7 @@ CUresult cuEventRecord(CUevent event_handle, CUstream handle) {
     const std::shared_ptr<Stream> stream = find_stream(handle);
     const std::shared_ptr<Event> event = find_event(event_handle);
     if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
-    const std::uint64_t number = stream->queue([]() -> CUresult { return CUDA_SUCCESS; });
+    const std::uint64_t number = submit(*stream, []() -> CUresult { return CUDA_SUCCESS; });
     const std::lock_guard<std::mutex> hold(event->mutex);
     event->stream = stream;
     event->number = number;

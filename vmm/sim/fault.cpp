@@ -2,6 +2,7 @@
 
 #include "vmm/base/random.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -16,40 +17,26 @@ namespace gmemfs::sim {
 namespace {
 
 struct Code {
-    const char *name;
+    std::string_view name;
     CUresult value;
+    bool is_sticky;
 };
 constexpr std::array kCodes = {
-    Code{"INVALID_VALUE", CUDA_ERROR_INVALID_VALUE},
-    Code{"OUT_OF_MEMORY", CUDA_ERROR_OUT_OF_MEMORY},
-    Code{"NOT_INITIALIZED", CUDA_ERROR_NOT_INITIALIZED},
-    Code{"DEVICE_UNAVAILABLE", CUDA_ERROR_DEVICE_UNAVAILABLE},
-    Code{"NO_DEVICE", CUDA_ERROR_NO_DEVICE},
-    Code{"INVALID_DEVICE", CUDA_ERROR_INVALID_DEVICE},
-    Code{"INVALID_CONTEXT", CUDA_ERROR_INVALID_CONTEXT},
-    Code{"MAP_FAILED", CUDA_ERROR_MAP_FAILED},
-    Code{"ECC_UNCORRECTABLE", CUDA_ERROR_ECC_UNCORRECTABLE},
-    Code{"NVLINK_UNCORRECTABLE", CUDA_ERROR_NVLINK_UNCORRECTABLE},
-    Code{"INVALID_HANDLE", CUDA_ERROR_INVALID_HANDLE},
-    Code{"NOT_READY", CUDA_ERROR_NOT_READY},
-    Code{"ILLEGAL_ADDRESS", CUDA_ERROR_ILLEGAL_ADDRESS},
-    Code{"LAUNCH_OUT_OF_RESOURCES", CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES},
-    Code{"LAUNCH_FAILED", CUDA_ERROR_LAUNCH_FAILED},
-    Code{"LAUNCH_TIMEOUT", CUDA_ERROR_LAUNCH_TIMEOUT},
-    Code{"OPERATING_SYSTEM", CUDA_ERROR_OPERATING_SYSTEM},
-    Code{"NOT_PERMITTED", CUDA_ERROR_NOT_PERMITTED},
-    Code{"NOT_SUPPORTED", CUDA_ERROR_NOT_SUPPORTED},
-    Code{"SYSTEM_NOT_READY", CUDA_ERROR_SYSTEM_NOT_READY},
-    Code{"EXTERNAL_DEVICE", CUDA_ERROR_EXTERNAL_DEVICE}, // what a device that is lost gives
-    Code{"UNKNOWN", CUDA_ERROR_UNKNOWN},
+#define RESULT(code, sticky) Code{#code, CUDA_ERROR_##code, sticky},
+#include "vmm/sim/results.def"
+#undef RESULT
 };
 
 constexpr std::array kFunctions = {
 #define REQUIRED(name, version) std::string_view(#name),
 #define OPTIONAL(name, version) std::string_view(#name),
+#define PEER(name, version) std::string_view(#name),
 #include "vmm/driver_entries.def"
+#include "vmm/sim/peer_entries.def"
 #undef REQUIRED
 #undef OPTIONAL
+#undef PEER
+    std::string_view("cuCtxCreate"),
 };
 
 struct Rule {
@@ -128,6 +115,8 @@ std::string parse_rule(std::string_view text, Rule &rule) {
         which.remove_suffix(1);
     }
     if (!parse_number(which, number)) return "no number";
+    if (text[mark] == '#' && number < 1) return "calls are counted from 1";
+    if (text[mark] == '%' && number > 1) return "no probability, which is 1 at the most";
     rule.chance = number;
     rule.number = static_cast<unsigned long>(number);
     return "";
@@ -135,9 +124,9 @@ std::string parse_rule(std::string_view text, Rule &rule) {
 
 // What gives something back is never the call that "*" means: were it to fail, nobody could do anything but leak.
 bool gives_back(std::string_view function) {
-    return function == "cuMemRelease" || function == "cuMemUnmap" || function == "cuMemAddressFree" ||
-           function == "cuMemFreeHost" || function == "cuStreamDestroy" || function == "cuEventDestroy" ||
-           function == "cuDevicePrimaryCtxRelease";
+    constexpr std::array kGivers = {"cuMemRelease", "cuMemUnmap", "cuMemAddressFree", "cuMemFree", "cuMemFreeHost",
+        "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuCtxDestroy", "cuDevicePrimaryCtxRelease"};
+    return std::find(kGivers.begin(), kGivers.end(), function) != kGivers.end();
 }
 
 bool applies(Rule &rule, Random &random) {
@@ -202,15 +191,9 @@ CUresult planned_fault(const char *function) {
 unsigned long call_count() { return plan().calls.load(std::memory_order_relaxed); }
 
 bool is_sticky(CUresult result) {
-    switch (result) {
-    case CUDA_ERROR_ECC_UNCORRECTABLE:
-    case CUDA_ERROR_NVLINK_UNCORRECTABLE:
-    case CUDA_ERROR_ILLEGAL_ADDRESS:
-    case CUDA_ERROR_LAUNCH_FAILED:
-    case CUDA_ERROR_LAUNCH_TIMEOUT:
-    case CUDA_ERROR_EXTERNAL_DEVICE: return true;
-    default: return false;
-    }
+    for (const Code &code : kCodes)
+        if (code.value == result) return code.is_sticky;
+    return false;
 }
 
 } // namespace gmemfs::sim

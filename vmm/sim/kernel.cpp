@@ -27,12 +27,14 @@ Kernels &kernels() {
     return *only;
 }
 
-thread_local bool touched_nothing = false; // a lane asked for an address that isn't mapped
+// Of the launch that this thread runs.
+thread_local std::uint32_t device_of_launch = 0;
+thread_local bool has_faulted = false; // a lane asked for an address that isn't mapped
 
 // A kernel may touch whatever lies in mapped memory: the byte at the address is what can be checked here.
 void *translate_for_kernel(unsigned long long address) {
-    void *const found = process()->translate(address, 1, PROT_READ);
-    touched_nothing = touched_nothing || found == nullptr;
+    void *const found = process()->translate(address, 1, PROT_READ, device_of_launch);
+    has_faulted = has_faulted || found == nullptr;
     return found;
 }
 
@@ -41,6 +43,7 @@ void *translate_for_kernel(unsigned long long address) {
 extern "C" __attribute__((visibility("default"))) int gmemfs_sim_offer_host_kernel(
     const char *name, gmemfs_host_kernel kernel, const unsigned *param_sizes, unsigned param_count) {
     if (name == nullptr || kernel == nullptr || param_count > kParamsMax) return EINVAL;
+    if (param_sizes == nullptr && param_count != 0) return EINVAL;
     const std::lock_guard<std::mutex> hold(kernels().mutex);
     kernels().by_name[name] = {kernel, {param_sizes, param_sizes + param_count}};
     return 0;
@@ -63,22 +66,26 @@ CUresult launch(CUfunction function, unsigned blocks, unsigned threads, CUstream
         const std::lock_guard<std::mutex> hold(kernels().mutex);
         kernel = *reinterpret_cast<Kernel *>(function);
     }
+    if (params == nullptr && !kernel.param_sizes.empty()) return CUDA_ERROR_INVALID_VALUE;
     // The arguments are copied when the launch is queued, as a driver does.
     std::vector<std::vector<std::byte>> copies;
     for (std::size_t i = 0; i < kernel.param_sizes.size(); ++i) {
         const auto *const from = static_cast<const std::byte *>(params[i]);
         copies.emplace_back(from, from + kernel.param_sizes[i]);
     }
-    stream->queue([=]() mutable -> CUresult {
+    const std::uint32_t device = stream->context()->device;
+    submit(*stream, [=]() mutable -> CUresult {
+        const std::shared_lock<UseLock> using_it(process()->in_use);
         std::vector<void *> arguments;
         for (auto &copy : copies) arguments.push_back(copy.data());
-        touched_nothing = false;
+        device_of_launch = device;
+        has_faulted = false;
         for (unsigned block = 0; block < blocks; ++block)
             for (unsigned thread = 0; thread < threads; ++thread) {
                 const gmemfs_lane lane = {block, thread, blocks, threads};
                 kernel.run(&lane, arguments.data(), translate_for_kernel);
             }
-        return touched_nothing ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
+        return has_faulted ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_SUCCESS;
     });
     return CUDA_SUCCESS;
 }

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
-#include <memory>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -18,7 +17,7 @@
 namespace gmemfs::sim {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x314d4953534d4547; // "GEMSSIM1"
+constexpr std::uint64_t kMagic = 0x324d4953534d4547; // "GEMSSIM2": of another version, another table
 constexpr std::uint64_t kDefaultSize = std::uint64_t(8) << 30;
 constexpr std::size_t kNameMax = 80; // a memfd's name, which holds it, has 249 bytes at the most
 
@@ -26,6 +25,15 @@ std::uint64_t random_nonce() {
     std::uint64_t nonce = 0;
     if (::getrandom(&nonce, sizeof nonce, 0) != sizeof nonce) nonce = Random(std::uint64_t(::getpid())).next();
     return nonce;
+}
+
+struct Machines {
+    std::mutex mutex;
+    std::map<std::string, Machine *> by_name;
+};
+Machines &machines() {
+    static auto *const only = new Machines; // never destroyed: threads outlive main
+    return *only;
 }
 
 } // namespace
@@ -79,12 +87,15 @@ std::uint64_t start_time(pid_t pid) {
     return at != nullptr && std::sscanf(at, "%llu", &ticks) == 1 ? ticks : 0;
 }
 
-Machine *Machine::attach(const std::string &name, const std::vector<std::uint64_t> &sizes) {
-    static std::mutex mutex;
-    static auto *const machines = new std::map<std::string, std::unique_ptr<Machine>>;
-    const std::lock_guard<std::mutex> hold(mutex);
-    const auto known = machines->find(name);
-    if (known != machines->end()) return known->second.get();
+Machine::Machine(std::string name, std::string path, int fd, Table *table)
+    : name_(std::move(name)), path_(std::move(path)), fd_(fd), start_(start_time(::getpid())), table_(table) {}
+
+Machine::~Machine() {
+    ::munmap(table_, sizeof(Table));
+    ::close(fd_);
+}
+
+Machine *Machine::open(const std::string &name) {
     if (name.empty() || name.size() > kNameMax || name.find_first_of("/: ") != std::string::npos) {
         std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_MACHINE: '%s' is no name\n", name.c_str());
         return nullptr;
@@ -101,44 +112,74 @@ Machine *Machine::attach(const std::string &name, const std::vector<std::uint64_
         ::close(fd);
         return nullptr;
     }
-    std::unique_ptr<Machine> machine(new Machine(name, fd, static_cast<Table *>(memory)));
-    if (!machine->set_up(sizes)) return nullptr;
-    return machines->emplace(name, std::move(machine)).first->second.get();
+    return new Machine(name, path, fd, static_cast<Table *>(memory));
 }
 
-bool Machine::set_up(const std::vector<std::uint64_t> &sizes) {
+Machine *Machine::attach(const std::string &name, const std::vector<std::uint64_t> &sizes) {
+    const std::lock_guard<std::mutex> hold(machines().mutex);
+    const auto known = machines().by_name.find(name);
+    if (known != machines().by_name.end()) return known->second;
+    while (true) {
+        Machine *const machine = open(name);
+        if (machine == nullptr) return nullptr;
+        const SetUp answer = machine->set_up(sizes);
+        if (answer == SetUp::done) return machines().by_name[name] = machine;
+        delete machine;
+        if (answer == SetUp::refused) return nullptr;
+    }
+}
+
+Machine::SetUp Machine::set_up(const std::vector<std::uint64_t> &sizes) {
     const Locked locked(*this);
+    struct stat status = {};
+    if (::fstat(fd_, &status) != 0 || status.st_nlink == 0) return SetUp::gone; // the last process has just left
     Table &table = *table_;
     if (table.magic == kMagic) {
         sweep();
-        const bool is_alive = table.attached_count > 0;
         const bool is_same = sizes.empty() || (sizes.size() == table.device_count &&
                                                   std::equal(sizes.begin(), sizes.end(), table.sizes));
-        if (is_alive && !is_same) {
+        if (table.attached_count > 0 && !is_same) {
             std::fprintf(stderr,
                 "gmemfs simulator: machine '%s' is in use with other devices than GMEMFS_SIM_DEVICES asks for; name "
                 "another one with GMEMFS_SIM_MACHINE\n",
                 name_.c_str());
-            return false;
+            return SetUp::refused;
         }
-        if (!is_alive) table.magic = 0;
+        if (table.attached_count == 0) table.magic = 0;
     }
     if (table.magic != kMagic) {
         std::memset(table_, 0, sizeof table);
         table.magic = kMagic;
-        table.next_id = 1;
+        // A descriptor may outlive the table that counted it: its id must mean nothing to the next one.
+        table.next_id = random_nonce() >> 8 | 1;
         table.device_count = sizes.empty() ? 1 : static_cast<std::uint32_t>(sizes.size());
         table.sizes[0] = kDefaultSize;
         std::copy(sizes.begin(), sizes.end(), table.sizes);
     }
     for (auto &process : table.attached) {
         if (process.pid != 0) continue;
-        process = {0, start_time(::getpid()), ::getpid(), 1};
+        process = {0, start_, ::getpid(), 1};
         ++table.attached_count;
-        return true;
+        return SetUp::done;
     }
     std::fprintf(stderr, "gmemfs simulator: machine '%s' has too many processes\n", name_.c_str());
-    return false;
+    return SetUp::refused;
+}
+
+void Machine::leave_all() {
+    const std::lock_guard<std::mutex> hold(machines().mutex);
+    for (const auto &[name, machine] : machines().by_name) machine->leave();
+}
+
+void Machine::leave() {
+    const Locked locked(*this);
+    for (auto &process : table_->attached) {
+        if (process.pid != ::getpid() || process.start != start_) continue;
+        process = {};
+        --table_->attached_count;
+    }
+    sweep();
+    if (table_->attached_count == 0) ::unlink(path_.c_str());
 }
 
 std::vector<std::uint64_t> Machine::sizes() {
@@ -176,41 +217,50 @@ void Machine::sweep() {
     }
 }
 
-void Machine::add_holder(std::uint64_t id) {
-    const std::uint64_t start = start_time(::getpid());
+bool Machine::add_holder(std::uint64_t id) {
     Table::Holder *free = nullptr;
     for (auto &holder : table_->holders) {
         if (holder.pid == 0 && free == nullptr) free = &holder;
-        if (holder.allocation != id || holder.pid != ::getpid() || holder.start != start) continue;
+        if (holder.allocation != id || holder.pid != ::getpid() || holder.start != start_) continue;
         ++holder.count;
-        return;
+        return true;
     }
-    if (free != nullptr) *free = {id, start, ::getpid(), 1};
+    if (free != nullptr) *free = {id, start_, ::getpid(), 1};
+    return free != nullptr;
+}
+
+bool Machine::has_room(std::uint32_t device, std::uint64_t bytes) const {
+    // What was counted again after a sweep may have made it more than there is.
+    return table_->used[device] <= table_->sizes[device] && bytes <= table_->sizes[device] - table_->used[device];
+}
+
+Machine::Allocation *Machine::add(std::uint64_t id, std::uint32_t device, std::uint64_t bytes) {
+    for (auto &allocation : table_->allocations) {
+        if (allocation.in_use != 0) continue;
+        if (!add_holder(id)) return nullptr;
+        allocation = {id, bytes, random_nonce(), device, 1};
+        table_->used[device] += bytes;
+        return &allocation;
+    }
+    return nullptr;
 }
 
 std::optional<Machine::Allocation> Machine::take(std::uint32_t device, std::uint64_t bytes) {
     const Locked locked(*this);
-    Table &table = *table_;
-    if (bytes > table.sizes[device] - table.used[device]) sweep();
-    if (bytes > table.sizes[device] - table.used[device]) return std::nullopt;
-    for (auto &allocation : table.allocations) {
-        if (allocation.in_use != 0) continue;
-        allocation = {table.next_id++, bytes, random_nonce(), device, 1};
-        table.used[device] += bytes;
-        add_holder(allocation.id);
-        return allocation;
-    }
-    return std::nullopt;
+    if (!has_room(device, bytes)) sweep();
+    if (!has_room(device, bytes)) return std::nullopt;
+    const Allocation *const made = add(table_->next_id++, device, bytes);
+    return made == nullptr ? std::nullopt : std::optional(*made);
 }
 
-bool Machine::hold(std::uint64_t id) {
+std::optional<Machine::Allocation> Machine::hold(std::uint64_t id, std::uint32_t device, std::uint64_t bytes) {
     const Locked locked(*this);
-    for (const auto &allocation : table_->allocations) {
-        if (allocation.in_use == 0 || allocation.id != id) continue;
-        add_holder(id);
-        return true;
-    }
-    return false;
+    for (const auto &allocation : table_->allocations)
+        if (allocation.in_use != 0 && allocation.id == id)
+            return add_holder(id) ? std::optional(allocation) : std::nullopt;
+    if (device >= table_->device_count) return std::nullopt;
+    const Allocation *const made = add(id, device, bytes);
+    return made == nullptr ? std::nullopt : std::optional(*made);
 }
 
 void Machine::drop(std::uint64_t id) {
@@ -218,7 +268,8 @@ void Machine::drop(std::uint64_t id) {
     bool is_held = false;
     for (auto &holder : table_->holders) {
         if (holder.pid == 0 || holder.allocation != id) continue;
-        if (holder.pid == ::getpid() && --holder.count == 0)
+        const bool is_mine = holder.pid == ::getpid() && holder.start == start_;
+        if (is_mine && --holder.count == 0)
             holder = {};
         else
             is_held = true;

@@ -3,11 +3,13 @@
 // A table in a file under /dev/shm, locked by flock (which a killed holder gives up by itself):
 //
 //     header: magic, devices and their sizes
+//     attached: pid, start time                   the processes that use the machine
 //     allocations: id, device, bytes, nonce       an allocation lives while a holder of it lives
 //     holders: allocation id, pid, start time     a process that died is swept away when space runs out or is counted
 //
-// The table is set up by the first process and again when none is left. A descriptor in flight over a socket is held by
-// nobody, and so isn't counted: the one kindness that real hardware doesn't have.
+// The table is set up by the first process, removed by the last one that ends by itself, and set up again where none is
+// left. A descriptor that no living process of the machine has imported is held by nobody, and so isn't counted until
+// it is imported: a kindness that real hardware doesn't have.
 #pragma once
 
 #include <cstdint>
@@ -41,22 +43,33 @@ public:
 
     /// Takes `bytes` of the device for this process; empty where it hasn't so many left.
     std::optional<Allocation> take(std::uint32_t device, std::uint64_t bytes);
-    /// Becomes another holder of an allocation; false where it is gone.
-    bool hold(std::uint64_t id);
+    /// Becomes another holder of an allocation. One that was swept away with its last process, because only a
+    /// descriptor held it, is counted again. Empty where the table is full, or has no such device.
+    std::optional<Allocation> hold(std::uint64_t id, std::uint32_t device, std::uint64_t bytes);
     void drop(std::uint64_t id);
     std::optional<Allocation> find(std::uint64_t id);
     std::uint64_t used(std::uint32_t device); ///< bytes, after sweeping
 
+    /// Leaves every machine, for a process that ends; the last one removes the table.
+    static void leave_all();
+
 private:
     struct Table;
     class Locked;
-    Machine(std::string name, int fd, Table *table) : name_(std::move(name)), fd_(fd), table_(table) {}
-    bool set_up(const std::vector<std::uint64_t> &sizes);
+    enum class SetUp { done, refused, gone };
+    Machine(std::string name, std::string path, int fd, Table *table);
+    ~Machine();
+    static Machine *open(const std::string &name);
+    SetUp set_up(const std::vector<std::uint64_t> &sizes);
+    void leave();
     void sweep();
-    void add_holder(std::uint64_t id);
+    bool add_holder(std::uint64_t id);
+    Allocation *add(std::uint64_t id, std::uint32_t device, std::uint64_t bytes);
+    bool has_room(std::uint32_t device, std::uint64_t bytes) const;
 
-    const std::string name_;
+    const std::string name_, path_;
     const int fd_;
+    const std::uint64_t start_; // of this process
     Table *const table_;
     std::mutex mutex_; // flock is one for all threads of a process
 };

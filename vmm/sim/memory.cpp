@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint8_t kDirt = 0xA5; // new memory is never zeros by chance
 constexpr std::uint64_t kWhollyDirty = std::uint64_t(64) << 20;
 constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kAddressesMax = std::uint64_t(1) << 46; // half of what a process has on x86-64
 
 void *host(std::uint64_t address) { return reinterpret_cast<void *>(address); } // NOLINT(performance-no-int-to-ptr)
 
@@ -40,6 +41,30 @@ bool make_dirty(int fd, std::uint64_t size) {
 
 bool is_aligned(std::uint64_t value) { return value % kGranularity == 0; }
 
+// PROT_ bits of an access right; -1 for what is none.
+int protection(CUmemAccess_flags flags) {
+    switch (flags) {
+    case CU_MEM_ACCESS_FLAGS_PROT_NONE: return PROT_NONE;
+    case CU_MEM_ACCESS_FLAGS_PROT_READ: return PROT_READ;
+    case CU_MEM_ACCESS_FLAGS_PROT_READWRITE: return PROT_READ | PROT_WRITE;
+    default: return -1;
+    }
+}
+
+// The mappings that lie side by side and fill a range exactly; none (two ends that are equal) where they don't. The
+// caller holds the mutex.
+using Mappings = std::map<std::uint64_t, Mapping>;
+std::pair<Mappings::iterator, Mappings::iterator> whole_mappings(CUdeviceptr address, std::uint64_t size) {
+    Mappings &all = process()->mappings;
+    const std::uint64_t start = address & ~kTag;
+    const auto first = all.find(start);
+    if ((address & kTag) == 0 || size == 0 || size > kAddressesMax) return {all.end(), all.end()};
+    std::uint64_t at = start;
+    auto next = first;
+    for (; next != all.end() && next->first == at && at < start + size; ++next) at += next->second.size;
+    return at == start + size ? std::pair(first, next) : std::pair(all.end(), all.end());
+}
+
 } // namespace
 
 Memory::~Memory() {
@@ -51,7 +76,8 @@ CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CU
     Process &mine = *process();
     constexpr unsigned kKnownTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR | CU_MEM_HANDLE_TYPE_FABRIC;
     const unsigned types = properties->requestedHandleTypes;
-    if (size == 0 || !is_aligned(size) || properties->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
+    const bool may_share = (types & CU_MEM_HANDLE_TYPE_FABRIC) == 0 || mine.version >= kFabricVersion;
+    if (size == 0 || !is_aligned(size) || !may_share || properties->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
         properties->location.type != CU_MEM_LOCATION_TYPE_DEVICE || (types & ~kKnownTypes) != 0)
         return CUDA_ERROR_INVALID_VALUE;
     const int device = properties->location.id;
@@ -66,9 +92,11 @@ CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CU
     memory->nonce = taken->nonce;
     memory->device = static_cast<std::uint32_t>(device);
     memory->handle_types = types;
-    const std::string name = "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(taken->id);
-    memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC);
-    if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 || !make_dirty(memory->fd, size))
+    const std::string name =
+        "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(device) + ":" + std::to_string(taken->id);
+    memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||
+        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, size))
         return CUDA_ERROR_OPERATING_SYSTEM;
     const std::lock_guard<std::mutex> hold(mine.mutex);
     *handle = mine.next_handle++;
@@ -90,6 +118,7 @@ CUresult release(CUmemGenericAllocationHandle handle) {
 CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished) {
     Process &mine = *process();
     if (size == 0 || !is_aligned(size) || (alignment & (alignment - 1)) != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (size > kAddressesMax || alignment > kAddressesMax) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::uint64_t align = std::max<std::uint64_t>(alignment, kGranularity);
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     std::uint64_t start = 0;
@@ -140,67 +169,65 @@ CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGen
     --reserved;
     if (start + size > reserved->first + reserved->second.size) return CUDA_ERROR_INVALID_VALUE;
     const auto next = mine.mappings.lower_bound(start);
-    if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_ALREADY_MAPPED;
+    if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_INVALID_VALUE;
     if (next != mine.mappings.begin() && std::prev(next)->first + std::prev(next)->second.size > start)
-        return CUDA_ERROR_ALREADY_MAPPED;
+        return CUDA_ERROR_INVALID_VALUE;
     if (::mmap(host(start), size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED)
         return CUDA_ERROR_MAP_FAILED;
-    mine.mappings[start] = {memory, size, PROT_NONE};
+    mine.mappings[start] = {memory, size, {}};
     return CUDA_SUCCESS;
 }
 
 CUresult unmap(CUdeviceptr address, std::size_t size) {
     Process &mine = *process();
     const std::uint64_t start = address & ~kTag;
-    std::vector<std::shared_ptr<Memory>> last; // dropped after the mutex
+    std::vector<std::shared_ptr<Memory>> last;         // dropped after the mutex
+    const std::lock_guard<UseLock> alone(mine.in_use); // copies that run end first; queued ones will fault
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    // One call may unmap several neighbours, but none in part.
-    std::uint64_t at = start;
-    auto next = mine.mappings.find(start);
-    for (; next != mine.mappings.end() && next->first == at && at < start + size; ++next) at += next->second.size;
-    if ((address & kTag) == 0 || size == 0 || at != start + size) return CUDA_ERROR_INVALID_VALUE;
-    for (auto each = mine.mappings.find(start); each != next; each = mine.mappings.erase(each))
-        last.push_back(std::move(each->second.memory));
+    const auto [first, end] = whole_mappings(address, size);
+    if (first == end) return CUDA_ERROR_INVALID_VALUE; // several neighbours in one call, but none in part
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     if (::mmap(host(start), size, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) return CUDA_ERROR_UNMAP_FAILED;
+    for (auto each = first; each != end; each = mine.mappings.erase(each))
+        last.push_back(std::move(each->second.memory));
     return CUDA_SUCCESS;
 }
 
 CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
     Process &mine = *process();
-    const std::uint64_t start = address & ~kTag;
-    if ((address & kTag) == 0 || count == 0 || size == 0 || !is_aligned(size)) return CUDA_ERROR_INVALID_VALUE;
-    int access = PROT_NONE;
+    if (count == 0) return CUDA_ERROR_INVALID_VALUE;
     for (std::size_t i = 0; i < count; ++i) {
         const CUmemAccessDesc &one = descriptions[i];
         if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
         if (one.location.id < 0 || static_cast<std::size_t>(one.location.id) >= mine.device_sizes.size())
             return CUDA_ERROR_INVALID_DEVICE;
-        if (one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE)
-            access |= PROT_READ | PROT_WRITE;
-        else if (one.flags == CU_MEM_ACCESS_FLAGS_PROT_READ)
-            access |= PROT_READ;
-        else if (one.flags != CU_MEM_ACCESS_FLAGS_PROT_NONE)
-            return CUDA_ERROR_INVALID_VALUE;
+        if (protection(one.flags) < 0) return CUDA_ERROR_INVALID_VALUE;
     }
+    const std::lock_guard<UseLock> alone(mine.in_use);
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    std::uint64_t at = start;
-    auto next = mine.mappings.find(start);
-    for (; next != mine.mappings.end() && next->first == at && at < start + size; ++next) at += next->second.size;
-    if (at != start + size) return CUDA_ERROR_INVALID_VALUE;
-    if (::mprotect(host(start), size, access) != 0) return CUDA_ERROR_OPERATING_SYSTEM;
-    for (auto each = mine.mappings.find(start); each != next; ++each) each->second.access = access;
+    const auto [first, end] = whole_mappings(address, size);
+    if (first == end) return CUDA_ERROR_INVALID_VALUE;
+    for (auto each = first; each != end; ++each) {
+        Mapping &mapping = each->second;
+        for (std::size_t i = 0; i < count; ++i)
+            mapping.access[static_cast<std::size_t>(descriptions[i].location.id)] =
+                static_cast<std::uint8_t>(protection(descriptions[i].flags));
+        int any = PROT_NONE;
+        for (const std::uint8_t access : mapping.access) any |= access;
+        if (::mprotect(host(each->first), mapping.size, any) != 0) return CUDA_ERROR_OPERATING_SYSTEM;
+    }
     return CUDA_SUCCESS;
 }
 
-CUresult get_access(unsigned long long *flags, CUdeviceptr address) {
+CUresult get_access(unsigned long long *flags, const CUmemLocation &location, CUdeviceptr address) {
     Process &mine = *process();
+    const auto device = static_cast<std::size_t>(location.id);
+    if (location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
+    if (device >= mine.device_sizes.size()) return CUDA_ERROR_INVALID_DEVICE;
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    auto found = mine.mappings.upper_bound(address & ~kTag);
-    if (found == mine.mappings.begin()) return CUDA_ERROR_INVALID_VALUE;
-    --found;
-    if ((address & ~kTag) >= found->first + found->second.size) return CUDA_ERROR_INVALID_VALUE;
-    const int access = found->second.access;
+    const auto found = mine.mapping_at(address);
+    if (found == mine.mappings.end()) return CUDA_ERROR_INVALID_VALUE;
+    const int access = found->second.access[device];
     *flags = (access & PROT_WRITE) != 0  ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
              : (access & PROT_READ) != 0 ? CU_MEM_ACCESS_FLAGS_PROT_READ
                                          : CU_MEM_ACCESS_FLAGS_PROT_NONE;
@@ -210,10 +237,8 @@ CUresult get_access(unsigned long long *flags, CUdeviceptr address) {
 CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address) {
     Process &mine = *process();
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    auto found = mine.mappings.upper_bound(address & ~kTag);
-    if (found == mine.mappings.begin()) return CUDA_ERROR_INVALID_VALUE;
-    --found;
-    if ((address & ~kTag) >= found->first + found->second.size) return CUDA_ERROR_INVALID_VALUE;
+    const auto found = mine.mapping_at(address);
+    if (found == mine.mappings.end()) return CUDA_ERROR_INVALID_VALUE;
     *handle = mine.next_handle++;
     mine.handles.emplace(*handle, found->second.memory);
     return CUDA_SUCCESS;

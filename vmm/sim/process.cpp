@@ -10,6 +10,7 @@ namespace {
 
 Process *g_process = nullptr; // set once, under the mutex of start_process
 constexpr int kVersion = 13000;
+constexpr int kOldestVersion = 10020; // which brought virtual memory management
 
 const char *text_of(const char *variable, const char *otherwise) {
     const char *const text = std::getenv(variable);
@@ -60,6 +61,12 @@ Context *&current_context() {
     return context;
 }
 
+int driver_version() {
+    if (process() != nullptr) return process()->version;
+    const char *const text = std::getenv("GMEMFS_SIM_DRIVER_VERSION");
+    return text == nullptr ? kVersion : std::atoi(text);
+}
+
 CUresult start_process() {
     static std::mutex mutex;
     const std::lock_guard<std::mutex> hold(mutex);
@@ -67,6 +74,10 @@ CUresult start_process() {
     std::string why;
     if (!set_plan(text_of("GMEMFS_SIM_FAULTS", ""), why)) {
         std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_FAULTS: %s\n", why.c_str());
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    if (driver_version() < kOldestVersion) {
+        std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_DRIVER_VERSION: not like 12040, which is CUDA 12.4\n");
         return CUDA_ERROR_INVALID_VALUE;
     }
     const std::string devices = text_of("GMEMFS_SIM_DEVICES", "");
@@ -84,26 +95,33 @@ CUresult start_process() {
     made->machine = machine;
     made->device_sizes = machine->sizes();
     made->has_imex = std::string(text_of("GMEMFS_SIM_IMEX", "1")) != "0";
-    made->version = std::atoi(text_of("GMEMFS_SIM_DRIVER_VERSION", std::to_string(kVersion).c_str()));
+    made->version = driver_version();
     made->primary.resize(made->device_sizes.size());
     __atomic_store_n(&g_process, made, __ATOMIC_RELEASE);
+    std::atexit([] {
+        if (process() != nullptr) Machine::leave_all(); // but not in a child that was forked and has never started
+    });
     return CUDA_SUCCESS;
 }
 
-std::byte *Process::translate(CUdeviceptr address, std::uint64_t size, int access) {
-    if ((address & kTag) == 0 || size > ~kTag) return nullptr;
-    const std::uint64_t start = address & ~kTag;
+std::map<std::uint64_t, Mapping>::iterator Process::mapping_at(CUdeviceptr address) {
+    const std::uint64_t at = address & ~kTag;
+    const auto next = mappings.upper_bound(at);
+    if ((address & kTag) == 0 || next == mappings.begin()) return mappings.end();
+    const auto found = std::prev(next);
+    return at < found->first + found->second.size ? found : mappings.end();
+}
+
+std::byte *Process::translate(CUdeviceptr address, std::uint64_t size, int access, std::uint32_t device) {
+    if (size > kTag) return nullptr;
     const std::lock_guard<std::mutex> hold(mutex);
-    std::uint64_t at = start;
-    while (at < start + size || at == start) {
-        auto found = mappings.upper_bound(at);
-        if (found == mappings.begin()) return nullptr;
-        --found;
-        const std::uint64_t end = found->first + found->second.size;
-        if (at >= end || (found->second.access & access) != access) return nullptr;
-        at = end;
-    }
-    return reinterpret_cast<std::byte *>(start); // NOLINT(performance-no-int-to-ptr): an address is a number here
+    CUdeviceptr at = address;
+    do {
+        const auto found = mapping_at(at);
+        if (found == mappings.end() || (found->second.access[device] & access) != access) return nullptr;
+        at = (found->first + found->second.size) | kTag;
+    } while (at < address + size);
+    return reinterpret_cast<std::byte *>(address & ~kTag); // NOLINT(performance-no-int-to-ptr): an address is a number
 }
 
 } // namespace gmemfs::sim

@@ -7,11 +7,14 @@
 
 #include <cuda.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <fcntl.h>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,6 +24,11 @@ namespace gmemfs::sim {
 inline constexpr std::uint64_t kGranularity = std::uint64_t(2) << 20; // as on an H200, driver 580
 /// Device addresses carry this bit, which no address of the host has: a host that follows one faults, as on a card.
 inline constexpr CUdeviceptr kTag = CUdeviceptr(1) << 62;
+
+/// CU_MEM_HANDLE_TYPE_FABRIC came with it; an older driver takes the value for a wrong one.
+inline constexpr int kFabricVersion = 12030;
+/// An importer must not be made to touch pages that are gone: no memfd of ours can be cut, and only such are imported.
+inline constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 /// One memfd that this process holds, by a handle or a mapping. The machine's table counts it as held.
 struct Memory {
@@ -38,20 +46,43 @@ struct Memory {
     bool is_imported = false; // and so can't be exported again: INVALID_VALUE (H200, driver 580)
 };
 
-/// A context; work on it fails for ever once `failed` is set.
+/// A context; work on it fails for ever once `failed` is set. Never freed: its streams' threads may still look at it.
 struct Context {
     std::uint32_t device;
     std::atomic<int> failed = CUDA_SUCCESS;
+    std::atomic<unsigned> retain_count = 0; ///< 0: destroyed, or a primary context that nobody has retained
 };
 
 struct Mapping {
     std::shared_ptr<Memory> memory;
     std::uint64_t size;
-    int access; // PROT_ bits
+    std::array<std::uint8_t, kDevicesMax> access; // PROT_ bits that each device has
 };
 
 struct Reservation {
     std::uint64_t size;
+};
+
+/// A shared mutex that lets no reader past a waiting writer: streams that copy all the time would starve cuMemUnmap.
+class UseLock {
+public:
+    void lock() {
+        turnstile_.lock();
+        inner_.lock();
+    }
+    void unlock() {
+        inner_.unlock();
+        turnstile_.unlock();
+    }
+    void lock_shared() {
+        const std::lock_guard<std::mutex> hold(turnstile_);
+        inner_.lock_shared();
+    }
+    void unlock_shared() { inner_.unlock_shared(); }
+
+private:
+    std::mutex turnstile_;
+    std::shared_mutex inner_;
 };
 
 /// Everything is under `mutex` but what says otherwise. One a process, made by cuInit and never destroyed: streams'
@@ -72,14 +103,22 @@ struct Process {
     std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
     std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
 
-    /// The host address of a device range that is mapped throughout with `access` (PROT_ bits); null where it isn't.
-    std::byte *translate(CUdeviceptr address, std::uint64_t size, int access);
+    /// Held shared while work touches device memory, alone while memory is taken away from under it. Before `mutex`.
+    UseLock in_use;
+
+    /// The host address of a device range that is mapped throughout with `access` (PROT_ bits) for the device; null
+    /// where it isn't.
+    std::byte *translate(CUdeviceptr address, std::uint64_t size, int access, std::uint32_t device);
+    /// The mapping that an address lies in; mappings.end() where there is none. The caller holds `mutex`.
+    std::map<std::uint64_t, Mapping>::iterator mapping_at(CUdeviceptr address);
 };
 
 /// Null before cuInit, and in a child of the process that called it.
 Process *process();
 /// What cuInit does. Reads the environment: see docs/simulator.md.
 CUresult start_process();
+/// GMEMFS_SIM_DRIVER_VERSION, also before cuInit.
+int driver_version();
 /// The calling thread's current context; null where there is none.
 Context *&current_context();
 
@@ -91,7 +130,7 @@ CUresult free_addresses(CUdeviceptr address, std::size_t size);
 CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle);
 CUresult unmap(CUdeviceptr address, std::size_t size);
 CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count);
-CUresult get_access(unsigned long long *flags, CUdeviceptr address);
+CUresult get_access(unsigned long long *flags, const CUmemLocation &location, CUdeviceptr address);
 CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address);
 
 // sharing.cpp

@@ -6,10 +6,11 @@
 #include "vmm/sim/process.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,50 +25,73 @@ struct Handle { // what the 64 bytes hold; all of it is doubted on import
     std::uint64_t id, nonce, size;
     std::uint32_t device;
     std::uint32_t types;
-    char unused[8];
+    std::uint64_t check; // of the bytes before it: a handle that was cut or mixed up is no handle
 };
 static_assert(sizeof(Handle) == sizeof(CUmemFabricHandle));
 constexpr char kMagic[8] = {'G', 'M', 'S', 'I', 'M', 'F', 'A', 'B'};
 
-// Reads "/memfd:gmemfs-sim:MACHINE:ID (deleted)" of an open descriptor; false where it is anything else.
-bool parse_name(int fd, std::string &machine, std::uint64_t &id) {
-    char link[64];
-    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+std::uint64_t check_of(const Handle &handle) { // FNV-1a, 64 bits
+    unsigned char bytes[offsetof(Handle, check)];
+    std::memcpy(bytes, &handle, sizeof bytes);
+    std::uint64_t sum = 0xcbf29ce484222325;
+    for (const unsigned char byte : bytes) sum = (sum ^ byte) * 0x100000001b3;
+    return sum;
+}
+
+struct Origin { // what a memfd's name says: "/memfd:gmemfs-sim:MACHINE:DEVICE:ID (deleted)"
+    std::string machine;
+    std::uint32_t device;
+    std::uint64_t id;
+};
+
+// Of an entry of /proc/PID/fd; empty where it is anything else.
+std::optional<Origin> read_origin(const char *link) {
     char target[300] = {};
-    if (::readlink(link, target, sizeof target - 1) < 0) return false;
-    const std::string name = target;
-    const std::string prefix = "/memfd:gmemfs-sim:";
-    const std::size_t colon = name.rfind(':');
-    if (name.compare(0, prefix.size(), prefix) != 0 || colon < prefix.size()) return false;
-    machine = name.substr(prefix.size(), colon - prefix.size());
-    id = std::strtoull(name.c_str() + colon + 1, nullptr, 10);
-    return id != 0;
+    if (::readlink(link, target, sizeof target - 1) < 0) return std::nullopt;
+    char machine[100] = {};
+    unsigned device = 0;
+    unsigned long long id = 0;
+    int end = 0;
+    if (std::sscanf(target, "/memfd:gmemfs-sim:%99[^:]:%u:%llu (deleted)%n", machine, &device, &id, &end) != 3 ||
+        target[end] != '\0' || end == 0 || id == 0)
+        return std::nullopt;
+    return Origin{machine, device, id};
 }
 
 // Takes `fd` over, closes it where it is refused.
 CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expected) {
     Process &mine = *process();
-    std::string machine_name;
-    std::uint64_t id = 0;
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const std::optional<Origin> origin = read_origin(link);
     struct stat status = {};
-    if (!parse_name(fd, machine_name, id) || ::fstat(fd, &status) != 0) {
+    const bool is_ours = origin && ::fcntl(fd, F_GET_SEALS) == kSeals && ::fstat(fd, &status) == 0 &&
+                         status.st_size > 0 && std::uint64_t(status.st_size) % kGranularity == 0;
+    if (!is_ours) { // a descriptor of anything else: UNKNOWN (H200, driver 580)
         ::close(fd);
-        return CUDA_ERROR_INVALID_VALUE;
+        return expected == nullptr ? CUDA_ERROR_UNKNOWN : CUDA_ERROR_NOT_SUPPORTED;
     }
-    Machine *const machine = Machine::attach(machine_name, {});
-    const auto known = machine == nullptr ? std::nullopt : machine->find(id);
-    const bool is_right = expected == nullptr || (known && expected->id == id && expected->nonce == known->nonce);
-    if (machine == nullptr || !is_right) {
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    Machine *const machine = Machine::attach(origin->machine, {});
+    if (machine != nullptr && expected != nullptr) {
+        // Whoever made the handle made this memory, or the descriptor's number has been used again since.
+        const auto known = machine->find(origin->id);
+        if (!known || expected->id != origin->id || expected->nonce != known->nonce || expected->size != size ||
+            expected->device != origin->device) {
+            ::close(fd);
+            return CUDA_ERROR_NOT_SUPPORTED;
+        }
+    }
+    const auto held = machine == nullptr ? std::nullopt : machine->hold(origin->id, origin->device, size);
+    if (!held) {
         ::close(fd);
-        return expected == nullptr ? CUDA_ERROR_OPERATING_SYSTEM : CUDA_ERROR_NOT_SUPPORTED;
+        return CUDA_ERROR_OPERATING_SYSTEM;
     }
-    // An allocation that only a descriptor held was swept from the table when its last process died: it lives on,
-    // uncounted, as the descriptor itself was.
     const auto memory = std::make_shared<Memory>(machine, fd);
-    if (machine->hold(id)) memory->id = id;
-    memory->size = static_cast<std::uint64_t>(status.st_size);
-    memory->nonce = known ? known->nonce : 0;
-    memory->device = known && known->device < mine.device_sizes.size() ? known->device : 0;
+    memory->id = origin->id;
+    memory->size = size;
+    memory->nonce = held->nonce;
+    memory->device = origin->device < mine.device_sizes.size() ? origin->device : 0;
     memory->handle_types = expected == nullptr ? unsigned(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) : expected->types;
     memory->is_imported = true;
     const std::lock_guard<std::mutex> hold(mine.mutex);
@@ -77,16 +101,20 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
 }
 
 CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
+    if (from == nullptr) return CUDA_ERROR_INVALID_VALUE;
     Handle fabric;
     std::memcpy(&fabric, from, sizeof fabric);
-    // What a card says to bytes that no driver made hasn't been measured.
-    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0) return CUDA_ERROR_INVALID_VALUE;
     if (!process()->has_imex) return CUDA_ERROR_NOT_PERMITTED;
-    // Its creator has died: NOT_SUPPORTED (H200, driver 580).
+    // Bytes that no driver made, and a handle whose creator has died: NOT_SUPPORTED (H200, driver 580).
+    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0 || fabric.check != check_of(fabric))
+        return CUDA_ERROR_NOT_SUPPORTED;
     if (fabric.pid <= 0 || start_time(fabric.pid) != fabric.start) return CUDA_ERROR_NOT_SUPPORTED;
     char path[64];
     std::snprintf(path, sizeof path, "/proc/%d/fd/%d", fabric.pid, fabric.fd);
-    const int fd = ::open(path, O_RDWR | O_CLOEXEC);
+    // The name is read before anything is opened: a spoilt handle may point to a device or a terminal.
+    errno = 0;
+    const bool is_ours = read_origin(path).has_value();
+    const int fd = is_ours ? ::open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) return errno == EACCES || errno == EPERM ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_NOT_SUPPORTED;
     return adopt(handle, fd, &fabric);
 }
@@ -101,6 +129,8 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
     const Memory &memory = *found->second;
     // An import can't be exported again, as either type; nor as a type that it wasn't created with (H200, driver 580).
     if (memory.is_imported || (memory.handle_types & type) == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR && type != CU_MEM_HANDLE_TYPE_FABRIC)
+        return CUDA_ERROR_INVALID_VALUE; // one type at a time
     if (type == CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
         const int fd = ::fcntl(memory.fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0) return CUDA_ERROR_OPERATING_SYSTEM;
@@ -117,17 +147,18 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
     fabric.size = memory.size;
     fabric.device = memory.device;
     fabric.types = memory.handle_types;
+    fabric.check = check_of(fabric);
     std::memcpy(handle, &fabric, sizeof fabric);
     return CUDA_SUCCESS;
 }
 
 CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type) {
-    if (type == CU_MEM_HANDLE_TYPE_FABRIC) return import_fabric(handle, from);
+    if (type == CU_MEM_HANDLE_TYPE_FABRIC && process()->version >= kFabricVersion) return import_fabric(handle, from);
     if (type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) return CUDA_ERROR_INVALID_VALUE;
     // The driver takes the number in place of a pointer, and keeps no hold on the descriptor itself.
     const int number = static_cast<int>(reinterpret_cast<std::uintptr_t>(from));
     const int fd = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
-    return fd < 0 ? CUDA_ERROR_INVALID_VALUE : adopt(handle, fd, nullptr);
+    return fd < 0 ? CUDA_ERROR_UNKNOWN : adopt(handle, fd, nullptr);
 }
 
 } // namespace gmemfs::sim

@@ -25,8 +25,8 @@ Registry &registry() {
 
 } // namespace
 
-std::shared_ptr<Stream> Stream::start(Context *context, bool is_blocking) {
-    std::shared_ptr<Stream> stream(new Stream(context, is_blocking));
+std::shared_ptr<Stream> Stream::start(Context *context, Kind kind) {
+    std::shared_ptr<Stream> stream(new Stream(context, kind));
     std::thread([stream] { stream->run(); }).detach();
     return stream;
 }
@@ -74,14 +74,12 @@ void Stream::wait(std::uint64_t number) {
     done_.wait(lock, [&] { return done_count_ >= number; });
 }
 
-void Stream::wait_all() {
-    std::uint64_t number = 0;
-    {
-        const std::lock_guard<std::mutex> hold(mutex_);
-        number = queued_count_;
-    }
-    wait(number);
+std::uint64_t Stream::queued_count() {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    return queued_count_;
 }
+
+void Stream::wait_all() { wait(queued_count()); }
 
 bool Stream::is_idle() {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -106,7 +104,7 @@ std::shared_ptr<Stream> find_stream(CUstream handle) {
     if (number <=
         2) { // null, CU_STREAM_LEGACY, CU_STREAM_PER_THREAD: one stream here, which waits for more than it must
         std::shared_ptr<Stream> &stream = all.legacy[current_context()];
-        if (!stream) stream = Stream::start(current_context(), true);
+        if (!stream) stream = Stream::start(current_context(), Stream::Kind::legacy);
         return stream;
     }
     const auto found = all.streams.find(number);
@@ -118,7 +116,9 @@ CUresult create_stream(CUstream *handle, unsigned flags) {
     Registry &all = registry();
     const std::lock_guard<std::mutex> hold(all.mutex);
     const std::uintptr_t number = all.next++;
-    all.streams[number] = Stream::start(current_context(), (flags & CU_STREAM_NON_BLOCKING) == 0);
+    const bool is_blocking = (flags & CU_STREAM_NON_BLOCKING) == 0;
+    const auto kind = is_blocking ? Stream::Kind::blocking : Stream::Kind::non_blocking;
+    all.streams[number] = Stream::start(current_context(), kind);
     *handle = reinterpret_cast<CUstream>(number); // NOLINT(performance-no-int-to-ptr): a handle, never followed
     return CUDA_SUCCESS;
 }
@@ -135,23 +135,57 @@ CUresult destroy_stream(CUstream handle) {
 
 namespace {
 
-void wait_for(Context *context, bool blocking_only) {
-    std::vector<std::shared_ptr<Stream>> streams;
-    {
-        Registry &all = registry();
-        const std::lock_guard<std::mutex> hold(all.mutex);
-        for (const auto &[number, stream] : all.streams)
-            if (stream->context() == context && (!blocking_only || stream->is_blocking())) streams.push_back(stream);
-        const auto legacy = all.legacy.find(context);
-        if (legacy != all.legacy.end()) streams.push_back(legacy->second);
+struct Awaited {
+    std::shared_ptr<Stream> stream;
+    std::uint64_t number;
+};
+
+// What is queued now and must be done before work that is queued next. It was queued earlier, so nobody waits in a
+// circle.
+std::vector<Awaited> awaited_by(const Stream &stream) {
+    std::vector<Awaited> all;
+    if (stream.kind() == Stream::Kind::non_blocking) return all;
+    const auto add = [&](const std::shared_ptr<Stream> &other) {
+        if (!other->is_idle()) all.push_back({other, other->queued_count()});
+    };
+    const std::lock_guard<std::mutex> hold(registry().mutex);
+    if (stream.kind() == Stream::Kind::blocking) {
+        const auto legacy = registry().legacy.find(stream.context());
+        if (legacy != registry().legacy.end()) add(legacy->second);
+        return all;
     }
-    for (const auto &stream : streams) stream->wait_all();
+    for (const auto &[number, other] : registry().streams)
+        if (other->context() == stream.context() && other->kind() == Stream::Kind::blocking) add(other);
+    return all;
 }
 
 } // namespace
 
-void wait_for_blocking_streams(Context *context) { wait_for(context, true); }
-void wait_for_all_streams(Context *context) { wait_for(context, false); }
+std::uint64_t submit(Stream &stream, Stream::Work work) {
+    std::vector<Awaited> awaited = awaited_by(stream);
+    if (awaited.empty()) return stream.queue(std::move(work));
+    return stream.queue([awaited = std::move(awaited), work = std::move(work)]() -> CUresult {
+        for (const Awaited &one : awaited) one.stream->wait(one.number);
+        return work();
+    });
+}
+
+void synchronize(Stream &stream) {
+    if (stream.kind() != Stream::Kind::legacy) return stream.wait_all();
+    stream.wait(submit(stream, []() -> CUresult { return CUDA_SUCCESS; }));
+}
+
+void wait_for_all_streams(const Context *context) {
+    std::vector<std::shared_ptr<Stream>> streams;
+    {
+        const std::lock_guard<std::mutex> hold(registry().mutex);
+        for (const auto &[number, stream] : registry().streams)
+            if (context == nullptr || stream->context() == context) streams.push_back(stream);
+        for (const auto &[its_context, stream] : registry().legacy)
+            if (context == nullptr || its_context == context) streams.push_back(stream);
+    }
+    for (const auto &stream : streams) stream->wait_all();
+}
 
 std::shared_ptr<Event> find_event(CUevent handle) {
     Registry &all = registry();

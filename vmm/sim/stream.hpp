@@ -21,9 +21,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
 public:
     using Work = std::function<CUresult()>;
 
-    static std::shared_ptr<Stream> start(Context *context, bool is_blocking);
+    /// The legacy stream and blocking ones wait for each other; non-blocking ones wait for nobody.
+    enum class Kind { legacy, blocking, non_blocking };
+
+    static std::shared_ptr<Stream> start(Context *context, Kind kind);
     Context *context() const { return context_; }
-    bool is_blocking() const { return is_blocking_; } ///< waits for the legacy stream, and that one for it
+    Kind kind() const { return kind_; }
 
     std::uint64_t queue(Work work); ///< the number of this piece of work
     void hurry();                   ///< somebody waits
@@ -31,14 +34,15 @@ public:
     void wait_all();
     bool is_idle();
     bool is_done(std::uint64_t number);
+    std::uint64_t queued_count();
     void end(); ///< after what is queued
 
 private:
-    Stream(Context *context, bool is_blocking) : context_(context), is_blocking_(is_blocking) {}
+    Stream(Context *context, Kind kind) : context_(context), kind_(kind) {}
     void run();
 
     Context *const context_;
-    const bool is_blocking_;
+    const Kind kind_;
     std::mutex mutex_;
     std::condition_variable queued_;
     std::condition_variable done_;
@@ -60,10 +64,11 @@ struct Event {
 std::shared_ptr<Stream> find_stream(CUstream stream);
 CUresult create_stream(CUstream *stream, unsigned flags);
 CUresult destroy_stream(CUstream stream);
-/// What the legacy stream waits for before a synchronous copy, or cuCtxSynchronize: everything but non-blocking
-/// streams.
-void wait_for_blocking_streams(Context *context);
-void wait_for_all_streams(Context *context);
+/// Queues work on a stream, after what the rules of the legacy stream put before it; its number.
+std::uint64_t submit(Stream &stream, Stream::Work work);
+/// Waits for what cuStreamSynchronize waits for: on the legacy stream, for the blocking ones, too.
+void synchronize(Stream &stream);
+void wait_for_all_streams(const Context *context); ///< of every context where it is null
 
 std::shared_ptr<Event> find_event(CUevent event);
 CUresult create_event(CUevent *event);

@@ -1,0 +1,18 @@
+// Mount point: what must be so before anything is mounted, each said in a line that names the way out.
+#pragma once
+
+#include "fuse/options.hpp"
+#include "vmm/base/result.hpp"
+
+#include <string>
+
+namespace gmemfs {
+
+/// The absolute path. ENOENT, ENOTDIR, EACCES; ENOTCONN: the server of a mount there has died; EBUSY: a gmemfs is
+/// there.
+Result<std::string> check_mount_point(const std::string &path);
+
+/// /dev/fuse, and for other users than root fusermount3 and what /etc/fuse.conf allows.
+Result<void> check_fuse(const Options &options);
+
+} // namespace gmemfs

@@ -1,0 +1,129 @@
+// Ops, data: open, read, write, close, and what moves or makes ranges of bytes.
+#include "fuse/log.hpp"
+#include "fuse/ops.hpp"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace gmemfs {
+
+void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
+    Reply reply(request, Op::open, ino);
+    Server &server = reply.server();
+    Result<InodeRef> inode = server.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const Caller caller = caller_of(reply);
+    const bool truncates = (file->flags & O_TRUNC) != 0;
+    const Result<void> opened =
+        server.volume().open(caller, **inode, truncates ? Volume::OpenMode::truncate : Volume::OpenMode::keep);
+    if (!opened) return reply.error(opened.error());
+    const std::uint64_t handle = server.opens().add(*inode);
+    if (reply.opened(handle)) return;
+    server.opens().remove(handle);
+    (void)server.volume().close(caller, **inode); // nothing was written through it
+}
+
+void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
+    Reply reply(request, Op::read, ino);
+    const std::span<std::byte> buffer = Worker::current().reply_buffer();
+    const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
+    const Result<std::size_t> count = reply.server().volume().read(
+        caller_of(reply), OpenFiles::inode(file->fh), static_cast<std::uint64_t>(offset), to);
+    if (!count) return reply.error(count.error());
+    reply.server().stats().count_read(*count);
+    reply.data(to.first(*count));
+}
+
+void op_write(
+    fuse_req_t request, fuse_ino_t ino, const char *bytes, std::size_t size, off_t offset, fuse_file_info *file) {
+    Reply reply(request, Op::write, ino);
+    Server &server = reply.server();
+    const Caller caller = caller_of(reply);
+    // The bytes lie in the worker's receive buffer, which is pinned: the copy engine takes them from there.
+    const std::span<const std::byte> from(reinterpret_cast<const std::byte *>(bytes), size);
+    const Result<void> written = with_room(server, [&] {
+        return server.volume().write(caller, OpenFiles::inode(file->fh), static_cast<std::uint64_t>(offset), from);
+    });
+    if (!written) return reply.error(written.error());
+    server.stats().count_written(size);
+    reply.written(size);
+}
+
+void op_flush(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
+    Reply reply(request, Op::flush, ino);
+    reply.result(reply.server().volume().flush(caller_of(reply), OpenFiles::inode(file->fh)));
+}
+
+void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
+    Reply reply(request, Op::release, ino);
+    Server &server = reply.server();
+    const Result<void> closed = server.volume().close(caller_of(reply), OpenFiles::inode(file->fh));
+    if (!closed)
+        log(LogLevel::warning, "fuse", closed.error(), "settle inode " + std::to_string(ino) + " at its last close");
+    server.opens().remove(file->fh);
+    reply.done();
+}
+
+void op_fsync(fuse_req_t request, fuse_ino_t ino, int, fuse_file_info *) {
+    Reply reply(request, Op::fsync, ino);
+    reply.done(); // every write was on the device before it was answered
+}
+
+void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info *file) {
+    Reply reply(request, Op::fallocate, ino);
+    Server &server = reply.server();
+    Inode &inode = OpenFiles::inode(file->fh);
+    const Caller caller = caller_of(reply);
+    const auto from = static_cast<std::uint64_t>(offset);
+    const auto count = static_cast<std::uint64_t>(length);
+    const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+    const auto size_mode = keeps_size ? File::SizeMode::keep : File::SizeMode::extend;
+    switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+    case 0:
+        return reply.result(
+            with_room(server, [&] { return server.volume().allocate(caller, inode, from, count, size_mode); }));
+    case FALLOC_FL_PUNCH_HOLE:
+        if (!keeps_size) return reply.error(Error{EOPNOTSUPP, 0, "punch hole"}); // as fallocate(2) has it
+        return reply.result(server.volume().punch(caller, inode, from, count));
+    case FALLOC_FL_ZERO_RANGE: {
+        const Result<void> allocated =
+            with_room(server, [&] { return server.volume().allocate(caller, inode, from, count, size_mode); });
+        if (!allocated) return reply.error(allocated.error());
+        return reply.result(server.volume().zero(caller, inode, from, count));
+    }
+    default: return reply.error(Error{EOPNOTSUPP, 0, "allocate"});
+    }
+}
+
+void op_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse_file_info *file) {
+    Reply reply(request, Op::lseek, ino);
+    const auto size = static_cast<off_t>(OpenFiles::inode(file->fh).attributes().size);
+    // Memory is allocated eagerly: all is data, and the one hole is at the end.
+    if (whence != SEEK_DATA && whence != SEEK_HOLE) return reply.error(Error{EINVAL, 0, "seek"});
+    if (offset < 0 || offset >= size) return reply.error(Error{ENXIO, 0, "seek"});
+    reply.position(static_cast<std::uint64_t>(whence == SEEK_DATA ? offset : size));
+}
+
+void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offset, fuse_file_info *source_file,
+    fuse_ino_t, off_t target_offset, fuse_file_info *target_file, std::size_t length, int) {
+    Reply reply(request, Op::copy_file_range, source);
+    Server &server = reply.server();
+    const Caller caller = caller_of(reply);
+    // The answer has 32 bits for the count: what is longer, the caller asks for again.
+    constexpr std::size_t kCopyMax = std::size_t(2) * GiB;
+    const Result<std::uint64_t> copied = with_room(server, [&] {
+        return server.volume().copy(caller, OpenFiles::inode(source_file->fh),
+            static_cast<std::uint64_t>(source_offset), OpenFiles::inode(target_file->fh),
+            static_cast<std::uint64_t>(target_offset), std::min(length, kCopyMax));
+    });
+    if (!copied) return reply.error(copied.error());
+    server.stats().count_read(*copied);
+    server.stats().count_written(*copied);
+    reply.written(*copied);
+}
+
+} // namespace gmemfs

@@ -1,0 +1,46 @@
+// Options: the command line of `gmemfs mount` and its -o list, parsed once to one immutable value.
+//
+// Every setting is one row of a table in options.cpp: its name serves as --NAME and as -o NAME.
+#pragma once
+
+#include "vmm/base/result.hpp"
+#include "vmm/handle.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// A plain value, never changed after parse_options().
+struct Options {
+    std::string mount_point;
+    bool foreground = false;
+    bool debug = false;                       ///< a line a request on the log; stays in the foreground
+    bool print = false;                       ///< show every value and where it came from, and mount nothing
+    std::vector<std::string> devices = {"0"}; ///< ordinals or UUIDs; "all" alone for all of them
+    bool simulate = false;                    ///< the simulator instead of a driver
+    std::uint64_t simulate_size = 0;          ///< bytes of the simulated device; 0 for what the simulator has
+    std::uint64_t capacity = 0;               ///< bytes; 0 for the memory of all devices
+    HandlePolicy handles = HandlePolicy::automatic;
+    unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
+    std::string log_file;
+    std::string source = "gmemfs";              ///< what stands first in /proc/mounts
+    std::vector<std::string> mount_options;     ///< for libfuse and the kernel: allow_other, ro, noatime, ...
+    std::map<std::string, std::string> origins; ///< of each setting that isn't a default: "flag" or "-o"
+};
+
+/// What a command line came to: options, or a text for --help.
+struct ParsedOptions {
+    Options options;
+    std::string help; ///< not empty: print it, and exit 0
+};
+
+/// argv[0] is "mount". EINVAL, with one line that says what is wrong: a usage error.
+Result<ParsedOptions> parse_options(int argc, char **argv);
+
+/// Name, value and origin of every setting, a line each: `--print-options`.
+std::string describe_options(const Options &options);
+
+} // namespace gmemfs

@@ -1,0 +1,59 @@
+#include "fuse/report.hpp"
+
+#include "fuse/server.hpp"
+
+#include <cstdlib>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using nlohmann::json;
+
+json describe(const Device &device) {
+    const DeviceInfo &info = device.info();
+    json found = {{"ordinal", info.ordinal}, {"uuid", info.uuid_text()}, {"name", info.name}, {"total", info.total},
+        {"failed", device.failed()}};
+    if (const auto memory = device.memory()) found["free"] = memory->free;
+    return found;
+}
+
+json count_requests(const Stats &stats) {
+    json counts = json::object();
+    for (std::size_t index = 0; index < kOpCount; ++index) {
+        const Op op = static_cast<Op>(index);
+        if (stats.requests(op) != 0) counts[op_name(op)] = stats.requests(op);
+    }
+    return counts;
+}
+
+} // namespace
+
+json report(Server &server) {
+    constexpr const char *kPolicies[] = {"auto", "fabric", "fd"};
+    const Options &options = server.options();
+    const Storage::Space space = server.volume().storage().space();
+    json devices = json::array();
+    for (const auto &device : server.devices()) devices.push_back(describe(*device));
+    return {
+        {"version", GMEMFS_VERSION},
+        {"server_pid", ::getpid()},
+        {"mountpoint", options.mount_point},
+        {"driver", {{"library", server.driver().library}, {"version", server.driver().version}}},
+        {"simulated", options.simulate},
+        {"devices", std::move(devices)},
+        {"handles", kPolicies[static_cast<int>(options.handles)]},
+        {"workers", server.worker_count()},
+        {"capacity", space.capacity},
+        {"used", space.used},
+        {"available", space.available},
+        {"files", server.volume().names().count()},
+        {"unlinked", server.volume().names().orphan_count()},
+        {"requests", count_requests(server.stats())},
+        {"errors", server.stats().errors()},
+        {"bytes_read", server.stats().bytes_read()},
+        {"bytes_written", server.stats().bytes_written()},
+    };
+}
+
+} // namespace gmemfs

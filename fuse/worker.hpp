@@ -1,0 +1,55 @@
+// Worker: a thread that receives requests into pinned memory and serves them.
+//
+//     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed straight from
+//     here reply buffer, pinned     | data |                                              a read is DMAed to here, and
+//     sent
+#pragma once
+
+#include "vmm/copiers.hpp"
+#include "vmm/staging.hpp"
+
+#include <fuse_lowlevel.h>
+
+#include <functional>
+#include <memory>
+#include <pthread.h>
+#include <thread>
+
+namespace gmemfs {
+
+/// start() and stop() are called by one thread.
+class Worker {
+public:
+    static Result<std::unique_ptr<Worker>> create(
+        const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session);
+    ~Worker() { stop(); }
+    Worker(const Worker &) = delete;
+    Worker &operator=(const Worker &) = delete;
+
+    /// Serves until the session has ended; calls `ended` then, on its own thread.
+    void start(std::function<void()> ended);
+    /// The session has been told to exit: wakes the thread where it waits for a request, and joins it.
+    void stop();
+
+    /// The worker whose thread this is; only a request's handler may ask.
+    static Worker &current();
+    Copiers &copiers() { return copiers_; }
+    std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
+
+private:
+    Worker(fuse_session *session, Copiers copiers, PinnedBuffer receive, PinnedBuffer reply)
+        : session_(session), copiers_(std::move(copiers)), receive_(std::move(receive)), reply_(std::move(reply)) {}
+    void loop();
+
+    fuse_session *const session_;
+    Copiers copiers_;
+    PinnedBuffer receive_;
+    PinnedBuffer reply_;
+    std::thread thread_;
+    std::atomic<bool> has_ended_ = false;
+};
+
+/// Once in a process, before the first start(): what a signal that wakes a worker does, which is nothing.
+void install_wake_signal();
+
+} // namespace gmemfs

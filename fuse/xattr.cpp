@@ -1,0 +1,145 @@
+#include "fuse/xattr.hpp"
+
+#include "fuse/log.hpp"
+#include "fuse/ops.hpp"
+#include "fuse/report.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace gmemfs {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kUserPrefix = "user.";
+constexpr std::string_view kOwnPrefix = "user.gmemfs.";
+
+Error no_data(const char *detail) { return Error{ENODATA, 0, "read attribute", detail}; }
+
+// Supplementary groups are asked of /proc, which costs: so only where the answer may depend on them.
+Credentials who_with_groups(const Reply &reply) {
+    Credentials who = reply.who();
+    if (who.uid == 0) return who;
+    who.groups.resize(64);
+    int count = fuse_req_getgroups(reply.request(), static_cast<int>(who.groups.size()), who.groups.data());
+    if (count > static_cast<int>(who.groups.size())) {
+        who.groups.resize(static_cast<std::size_t>(count));
+        count = fuse_req_getgroups(reply.request(), count, who.groups.data());
+    }
+    who.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+    return who;
+}
+
+Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
+    const std::uint64_t size = TRY(reply.server().volume().allocation_size(caller_of(reply), inode));
+    return std::to_string(size);
+}
+
+Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
+    Caller caller = caller_of(reply);
+    caller.who = who_with_groups(reply);
+    const Result<std::vector<FabricHandle>> handles = reply.server().volume().fabric_handles(caller, inode);
+    if (!handles) {
+        if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
+        return Error(handles.error());
+    }
+    std::string bytes;
+    bytes.reserve(handles->size() * kFabricHandleSize);
+    for (const FabricHandle &handle : *handles)
+        bytes.append(reinterpret_cast<const char *>(handle.data()), handle.size());
+    return bytes;
+}
+
+Result<std::string> get_extents(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has extents");
+    json list = json::array();
+    for (const File::ExtentInfo &info : inode.file()->extent_infos())
+        list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
+            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}});
+    return list.dump();
+}
+
+Result<std::string> get_device(Reply &reply, Inode &inode) {
+    const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
+    const auto &devices = reply.server().devices();
+    if (device == nullptr && devices.size() == 1) device = devices.front().get();
+    if (device == nullptr) return no_data("it is open yet which device it will be");
+    return device->info().uuid_text();
+}
+
+Result<void> set_device(Reply &reply, Inode &inode, std::string_view value) {
+    Device *const device = reply.server().volume().storage().find(std::string(value));
+    if (device == nullptr) return Error{EINVAL, 0, "place", std::string(value) + ": this mount uses no such device"};
+    if (inode.is_file()) return inode.file()->place(device);
+    if (!inode.is_directory()) return Error{EPERM, 0, "place", "only files and directories live on a device"};
+    inode.place(device);
+    return {};
+}
+
+Result<std::string> get_ecc(Reply &, Inode &inode) {
+    if (!inode.is_file() && !inode.is_directory()) return no_data("only files and directories have parity");
+    return std::string("off"); // until there is parity to be current, open or damaged
+}
+
+Result<std::string> get_stats(Reply &reply, Inode &inode) {
+    if (inode.id() != kRootInode) return no_data("the counters are the root's");
+    reply.server().wait_for_orphans();
+    return report(reply.server()).dump();
+}
+
+Result<std::string> get_socket(Reply &, Inode &) { return no_data("this version has no broker yet"); }
+
+struct Virtual {
+    std::string_view name;
+    Result<std::string> (*get)(Reply &, Inode &);
+    Result<void> (*set)(Reply &, Inode &, std::string_view value); // null: it can only be read
+};
+constexpr Virtual kVirtuals[] = {
+    {"user.allocation_size", get_allocation_size, nullptr},
+    {"user.fabric_handle", get_fabric_handle, nullptr},
+    {"user.gmemfs.extents", get_extents, nullptr},
+    {"user.gmemfs.device", get_device, set_device},
+    {"user.gmemfs.ecc", get_ecc, nullptr},
+    {"user.gmemfs.stats", get_stats, nullptr},
+    {"user.gmemfs.socket", get_socket, nullptr},
+};
+
+const Virtual *find(std::string_view name) {
+    for (const Virtual &row : kVirtuals)
+        if (row.name == name) return &row;
+    return nullptr;
+}
+
+Result<void> check_name(std::string_view name) {
+    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "use attribute", "only names in user. are kept"};
+    if (name == kUserPrefix) return Error{EINVAL, 0, "use attribute", "it has no name"};
+    if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
+        return Error{EOPNOTSUPP, 0, "use attribute", std::string(name) + ": gmemfs has no such attribute"};
+    return {};
+}
+
+} // namespace
+
+Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (const Virtual *const row = find(name)) return row->get(reply, inode);
+    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    return inode.xattr(name);
+}
+
+Result<void> set_xattr(
+    Reply &reply, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
+    if (const Virtual *const row = find(name)) {
+        if (row->set == nullptr) return Error{EPERM, 0, "set attribute", std::string(name) + " can only be read"};
+        return row->set(reply, inode, value);
+    }
+    TRY(check_name(name));
+    return inode.set_xattr(name, value, mode, caller_of(reply).now);
+}
+
+Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
+    TRY(check_name(name));
+    return inode.remove_xattr(name, caller_of(reply).now);
+}
+
+} // namespace gmemfs

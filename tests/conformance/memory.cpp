@@ -1,0 +1,131 @@
+#include "tests/conformance/memory.hpp"
+
+#include "vmm/base/random.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace gmemfs::conformance {
+
+void require(CUresult result, const char *doing) {
+    if (result == CUDA_SUCCESS) return;
+    std::fprintf(stderr, "conformance-tests: cannot %s: %s\n", doing, name_of(result).c_str());
+    std::fflush(stderr);
+    std::abort();
+}
+
+CUmemAllocationProp properties(unsigned handle_types, int device) {
+    CUmemAllocationProp wanted = {};
+    wanted.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+    wanted.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    wanted.location.id = device;
+    wanted.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(handle_types);
+    wanted.allocFlags.gpuDirectRDMACapable = 1;
+    return wanted;
+}
+
+CUmemAccessDesc access_of(int device, CUmemAccess_flags flags) {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    access.location.id = device;
+    access.flags = flags;
+    return access;
+}
+
+bool has_fabric() {
+    const CUmemAllocationProp wanted = properties(kFabric);
+    CUmemGenericAllocationHandle handle = 0;
+    const bool has = driver().cuMemCreate(&handle, kGranule, &wanted, 0) == CUDA_SUCCESS;
+    if (has) require(driver().cuMemRelease(handle), "release a probe");
+    return has;
+}
+
+unsigned shareable() { return has_fabric() ? kDescriptor | kFabric : kDescriptor; }
+
+Memory::Memory(std::size_t size, unsigned handle_types, int device) : size_(size) {
+    const CUmemAllocationProp wanted = properties(handle_types, device);
+    require(driver().cuMemCreate(&handle_, size, &wanted, 0), "create memory");
+}
+
+void Memory::release() {
+    if (handle_ != 0) driver().cuMemRelease(handle_);
+    handle_ = 0;
+}
+
+Fd Memory::export_descriptor() const {
+    int fd = -1;
+    require(driver().cuMemExportToShareableHandle(&fd, handle_, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0),
+        "export a descriptor");
+    return Fd(fd);
+}
+
+Range::Range(std::size_t size) : size_(size) {
+    require(driver().cuMemAddressReserve(&address_, size, 0, 0, 0), "reserve addresses");
+}
+
+Range::~Range() {
+    while (!parts_.empty()) unmap(parts_.back().offset);
+    driver().cuMemAddressFree(address_, size_);
+}
+
+void Range::map(const Memory &memory, std::size_t offset) {
+    require(driver().cuMemMap(address_ + offset, memory.size(), 0, memory.handle(), 0), "map");
+    parts_.push_back({offset, memory.size()});
+}
+
+void Range::unmap(std::size_t offset) {
+    const auto found =
+        std::find_if(parts_.begin(), parts_.end(), [&](const Part &part) { return part.offset == offset; });
+    if (found == parts_.end()) return;
+    driver().cuMemUnmap(address_ + offset, found->size);
+    parts_.erase(found);
+}
+
+void Range::allow(CUmemAccess_flags flags, int device) {
+    const CUmemAccessDesc access = access_of(device, flags);
+    require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access");
+}
+
+OwnStream::OwnStream() { require(driver().cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "create a stream"); }
+OwnStream::~OwnStream() { driver().cuStreamDestroy(stream_); }
+
+void use_context(int device) {
+    CUcontext context = nullptr;
+    require(driver().cuDevicePrimaryCtxRetain(&context, device), "make a context");
+    require(driver().cuCtxSetCurrent(context), "bind the context");
+}
+
+Bytes pattern(std::size_t size, std::uint64_t seed) {
+    Random random(seed);
+    Bytes bytes(size);
+    for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
+        const std::uint64_t word = random.next();
+        std::memcpy(bytes.data() + at, &word, std::min(sizeof word, size - at));
+    }
+    return bytes;
+}
+
+void write(CUdeviceptr to, const Bytes &bytes) {
+    const OwnStream stream;
+    require(driver().cuMemcpyHtoDAsync(to, bytes.data(), bytes.size(), stream.get()), "copy in");
+    require(driver().cuStreamSynchronize(stream.get()), "wait for a copy in");
+}
+
+Bytes read(CUdeviceptr from, std::size_t size) {
+    const OwnStream stream;
+    Bytes bytes(size);
+    require(driver().cuMemcpyDtoHAsync(bytes.data(), from, size, stream.get()), "copy out");
+    require(driver().cuStreamSynchronize(stream.get()), "wait for a copy out");
+    return bytes;
+}
+
+std::size_t free_memory() {
+    std::size_t free = 0;
+    std::size_t total = 0;
+    require(driver().cuMemGetInfo(&free, &total), "ask for free memory");
+    return free;
+}
+
+} // namespace gmemfs::conformance

@@ -1,0 +1,104 @@
+// Memory: owners of what the driver makes, and copies that wait, for tests and for the processes they start.
+#pragma once
+
+#include "tests/conformance/driver_api.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gmemfs::conformance {
+
+inline constexpr std::size_t kGranule = std::size_t(2) << 20;
+inline constexpr unsigned kDescriptor = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+inline constexpr unsigned kFabric = CU_MEM_HANDLE_TYPE_FABRIC;
+
+/// Ends the process with one line unless the driver said CUDA_SUCCESS: for what a test needs, not for what it asks.
+void require(CUresult result, const char *doing);
+
+CUmemAllocationProp properties(unsigned handle_types, int device = 0);
+CUmemAccessDesc access_of(int device, CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+
+/// Whether memory with a fabric handle can be made here: on a card, once an IMEX channel exists.
+bool has_fabric();
+/// Every handle type that this machine can give.
+unsigned shareable();
+
+/// Owns an allocation's handle. Not thread-safe, like all owners here.
+class Memory {
+public:
+    explicit Memory(std::size_t size, unsigned handle_types = 0, int device = 0);
+    Memory(CUmemGenericAllocationHandle handle, std::size_t size) : handle_(handle), size_(size) {}
+    ~Memory() { release(); }
+    Memory(const Memory &) = delete;
+    Memory &operator=(const Memory &) = delete;
+
+    CUmemGenericAllocationHandle handle() const { return handle_; }
+    std::size_t size() const { return size_; }
+    void release(); ///< early; what is mapped stays
+    Fd export_descriptor() const;
+
+private:
+    CUmemGenericAllocationHandle handle_ = 0;
+    std::size_t size_ = 0;
+};
+
+/// Owns a reserved range of addresses. What is mapped in it is unmapped first.
+class Range {
+public:
+    explicit Range(std::size_t size);
+    ~Range();
+    Range(const Range &) = delete;
+    Range &operator=(const Range &) = delete;
+
+    CUdeviceptr address(std::size_t offset = 0) const { return address_ + offset; }
+    std::size_t size() const { return size_; }
+    void map(const Memory &memory, std::size_t offset = 0);
+    void unmap(std::size_t offset = 0);
+    void allow(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE, int device = 0);
+
+private:
+    struct Part {
+        std::size_t offset, size;
+    };
+    CUdeviceptr address_ = 0;
+    std::size_t size_ = 0;
+    std::vector<Part> parts_;
+};
+
+/// A range with one allocation mapped in it, which may be read and written.
+class Mapped : public Range {
+public:
+    explicit Mapped(const Memory &memory) : Range(memory.size()) {
+        map(memory);
+        allow();
+    }
+};
+
+/// Owns a non-blocking stream.
+class OwnStream {
+public:
+    OwnStream();
+    ~OwnStream();
+    OwnStream(const OwnStream &) = delete;
+    OwnStream &operator=(const OwnStream &) = delete;
+    CUstream get() const { return stream_; }
+
+private:
+    CUstream stream_ = nullptr;
+};
+
+/// Makes the primary context of a device current in the calling thread, once for the process.
+void use_context(int device = 0);
+
+using Bytes = std::vector<std::uint8_t>;
+/// Bytes that depend on `seed` and the place.
+Bytes pattern(std::size_t size, std::uint64_t seed);
+/// Copies on a stream of their own, and waits.
+void write(CUdeviceptr to, const Bytes &bytes);
+Bytes read(CUdeviceptr from, std::size_t size);
+
+std::size_t free_memory(); ///< of the current context's device
+
+} // namespace gmemfs::conformance

@@ -1,0 +1,5 @@
+# A new file is empty.
+# posix
+: > "$MNT/f"
+is "$(stat -c '%F %s' "$MNT/f")" "regular empty file 0"
+is "$(cat "$MNT/f")" ""

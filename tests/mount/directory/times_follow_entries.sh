@@ -1,0 +1,12 @@
+# A directory's modification time follows what is made and removed in it.
+# posix
+mkdir "$MNT/d"
+for change in 'touch' 'mv -T x' 'rm'; do
+    touch -d 2001-01-01 "$MNT/d"
+    case $change in
+    touch) touch "$MNT/d/f" ;;
+    rm) rm "$MNT/d/g" ;;
+    *) mv "$MNT/d/f" "$MNT/d/g" ;;
+    esac
+    fails test "$(stat -c %Y "$MNT/d")" -lt 1000000000
+done

@@ -1,0 +1,69 @@
+# lib: the few words that the scenarios in tests/mount share. The runner reads it before each script.
+# shellcheck shell=bash
+
+# fails CMD...: the command must fail by itself, not by a signal and not for want of the command.
+fails() {
+    local status=0
+    "$@" || status=$?
+    { [ "$status" != 0 ] && [ "$status" -lt 126 ]; } || { echo "expected a failure, got status $status: $*"; return 1; }
+}
+
+# expect_error TEXT CMD...: the command must fail and say TEXT.
+expect_error() {
+    local text=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        echo "expected '$text', but this succeeded: $*"
+        return 1
+    fi
+    [[ $said == *"$text"* ]] || { echo "expected '$text', got '$said': $*"; return 1; }
+}
+
+# refuses TEXT CMD...: status 1, and one line on standard error that begins with "gmemfs: " and holds TEXT.
+refuses() {
+    local text=$1 said status=0
+    shift
+    said=$("$@" 2>&1 >/dev/null) || status=$?
+    is "$status" 1 && is "$(printf '%s\n' "$said" | wc -l)" 1 && [[ $said == "gmemfs: "*"$text"* ]] ||
+        { echo "expected one line 'gmemfs: ...$text...' and status 1, got status $status: $said"; return 1; }
+}
+
+status_of() { local status=0; "$@" >/dev/null 2>&1 || status=$?; echo "$status"; }
+
+# errno_of STATEMENT: the name of the errno with which a line of Python fails, or OK.
+errno_of() {
+    python3 -c 'import errno, os, sys
+try:
+    exec(sys.argv[1])
+    print("OK")
+except OSError as error:
+    print(errno.errorcode[error.errno])' "$1"
+}
+
+# is VALUE EXPECTED: the two are the same text.
+is() { [ "$1" = "$2" ] || { echo "expected '$2', got '$1'"; return 1; }; }
+
+sha() { sha256sum "$1" | cut -d ' ' -f 1; }
+size_of() { stat -c %s "$1"; }
+mode_of() { stat -c %a "$1"; }
+xattr() { getfattr --absolute-names --only-values -n "$1" "$2"; }
+random_bytes() { head -c "$1" /dev/urandom; }
+zeros() { head -c "$1" /dev/zero | sha256sum | cut -d ' ' -f 1; }
+
+# json EXPRESSION: evaluates Python over `d`, the JSON on standard input: json 'len(d["extents"])'
+json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+
+server_pid() { "$GMEMFS" stat --json "$MNT" | json 'd["server_pid"]'; }
+mounted() { grep -q " $1 " /proc/self/mountinfo; }
+# gone PID: waits until the process has ended (10 s at the most).
+gone() {
+    python3 -c 'import os, select, sys
+try:
+    sys.exit(0 if select.select([os.pidfd_open(int(sys.argv[1]))], [], [], 10)[0] else 1)
+except ProcessLookupError:
+    pass' "$1"
+}
+
+skip() { echo "skip: $*"; exit 77; }
+needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }

@@ -1,0 +1,4 @@
+# -d stays in the foreground and tells each request.
+# options: -d
+touch "$MNT/a-name-to-find"
+grep -q . "$LOG"

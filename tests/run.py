@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
+#
+#   tests/run.py [SUITE...]        SUITE: tidy unit conformance mount python; all of them where none is named
+#
+# BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
+# of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = ROOT / os.environ.get("BUILD", "build")
+SANITIZE = os.environ.get("SANITIZE", "")
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def environment():
+    env = dict(os.environ)
+    # A leak, a race or undefined behaviour ends the program with a status that no test gives.
+    # intercept_tls_get_addr: g++ 12's leak check crashes on a thread that ends while it looks (a simulated stream's).
+    env.setdefault("ASAN_OPTIONS", "exitcode=99:detect_leaks=1:abort_on_error=0:intercept_tls_get_addr=0")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
+    env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={ROOT}/tests/support/tsan.supp")
+    env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/support/lsan.supp")
+    if not SANITIZE:
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
+            env.pop(name)
+    return env
+
+
+def junit_count(path):
+    """Counts of a JUnit file; pytest's, and GoogleTest's, which says status="run" and result="skipped"."""
+    count = Count()
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            count.failed += 1
+        elif case.find("skipped") is not None or case.get("result") == "skipped" or case.get("status") == "notrun":
+            count.skipped += 1
+        else:
+            count.passed += 1
+    return count
+
+
+def run_for_junit(name, command, argument, env=None):
+    with tempfile.TemporaryDirectory() as folder:
+        results = pathlib.Path(folder) / "results.xml"
+        done = subprocess.run([*command, f"{argument}{results}"], cwd=ROOT, env=env or environment(), check=False)
+        if not results.exists():
+            print(f"{name}: {command[0]} ended with {done.returncode} and no results")
+            return Count(failed=1)
+        count = junit_count(results)
+        if done.returncode != 0 and count.failed == 0:
+            print(f"{name}: ended with {done.returncode} although no test failed")
+            count.failed = 1
+        return count
+
+
+def google_test(name, program, *arguments):
+    if not (BUILD / program).exists():
+        print(f"{name}: {BUILD / program} is missing")
+        return Count(failed=1)
+    return run_for_junit(name, [str(BUILD / program), "--gtest_brief=1", *arguments], "--gtest_output=xml:")
+
+
+def suite_tidy():
+    done = subprocess.run([sys.executable, ROOT / "tests/tidy.py", "--count"], capture_output=True, text=True,
+                          cwd=ROOT, check=False)
+    print(done.stdout, end="")
+    print(done.stderr, end="", file=sys.stderr)
+    found = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*\Z", done.stdout)
+    return Count(*map(int, found.groups())) if found else Count(failed=1)
+
+
+def suite_unit():
+    return google_test("unit", "unit-tests")
+
+
+def suite_conformance():
+    return google_test("conformance", "conformance-tests", f"--driver={BUILD / 'sim/libcuda.so.1'}")
+
+
+def suite_mount():
+    with tempfile.TemporaryDirectory() as folder:
+        results = pathlib.Path(folder) / "results.json"
+        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results], cwd=ROOT,
+                              env=environment(), check=False)
+        if not results.exists():
+            print(f"mount: the runner ended with {done.returncode} and no results")
+            return Count(failed=1)
+        outcomes = [test["outcome"] for test in json.loads(results.read_text())]
+        return Count(*(outcomes.count(word) for word in ("passed", "failed", "skipped")))
+
+
+def suite_python():
+    python = ROOT / ".venv/bin/python"
+    if not python.exists():
+        print("python: .venv is missing: make deps")
+        return Count(failed=1)
+    env = environment()
+    if SANITIZE: # an interpreter that isn't instrumented loads libraries that are
+        print(f"skip: python: its peers load the simulator, which is built with {SANITIZE} here")
+        return Count(skipped=1)
+    return run_for_junit("python", [str(python), "-m", "pytest", "-q", "tests/python"], "--junitxml=", env)
+
+
+SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "mount": suite_mount,
+          "python": suite_python}
+
+
+def main():
+    names = sys.argv[1:] or list(SUITES)
+    unknown = [name for name in names if name not in SUITES]
+    if unknown:
+        sys.exit(f"run: no such suite: {' '.join(unknown)}; there are: {' '.join(SUITES)}")
+    total = Count()
+    lines = []
+    for name in names:
+        print(f"==== {name}", flush=True)
+        start = time.monotonic()
+        count = SUITES[name]()
+        total.add(count)
+        lines.append(f"{name:12} {count}, {time.monotonic() - start:.1f} s")
+    print("====", *lines, sep="\n")
+    print(total, flush=True)
+    sys.exit(1 if total.failed or not total.passed else 0)
+
+
+if __name__ == "__main__":
+    main()

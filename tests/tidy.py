@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# tidy: what a reviewer shouldn't have to say: layers, lengths, banned words, dead files, names in docs, format.
+#
+#   tests/tidy.py              checks; a line for each thing found
+#   tests/tidy.py --count      the same, and "N passed, N failed, N skipped" at the end: one test a rule
+#   tests/tidy.py --self-test  plants a violation of each rule in a copy of the tree, and demands that it is found
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CODE = {".cpp", ".hpp", ".h", ".cu", ".cuh", ".py", ".sh", ".def"}
+LINES_MAX = 400
+WIDTH_MAX = 120
+WIDTH_MAX_SHELL = 150 # a pipeline is one line
+FUNCTION_MAX = 70
+
+# What a folder may include besides itself; the most special folder counts.
+BASE = {"vmm/base"}
+VMM = {"vmm", "vmm/host_kernel.h"} | BASE
+LAYERS = {
+    "vmm/base": BASE,
+    "vmm/sim": {"vmm/sim", "vmm/driver_entries.def", "vmm/host_kernel.h", "vmm/base/random.hpp"},
+    "vmm": VMM,
+    "ecc": {"ecc"} | VMM,
+    "client": {"client"} | VMM,
+    "fuse/core": {"fuse/core", "ecc"} | VMM,
+    "fuse": {"fuse", "fuse/core", "ecc", "client/protocol.hpp"} | VMM,
+    "tools": {"tools", "fuse", "fuse/core", "ecc", "client/protocol.hpp", "client/gmemfs.h"} | VMM,
+}
+BANNED = [  # (pattern, what to write, where it is allowed)
+    (r"\bstd::endl\b", "'\\n'", ()),
+    (r"\bstd::(cout|cerr)\b", "a Result, log(), or std::printf in tools/", ("tests/",)),
+    (r"\bcatch\s*\(\s*\.\.\.\s*\)", "a Result", ()),
+    (r"\bgetenv\s*\(", "an option", ("fuse/options.cpp", "client/session.cpp", "vmm/sim/", "tests/")),
+    (r"\b(u?sleep|nanosleep|sleep_for)\s*\(", "waiting for the thing itself",
+     ("vmm/sim/fault.cpp", "fuse/worker.cpp", "tests/")),
+    (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),
+    (r"\bmalloc\s*\(|\bfree\s*\(\s*\w+\s*\)|\bdelete\s+\w", "an owner", ("vmm/sim/", "tests/", "tools/command.cpp")),
+]
+BANNED_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|common|misc|manager)(_|\.|$)")
+
+
+def tracked(root):
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=root, capture_output=True,
+                            check=True).stdout.decode()
+    return sorted(name for name in listed.split("\0") if name and (root / name).is_file())
+
+
+def without_comments(text):
+    """C++ without comments and string contents, line for line."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"\((?:.|\n)*?\)"|"(?:\\.|[^"\\\n])*"', re.S)
+    return pattern.sub(lambda match: '""' + "\n" * match.group().count("\n") if match.group()[0] in '"R'
+                       else "\n" * match.group().count("\n"), text)
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = root
+        self.names = tracked(root)
+        self.texts = {name: (root / name).read_text(errors="replace") for name in self.names
+                      if pathlib.Path(name).suffix in CODE | {".md"} or name == "Makefile"}
+
+    def cpp(self):
+        return [name for name in self.names if pathlib.Path(name).suffix in {".cpp", ".hpp", ".h", ".cu", ".cuh"}]
+
+
+def layer_of(name):
+    fitting = [layer for layer in LAYERS if name.startswith(layer + "/")]
+    return max(fitting, key=len) if fitting else None
+
+
+def may_include(layer, target):
+    allowed = LAYERS[layer]
+    return target in allowed or layer_of(target) in allowed
+
+
+def rule_layers(tree):
+    """An include only points down, and is written from the root."""
+    for name in tree.cpp():
+        for number, line in enumerate(tree.texts[name].splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            target = match.group(1)
+            if target not in tree.texts:
+                yield f"{name}:{number}: \"{target}\" is no file of the tree: write it from the root"
+            elif layer_of(name) and not may_include(layer_of(name), target):
+                yield f"{name}:{number}: {layer_of(name)}/ may not include {target}"
+
+
+def rule_lengths(tree):
+    """400 lines a file, 120 characters a line."""
+    for name, text in tree.texts.items():
+        if pathlib.Path(name).suffix not in CODE:
+            continue
+        lines = text.splitlines()
+        if len(lines) > LINES_MAX and not name.startswith("tests/"):
+            yield f"{name}: {len(lines)} lines, {LINES_MAX} at the most: split it"
+        width = WIDTH_MAX_SHELL if name.endswith(".sh") else WIDTH_MAX
+        for number, line in enumerate(lines, 1):
+            if len(line) > width:
+                yield f"{name}:{number}: {len(line)} characters, {width} at the most"
+
+
+def rule_functions(tree):
+    """70 lines a function: from a line that ends in '{' at the left margin to its '}'."""
+    for name in tree.cpp():
+        start = None
+        for number, line in enumerate(tree.texts[name].splitlines(), 1):
+            is_opening = re.match(r"\S.*\) (const |noexcept |-> .*)*\{$|\S.*\)$", line)
+            if is_opening and not line.startswith(("namespace", "struct", "class", "enum", "#", "//", "}")):
+                start = number
+            elif line.startswith("}") and start:
+                if number - start > FUNCTION_MAX and not name.startswith("tests/"):
+                    yield f"{name}:{start}: a function of {number - start} lines, {FUNCTION_MAX} at the most"
+                start = None
+
+
+def rule_words(tree):
+    """Banned words and calls, and banned names of files."""
+    for name in tree.cpp():
+        for number, line in enumerate(without_comments(tree.texts[name]).splitlines(), 1):
+            for pattern, instead, allowed in BANNED:
+                if re.search(pattern, line) and not name.startswith(allowed):
+                    yield f"{name}:{number}: {re.search(pattern, line).group().strip()}: write {instead}"
+            if name.endswith(".hpp") and re.match(r"\s*using namespace", line):
+                yield f"{name}:{number}: using namespace in a header"
+        for number, line in enumerate(tree.texts[name].splitlines(), 1):
+            if re.search(r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", line):
+                yield f"{name}:{number}: a TODO has an issue's number: TODO(#12)"
+    for name in tree.names:
+        if BANNED_NAMES.search(pathlib.Path(name).name):
+            yield f"{name}: a file is named after what it is"
+
+
+def rule_first_lines(tree):
+    """A header, and a source without a header of its own, opens with a sentence about itself."""
+    for name in tree.cpp():
+        lines = tree.texts[name].splitlines()
+        is_described = lines and re.match(r"(//|/\*) \S.*", lines[0])
+        if name.endswith(".cpp") and not is_described:
+            own = name[:-4] + ".hpp"
+            if own not in tree.texts or f'"{own}"' not in (lines or [""])[0]:
+                yield f"{name}:1: neither a sentence about the file nor its own header"
+        elif not is_described:
+            yield f"{name}:1: no sentence about the file"
+
+
+def rule_dead_files(tree):
+    """Every header is included, every script named somewhere."""
+    included = {match for text in tree.texts.values() for match in re.findall(r'#\s*include\s+"([^"]+)"', text)}
+    for name in tree.names:
+        suffix = pathlib.Path(name).suffix
+        if suffix in {".hpp", ".h", ".cuh", ".def"} and name not in included:
+            yield f"{name}: nobody includes it"
+        if suffix in {".py", ".sh"} and not name.startswith(("tests/mount/", "tests/python/")):
+            base = pathlib.Path(name).name
+            if not any(base in text for other, text in tree.texts.items() if other != name):
+                yield f"{name}: nobody calls it"
+
+
+def rule_docs(tree):
+    """`Name::member` (file) in docs/ is in that file."""
+    for name, text in tree.texts.items():
+        if not name.startswith("docs/"):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for symbol, file in re.findall(r"`([\w:]+)`(?:[^`()]*)\(((?:[\w.-]+/)+[\w.]+)\)", line):
+                if file not in tree.texts:
+                    yield f"{name}:{number}: there is no {file}"
+                elif not re.search(rf"\b{symbol.split('::')[-1]}\b", tree.texts[file]):
+                    yield f"{name}:{number}: {file} has no {symbol}"
+
+
+def rule_format(tree):
+    """clang-format 14 changes nothing."""
+    program = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if not program:
+        return None
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    if "version 14." not in version.stdout:
+        return None
+    names = [name for name in tree.cpp() if not name.endswith(".cu")]
+    done = subprocess.run([program, "--dry-run", "-Werror", *names], cwd=tree.root, capture_output=True, text=True,
+                          check=False)
+    return sorted({line.split(": error")[0] + ": run `make format`" for line in done.stderr.splitlines()
+                   if ": error" in line})
+
+
+RULES = [rule_layers, rule_lengths, rule_functions, rule_words, rule_first_lines, rule_dead_files, rule_docs,
+         rule_format]
+
+
+def check(root, quiet=False):
+    """The rules that were broken, and those that could not be tried."""
+    tree = Tree(root)
+    broken, skipped = [], []
+    for rule in RULES:
+        found = rule(tree)
+        if found is None:
+            skipped.append(rule.__name__)
+            continue
+        found = list(found)
+        if found:
+            broken.append(rule.__name__)
+        if not quiet:
+            for line in found:
+                print(line)
+    return broken, skipped
+
+
+# A violation of each rule: (rule, file, what is written into it; None appends to it)
+PLANTED = [
+    (rule_layers, "vmm/base/planted.cpp", '// Planted: a file.\n#include "vmm/driver.hpp"\n'),
+    (rule_lengths, "vmm/planted.cpp", "// Planted: a file.\n" + "int a;\n" * 401),
+    (rule_functions, "vmm/planted.cpp", "// Planted: a file.\nint f() {\n" + "    f();\n" * 71 + "}\n"),
+    (rule_words, "vmm/planted.cpp", "// Planted: a file.\nvoid f() { std::cout << std::endl; }\n"),
+    (rule_words, "vmm/thing_utils.cpp", "// Planted: a file.\n"),
+    (rule_first_lines, "vmm/planted.cpp", "int a;\n"),
+    (rule_dead_files, "vmm/planted.hpp", "// Planted: a file.\n#pragma once\n"),
+    (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/driver.hpp)\n"),
+    (rule_format, "vmm/planted.cpp", "// Planted: a file.\nint   a ;\n"),
+]
+
+
+def self_test():
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "tree"
+        for name in tracked(ROOT):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+        subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+        for rule, name, text in PLANTED:
+            (copy / name).write_text(text)
+            broken, skipped = check(copy, quiet=True)
+            (copy / name).unlink()
+            if rule.__name__ in skipped:
+                print(f"skip {rule.__name__}")
+            elif rule.__name__ not in broken:
+                print(f"{rule.__name__} didn't notice what was planted in {name}")
+                failed += 1
+    print(f"{len(PLANTED)} violations planted, {failed} not noticed")
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks what a reviewer shouldn't have to say.")
+    parser.add_argument("--count", action="store_true")
+    parser.add_argument("--self-test", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.self_test:
+        return self_test()
+    broken, skipped = check(ROOT)
+    for name in skipped:
+        print(f"skip: {name}: no clang-format 14 here")
+    if arguments.count:
+        print(f"{len(RULES) - len(broken) - len(skipped)} passed, {len(broken)} failed, {len(skipped)} skipped")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

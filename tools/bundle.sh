@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# bundle: build/bundle, to run on a GPU machine that has only a driver: programs, tests, and the libraries they need.
+#
+#     bin/        gmemfs, unit-tests, conformance-tests, test-client, sim/, bench/, getfattr, setfattr
+#     lib/        shared libraries that such a machine lacks, found by a relative rpath
+#     tests/      gpu/run.sh (start here), bench/run.py, the Python peers
+#
+# What belongs to the system's C and C++ runtime and to the driver is left out: another one's would not work.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+BUILD=${BUILD:-build}
+out=$BUILD/bundle
+readonly LEFT_OUT='^(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libutil|libstdc\+\+|libgcc_s|libcuda)\.so'
+readonly LARGEST_MIB=60
+
+command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make deps, or apt-get install patchelf" >&2; exit 1; }
+rm -rf "$out"
+mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
+
+for program in gmemfs unit-tests conformance-tests test-client parity-tests; do
+    if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
+done
+cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
+for program in "$BUILD"/bench/*; do
+    case $program in *.d | *'*') continue ;; esac
+    cp "$program" "$out/bin/bench/"
+done
+for program in getfattr setfattr; do
+    path=$(command -v $program) && cp "$path" "$out/bin/"
+done
+for folder in gpu bench; do
+    if [ -d tests/$folder ]; then cp -r tests/$folder "$out/tests/"; fi
+done
+rm -f "$out"/tests/bench/*.cpp
+
+libraries() { # the files that a program needs, less those of every system
+    ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | while read -r library; do
+        [[ $(basename "$library") =~ $LEFT_OUT ]] || echo "$library"
+    done
+}
+for program in "$out"/bin/* "$out"/bin/bench/*; do
+    if [ -f "$program" ]; then libraries "$program"; fi
+done | sort -u | while read -r library; do cp -L "$library" "$out/lib/"; done
+
+for program in "$out"/bin/*; do if [ -f "$program" ]; then patchelf --set-rpath '$ORIGIN/../lib' "$program"; fi; done
+for program in "$out"/bin/bench/*; do if [ -f "$program" ]; then patchelf --set-rpath '$ORIGIN/../../lib' "$program"; fi; done
+for library in "$out"/lib/*; do patchelf --set-rpath '$ORIGIN' "$library"; done
+find "$out/bin" "$out/lib" -type f -exec strip --strip-unneeded {} +
+
+size=$(du -sm "$out" | cut -f 1)
+echo "bundle: $out, $size MiB; on the machine with a GPU: $out/tests/gpu/run.sh"
+[ "$size" -le "$LARGEST_MIB" ] || { echo "bundle: more than $LARGEST_MIB MiB" >&2; exit 1; }

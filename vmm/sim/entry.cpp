@@ -1,0 +1,137 @@
+// Entry: what every exported function does first; the start; the search for functions by name and version.
+#include "vmm/sim/entry.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+
+using namespace gmemfs::sim;
+
+namespace gmemfs::sim {
+namespace {
+
+CUresult apply_plan(const char *function) {
+    const CUresult fault = planned_fault(function);
+    if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
+    return fault;
+}
+
+} // namespace
+
+CUresult enter(const char *function) {
+    return process() == nullptr ? CUDA_ERROR_NOT_INITIALIZED : apply_plan(function);
+}
+
+CUresult lost() {
+    const Context *const context = current_context();
+    return context == nullptr ? CUDA_SUCCESS : static_cast<CUresult>(context->failed.load());
+}
+
+CUresult enter_unless_lost(const char *function) {
+    const CUresult refused = enter(function);
+    return refused != CUDA_SUCCESS ? refused : lost();
+}
+
+CUresult enter_with_context(const char *function) {
+    if (const CUresult refused = enter(function); refused != CUDA_SUCCESS) return refused;
+    if (current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+    if (current_context()->retain_count.load() == 0) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    return lost();
+}
+
+CUresult leave_wait(const char *function) { return apply_plan(function); }
+
+} // namespace gmemfs::sim
+
+extern "C" {
+
+// The form of CUDA 11.3, which <cuda.h> no longer declares under this name.
+__attribute__((visibility("default"))) CUresult get_proc_address_11030(
+    const char *name, void **function, int version, cuuint64_t flags) __asm__("cuGetProcAddress");
+
+} // extern "C"
+
+namespace {
+
+struct Function {
+    std::string_view name;
+    int since; // the version that brought this form
+    void *address;
+};
+const Function kFunctions[] = {
+#define REQUIRED(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
+#define OPTIONAL(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
+#define PEER(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
+#include "vmm/driver_entries.def"
+#include "vmm/sim/peer_entries.def"
+#undef REQUIRED
+#undef OPTIONAL
+#undef PEER
+    {"cuCtxCreate", 3020, reinterpret_cast<void *>(&::cuCtxCreate_v2)},
+    {"cuCtxCreate", 12050, reinterpret_cast<void *>(&::cuCtxCreate_v4)},
+    {"cuGetProcAddress", 11030, reinterpret_cast<void *>(&::get_proc_address_11030)},
+    {"cuGetProcAddress", 12000, reinterpret_cast<void *>(&::cuGetProcAddress_v2)},
+};
+
+// The newest form that is not newer than `version`.
+CUdriverProcAddressQueryResult search(std::string_view name, int version, void **function) {
+    auto answer = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    int newest = 0;
+    for (const Function &known : kFunctions) {
+        if (known.name != name || known.since > driver_version()) continue;
+        if (answer == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND) answer = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+        if (known.since > version || known.since < newest) continue;
+        newest = known.since;
+        *function = known.address;
+        answer = CU_GET_PROC_ADDRESS_SUCCESS;
+    }
+    return answer;
+}
+
+} // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) int gmemfs_sim_set_faults(const char *plan) {
+    std::string why = "no plan";
+    if (plan != nullptr && set_plan(plan, why)) return 0;
+    std::fprintf(stderr, "gmemfs simulator: %s\n", why.c_str());
+    return EINVAL;
+}
+
+__attribute__((visibility("default"))) unsigned long gmemfs_sim_call_count() { return call_count(); }
+
+CUresult cuInit(unsigned flags) {
+    if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult result = start_process(); result != CUDA_SUCCESS) return result;
+    return planned_fault("cuInit");
+}
+
+CUresult cuDriverGetVersion(int *version) {
+    GMEMFS_SIM_NOT_NULL(version);
+    *version = driver_version();
+    return CUDA_SUCCESS;
+}
+
+// An unknown name is a null pointer and success, as <cuda.h> says of it.
+CUresult cuGetProcAddress_v2(
+    const char *name, void **function, int version, cuuint64_t, CUdriverProcAddressQueryResult *status) {
+    GMEMFS_SIM_NOT_NULL(name);
+    GMEMFS_SIM_NOT_NULL(function);
+    *function = nullptr;
+    if (driver_version() < 12000) return CUDA_ERROR_NOT_FOUND; // which brought this form; dlsym can't hide it
+    if (version > driver_version()) return CUDA_ERROR_INVALID_VALUE;
+    const CUdriverProcAddressQueryResult answer = search(name, version, function);
+    if (status != nullptr) *status = answer;
+    return CUDA_SUCCESS;
+}
+
+CUresult get_proc_address_11030(const char *name, void **function, int version, cuuint64_t) {
+    GMEMFS_SIM_NOT_NULL(name);
+    GMEMFS_SIM_NOT_NULL(function);
+    *function = nullptr;
+    if (version > driver_version()) return CUDA_ERROR_INVALID_VALUE;
+    return search(name, version, function) == CU_GET_PROC_ADDRESS_SUCCESS ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
+} // extern "C"
