@@ -45,7 +45,7 @@ public:
     Module(const Module &) = delete;
     Module &operator=(const Module &) = delete;
     ~Module() {
-        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses sight of what Result's union holds
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses sight of Result's union
         if (module_ != nullptr) device_.driver().cuModuleUnload(module_);
     }
 

@@ -11,8 +11,8 @@
 // that is confined to bit 31 of its words, the worst) to 2^-64, and by both of about 2^-66.
 //
 // The sum is linear in each bit: a repair knows the checksum of the block that it would leave behind before it writes,
-// from the checksum as found and the bits that it would turn. Zeros have the checksum zero, as they have the parity zero.
-// It guards against accidents, not against people.
+// from the checksum as found and the bits that it would turn. Zeros have the checksum zero, as they have the parity
+// zero. It guards against accidents, not against people.
 #pragma once
 
 #include "ecc/kernels/gmul.cuh"
@@ -39,7 +39,9 @@ GPU_CONSTANT uint32_t checksum_key(unsigned half, unsigned row, unsigned plane) 
     return static_cast<uint32_t>(scramble((half * kRowsPerFactor + row) * 8 + plane) >> 32);
 }
 GPU_CONSTANT uint64_t checksum_multiplier(unsigned half) { return scramble(1000 + half) | 1; }
-GPU_CONSTANT uint64_t checksum_lane_factor(unsigned half, unsigned lane) { return scramble(2000 + half * 32 + lane) | 1; }
+GPU_CONSTANT uint64_t checksum_lane_factor(unsigned half, unsigned lane) {
+    return scramble(2000 + half * 32 + lane) | 1;
+}
 
 /// Adds row `kRow` of 4 to a lane's sums.
 template <unsigned kRow>

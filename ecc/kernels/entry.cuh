@@ -4,10 +4,8 @@
 #include "ecc/kernels/repair.cuh"
 
 /// 128 registers and no shared memory: 16 warps a multiprocessor.
-#ifndef ECC_ENCODE_THREADS
 #define ECC_ENCODE_THREADS 128
 #define ECC_ENCODE_BLOCKS 4
-#endif
 
 #define ECC_ENTRIES(encode_name, verify_name, repair_name, rows)                                                       \
     extern "C" __global__ void __launch_bounds__(ECC_ENCODE_THREADS, ECC_ENCODE_BLOCKS)                                \

@@ -1,9 +1,9 @@
 // Gmul: multiplication by the generator's coefficients on bit planes, as an XOR network that the compiler works out.
 //
-// A lane holds 32 symbols as 8 planes: word k holds bit k of each. To multiply all 32 by a constant c, each plane of the
-// product is the XOR of some of the planes: plane m counts for plane k of the product where c * 2^m has bit k. A step of
-// the division multiplies the same 8 planes by the 8 coefficients of g: 64 such sums, each of which is added to a plane
-// of the remainder.
+// A lane holds 32 symbols as 8 planes: word k holds bit k of each. To multiply all 32 by a constant c, each plane of
+// the product is the XOR of some of the planes: plane m counts for plane k of the product where c * 2^m has bit k. A
+// step of the division multiplies the same 8 planes by the 8 coefficients of g: 64 such sums, each of which is added to
+// a plane of the remainder.
 //
 // A three-input XOR is one instruction (LOP3). So a sum is free of extra work when it is one of a few shared terms, or
 // the XOR of two of them: remainder ^ term ^ term. Which terms make that so for all 64? make_network() picks them
@@ -11,8 +11,8 @@
 //
 //     8 (add the row) + 12 (terms) + 64 (sums) = 84 instructions for 32 bytes a lane
 //
-// against 94 with the XORs of all subsets of 4 planes. At 64 a cycle and multiprocessor, an H200 (132 of them, 1.98 GHz)
-// could do 6.4 TB/s: more than its memory delivers (4.5).
+// against 94 with the XORs of all subsets of 4 planes. At 64 a cycle and multiprocessor, an H200 (132 of them, 1.98
+// GHz) could do 6.4 TB/s: more than its memory delivers (4.5).
 #pragma once
 
 #include "ecc/code.hpp"
@@ -44,8 +44,7 @@ struct Network {
         for (unsigned first = 0; first < term_count; ++first) {
             if (planes[first] == wanted) return sum.term[0] = first, true;
             for (unsigned second = 0; second < first; ++second)
-                if ((planes[first] ^ planes[second]) == wanted)
-                    return sum.term[0] = first, sum.term[1] = second, true;
+                if ((planes[first] ^ planes[second]) == wanted) return sum.term[0] = first, sum.term[1] = second, true;
         }
         return false;
     }
@@ -112,7 +111,8 @@ template <typename Body, unsigned... kIndexes>
 GPU_INLINE void for_each_index(std::integer_sequence<unsigned, kIndexes...>, const Body &body) {
     (body(Index<kIndexes>{}), ...);
 }
-/// body(0), body(1), ..., each with an index that is a constant of the compiler: arrays indexed by it stay in registers.
+/// body(0), body(1), ..., each with an index that is a constant of the compiler: arrays indexed by it stay in
+/// registers.
 template <unsigned kCount, typename Body>
 GPU_INLINE void unrolled(const Body &body) {
     for_each_index(std::make_integer_sequence<unsigned, kCount>{}, body);
@@ -129,7 +129,8 @@ GPU_INLINE uint32_t sum_of(const uint32_t (&term)[kCount]) {
         return term[kFirst];
 }
 
-/// One step of the division by g: remainder = (remainder * x + row * x^8) mod g. remainder[0] is the coefficient of x^7.
+/// One step of the division by g: remainder = (remainder * x + row * x^8) mod g. remainder[0] is the coefficient of
+/// x^7.
 GPU_INLINE void divide_step(Planes (&remainder)[8], const Planes &row) {
     uint32_t term[kNetwork.term_count];
     unrolled<8>([&](auto k) { term[k] = row.word[k] ^ remainder[0].word[k]; });

@@ -1,8 +1,8 @@
 // Lane: what the kernels' text needs of CUDA, for both compilers that read it: nvcc, and the host's (tests, simulator).
 //
-// One warp of 32 lanes works on one block. What a lane does by itself is an ordinary function of its number. Where lanes
-// meet, they meet through a Warp: on a device each lane runs the body once, on the host one thread runs it for all 32
-// in turn. So nothing outside this file is written twice, and nothing else knows a warp-wide instruction.
+// One warp of 32 lanes works on one block. What a lane does by itself is an ordinary function of its number. Where
+// lanes meet, they meet through a Warp: on a device each lane runs the body once, on the host one thread runs it for
+// all 32 in turn. So nothing outside this file is written twice, and nothing else knows a warp-wide instruction.
 #pragma once
 
 #include <stdint.h>
@@ -76,10 +76,9 @@ public:
     GPU_INLINE Sum sum(const Body &body) const {
         Sum sum = body(threadIdx.x % 32);
         GPU_UNROLL
-        for (unsigned word = 0; word < sizeof(Sum) / sizeof(uint64_t); ++word)
-            GPU_UNROLL
-            for (unsigned distance = 16; distance > 0; distance /= 2)
-                sum.word[word] += __shfl_xor_sync(0xffffffff, sum.word[word], distance);
+        for (unsigned word = 0; word < sizeof(Sum) / sizeof(uint64_t); ++word) GPU_UNROLL
+        for (unsigned distance = 16; distance > 0; distance /= 2)
+            sum.word[word] += __shfl_xor_sync(0xffffffff, sum.word[word], distance);
         __syncwarp();
         return sum;
     }

@@ -5,8 +5,8 @@
 //     checksums    checksums[block]            16 bytes
 //
 // ecc/block.hpp says which bit is whose. A lane loads 32 bytes of each row and carries the remainder of the division by
-// g for its 32 codewords: 64 words. Four rows are in flight ahead of the division, which hides the memory's latency with
-// 16 warps on a multiprocessor. No tables, no shared memory.
+// g for its 32 codewords: 64 words. Four rows are in flight ahead of the division, which hides the memory's latency
+// with 16 warps on a multiprocessor. No tables, no shared memory.
 //
 // Reads and writes once: encode 128 KiB + 8 KiB + 16 bytes a block, verify reads as much. Bound by memory where the
 // multiprocessors do one division step (84 XORs, 16 multiply-adds) per KiB and warp in less time than it takes to load.
@@ -17,10 +17,7 @@
 
 namespace gmemfs::kernels {
 
-#ifndef AHEAD
-#define AHEAD 4
-#endif
-inline constexpr unsigned kRowsAhead = AHEAD; ///< rows in flight, a divisor of kRowsPerFactor
+inline constexpr unsigned kRowsAhead = 4; ///< rows in flight, a divisor of kRowsPerFactor
 
 /// One block on the device.
 template <unsigned kRows>
@@ -40,7 +37,8 @@ inline constexpr size_t kQuadsPerRow = kRowSize / sizeof(Quad);
 GPU_INLINE Planes load_planes(const Quad *column, unsigned row) {
     const Quad low = load_once(column + row * kQuadsPerRow);
     const Quad high = load_once(column + row * kQuadsPerRow + kQuadsPerRow / 2);
-    return {{low.word[0], low.word[1], low.word[2], low.word[3], high.word[0], high.word[1], high.word[2], high.word[3]}};
+    return {
+        {low.word[0], low.word[1], low.word[2], low.word[3], high.word[0], high.word[1], high.word[2], high.word[3]}};
 }
 GPU_INLINE void store_planes(Quad *column, unsigned row, const Planes &planes) {
     const uint32_t(&word)[8] = planes.word;
@@ -106,8 +104,8 @@ GPU_INLINE void parity_encode(
 
 /// kernel parity_verify: as parity_encode; marks the blocks that differ, and writes nothing else.
 template <unsigned kRows>
-GPU_INLINE void parity_verify(const Warp &warp, uint8_t *data, uint8_t *parity, Checksum *checksums,
-    uint64_t block_count, Findings *findings) {
+GPU_INLINE void parity_verify(
+    const Warp &warp, uint8_t *data, uint8_t *parity, Checksum *checksums, uint64_t block_count, Findings *findings) {
     if (warp.index() >= block_count) return;
     const BlockMemory<kRows> block(data, parity, checksums, warp.index());
     const auto sum = warp.sum<BlockSum>([&](unsigned lane) -> BlockSum {

@@ -10,130 +10,12 @@
 //
 // Step 4 is what a bounded-distance decoder can't know: of random patterns of more than 4 wrong symbols, 3 in 1,000 lie
 // within 4 symbols of another codeword. The checksum tells them apart (docs/decisions/010-checksum-beside-parity.md).
-//
-// Wrong blocks are rare, so this is written to be read: symbols are bytes here, one lane a codeword, without tables.
-// The algorithm is another one than the reference's (ecc/code.cpp), on purpose: tests compare the two.
 #pragma once
 
+#include "ecc/kernels/decode.cuh"
 #include "ecc/kernels/parity.cuh"
 
 namespace gmemfs::kernels {
-
-// ---- one codeword ----------------------------------------------------------------------------------------------------
-
-GPU_INLINE uint32_t field_times_a(uint32_t x) { return (x << 1) ^ ((x >> 7) * gf256::kPolynomial); }
-
-GPU_INLINE uint32_t field_multiply(uint32_t x, uint32_t y) {
-    uint32_t product = 0;
-    GPU_UNROLL
-    for (unsigned bit = 0; bit < 8; ++bit) product ^= (x << bit) & (0u - (y >> bit & 1));
-    // x^8 = x^4 + x^3 + x^2 + 1: what is at x^8 and above comes back below, twice.
-    for (unsigned round = 0; round < 2; ++round) {
-        const uint32_t high = product >> 8;
-        product = (product & 0xff) ^ high ^ high << 2 ^ high << 3 ^ high << 4;
-    }
-    return product;
-}
-
-/// x^254, the inverse; of 0 it is 0.
-GPU_INLINE uint32_t field_inverse(uint32_t x) {
-    uint32_t result = 1;
-    GPU_NO_UNROLL
-    for (unsigned round = 0; round < 7; ++round) { // the squares x^2, x^4, ..., x^128 multiplied together
-        x = field_multiply(x, x);
-        result = field_multiply(result, x);
-    }
-    return result;
-}
-
-/// What has to be added to which of up to four symbols of a codeword, a byte each.
-struct Mends {
-    uint32_t powers = 0; // the symbol is the coefficient of x^power
-    uint32_t values = 0; // 0 where there are fewer than four
-
-    GPU_INLINE unsigned power(unsigned index) const { return powers >> 8 * index & 0xff; }
-    GPU_INLINE unsigned value(unsigned index) const { return values >> 8 * index & 0xff; }
-};
-
-/// Finds the up to 4 wrong symbols of a codeword of `length` symbols. remainder[i] is the coefficient of x^(7-i) of the
-/// received word modulo g, and not all are zero. False: there is no codeword within 4 symbols.
-GPU_RARE bool find_mends(const uint8_t *remainder, unsigned length, Mends &mends) {
-    // Syndromes of the remainder are those of the word: g is zero at a^1 .. a^8.
-    uint32_t syndrome[8];
-    uint32_t root = 1;
-    GPU_NO_UNROLL
-    for (unsigned i = 0; i < 8; ++i) {
-        root = field_times_a(root);
-        uint32_t sum = 0;
-        for (unsigned row = 0; row < 8; ++row) sum = field_multiply(sum, root) ^ remainder[row];
-        syndrome[i] = sum;
-    }
-    // The reformulated inversionless Berlekamp-Massey algorithm (Sarwate and Shanbhag, "High-speed architectures for
-    // Reed-Solomon decoders", 2001, section III-B), t = 4. After 8 rounds delta[4..8] is the locator lambda, lowest power
-    // first, and delta[0..3] the evaluator, both times an unknown constant.
-    uint32_t delta[14] = {}, theta[13] = {};
-    for (unsigned i = 0; i < 8; ++i) delta[i] = theta[i] = syndrome[i];
-    delta[12] = theta[12] = 1;
-    uint32_t gamma = 1;
-    int lead = 0;
-    GPU_NO_UNROLL
-    for (unsigned round = 0; round < 8; ++round) {
-        const uint32_t discrepancy = delta[0];
-        const bool longer = discrepancy != 0 && lead >= 0;
-        for (unsigned i = 0; i < 13; ++i) {
-            const uint32_t next = delta[i + 1];
-            delta[i] = field_multiply(gamma, next) ^ field_multiply(discrepancy, theta[i]);
-            if (longer) theta[i] = next;
-        }
-        if (longer) gamma = discrepancy;
-        lead = longer ? -lead - 1 : lead + 1;
-    }
-    const uint32_t *const lambda = delta + 4;
-
-    // Chien's search for the powers where lambda(a^-power) = 0, with lambda reversed so that each step multiplies by
-    // small powers of a: reversed(x) = x^4 lambda(1/x).
-    uint32_t term[5] = {lambda[4], lambda[3], lambda[2], lambda[1], lambda[0]};
-    unsigned found = 0;
-    uint32_t location = 1; // a^power
-    mends = {};
-    GPU_NO_UNROLL
-    for (unsigned power = 0; power < length; ++power) {
-        if ((term[0] ^ term[1] ^ term[2] ^ term[3] ^ term[4]) == 0) {
-            if (found == 4) return false; // lambda is zero everywhere
-            // Forney's formula, omega(1/X) / lambda'(1/X), with this evaluator in the place of omega. syndromes * lambda
-            // is omega + x^8 evaluator, and at a root of lambda that is 0: so omega(1/X) = X^-8 evaluator(1/X).
-            const uint32_t inverse = field_inverse(location);
-            uint32_t evaluator = 0;
-            for (unsigned i = 4; i-- > 0;) evaluator = field_multiply(evaluator, inverse) ^ delta[i];
-            const uint32_t square = field_multiply(inverse, inverse);
-            const uint32_t derivative = lambda[1] ^ field_multiply(square, lambda[3]);
-            uint32_t scale = field_multiply(square, square);
-            scale = field_multiply(scale, scale);
-            mends.powers |= power << 8 * found;
-            mends.values |= field_multiply(field_multiply(scale, evaluator), field_inverse(derivative)) << 8 * found;
-            ++found;
-        }
-        location = field_times_a(location);
-        for (unsigned i = 1; i < 5; ++i)
-            for (unsigned times = 0; times < i; ++times) term[i] = field_times_a(term[i]);
-    }
-    // Proof: errors of these values at these places have these syndromes. So nothing above can go wrong unnoticed.
-    GPU_NO_UNROLL
-    for (unsigned index = 0; index < 4; ++index) {
-        uint32_t place = 1;
-        for (unsigned power = 0; power < mends.power(index); ++power) place = field_times_a(place);
-        uint32_t value = mends.value(index);
-        for (unsigned i = 0; i < 8; ++i) {
-            value = field_multiply(value, place);
-            syndrome[i] ^= value;
-        }
-    }
-    uint32_t left = 0;
-    for (unsigned i = 0; i < 8; ++i) left |= syndrome[i];
-    return left == 0;
-}
-
-// ---- one block -------------------------------------------------------------------------------------------------------
 
 /// Where the lanes of one warp meet: shared memory on a device.
 struct RepairScratch {
@@ -143,11 +25,11 @@ struct RepairScratch {
     uint32_t wrong[32];       // wrong[lane], bit j: codeword 32 * lane + j
     uint8_t remainder[32][8]; // remainder[codeword][row], of the lane whose codewords are being decoded
 
-    GPU_INLINE void keep(unsigned lane, unsigned codeword, const Mends &mends) {
+    GPU_INLINE void keep(unsigned lane, size_t codeword, const Mends &mends) {
         difference[lane][2 * codeword] = mends.powers;
         difference[lane][2 * codeword + 1] = mends.values;
     }
-    GPU_INLINE Mends kept(unsigned lane, unsigned codeword) const {
+    GPU_INLINE Mends kept(unsigned lane, size_t codeword) const {
         return {difference[lane][2 * codeword], difference[lane][2 * codeword + 1]};
     }
 };
@@ -160,8 +42,8 @@ struct RepairSum {
 GPU_INLINE void tell(Findings *findings, uint64_t block, unsigned codeword, unsigned symbol, FaultKind kind) {
     const uint64_t place = atomic_add(&findings->faults_seen, 1);
     if (place < kFaultsMax)
-        findings->faults[place] = {static_cast<uint32_t>(block), static_cast<uint16_t>(codeword),
-            static_cast<uint8_t>(symbol), kind};
+        findings->faults[place] = {
+            static_cast<uint32_t>(block), static_cast<uint16_t>(codeword), static_cast<uint8_t>(symbol), kind};
 }
 
 /// Word of plane `plane` in row `row`, as block.hpp places it.
@@ -173,8 +55,8 @@ GPU_INLINE uint32_t *word_at(Quad *rows, unsigned row, unsigned plane, unsigned 
 template <unsigned kRows>
 class BlockRepair {
 public:
-    GPU_INLINE BlockRepair(const Warp &warp, const BlockMemory<kRows> &block, uint64_t number, RepairScratch &scratch,
-        Findings *findings)
+    GPU_INLINE BlockRepair(
+        const Warp &warp, const BlockMemory<kRows> &block, uint64_t number, RepairScratch &scratch, Findings *findings)
         : warp_(warp), block_(block), number_(number), scratch_(scratch), findings_(findings) {}
 
     GPU_INLINE void run() {
@@ -321,8 +203,8 @@ private:
     Findings *const findings_;
 };
 
-/// kernel parity_repair: the blocks that findings->wrong_blocks marks; each warp looks at every count()-th. Afterwards the
-/// marks that are left are those of damaged blocks.
+/// kernel parity_repair: the blocks that findings->wrong_blocks marks; each warp looks at every count()-th. Afterwards
+/// the marks that are left are those of damaged blocks.
 template <unsigned kRows>
 GPU_INLINE void parity_repair(const Warp &warp, uint8_t *data, uint8_t *parity, Checksum *checksums,
     uint64_t block_count, Findings *findings, RepairScratch &scratch) {

@@ -12,7 +12,7 @@ namespace gmemfs {
 namespace {
 
 TEST(Block, EveryBitOfARowBelongsToOneSymbol) {
-    std::vector<bool> seen(kRowSize * 8);
+    std::vector<bool> seen(std::size_t(kRowSize) * 8);
     for (unsigned codeword = 0; codeword < kCodewordsPerBlock; ++codeword)
         for (unsigned plane = 0; plane < kPlanes; ++plane) {
             const BitPlace place = bit_place(codeword, plane);
