@@ -63,11 +63,13 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
-SUPPORT := $(call objects,tests/support/*.cpp)
+SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
+         $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
+         $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
@@ -94,7 +96,7 @@ $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 ifneq ($(NVCC),)
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
-	$(NVCC) -ccbin $(CXX) -std=c++17 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+	$(NVCC) -ccbin $(CXX) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
 else
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
@@ -129,9 +131,13 @@ $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
+$(BUILD)/parity-tests: $(BUILD)/obj/tests/gpu/parity_test.o $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
+$(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libsupport.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lbenchmark -ldl
 

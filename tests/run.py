@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]        SUITE: tidy unit conformance mount python; all of them where none is named
+#   tests/run.py [SUITE...]        SUITE: tidy unit conformance parity mount python; all of them where none is named
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -98,6 +98,10 @@ def suite_conformance():
     return google_test("conformance", "conformance-tests", f"--driver={BUILD / 'sim/libcuda.so.1'}")
 
 
+def suite_parity():
+    return google_test("parity", "parity-tests")
+
+
 def suite_mount():
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results.json"
@@ -122,8 +126,8 @@ def suite_python():
     return run_for_junit("python", [str(python), "-m", "pytest", "-q", "tests/python"], "--junitxml=", env)
 
 
-SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "mount": suite_mount,
-          "python": suite_python}
+SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "parity": suite_parity,
+          "mount": suite_mount, "python": suite_python}
 
 
 def main():
