@@ -51,6 +51,14 @@ BUGS = [
      "if (node.lookups != 0 || node.inode->links() != 0) return;", "return;"),
     ("a handle is given to who may only read", "fuse/core/inode.cpp",
      "constexpr mode_t kBoth = 06;", "constexpr mode_t kBoth = 04;"),
+    ("a repair is written whatever its checksum", "ecc/kernels/repair.cuh",
+     "total.word[3] != 0 || !equal(mended, *block_.checksum)", "total.word[3] != 0"),
+    ("a codeword's mends aren't proved", "ecc/kernels/decode.cuh",
+     "return explains(mends, syndrome);", "return found > 0;"),
+    ("a verification doesn't look at the checksum", "ecc/kernels/parity.cuh",
+     "sum.wrong_codewords() == 0 && equal(sum.checksum(), *block.checksum)", "sum.wrong_codewords() == 0"),
+    ("the checksum forgets in which group of rows a word lies", "ecc/kernels/checksum.cuh",
+     "if constexpr (kRow == 0) sum.half[half] *= multiplier;", ""),
 ]
 
 

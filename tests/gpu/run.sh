@@ -10,6 +10,7 @@
 #     peers         Python peers: cuda.bindings alone, and a CuPy array
 #     copy          8 GiB of random data in and out by cp, checksums
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
+#     parity        the parity kernels against the reference on a million random codewords, and their rates
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -34,7 +35,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel parity bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -306,6 +307,18 @@ phase_parallel() {
     say "     $(rate "$COPY" "$(since "$start")")"
     check "checksums are equal" at_once part_equal
     rm -f "$WORK/source" "$MOUNT"/part*
+}
+
+phase_parity() {
+    unmount_it
+    local codewords=1000000 size=8G
+    [ -z "$SIMULATE" ] || { codewords=50000 size=64M; export GMEMFS_SIM_DEVICES=512M; }
+    check "parity kernels against the reference" \
+        "$(program parity-tests)" --gtest_brief=1 --driver "$DRIVER" --codewords $codewords
+    "$(program parity)" --driver "$DRIVER" --size $size > "$OUT/parity.txt" 2>> "$LOG"
+    check "rates of the parity kernels" grep -q '"cases"' "$OUT/parity.txt"
+    grep -v '^{' "$OUT/parity.txt" | tee -a "$LOG" "$OUT/summary.txt"
+    unset GMEMFS_SIM_DEVICES
 }
 
 phase_bench() {
