@@ -154,7 +154,7 @@ phase_doctor() {
 
 phase_conformance() {
     check "conformance suite on $DRIVER" "$(program conformance-tests)" --driver "$DRIVER"
-    sed -n '/^--- conformance/,$p' "$LOG" | grep '^\[  PASSED\|^\[  SKIPPED\|^\[  FAILED\|measured' | sort -u |
+    sed -n '/^--- conformance/,$p' "$LOG" | grep -E '^\[  (PASSED|SKIPPED) ] [0-9]+ test|^\[  FAILED|measured' | sort -u |
         tee -a "$OUT/summary.txt"
 }
 
