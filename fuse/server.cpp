@@ -210,7 +210,8 @@ void Server::forgotten() {
 bool Server::wait_for_orphans() {
     if (!volume_->names().has_dying_orphans()) return false;
     std::unique_lock<std::mutex> lock(forgotten_mutex_);
-    forgotten_.wait_for(lock, kOrphanPatience, [this] { return !volume_->names().has_dying_orphans(); });
+    if (!forgotten_.wait_for(lock, kOrphanPatience, [this] { return !volume_->names().has_dying_orphans(); }))
+        volume_->names().give_up_on_orphans();
     return true;
 }
 

@@ -100,6 +100,8 @@ public:
 
     /// How many opens are under way; settle() waits for the last.
     std::atomic<int> opens = 0;
+    /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
+    std::atomic<bool> lingers = false;
 
 private:
     void drop_privileges() REQUIRES(mutex_);

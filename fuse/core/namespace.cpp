@@ -210,8 +210,18 @@ bool Namespace::has_dying_orphans() const {
     const HoldShared hold(tree_);
     if (dying_.load() > 0) return true;
     return std::any_of(orphans_.begin(), orphans_.end(), [this](InodeId id) REQUIRES_SHARED(tree_) {
-        return nodes_.find(id)->second.inode->opens.load(std::memory_order_relaxed) == 0;
+        const Inode &inode = *nodes_.find(id)->second.inode;
+        return inode.is_file() && inode.file()->allocated() > 0 && inode.opens.load(std::memory_order_relaxed) == 0 &&
+               !inode.lingers.load(std::memory_order_relaxed);
     });
+}
+
+void Namespace::give_up_on_orphans() {
+    const HoldShared hold(tree_);
+    for (const InodeId id : orphans_) {
+        Inode &inode = *nodes_.find(id)->second.inode;
+        if (inode.opens.load(std::memory_order_relaxed) == 0) inode.lingers.store(true, std::memory_order_relaxed);
+    }
 }
 
 Result<Namespace::Directory *> Namespace::directory(InodeId id) const {
