@@ -182,7 +182,8 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
     install_wake_signal();
     Crew crew;
     std::vector<std::unique_ptr<Worker>> workers;
-    for (unsigned index = 0; index < options.threads; ++index) workers.push_back(TRY(Worker::create(devices, session, crew)));
+    for (unsigned index = 0; index < options.threads; ++index)
+        workers.push_back(TRY(Worker::create(devices, session, crew)));
     for (const auto &worker : workers) worker->start([] {});
     while (!fuse_session_exited(session)) ::usleep(10000); // until the signal's handler has told the session
     for (const auto &worker : workers) worker->stop();
@@ -212,8 +213,8 @@ int serve(const char *program, const char *mount_point, Options &options) {
 }
 
 int usage_error() {
-    std::fputs("usage: null_server [--sink memory|drop|pinned|device] [--driver LIBRARY] [--size BYTES] [--threads N] "
-               "[--no-parallel] MOUNTPOINT\n",
+    std::fputs("usage: null_server [--sink memory|drop|pinned|device] [--driver LIBRARY] [--size BYTES]\n"
+               "                   [--threads N] [--no-parallel] MOUNTPOINT\n",
         stderr);
     return 2;
 }

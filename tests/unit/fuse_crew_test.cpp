@@ -1,3 +1,4 @@
+// Crew: few serve one client, all serve many, and nobody sleeps while a request waits.
 #include "fuse/crew.hpp"
 
 #include <gtest/gtest.h>
