@@ -153,7 +153,7 @@ Result<void> Server::mount() {
     const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
     const unsigned usual = std::clamp(cores, kWorkersLeast, kWorkersUsual);
     const unsigned count = options_.workers != 0 ? options_.workers : usual;
-    for (unsigned index = 0; index < count; ++index) workers_.push_back(TRY(Worker::create(devices_, session_)));
+    for (unsigned index = 0; index < count; ++index) workers_.push_back(TRY(Worker::create(devices_, session_, crew_)));
     errno = 0;
     if (fuse_session_mount(session_, options_.mount_point.c_str()) != 0)
         return Error{

@@ -79,6 +79,7 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     fuse_session *session_ = nullptr;
+    Crew crew_;
     std::vector<std::unique_ptr<Worker>> workers_;
     GMainLoop *loop_ = nullptr;
     std::function<void()> ready_;
