@@ -12,11 +12,11 @@ MIB = 1 << 20
 
 
 class Place:
-    """A mounted folder, as a context: `path` is its root, `kind` is "gmemfs" or "tmpfs", `work` lies beside it on disk."""
+    """A mounted folder, as a context: `path` is its root, `kind` gmemfs or tmpfs, `work` lies beside it on disk."""
 
     def __init__(self, kind, work, size, options=()):
         self.kind, self.work, self.size, self.options = kind, work, size, options
-        self.path = work / kind
+        self.path = work / "mnt"  # of the same length on both: the path of a socket has a limit
         self.log = work / "server.log"
         self.server = None
 

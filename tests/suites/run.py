@@ -53,7 +53,8 @@ def known_failures():
 
 
 def reason_for(suite, test, known):
-    return next((reason for name, pattern, reason in known if name == suite and fnmatch.fnmatchcase(test, pattern)), "")
+    fitting = (reason for name, pattern, reason in known if name == suite and fnmatch.fnmatchcase(test, pattern))
+    return next(fitting, "")
 
 
 def run_suite(name, arguments, work):
@@ -73,11 +74,14 @@ def run_suite(name, arguments, work):
 
 
 def compare(name, found, known):
-    """(test, why, known reason) of all that fails on gmemfs alone."""
+    """(test, why, known reason) of all that fails on gmemfs alone, or that only tmpfs passes."""
     standard = found["tmpfs"].outcomes
     for test, (outcome, why) in found["gmemfs"].outcomes.items():
-        if outcome == "failed" and standard.get(test, ("", ""))[0] != "failed":
+        on_tmpfs = standard.get(test, ("", ""))[0]
+        if outcome == "failed" and on_tmpfs != "failed":
             yield test, why, reason_for(name, test, known)
+        if outcome == "skipped" and on_tmpfs == "passed":
+            yield test, f"skipped: {why}", reason_for(name, test, known)
     for test, (outcome, _) in standard.items():
         if outcome == "passed" and test not in found["gmemfs"].outcomes:
             yield test, "it ran on tmpfs only", reason_for(name, test, known)
@@ -96,7 +100,8 @@ def report(name, found, known):
                if suite == name and not any(fnmatch.fnmatchcase(test, pattern) for test, _, _ in alone)]
     for pattern in passing:
         print(f"    passes now, take it out of known.tsv: {pattern}")
-    return {"counts": rows, "gmemfs_alone": [{"test": test, "why": why, "known": reason} for test, why, reason in alone]}
+    differing = [{"test": test, "why": why, "known": reason} for test, why, reason in alone]
+    return {"counts": rows, "gmemfs_alone": differing}
 
 
 def arguments_of():

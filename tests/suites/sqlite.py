@@ -1,4 +1,4 @@
-"""sqlite3: several processes in one database, in each journal mode, by its locks; killed writers; its own self-checks."""
+"""sqlite3: several processes in one database, in each journal mode, by its locks; killed writers; self-checks."""
 import pathlib
 import sys
 

@@ -138,4 +138,5 @@ def vacuum(path, mode):
 
 
 if __name__ == "__main__":
-    {"counters": counters, "readers": readers, "killed": killed, "vacuum": vacuum}[sys.argv[1]](sys.argv[3], sys.argv[2])
+    SCENARIO, MODE, DATABASE = sys.argv[1:]
+    {"counters": counters, "readers": readers, "killed": killed, "vacuum": vacuum}[SCENARIO](DATABASE, MODE)
