@@ -17,8 +17,8 @@ Result<void> check_name(std::string_view name) {
 
 } // namespace
 
-Namespace::Namespace(const Credentials &owner, mode_t root_mode, timespec now)
-    : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)) {
+Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now)
+    : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)), inodes_max_(inodes_max) {
     const HoldExclusive hold(tree_); // nobody else is here yet; it satisfies the thread-safety analysis
     root_->add_links(2, now);
     add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, {}, {}});
@@ -68,6 +68,8 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     Inode &above = *nodes_.find(parent)->second.inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "make name"};
+    if (inodes_max_ != 0 && nodes_.size() >= inodes_max_)
+        return Error{ENOSPC, 0, "make name", std::to_string(inodes_max_) + " files are the limit: --max-files"};
     const Attributes inherited = above.attributes();
     const bool is_directory = S_ISDIR(mode);
     Credentials actual = {owner.uid, owner.gid};

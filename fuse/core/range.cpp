@@ -19,7 +19,8 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     const HoldExclusive hold(layout_);
     const std::uint64_t end = offset + length;
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
-    if (end > extents_.size() || new_size > size()) TRY(grow(copiers, std::max(end, new_size), new_size));
+    if (end > extents_.size() || new_size > size() || extents_.is_slot())
+        TRY(grow(copiers, std::max(end, new_size), new_size));
     kept_ = std::max(kept_, end);
     return {};
 }
@@ -69,6 +70,8 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     // An empty file that nobody has placed goes where the data is.
     if (device_ == nullptr) device_ = source.device_;
     if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
+    // Who writes the source right now holds its layout shared, as this does. (For the file itself there is nobody.)
+    const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
     const std::uint64_t end = target_offset + count;
     TRY(reserve_for_write(copiers, end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));

@@ -16,7 +16,7 @@ using Bytes = std::vector<std::byte>;
 
 class FileTest : public test::OnSimulation {
 protected:
-    FileTest() : storage_(keeper_, simulation().devices(), 0), file_(std::make_unique<File>(storage_, nullptr)) {
+    FileTest() : storage_(keeper_, simulation().devices(), {}), file_(std::make_unique<File>(storage_, nullptr, 0)) {
         must(file_->place(&simulation().device()));
     }
 
@@ -205,8 +205,8 @@ TEST_F(FileTest, AFullDeviceStillTakesWhatFits) {
 }
 
 TEST_F(FileTest, CapacityIsALimitToTheByte) {
-    Storage small(keeper_, simulation().devices(), 8 * MiB);
-    File file(small, &simulation().device());
+    Storage small(keeper_, simulation().devices(), {8 * MiB});
+    File file(small, &simulation().device(), 0);
     EXPECT_EQ(code_of(file.resize(copiers(), 8 * MiB + 1)), ENOSPC);
     EXPECT_EQ(small.space().used, 0U);
     must(file.resize(copiers(), 8 * MiB));
@@ -265,7 +265,7 @@ TEST_F(FileTest, PunchingPastTheEndGivesGranulesBack) {
 TEST_F(FileTest, CopyOnTheDeviceCrossesExtents) {
     const Bytes first = write(0, 2 * MiB, 1);
     const Bytes second = write(2 * MiB, 3 * MiB, 2);
-    File target(storage_, nullptr);
+    File target(storage_, nullptr, 0);
     EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB + 1, 5, TiB)), 4 * MiB - 1);
     EXPECT_EQ(target.size(), 4 * MiB + 4);
     const auto to = simulation().buffer().bytes().first(4 * MiB + 4);
@@ -286,7 +286,7 @@ TEST_F(FileTest, CopyWithinAFileRefusesOverlap) {
 
 TEST_F(FileTest, CopyBetweenDevicesIsLeftToTheCaller) {
     write(0, 100, 1);
-    File target(storage_, simulation().devices()[1].get());
+    File target(storage_, simulation().devices()[1].get(), 0);
     EXPECT_EQ(code_of(target.copy_from(copiers(), *file_, 0, 0, 100)), EXDEV);
 }
 
@@ -308,7 +308,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
         for (const char *how : {"", "+"}) {
             unsigned long failures = 0;
             for (unsigned long call = 1;; ++call) {
-                File file(storage_, &simulation().device());
+                File file(storage_, &simulation().device(), 0);
                 for (std::uint64_t at = 0; at < 5 * MiB; at += MiB)
                     must(file.write(copiers(), at, pattern(MiB, static_cast<unsigned>(at / MiB))));
                 simulation().plan_faults("*#" + std::to_string(call) + how + "=OUT_OF_MEMORY");
