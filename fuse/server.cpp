@@ -164,6 +164,8 @@ Result<void> Server::mount() {
         return Error{
             errno != 0 ? errno : EIO, 0, "mount", options_.mount_point + ": the kernel or fusermount3 refused"};
     is_mounted_ = true;
+    const int status = fuse_session_custom_io(session_, &Dialect::io(), fuse_session_fd(session_));
+    if (status != 0) return Error{-status, 0, "mount", options_.mount_point + ": libfuse refuses our way to write"};
     return {};
 }
 

@@ -38,6 +38,9 @@ public:
     using Prepare = std::function<void(Inode &made, const Inode &directory)>;
     Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
         const Prepare &prepare) EXCLUDES(tree_);
+    /// The same without a name, until link() gives it one; gone at the last forget where nothing does.
+    Result<InodeRef> create_unnamed(
+        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
     /// name).
     Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
@@ -91,6 +94,8 @@ private:
 
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name
+    Result<Node *> make_inode(
+        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) REQUIRES(tree_);
     Node &add_node(const InodeRef &inode) REQUIRES(tree_);
     void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);

@@ -12,6 +12,13 @@ Result<InodeRef> Volume::make_node(
     });
 }
 
+Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode_t mode) {
+    return names_.create_unnamed(
+        parent, S_IFREG | mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
+            made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
+        });
+}
+
 Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
     return names_.create(parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now,
         [](Inode &made, const Inode &directory) { made.place(directory.placement()); });

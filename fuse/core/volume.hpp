@@ -36,6 +36,8 @@ public:
 
     /// A new regular file, fifo, socket or device node; counts as one lookup.
     Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
+    /// A new regular file without a name, which link() can give one (O_TMPFILE); counts as one lookup.
+    Result<InodeRef> make_unnamed(const Caller &caller, InodeId parent, mode_t mode);
     Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
     Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
 
