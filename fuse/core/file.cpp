@@ -40,7 +40,7 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
             if (end <= extents_.size()) return write_reserved(copiers, offset, from);
         }
         const HoldExclusive hold(layout_);
-        TRY(reserve_for_write(copiers, end));
+        TRY(reserve_for_write(copiers, end, end));
     }
 }
 
@@ -70,14 +70,9 @@ Result<void> File::transfer(Copiers &copiers, std::uint64_t offset, std::span<co
 }
 
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
-    TRY(settle(copiers));
-    if (is_shared()) {
-        const HoldExclusive hold(layout_);
-        TRY(leave_slot(copiers));
-    }
-    const HoldShared hold(layout_);
+    const HoldExclusive hold(layout_);
     if (extents_.empty()) return Error{ENODATA, 0, "export fabric handle", "the file has no device memory yet"};
-    if (extents_.is_slot()) return Error{EAGAIN, 0, "export fabric handle", "the file was truncated meanwhile"};
+    TRY(prepare_for_export(copiers));
     std::vector<FabricHandle> handles;
     for (const Piece &piece : extents_.pieces()) handles.push_back(TRY(piece.extent->export_fabric()));
     return handles;

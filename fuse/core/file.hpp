@@ -3,8 +3,9 @@
 //     0             size            size of the extents (user.allocation_size)
 //     |  data       |  tail         |
 //
-// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped or a write
-// failed in it: growth then clears what it exposes.
+// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped, or it is
+// `dirty`: reserved by growth and never cleared, or a write failed in it. Then what is exposed is cleared first, and
+// all of it before a peer gets a handle.
 //
 // A file that grows by writing shares an extent with other small files at first (see Slab), then gets extents of
 // doubling size, and is `loose` until settle() gives the tail back and makes one extent of it again, at the last close
@@ -88,10 +89,12 @@ private:
     void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
     Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
-    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
+    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
+    Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
     Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
         REQUIRES_SHARED(layout_);
-    Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside) REQUIRES(layout_);
+    Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
+        REQUIRES(layout_);
     Result<void> move_to_slot(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
     Result<void> leave_slot(Copiers &copiers) REQUIRES(layout_);
     Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
@@ -111,7 +114,7 @@ private:
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
-    // A write past the end failed, or is under way: the tail may hold anything. Changed by who has claimed the tail.
+    // The tail may hold anything. Changed by who has claimed the tail.
     std::atomic<bool> tail_dirty_ = false;
     // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and
     // grows also under the claimed tail.

@@ -9,6 +9,8 @@
 namespace gmemfs {
 namespace {
 
+constexpr std::uint64_t kClearNothing = UINT64_MAX;
+
 bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 } // namespace
@@ -37,7 +39,7 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
         }
         if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
         TRY(expose(copiers, size(), new_size));
-        Piece extent = TRY(make_extent(copiers, end - extents_.size(), extents_.size()));
+        Piece extent = TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0));
         publish(extents_.with(std::move(extent)), new_size);
         return {};
     }
@@ -105,9 +107,12 @@ Result<void> File::settle_locked(Copiers &copiers) {
     return {};
 }
 
-Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end) {
+// Memory up to `end`, and where there is room some more: as much again as there is, or what is expected to come. It
+// isn't cleared: what is written next need not be zeros before.
+Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) {
     if (end <= extents_.size()) return {};
-    if (end <= kSlotMax && (extents_.empty() || extents_.is_slot())) return move_to_slot(copiers, end);
+    if (expected_end <= kSlotMax && (extents_.empty() || extents_.is_slot()))
+        return move_to_slot(copiers, expected_end);
     if (extents_.is_slot()) {
         publish(TRY(merged(copiers, size(), end)), size());
         tail_dirty_ = false;
@@ -116,23 +121,25 @@ Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end) {
     }
     if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
     const std::uint64_t needed = end - extents_.size();
-    const std::uint64_t wanted = std::max(needed, std::min(extents_.size(), kGrowthMax));
-    Result<Piece> extent = make_extent(copiers, wanted, extents_.size());
+    const std::uint64_t wanted =
+        std::max({needed, expected_end - extents_.size(), std::min(extents_.size(), kGrowthMax)});
+    Result<Piece> extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
     if (!extent && is_no_space(extent.error()) && wanted > needed)
-        extent = make_extent(copiers, needed, extents_.size());
+        extent = make_extent(copiers, needed, extents_.size(), kClearNothing);
     if (!extent) return Error(extent.error());
+    tail_dirty_ = true;
     publish(extents_.with(*std::move(extent)), size());
     loose_.store(true, std::memory_order_release);
     return {};
 }
 
 // An extent for the file, beside so many bytes that it keeps; charged before it is made.
-Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside) {
+Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from) {
     Device &device = chosen_device();
     // What no device has is refused by the storage; here it is only kept from overflowing.
     constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
     TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
-    Result<std::shared_ptr<Extent>> extent = storage_.create(copiers, device, size);
+    Result<std::shared_ptr<Extent>> extent = storage_.create(copiers, device, size, clear_from);
     if (extent) return Piece(*std::move(extent));
     charge_.lower_to(extents_.size());
     return Error(extent.error());
@@ -152,6 +159,16 @@ Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
     return {};
 }
 
+// What a peer gets has an extent of its own and shows nobody else's data, also past the end.
+Result<void> File::prepare_for_export(Copiers &copiers) {
+    TRY(settle_locked(copiers));
+    TRY(leave_slot(copiers));
+    if (!tail_dirty_ || extents_.any_exported()) return {};
+    TRY(clear(copiers, size(), extents_.size()));
+    tail_dirty_ = false;
+    return {};
+}
+
 Result<void> File::leave_slot(Copiers &copiers) {
     if (!extents_.is_slot()) return {};
     publish(TRY(merged(copiers, size(), size())), size());
@@ -161,7 +178,7 @@ Result<void> File::leave_slot(Copiers &copiers) {
 
 // One new extent of `allocate` bytes that begins with the file's first `keep` bytes.
 Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) {
-    Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0));
+    Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0, keep));
     const Result<void> copied = copy_to(copiers, extent, keep);
     if (copied) return ExtentList({std::move(extent)});
     charge_.lower_to(extents_.size());

@@ -30,9 +30,10 @@ Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &dev
             [this, &device = *device](Copiers &copiers, std::uint64_t size) { return create(copiers, device, size); }));
 }
 
-Result<std::shared_ptr<Extent>> Storage::create(Copiers &copiers, Device &device, std::uint64_t size) {
-    Result<std::shared_ptr<Extent>> extent = make(copiers, device, size);
-    if (!extent && extent.error().code == ENOSPC && trim()) extent = make(copiers, device, size);
+Result<std::shared_ptr<Extent>> Storage::create(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    Result<std::shared_ptr<Extent>> extent = make(copiers, device, size, clear_from);
+    if (!extent && extent.error().code == ENOSPC && trim()) extent = make(copiers, device, size, clear_from);
     return extent;
 }
 
@@ -48,7 +49,8 @@ bool Storage::trim() {
     return any;
 }
 
-Result<std::shared_ptr<Extent>> Storage::make(Copiers &copiers, Device &device, std::uint64_t size) {
+Result<std::shared_ptr<Extent>> Storage::make(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
     // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
     if (size > budget_.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
     const std::uint64_t whole = round_up(size, device.info().granularity);
@@ -61,9 +63,11 @@ Result<std::shared_ptr<Extent>> Storage::make(Copiers &copiers, Device &device, 
         }
     } reservation{&budget_, whole};
     std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
-    Copier &copier = copiers.of(device);
-    TRY(copier.queue_zero({extent.get(), 0, whole}));
-    TRY(copier.wait());
+    if (clear_from < whole) {
+        Copier &copier = copiers.of(device);
+        TRY(copier.queue_zero({extent.get(), clear_from, whole - clear_from}));
+        TRY(copier.wait());
+    }
     reservation.budget = nullptr;
     Extent *const raw = extent.get();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.

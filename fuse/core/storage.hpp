@@ -23,9 +23,11 @@ public:
     /// `devices` is not empty.
     Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
 
-    /// A new extent on `device`, cleared. Its bytes count against the budget until the last holder lets go of it.
-    /// ENOSPC: the budget or the device is full.
-    Result<std::shared_ptr<Extent>> create(Copiers &copiers, Device &device, std::uint64_t size);
+    /// A new extent on `device`, cleared from byte `clear_from` on: what lies before may be another user's data, and
+    /// the caller overwrites it, or hides it until it is cleared. Its bytes count against the budget until the last
+    /// holder lets go of it. ENOSPC: the budget or the device is full.
+    Result<std::shared_ptr<Extent>> create(
+        Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from = 0);
     /// Room for a small file, in an extent that others share, cleared: see Slab. `size` is kSlotMax at the most.
     Result<Piece> create_slot(Copiers &copiers, Device &device, std::uint64_t size);
 
@@ -53,7 +55,8 @@ private:
     Quotas quotas_;
     std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_: gone before it
 
-    Result<std::shared_ptr<Extent>> make(Copiers &copiers, Device &device, std::uint64_t size);
+    Result<std::shared_ptr<Extent>> make(
+        Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
     bool trim();
 };
 

@@ -123,6 +123,20 @@ TEST_F(FileTest, GrowthByWritingIsAmortised) {
     EXPECT_LE(file_->extent_infos().size(), 7U); // 2, 2, 4, 8, 16, 32, 64 MiB
 }
 
+TEST_F(FileTest, APeerNeverSeesWhatWasReservedAndNotCleared) {
+    write(0, 3 * MiB, 1); // one extent of 4 MiB, which settling leaves as it is
+    const FabricHandle handle = must(file_->fabric_handles(copiers())).front();
+    const Allocation allocation = must(Allocation::import_fabric(simulation().driver(), handle));
+    const Mapping mapping =
+        must(Mapping::create(simulation().driver(), simulation().device().info(), allocation, file_->mappable()));
+    const auto to = simulation().buffer().bytes().first(file_->mappable());
+    Stream stream = must(Stream::create(simulation().device()));
+    must(simulation().device().check(
+        simulation().driver().cuMemcpyDtoHAsync(to.data(), mapping.address(), to.size(), stream.get()), "look"));
+    must(simulation().device().check(simulation().driver().cuStreamSynchronize(stream.get()), "look"));
+    EXPECT_EQ(Bytes(to.begin() + 3 * MiB, to.end()), Bytes(to.size() - 3 * MiB));
+}
+
 TEST_F(FileTest, SettleLeavesOneExtentWithTheSameBytes) {
     Bytes all;
     for (std::uint64_t at = 0; at < 7 * MiB; at += MiB) {

@@ -10,5 +10,5 @@ assert private[:] == b"abc" * 1000
 private[0:3] = b"xyz"
 assert os.pread(fd, 3, 0) == b"abc"
 EOF
-cp "$(command -v true)" "$MNT/program" # run from a mapping of it
+cp /bin/true "$MNT/program" # run from a mapping of it
 "$MNT/program"
