@@ -28,6 +28,9 @@ timespec now() {
     return time;
 }
 
+// As tmpfs has it: an inode for every second page of the host's memory. One takes about a kilobyte here.
+std::uint64_t usual_files_max() { return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2; }
+
 // libfuse's own messages; what matters is said by who called it.
 void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
     char text[512];
@@ -100,8 +103,10 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options) {
     std::unique_ptr<Server> server(new Server(options));
     TRY(server->open_devices());
     server->keeper_ = std::make_unique<Keeper>(*server->driver_, options.handles);
+    const Volume::Limits limits = {
+        {options.capacity, options.quotas}, options.max_files != 0 ? options.max_files : usual_files_max()};
     server->volume_ = std::make_unique<Volume>(
-        *server->keeper_, server->devices_, options.capacity, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+        *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
     TRY(server->mount());
     return server;
 }
@@ -160,6 +165,8 @@ Result<void> Server::mount() {
         return Error{
             errno != 0 ? errno : EIO, 0, "mount", options_.mount_point + ": the kernel or fusermount3 refused"};
     is_mounted_ = true;
+    const int status = fuse_session_custom_io(session_, &Dialect::io(), fuse_session_fd(session_));
+    if (status != 0) return Error{-status, 0, "mount", options_.mount_point + ": libfuse refuses our way to write"};
     return {};
 }
 
@@ -201,6 +208,11 @@ void Server::greeted() {
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
             " device(s), " + std::to_string(workers_.size()) + " workers");
     if (ready_) ready_();
+}
+
+void Server::attributes_changed(InodeId id) {
+    // ENOENT: the kernel hasn't kept them, so there is nothing to drop.
+    (void)fuse_lowlevel_notify_inval_inode(session_, id, -1, 0);
 }
 
 void Server::forgotten() {

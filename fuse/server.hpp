@@ -59,6 +59,8 @@ public:
     std::size_t worker_count() const { return workers_.size(); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
+    /// Something that the kernel trusts for a while has changed without a request of its own: it asks again.
+    void attributes_changed(InodeId id);
     /// The kernel has forgotten inodes; wakes who waits for their memory.
     void forgotten();
     /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),

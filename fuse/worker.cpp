@@ -79,6 +79,8 @@ Worker &Worker::current() {
     return *current_worker();
 }
 
+Dialect *Worker::current_dialect() { return current_worker() == nullptr ? nullptr : &current_worker()->dialect_; }
+
 void Worker::loop() {
     current_worker() = this;
     ::pthread_setname_np(::pthread_self(), "worker");
@@ -88,7 +90,10 @@ void Worker::loop() {
         crew_.join(member_);
         const int received = fuse_session_exited(session_) ? -EINTR : fuse_session_receive_buf(session_, &request);
         crew_.leave();
-        if (received > 0) fuse_session_process_buf(session_, &request);
+        if (received > 0) {
+            dialect_.hear({static_cast<std::byte *>(request.mem), static_cast<std::size_t>(received)});
+            fuse_session_process_buf(session_, &request);
+        }
         crew_.done();
         if (received > 0 || received == -EINTR || received == -EAGAIN) continue;
         if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");

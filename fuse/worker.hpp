@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fuse/crew.hpp"
+#include "fuse/dialect.hpp"
 #include "vmm/copiers.hpp"
 #include "vmm/staging.hpp"
 
@@ -35,6 +36,9 @@ public:
 
     /// The worker whose thread this is; only a request's handler may ask.
     static Worker &current();
+    /// Of the calling thread; null where it is no worker's.
+    static Dialect *current_dialect();
+    const Dialect &dialect() const { return dialect_; }
     Copiers &copiers() { return copiers_; }
     std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
 
@@ -47,6 +51,7 @@ private:
     fuse_session *const session_;
     Crew &crew_;
     Crew::Member member_;
+    Dialect dialect_;
     Copiers copiers_;
     PinnedBuffer receive_;
     PinnedBuffer reply_;

@@ -38,11 +38,13 @@ Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
 Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     Caller caller = caller_of(reply);
     caller.who = who_with_groups(reply);
+    const bool was_shared = inode.is_file() && inode.file()->is_shared();
     const Result<std::vector<FabricHandle>> handles = reply.server().volume().fabric_handles(caller, inode);
     if (!handles) {
         if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
         return Error(handles.error());
     }
+    if (was_shared) reply.server().attributes_changed(inode.id()); // it has an extent of its own now: st_blocks
     std::string bytes;
     bytes.reserve(handles->size() * kFabricHandleSize);
     for (const FabricHandle &handle : *handles)
@@ -55,7 +57,7 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     json list = json::array();
     for (const File::ExtentInfo &info : inode.file()->extent_infos())
         list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
-            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}});
+            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
     return list.dump();
 }
 
