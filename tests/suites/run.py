@@ -41,8 +41,8 @@ def enter_namespaces():
     if os.getuid() != 0:
         sys.exit("suites: the suites mount, change owners and make devices: run them as root")
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
-                          *sys.argv])
+    os.execvp("unshare", ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
+                          sys.executable, *sys.argv])
 
 
 def known_failures():
