@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev"
-TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr fio python3 python3-venv clang-format-14 patchelf"
+TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr fio valgrind python3 python3-venv clang-format-14 patchelf"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
              nvidia-cuda-cccl==13.0.*"
 PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo"
