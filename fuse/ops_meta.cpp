@@ -93,9 +93,7 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
     Reply reply(request, Op::listxattr, ino);
     const Result<InodeRef> inode = reply.server().volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
-    std::string list;
-    for (const std::string &name : (*inode)->xattr_names()) list.append(name).push_back('\0');
-    reply.value(list, size);
+    reply.value(list_xattrs(reply, **inode), size);
 }
 
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name) {

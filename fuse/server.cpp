@@ -18,8 +18,9 @@ namespace {
 
 constexpr const char *kDriverLibrary = "libcuda.so.1";
 constexpr unsigned kWorkersLeast = 4;
-constexpr unsigned kWorkersUsual = 16; // 12 threads reached 93 % of the bus (H200), and more no more
-constexpr std::chrono::milliseconds kOrphanPatience(100);
+constexpr unsigned kWorkersUsual = 16;                    // 12 threads reached 93 % of the bus (H200), and more no more
+constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
+constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
 
 timespec now() {
     timespec time = {};
@@ -216,14 +217,22 @@ void Server::attributes_changed(InodeId id) {
 
 void Server::forgotten() {
     const std::lock_guard<std::mutex> hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
+    ++forget_count_;
     forgotten_.notify_all();
 }
 
 bool Server::wait_for_orphans() {
-    if (!volume_->names().has_dying_orphans()) return false;
+    Namespace &names = volume_->names();
+    if (!names.has_dying_orphans()) return false;
+    const auto end = std::chrono::steady_clock::now() + kOrphanPatienceMax;
     std::unique_lock<std::mutex> lock(forgotten_mutex_);
-    if (!forgotten_.wait_for(lock, kOrphanPatience, [this] { return !volume_->names().has_dying_orphans(); }))
-        volume_->names().give_up_on_orphans();
+    // After `rm -rf` forgets come one by one, and freeing takes its time: as long as it goes on, so does the wait.
+    for (bool is_moving = true; is_moving && std::chrono::steady_clock::now() < end;) {
+        const std::uint64_t before = forget_count_;
+        if (forgotten_.wait_for(lock, kOrphanPatience, [&] { return !names.has_dying_orphans(); })) return true;
+        is_moving = forget_count_ != before || names.is_forgetting();
+    }
+    names.give_up_on_orphans();
     return true;
 }
 

@@ -64,7 +64,7 @@ public:
     /// The kernel has forgotten inodes; wakes who waits for their memory.
     void forgotten();
     /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),
-    /// a tenth of a second at the most; false where there was none to wait for.
+    /// until none has come for a tenth of a second, 5 s at the most; false where there was none to wait for.
     bool wait_for_orphans();
 
 private:
@@ -87,6 +87,7 @@ private:
     std::function<void()> ready_;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
+    std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
     bool is_mounted_ = false;
 };
 

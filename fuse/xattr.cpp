@@ -13,6 +13,9 @@ using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.";
+// Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
+constexpr std::string_view kTrustedPrefix = "trusted.";
+constexpr std::string_view kSecurityPrefix = "security.";
 
 Error no_data(const char *detail) { return Error{ENODATA, 0, "read attribute", detail}; }
 
@@ -112,9 +115,14 @@ const Virtual *find(std::string_view name) {
     return nullptr;
 }
 
+bool is_kept(std::string_view name) {
+    return name.starts_with(kUserPrefix) || name.starts_with(kTrustedPrefix) || name.starts_with(kSecurityPrefix);
+}
+
 Result<void> check_name(std::string_view name) {
-    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "use attribute", "only names in user. are kept"};
-    if (name == kUserPrefix) return Error{EINVAL, 0, "use attribute", "it has no name"};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted. and security."};
+    if (name == kUserPrefix || name == kTrustedPrefix || name == kSecurityPrefix)
+        return Error{EINVAL, 0, "use attribute", "it has no name"};
     if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
         return Error{EOPNOTSUPP, 0, "use attribute", std::string(name) + ": gmemfs has no such attribute"};
     return {};
@@ -124,7 +132,7 @@ Result<void> check_name(std::string_view name) {
 
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
-    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
 }
 
@@ -136,6 +144,13 @@ Result<void> set_xattr(
     }
     TRY(check_name(name));
     return inode.set_xattr(name, value, mode, caller_of(reply).now);
+}
+
+std::string list_xattrs(const Reply &reply, const Inode &inode) {
+    std::string list;
+    for (const std::string &name : inode.xattr_names())
+        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) list.append(name).push_back('\0');
+    return list;
 }
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {

@@ -107,6 +107,7 @@ public:
 
 private:
     void drop_privileges() REQUIRES(mutex_);
+    void drop_capabilities() REQUIRES(mutex_);
 
     const InodeId id_;
     const mode_t type_;

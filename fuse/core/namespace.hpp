@@ -72,6 +72,7 @@ public:
     /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
     /// that is just being forgotten.
     bool has_dying_orphans() const EXCLUDES(tree_);
+    bool is_forgetting() const { return dying_.load() > 0; } ///< the latter: a thread of ours is at it
     /// Somebody has waited for them in vain: a process holds them without an open (O_PATH, a mount namespace), so they
     /// don't count as dying any more.
     void give_up_on_orphans() EXCLUDES(tree_);

@@ -4,8 +4,8 @@
     tests/bench/instructions.py [KIND...] [--requests N] [--limit N] [--json FILE]
 
 Each kind of request is sent so many times in one run of the server and twice as many times in another; what the second
-run took more, by request, is the figure: starting and ending are in both. Counts, not times: they are the same on a busy
-machine. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a request of 4 KiB.
+run took more, by request, is the figure: starting and ending are in both. Counts, not times: they are the same on a
+busy machine. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a request of 4 KiB.
 """
 import argparse
 import collections
