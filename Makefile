@@ -70,7 +70,8 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
-         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
+         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)

@@ -89,12 +89,12 @@ void Worker::loop() {
         request.mem = receive_.bytes().data() + kPage - kHeader; // a write's data begins at a page
         crew_.join(member_);
         const int received = fuse_session_exited(session_) ? -EINTR : fuse_session_receive_buf(session_, &request);
-        crew_.leave();
+        crew_.leave(member_);
         if (received > 0) {
             dialect_.hear({static_cast<std::byte *>(request.mem), static_cast<std::size_t>(received)});
             fuse_session_process_buf(session_, &request);
         }
-        crew_.done();
+        crew_.done(member_);
         if (received > 0 || received == -EINTR || received == -EAGAIN) continue;
         if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
         break;

@@ -9,6 +9,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve()
+KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -15,61 +16,73 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Whether `take` returns while the caller holds what it holds: for at least 50 ms it must not, or must.
-template <typename Take>
-bool waits(Take take, std::thread &thread) {
-    std::atomic<bool> taken = false;
-    auto done = std::make_shared<std::atomic<bool>>(false);
-    thread = std::thread([take, done] {
-        take();
-        *done = true;
-    });
-    for (int index = 0; index < 50 && !*done; ++index) std::this_thread::sleep_for(1ms);
-    return !*done;
-}
+// `take` on a thread of its own, while the caller holds what it holds.
+class Taker {
+public:
+    template <typename Take>
+    explicit Taker(Take take)
+        : thread_([this, take] {
+              take();
+              is_done_ = true;
+          }) {}
+    ~Taker() { thread_.join(); }
+    bool waits() const { return !is_done_within(50ms); }
+    bool passes() const { return is_done_within(10s); } // a busy machine starts a thread late
+
+private:
+    bool is_done_within(std::chrono::milliseconds time) const {
+        const auto end = std::chrono::steady_clock::now() + time;
+        while (!is_done_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+        return is_done_;
+    }
+    std::atomic<bool> is_done_ = false;
+    std::thread thread_;
+};
 
 TEST(RangeLock, OverlappingClaimsWaitAndDisjointOnesDont) {
     RangeLock lock;
-    std::thread thread;
+    std::optional<Taker> behind;
     {
         const auto held = lock.claim(100, 200);
-        EXPECT_FALSE(waits([&] { (void)lock.claim(200, 300); }, thread));
-        thread.join();
-        EXPECT_FALSE(waits([&] { (void)lock.share(0, 100); }, thread));
-        thread.join();
-        EXPECT_TRUE(waits([&] { (void)lock.claim(199, RangeLock::kToTheEnd); }, thread));
+        EXPECT_TRUE(Taker([&] { (void)lock.claim(200, 300); }).passes());
+        EXPECT_TRUE(Taker([&] { (void)lock.share(0, 100); }).passes());
+        behind.emplace([&] { (void)lock.claim(199, RangeLock::kToTheEnd); });
+        EXPECT_TRUE(behind->waits());
     }
-    thread.join();
+    EXPECT_TRUE(behind->passes());
     {
         const auto held = lock.claim(100, 200);
-        EXPECT_TRUE(waits([&] { (void)lock.share(0, 101); }, thread));
+        behind.emplace([&] { (void)lock.share(0, 101); });
+        EXPECT_TRUE(behind->waits());
     }
-    thread.join();
+    EXPECT_TRUE(behind->passes());
 }
 
 TEST(RangeLock, SharesOverlap) {
     RangeLock lock;
-    std::thread thread;
+    std::optional<Taker> behind;
     {
         const auto held = lock.share(0, 100);
-        EXPECT_FALSE(waits([&] { (void)lock.share(50, 60); }, thread));
-        thread.join();
-        EXPECT_TRUE(waits([&] { (void)lock.claim(50, 60); }, thread));
+        EXPECT_TRUE(Taker([&] { (void)lock.share(50, 60); }).passes());
+        behind.emplace([&] { (void)lock.claim(50, 60); });
+        EXPECT_TRUE(behind->waits());
     }
-    thread.join();
+    EXPECT_TRUE(behind->passes());
 }
 
 TEST(RangeLock, AWriterIsntStarvedByReadersThatCameLater) {
     RangeLock lock;
-    std::thread writer;
-    std::thread reader;
+    std::optional<Taker> writer;
+    std::optional<Taker> reader;
     {
         const auto held = lock.share(0, 100);
-        EXPECT_TRUE(waits([&] { (void)lock.claim(0, 10); }, writer));
-        EXPECT_TRUE(waits([&] { (void)lock.share(5, 20); }, reader)); // behind the writer
+        writer.emplace([&] { (void)lock.claim(0, 10); });
+        EXPECT_TRUE(writer->waits());
+        reader.emplace([&] { (void)lock.share(5, 20); });
+        EXPECT_TRUE(reader->waits()); // behind the writer
     }
-    writer.join();
-    reader.join();
+    EXPECT_TRUE(writer->passes());
+    EXPECT_TRUE(reader->passes());
 }
 
 TEST(RangeLock, ClaimsExclude) {

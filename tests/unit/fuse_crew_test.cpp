@@ -65,9 +65,9 @@ protected:
         for (;;) {
             crew_.join(member);
             const Requests::Request request = requests_.receive();
-            crew_.leave();
+            crew_.leave(member);
             if (request) request(number);
-            crew_.done();
+            crew_.done(member);
             if (!request) return;
         }
     }
