@@ -25,7 +25,7 @@ def drop_steps(steps, fails, end):
     return steps
 
 
-LOOKS = {"read", "pread", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree", "seek",
+LOOKS = {"read", "pread", "map_read", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree", "seek",
          "fsync"}
 
 

@@ -17,10 +17,10 @@ NOREPLACE, EXCHANGE = 1, 2
 DATA, HOLE = os.SEEK_DATA, os.SEEK_HOLE
 
 WEIGHTS = {
-    "open": 16, "close": 4, "write": 10, "pwrite": 14, "read": 6, "pread": 10, "ftruncate": 6, "truncate": 5,
-    "fallocate": 10, "copy": 8, "seek": 4, "rename": 8, "link": 4, "unlink": 6, "symlink": 2, "readlink": 1, "mkdir": 4,
-    "rmdir": 3, "chmod": 2, "fchmod": 1, "setxattr": 2, "getxattr": 1, "listxattr": 1, "removexattr": 1, "readdir": 3,
-    "stat": 3, "lstat": 2, "fstat": 3, "fsync": 1, "tree": 0.5,
+    "open": 16, "close": 4, "write": 10, "pwrite": 14, "read": 6, "pread": 10, "map_read": 3, "map_write": 4,
+    "ftruncate": 6, "truncate": 5, "fallocate": 10, "copy": 8, "seek": 4, "rename": 8, "link": 4, "unlink": 6,
+    "symlink": 2, "readlink": 1, "mkdir": 4, "rmdir": 3, "chmod": 2, "fchmod": 1, "setxattr": 2, "getxattr": 1,
+    "listxattr": 1, "removexattr": 1, "readdir": 3, "stat": 3, "lstat": 2, "fstat": 3, "fsync": 1, "tree": 0.5,
 }
 
 
@@ -65,6 +65,8 @@ class Generator:
             "pwrite": lambda: (slot, offset, length, self.count),
             "read": lambda: (slot, length),
             "pread": lambda: (slot, offset, pick.choice([length, LARGEST])),
+            "map_read": lambda: (slot, offset, length),
+            "map_write": lambda: (slot, offset, length, self.count),
             "ftruncate": lambda: (slot, pick.choice([0, offset, offset])),
             "truncate": lambda: (self.path(), pick.choice([0, offset, offset])),
             "fallocate": lambda: (slot, pick.choice([0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE,
