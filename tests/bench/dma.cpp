@@ -6,6 +6,7 @@
 // Device to device counts bytes read plus bytes written. Each figure is the median of 7 after one warm-up.
 #include "vmm/base/units.hpp"
 #include "vmm/copier.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -46,7 +47,7 @@ Result<void> measure(const Options &options) {
     const std::vector<DeviceInfo> devices = TRY(query_devices(*driver));
     if (devices.empty()) return Error{ENODEV, 0, "find device", options.library};
     const auto device = TRY(Device::open(*driver, devices.front()));
-    Keeper keeper(*driver, HandlePolicy::automatic);
+    LocalKeeper keeper(*driver, HandlePolicy::automatic);
     const auto one = TRY(Extent::create(keeper, *device, options.size));
     const auto other = TRY(Extent::create(keeper, *device, options.size));
     const PinnedBuffer pinned = TRY(PinnedBuffer::create(*device, 2 * options.chunk));
