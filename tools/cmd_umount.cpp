@@ -1,4 +1,5 @@
 // umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back.
+#include "fuse/runtime_folder.hpp"
 #include "tools/command.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
@@ -97,6 +98,7 @@ Result<void> wait_for_end(const Fd &server, pid_t pid) {
         "it is unmounted, but process " + std::to_string(pid) + " still runs and may hold device memory"};
 }
 
+// Empty where nothing is mounted any more, and what was left of it is gone now.
 Result<std::string> find_gmemfs(const std::string &path) {
     std::string mount_point = TRY(resolve_mount_point(path));
     const std::optional<Mount> mount = TRY(find_mount(mount_point));
@@ -104,6 +106,8 @@ Result<std::string> find_gmemfs(const std::string &path) {
         std::error_code error;
         const bool exists = std::filesystem::exists(mount_point, error);
         if (!exists) return Error{ENOENT, 0, "unmount", path};
+        // Somebody unmounted it, but there was no server any more to end the keeper.
+        if (TRY(end_abandoned_keepers(mount_point)) != 0) return std::string();
         return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
     }
     if (mount->type != kFilesystemType)
@@ -113,11 +117,16 @@ Result<std::string> find_gmemfs(const std::string &path) {
 
 Result<void> unmount_and_wait(const std::string &path, How how) {
     const std::string mount_point = TRY(find_gmemfs(path));
+    if (mount_point.empty()) {
+        std::printf("%s: its server had died; the memory that was left is given back\n", path.c_str());
+        return {};
+    }
     const Result<nlohmann::json> stats = read_stats(mount_point);
     const bool stale = !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
     if (stale) {
         // Nothing answers, and what is open there can't be used any more: so it may go at once.
         TRY(unmount(mount_point, How::lazily));
+        TRY(end_abandoned_keepers(mount_point));
         std::printf("%s: its server had died; unmounted\n", mount_point.c_str());
         return {};
     }
