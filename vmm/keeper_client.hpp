@@ -31,6 +31,8 @@ public:
     std::uint64_t nonce() const { return nonce_; } ///< of this keeper: ids of another one mean other memory
     int socket() const { return socket_.get(); }   ///< to be woken when the keeper dies (POLLHUP)
     bool is_dead() const { return dead_.load(); }
+    /// The keeper is to keep what it holds for the next server: from then on release() does nothing.
+    void let_go() { dead_ = true; }
     /// The mount has been unmounted on purpose: the keeper ends, and its memory is free. Waits for that, 10 seconds at
     /// the most. From then on release() does nothing, and everything else fails.
     void end() EXCLUDES(mutex_);

@@ -55,10 +55,12 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     changed_ = now;
 }
 
-void Inode::modified(timespec now, uid_t by) {
+bool Inode::modified(timespec now, uid_t by) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
+    const mode_t before = permissions_;
     if (by != 0 && is_file()) drop_privileges();
+    return permissions_ != before;
 }
 
 void Inode::drop_privileges() {
@@ -149,6 +151,23 @@ Device *Inode::placement() const {
 void Inode::place(Device *device) {
     const Hold hold(mutex_);
     placement_ = device;
+}
+
+void Inode::restore(const VolumeState::Node &node, Device *placement) {
+    device_number_ = node.device_number;
+    target_ = node.target;
+    const Hold hold(mutex_);
+    permissions_ = node.mode & kPermissionBits;
+    links_ = node.links;
+    uid_ = node.uid;
+    gid_ = node.gid;
+    const auto &times = node.times;
+    accessed_ = {times[0], times[1]};
+    modified_ = {times[2], times[3]};
+    changed_ = {times[4], times[5]};
+    for (const auto &[name, value] : node.xattrs) xattr_bytes_ += name.size() + value.size();
+    xattrs_.insert(node.xattrs.begin(), node.xattrs.end());
+    placement_ = placement;
 }
 
 } // namespace gmemfs

@@ -21,6 +21,7 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
     if (end > extents_.size() || new_size > size()) TRY(grow(copiers, std::max(end, new_size), new_size));
     kept_ = std::max(kept_, end);
+    record_layout();
     return {};
 }
 
@@ -87,6 +88,7 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     if (!waited) return Error(waited.error());
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
+    record_size();
     return count;
 }
 

@@ -43,11 +43,29 @@ Result<std::shared_ptr<Extent>> Storage::create(Copiers &copiers, Device &device
     TRY(copier.queue_zero({extent.get(), 0, whole}));
     TRY(copier.wait());
     reservation.budget = nullptr;
+    return charged(std::move(extent));
+}
+
+Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
+    for (const auto &device : devices_) {
+        if (device->info().uuid != held.device_uuid) continue;
+        std::shared_ptr<Extent> extent = TRY(Extent::adopt(keeper_, *device, held));
+        budget_.reserve_anyway(held.size);
+        return charged(std::move(extent));
+    }
+    DeviceInfo unknown;
+    unknown.uuid = held.device_uuid;
+    return Error{ENODEV, 0, "take over extent",
+        "files live on " + unknown.uuid_text() + ", which this mount doesn't use: name it with --device"};
+}
+
+// Its bytes are reserved already; they are released with the last holder.
+std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     Extent *const raw = extent.get();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
-    return std::shared_ptr<Extent>(raw, [this, whole, held = std::move(extent)](Extent *) mutable {
+    return std::shared_ptr<Extent>(raw, [this, bytes = extent->size(), held = std::move(extent)](Extent *) mutable {
         held.reset();
-        budget_.release(whole);
+        budget_.release(bytes);
     });
 }
 
@@ -67,7 +85,7 @@ Storage::Space Storage::space() const {
     std::uint64_t free = 0;
     for (const auto &device : devices_) free += free_memory(*device);
     const std::uint64_t used = budget_.used();
-    return {budget_.capacity(), used, std::min(free, budget_.capacity() - used)};
+    return {budget_.capacity(), used, std::min(free, budget_.capacity() - std::min(used, budget_.capacity()))};
 }
 
 } // namespace gmemfs

@@ -21,6 +21,12 @@ public:
     /// ENOSPC: the budget or the device is full.
     Result<std::shared_ptr<Extent>> create(Copiers &copiers, Device &device, std::uint64_t size);
 
+    /// One that the keeper holds from before, with its contents; the budget is charged, even beyond its end. ENODEV:
+    /// the mount doesn't use its device.
+    Result<std::shared_ptr<Extent>> adopt(const Keeper::Held &held);
+    /// One that nobody has adopted goes back to the device.
+    void give_back(Keeper::Id id) { keeper_.release(id); }
+
     /// The device with the most free memory: where a new file goes that nobody has placed.
     Device &roomiest() const;
     /// By ordinal ("1"), or UUID ("GPU-..."); null where the mount doesn't use it.
@@ -35,6 +41,8 @@ public:
     Space space() const;
 
 private:
+    std::shared_ptr<Extent> charged(std::shared_ptr<Extent> extent);
+
     Keeper &keeper_;
     const std::vector<std::unique_ptr<Device>> &devices_;
     Budget budget_;

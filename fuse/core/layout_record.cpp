@@ -1,0 +1,41 @@
+// Layout record: what a file tells the journal, and what it makes of it after a restart.
+//
+// A change of size or extents is recorded before what it replaces is given back and before it is acknowledged; data is
+// not. Where the journal fails the change has happened all the same: Volume asks the journal before it acknowledges.
+#include "fuse/core/file.hpp"
+#include "fuse/core/journal.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+
+void File::record_layout() const {
+    if (journal_ == nullptr) return;
+    std::vector<VolumeState::Piece> pieces;
+    pieces.reserve(extents_.count());
+    for (const auto &extent : extents_.extents()) pieces.push_back({extent->id(), 0, extent->size()});
+    (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
+        record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
+    });
+}
+
+void File::record_size() const {
+    if (journal_ == nullptr) return;
+    (void)journal_->append([&](RecordWriter &record) { record.size(id_, size()); });
+}
+
+void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) {
+    const HoldExclusive hold(layout_);
+    GMEMFS_ASSERT(size <= extents.size());
+    kept_ = kept;
+    tail_dirty_ = true;
+    if (!extents.empty()) {
+        const std::uint64_t granularity = extents.extents().front()->device().info().granularity;
+        loose_ = extents.count() > 1 || extents.size() != round_up(std::max(size, kept), granularity);
+    }
+    extents_ = std::move(extents);
+    allocated_.store(extents_.size(), std::memory_order_release);
+    size_.store(size, std::memory_order_release);
+}
+
+} // namespace gmemfs
