@@ -159,8 +159,12 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
 
 void RuntimeFolder::remove() const { empty_folder(path_); }
 
-Result<unsigned> end_abandoned_keepers(const std::string &mount_point) {
-    unsigned count = 0;
+namespace {
+
+// Calls visit(path, connection to the keeper or the error) for each folder of the mount point that no server holds,
+// while this process holds it.
+template <typename Visit>
+void for_each_abandoned(const std::string &mount_point, Visit visit) {
     const std::string base = runtime_base();
     for (unsigned index = 0; index < kFoldersMax; ++index) {
         const std::string path = base + "/" + numbered(name_of(mount_point), index);
@@ -169,14 +173,28 @@ Result<unsigned> end_abandoned_keepers(const std::string &mount_point) {
         if (!folder || !lock) continue;
         const bool is_free = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ||
                              (wait_for_owner(lock) && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0);
-        if (!is_free) continue; // its server lives
-        const Result<Fd> keeper = connect_in(folder);
+        if (is_free) visit(path, connect_in(folder));
+    }
+}
+
+} // namespace
+
+bool has_abandoned_keeper(const std::string &mount_point) {
+    bool found = false;
+    for_each_abandoned(
+        mount_point, [&](const std::string &, const Result<Fd> &keeper) { found = found || keeper.has_value(); });
+    return found;
+}
+
+unsigned end_abandoned_keepers(const std::string &mount_point) {
+    unsigned count = 0;
+    for_each_abandoned(mount_point, [&](const std::string &path, const Result<Fd> &keeper) {
         if (keeper) {
             end_keeper(*keeper);
             ++count;
         }
         empty_folder(path);
-    }
+    });
     return count;
 }
 

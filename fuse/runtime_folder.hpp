@@ -40,7 +40,9 @@ private:
     Fd lock_;
 };
 
+/// Whether a dead server of `mount_point` left a keeper, with everything in it.
+bool has_abandoned_keeper(const std::string &mount_point);
 /// Ends the keepers that dead servers of `mount_point` left, and removes their folders. How many there were.
-Result<unsigned> end_abandoned_keepers(const std::string &mount_point);
+unsigned end_abandoned_keepers(const std::string &mount_point);
 
 } // namespace gmemfs

@@ -101,6 +101,7 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options) {
     TRY(server->open_devices());
     server->volume_ = std::make_unique<Volume>(
         *server->keeper_, server->devices_, options.capacity, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+    if (server->survival_) TRY(server->survival_->recover(*server->volume_, Namespace::KernelMemory::none));
     TRY(server->mount());
     return server;
 }
@@ -179,6 +180,7 @@ Result<void> Server::mount() {
 
 Server::~Server() {
     stop();
+    if (survival_) survival_->let_go();
     workers_.clear();
     if (session_ != nullptr) fuse_session_destroy(session_);
     opens_.clear();

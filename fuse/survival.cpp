@@ -53,6 +53,36 @@ Result<Keeper *> Survival::greet_keeper(const Driver &driver) {
     return client_.get();
 }
 
+Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
+    const std::vector<Keeper::Held> held = TRY(client_->list());
+    Journal::Opened opened = TRY(Journal::open(folder_.journal_path()));
+    const std::size_t count = opened.state.nodes.size();
+    if (count > 0 && opened.state.keeper_nonce == client_->nonce()) {
+        journal_ = std::move(opened.journal);
+        volume.record_in(journal_.get());
+        TRY(volume.restore(opened.state, held, memory));
+        log(LogLevel::info, "fuse",
+            "took over " + std::to_string(count) + " inodes and " + std::to_string(held.size()) +
+                " extents of a server that ended" +
+                (opened.dropped == 0 ? "" : "; its last record was torn, and was never acknowledged"));
+        return {};
+    }
+    if (count > 1)
+        log(LogLevel::error, "fuse",
+            "the keeper of the server before this one has ended, too: " + std::to_string(count - 1) +
+                " inodes are lost; this mount begins empty");
+    for (const Keeper::Held &each : held) client_->release(each.id); // made before there was anything to record
+    VolumeState empty;
+    empty.keeper_nonce = client_->nonce();
+    journal_ = TRY(Journal::create(folder_.journal_path(), empty));
+    volume.record_in(journal_.get());
+    return volume.record_root();
+}
+
+void Survival::let_go() {
+    if (client_ && (is_recovery_ || has_begun_)) client_->let_go();
+}
+
 void Survival::watch_keeper() {
     has_begun_ = true;
     watch_ = g_unix_fd_add(client_->socket(), G_IO_HUP, tell_of_death, nullptr);

@@ -1,6 +1,8 @@
-// Survival: what outlives the server: its runtime folder and its keeper. docs/keeper.md says who ends them.
+// Survival: what outlives the server: its runtime folder, its keeper, its journal. docs/keeper.md says who ends them.
 #pragma once
 
+#include "fuse/core/journal.hpp"
+#include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/runtime_folder.hpp"
 #include "vmm/keeper_client.hpp"
@@ -31,6 +33,11 @@ public:
     const KeeperClient &keeper() const { return *client_; }
     bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
+    /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
+    /// journal of a keeper that is gone tells only what was lost. Errors: see Volume::restore.
+    Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
+    /// This server ends, and the mount doesn't: nothing that it still does is to reach the keeper.
+    void let_go();
     /// The mount has been unmounted on purpose: ends the keeper, and removes the folder.
     void end();
 
@@ -40,6 +47,7 @@ private:
     RuntimeFolder folder_;
     Fd socket_;
     std::unique_ptr<KeeperClient> client_;
+    std::unique_ptr<Journal> journal_;
     unsigned watch_ = 0; // GLib's id of the source
     bool is_recovery_ = false;
     bool has_begun_ = false; // the mount was there: from then on only end() ends it
