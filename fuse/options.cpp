@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <pwd.h>
 #include <sstream>
 #include <string_view>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -105,6 +107,12 @@ Result<void> set_handles(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_keeper(Options &options, std::string_view value) {
+    if (value != "on" && value != "off") return usage("keeper: '" + std::string(value) + "' is neither on nor off");
+    options.keeper = value == "on";
+    return {};
+}
+
 Result<void> set_ecc(Options &, std::string_view value) {
     if (value == "off") return {};
     if (value == "on") return usage("ecc: this version keeps no parity yet; leave it off");
@@ -151,6 +159,7 @@ constexpr Setting kSettings[] = {
         G_OPTION_FLAG_NONE, set_max_files},
     {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
         G_OPTION_FLAG_NONE, set_handles},
+    {"keeper", "on|off", "keep the memory in a process that outlives the server (on)", G_OPTION_FLAG_NONE, set_keeper},
     {"ecc", "on|off", "keep parity (off; this version has none yet)", G_OPTION_FLAG_NONE, set_ecc},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", G_OPTION_FLAG_NONE, set_workers},
     {"log", "FILE", "append the log to this file", G_OPTION_FLAG_FILENAME, set_log},
@@ -325,6 +334,7 @@ std::string describe_options(const Options &options) {
         {"quota", join(quotas)},
         {"max-files", options.max_files == 0 ? "by the host's memory" : std::to_string(options.max_files)},
         {"handles", handles[static_cast<int>(options.handles)]},
+        {"keeper", options.keeper ? "on" : "off"},
         {"ecc", "off"},
         {"workers", options.workers == 0 ? "by the cores" : std::to_string(options.workers)},
         {"log", options.log_file.empty() ? "journal or syslog" : options.log_file},
@@ -338,6 +348,15 @@ std::string describe_options(const Options &options) {
     for (const auto &[name, value] : values) add(name, value);
     for (const std::string &word : options.mount_options) add(word, "yes");
     return text;
+}
+
+std::string runtime_base() {
+    if (const char *const folder = std::getenv("GMEMFS_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
+        return folder;
+    if (::geteuid() == 0) return "/run/gmemfs"; // whatever the session: `sudo` must find what systemd has left
+    if (const char *const folder = std::getenv("XDG_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
+        return std::string(folder) + "/gmemfs";
+    return "/tmp/gmemfs-" + std::to_string(::geteuid());
 }
 
 } // namespace gmemfs

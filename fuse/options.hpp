@@ -27,6 +27,7 @@ struct Options {
     std::map<uid_t, std::uint64_t> quotas;    ///< bytes a user
     std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
+    bool keeper = true;   ///< a process of its own holds the memory, and it outlives the server
     unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
     std::string log_file;
     std::string source = "gmemfs";              ///< what stands first in /proc/mounts
@@ -45,5 +46,9 @@ Result<ParsedOptions> parse_options(int argc, char **argv);
 
 /// Name, value and origin of every setting, a line each: `--print-options`.
 std::string describe_options(const Options &options);
+
+/// Where mounts leave what their next server needs: GMEMFS_RUNTIME_DIR; or /run/gmemfs for root, and gmemfs in
+/// XDG_RUNTIME_DIR for others (/tmp/gmemfs-UID where there is none).
+std::string runtime_base();
 
 } // namespace gmemfs

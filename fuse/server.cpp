@@ -46,12 +46,12 @@ gboolean quit(gpointer loop) {
 }
 
 // The simulator reads its machine from the environment. A mount that says nothing else gets a machine of its own, so
-// that several of different sizes live side by side.
-Result<std::string> prepare_simulator(const Options &options) {
+// that several of different sizes live side by side, and the next server of the mount point finds it.
+Result<std::string> prepare_simulator(const Options &options, const std::string &name) {
     const std::string library = simulator_path();
     if (library.empty())
         return Error{ENOENT, 0, "find the simulator", "sim/libcuda.so.1 is not beside this program: run `make`"};
-    ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + std::to_string(::getpid())).c_str(), 0);
+    ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + name).c_str(), 0);
     if (options.simulate_size != 0) ::setenv("GMEMFS_SIM_DEVICES", std::to_string(options.simulate_size).c_str(), 1);
     return library;
 }
@@ -101,21 +101,36 @@ void OpenFiles::clear() {
 
 Result<std::unique_ptr<Server>> Server::create(const Options &options) {
     std::unique_ptr<Server> server(new Server(options));
+    TRY(server->open_driver());
     TRY(server->open_devices());
-    server->keeper_ = std::make_unique<Keeper>(*server->driver_, options.handles);
     const Volume::Limits limits = {
         {options.capacity, options.quotas}, options.max_files != 0 ? options.max_files : usual_files_max()};
     server->volume_ = std::make_unique<Volume>(
         *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+    if (server->survival_) TRY(server->survival_->recover(*server->volume_, Namespace::KernelMemory::none));
     TRY(server->mount());
     return server;
 }
 
-Result<void> Server::open_devices() {
-    const std::string library = options_.simulate ? TRY(prepare_simulator(options_)) : std::string(kDriverLibrary);
+Result<void> Server::open_driver() {
+    if (options_.keeper) survival_ = TRY(Survival::create(options_.mount_point));
+    const std::string machine = survival_ ? survival_->name() : std::to_string(::getpid());
+    std::string library = kDriverLibrary;
+    if (options_.simulate) library = TRY(prepare_simulator(options_, machine));
+    if (survival_) TRY(survival_->find_keeper(options_, library)); // it forks: not after cuInit
     Result<std::unique_ptr<Driver>> driver = Driver::open(library);
     if (!driver) return options_.simulate ? Error(driver.error()) : explain_driver(driver.error());
     driver_ = *std::move(driver);
+    if (survival_) {
+        keeper_ = TRY(survival_->greet_keeper(*driver_));
+    } else {
+        local_keeper_ = std::make_unique<LocalKeeper>(*driver_, options_.handles);
+        keeper_ = local_keeper_.get();
+    }
+    return {};
+}
+
+Result<void> Server::open_devices() {
     const std::vector<DeviceInfo> infos = TRY(query_devices(*driver_));
     std::vector<DeviceInfo> chosen;
     if (options_.devices.size() == 1 && options_.devices.front() == "all")
@@ -133,11 +148,12 @@ Result<void> Server::open_devices() {
     if (chosen.empty()) return Error{ENODEV, 0, "find device", "the driver shows none"};
     for (const DeviceInfo &info : chosen) {
         // Asked once at the start, so that a policy that can't be kept is known now.
-        Result<Allocation> probe = Allocation::create(*driver_, info, info.granularity, options_.handles);
+        Result<Keeper::Id> probe = keeper_->create(info, info.granularity);
         if (!probe && options_.handles == HandlePolicy::fabric)
             return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
                 "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
         if (!probe) return Error(probe.error());
+        keeper_->release(*probe);
         devices_.push_back(TRY(Device::open(*driver_, info)));
     }
     return {};
@@ -172,6 +188,7 @@ Result<void> Server::mount() {
 
 Server::~Server() {
     stop();
+    if (survival_) survival_->let_go();
     workers_.clear();
     if (session_ != nullptr) fuse_session_destroy(session_);
     opens_.clear();
@@ -182,12 +199,14 @@ void Server::run(std::function<void()> ready) {
     loop_ = g_main_loop_new(nullptr, FALSE);
     std::vector<guint> signals;
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) signals.push_back(g_unix_signal_add(number, quit, loop_));
+    if (survival_) survival_->watch_keeper();
     install_wake_signal();
     for (const auto &worker : workers_) worker->start([this] { g_main_context_invoke(nullptr, quit, loop_); });
     g_main_loop_run(loop_);
     for (const guint source : signals)
         if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
     stop();
+    if (survival_) survival_->end();
     log(LogLevel::info, "fuse", "unmounted " + options_.mount_point);
 }
 

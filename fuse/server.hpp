@@ -4,7 +4,9 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/stats.hpp"
+#include "fuse/survival.hpp"
 #include "fuse/worker.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <glib.h>
 
@@ -56,6 +58,7 @@ public:
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
+    const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
     std::size_t worker_count() const { return workers_.size(); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
@@ -69,14 +72,17 @@ public:
 
 private:
     explicit Server(const Options &options) : options_(options) {}
+    Result<void> open_driver();
     Result<void> open_devices();
     Result<void> mount();
     void stop();
 
     const Options options_;
     std::unique_ptr<Driver> driver_;
+    std::unique_ptr<Survival> survival_; // null with --keeper=off: then the memory is this process's
+    std::unique_ptr<LocalKeeper> local_keeper_;
+    Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
-    std::unique_ptr<Keeper> keeper_;
     std::unique_ptr<Volume> volume_;
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;

@@ -2,16 +2,28 @@
 #include "fuse/background.hpp"
 #include "fuse/log.hpp"
 #include "fuse/mount_point.hpp"
+#include "fuse/runtime_folder.hpp"
 #include "fuse/server.hpp"
 #include "tools/command.hpp"
+#include "tools/mounts.hpp"
 
 #include <cstdio>
 
 namespace gmemfs {
 namespace {
 
+// The mount of a dead server goes, where its keeper lives and this server takes over what it holds.
+Result<std::string> make_way(const Options &options) {
+    Result<std::string> checked = check_mount_point(options.mount_point);
+    if (checked || checked.error().code != ENOTCONN || !options.keeper) return checked;
+    const std::string mount_point = TRY(resolve_mount_point(options.mount_point));
+    if (!has_abandoned_keeper(mount_point)) return checked;
+    TRY(unmount(mount_point, UnmountMode::lazily));
+    return check_mount_point(mount_point);
+}
+
 Result<int> mount(Options options) {
-    options.mount_point = TRY(check_mount_point(options.mount_point));
+    options.mount_point = TRY(make_way(options));
     TRY(check_fuse(options));
     std::optional<Background> background;
     if (!options.foreground) {

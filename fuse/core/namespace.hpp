@@ -14,6 +14,9 @@
 
 namespace gmemfs {
 
+class Journal;
+class RecordWriter;
+
 using InodeRef = std::shared_ptr<Inode>;
 
 /// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
@@ -22,6 +25,18 @@ class Namespace {
 public:
     /// `inodes_max`: how many there may be at a time, the root and what is unlinked but open included; 0: any number.
     Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now);
+
+    /// From here on every change is recorded before it is returned. EIO, then, from any of them: it has happened, but
+    /// it couldn't be recorded. Before anybody else uses this.
+    void record_in(Journal *journal) { journal_ = journal; }
+    /// As a journal has it; nothing was made here yet. `prepare` gives a file its data. EBADMSG: what the journal says
+    /// can't be.
+    enum class KernelMemory {
+        none, ///< a new mount: unlinked inodes are gone
+        kept, ///< the kernel still knows numbers from before, and forgets them one day: unlinked inodes are kept
+    };
+    using Restore = std::function<Result<void>(Inode &made, const VolumeState::Node &node)>;
+    Result<void> restore(const VolumeState &state, KernelMemory memory, const Restore &prepare) EXCLUDES(tree_);
 
     InodeRef root() const { return root_; }
     /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
@@ -90,6 +105,7 @@ private:
     struct Node {
         InodeRef inode;
         std::atomic<std::uint64_t> lookups = 0;         // raised under the lock held shared
+        bool is_inherited = false;                      // looked up from another server, too, nobody knows how often
         std::unique_ptr<Directory> directory = nullptr; // of a directory
     };
 
@@ -98,13 +114,19 @@ private:
     Result<Node *> make_inode(
         InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) REQUIRES(tree_);
     Node &add_node(const InodeRef &inode) REQUIRES(tree_);
-    void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
+    std::uint64_t insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
+    /// Appends what `fill` writes; nothing where no journal is.
+    Result<void> record(const std::function<void(RecordWriter &)> &fill);
+    static void record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last);
+    static Result<void> check_restored(const VolumeState &state);
+    void restore_names(const VolumeState &state) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
     void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
 
+    Journal *journal_ = nullptr;
     mutable SharedMutex tree_;
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
     InodeRef root_;

@@ -54,6 +54,8 @@ zeros() { head -c "$1" /dev/zero | sha256sum | cut -d ' ' -f 1; }
 json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 
 server_pid() { "$GMEMFS" stat --json "$MNT" | json 'd["server_pid"]'; }
+# The keeper of this test's mounts, or of the one at $1; nothing where there is none.
+keeper_pid() { pgrep -f "^gmemfs keeper .* ${1:-$MNT}\$" || true; }
 mounted() { grep -q " $1 " /proc/self/mountinfo; }
 # gone PID: waits until the process has ended (10 s at the most).
 gone() {
