@@ -8,7 +8,7 @@ from place import run
 from results import Missing, build, need, source
 
 URL = "https://github.com/linux-test-project/ltp"
-SIZE = "6G"
+SIZE = "10G"
 TEST_SECONDS = 90
 SHIM = pathlib.Path(__file__).with_name("ltp_mount.cpp")
 SYSCALLS = """
