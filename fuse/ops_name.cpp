@@ -124,15 +124,20 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
 void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
     unsigned flags) {
     Reply reply(request, Op::rename, parent);
+    Namespace &names = reply.server().volume().names();
+    const Caller caller = caller_of(reply);
     Namespace::RenameMode mode = Namespace::RenameMode::replace;
-    if (flags == RENAME_NOREPLACE)
+    const unsigned kind = flags & ~unsigned(RENAME_WHITEOUT);
+    if (kind == RENAME_NOREPLACE)
         mode = Namespace::RenameMode::no_replace;
-    else if (flags == RENAME_EXCHANGE)
+    else if (kind == RENAME_EXCHANGE && flags == kind)
         mode = Namespace::RenameMode::exchange;
-    else if (flags != 0)
-        return reply.error(Error{EINVAL, 0, "rename"}); // RENAME_WHITEOUT: overlayfs alone wants it
-    reply.result(
-        reply.server().volume().names().rename(parent, name, new_parent, new_name, mode, caller_of(reply).now));
+    else if (kind != 0)
+        return reply.error(Error{EINVAL, 0, "rename"});
+    if ((flags & RENAME_WHITEOUT) != 0)
+        return reply.result(
+            names.rename_with_whiteout(parent, name, new_parent, new_name, mode, caller.who, caller.now));
+    reply.result(names.rename(parent, name, new_parent, new_name, mode, caller.now));
 }
 
 void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *) {

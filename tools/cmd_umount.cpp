@@ -71,7 +71,10 @@ Result<void> wait_for_end(const Fd &server, pid_t pid) {
     const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
     if (count == 1) return {};
     return Error{count < 0 ? errno : ETIMEDOUT, 0, "wait for the server",
-        "it is unmounted, but process " + std::to_string(pid) + " still runs and may hold device memory"};
+        "it is unmounted, but process " + std::to_string(pid) +
+            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
+            "the "
+            "mount any more"};
 }
 
 // Empty where nothing is mounted any more, and what was left of it is gone now.

@@ -193,6 +193,37 @@ Result<void> Namespace::rename(
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
+    return move_name(from, name, to, new_name, mode, now, last);
+}
+
+Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+    RenameMode mode, const Credentials &owner, timespec now) {
+    TRY(check_name(new_name));
+    InodeRef last;
+    const HoldExclusive hold(tree_);
+    Directory &names = *TRY(directory(from));
+    Node &whiteout =
+        *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
+    whiteout.lookups = 0; // nobody has asked for it
+    const InodeRef inode = whiteout.inode;
+    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last);
+    const bool is_free = child(names, name) == nullptr; // not where the two are names of one inode
+    if (moved && is_free) {
+        inode->add_links(1, now);
+        const std::uint64_t cookie = insert(names, name, inode);
+        TRY(record([&](RecordWriter &items) {
+            items.inode(*inode);
+            items.entry(from, name, inode->id(), cookie);
+        }));
+    } else {
+        nodes_.erase(inode->id());
+    }
+    return moved;
+}
+
+// What rename() does; `last` outlives the lock, for the memory of what was replaced.
+Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+    RenameMode mode, timespec now, InodeRef &last) {
     Directory &source_names = *TRY(directory(from));
     Directory &target_names = *TRY(directory(to));
     Named *const named = child(source_names, name);

@@ -65,6 +65,9 @@ public:
     /// EINVAL: a directory into itself. EEXIST, ENOTEMPTY, EISDIR, ENOTDIR as rename(2) has them.
     Result<void> rename(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
         timespec now) EXCLUDES(tree_);
+    /// The same, and a whiteout takes the old name: a device of number 0, by which overlayfs hides what lies below.
+    Result<void> rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+        RenameMode mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
 
     struct Entry {
         std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
@@ -121,6 +124,8 @@ private:
     static void record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last);
     static Result<void> check_restored(const VolumeState &state);
     void restore_names(const VolumeState &state) REQUIRES(tree_);
+    Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
+        timespec now, InodeRef &last) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
