@@ -48,7 +48,8 @@ Result<std::unique_ptr<Worker>> Worker::create(
     return std::unique_ptr<Worker>(new Worker(session, std::move(copiers), std::move(receive), std::move(reply)));
 }
 
-void Worker::start(std::function<void()> ended) {
+void Worker::start(Received received, std::function<void()> ended) {
+    received_ = std::move(received);
     // Signals are the main thread's; this one is woken by kWakeSignal alone.
     sigset_t all = {};
     sigset_t before = {};
@@ -90,6 +91,7 @@ void Worker::loop() {
             if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
             break;
         }
+        received_({static_cast<const std::byte *>(request.mem), static_cast<std::size_t>(received)});
         fuse_session_process_buf(session_, &request);
     }
     fuse_session_exit(session_);

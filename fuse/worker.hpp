@@ -26,8 +26,10 @@ public:
     Worker(const Worker &) = delete;
     Worker &operator=(const Worker &) = delete;
 
-    /// Serves until the session has ended; calls `ended` then, on its own thread.
-    void start(std::function<void()> ended);
+    /// Serves until the session has ended; calls `ended` then, on its own thread. `received` is shown each request as
+    /// it came, before it is served.
+    using Received = std::function<void(std::span<const std::byte> request)>;
+    void start(Received received, std::function<void()> ended);
     /// The session has been told to exit: wakes the thread where it waits for a request, and joins it.
     void stop();
 
@@ -45,6 +47,7 @@ private:
     Copiers copiers_;
     PinnedBuffer receive_;
     PinnedBuffer reply_;
+    Received received_;
     std::thread thread_;
     std::atomic<bool> has_ended_ = false;
 };

@@ -241,6 +241,11 @@ std::uint64_t Namespace::orphan_count() const {
     return orphans_.size();
 }
 
+std::vector<InodeId> Namespace::orphans() const {
+    const HoldShared hold(tree_);
+    return {orphans_.begin(), orphans_.end()};
+}
+
 bool Namespace::has_dying_orphans() const {
     const HoldShared hold(tree_);
     if (dying_.load() > 0) return true;

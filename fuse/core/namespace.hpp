@@ -78,6 +78,7 @@ public:
 
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+    std::vector<InodeId> orphans() const EXCLUDES(tree_);
     /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
     /// that is just being forgotten.
     bool has_dying_orphans() const EXCLUDES(tree_);
