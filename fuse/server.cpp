@@ -115,6 +115,11 @@ void OpenFiles::clear() {
     opens_.clear();
 }
 
+bool Server::was_done() const {
+    const Worker &worker = Worker::current();
+    return worker.is_asked_again() && survival_ && survival_->was_done(worker.request_number());
+}
+
 Result<Opened> Server::opened(InodeId id, std::uint64_t handle) const {
     if (Inode *const inode = opens_.find(handle)) return Opened{inode, nullptr};
     InodeRef inherited = TRY(volume_->names().find(id));

@@ -73,6 +73,9 @@ public:
     };
     End run(std::function<void()> ready);
 
+    /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
+    /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
+    bool was_done() const;
     /// The inode of an open, of this server or one before. ESTALE: it didn't survive.
     Result<Opened> opened(InodeId id, std::uint64_t handle) const;
     const Options &options() const { return options_; }

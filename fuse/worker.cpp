@@ -1,11 +1,13 @@
 #include "fuse/worker.hpp"
 
+#include "fuse/core/journal.hpp"
 #include "fuse/log.hpp"
 
 #include <linux/fuse.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <unistd.h>
 
@@ -79,6 +81,13 @@ Worker &Worker::current() {
     return *current_worker();
 }
 
+void Worker::note_request(std::span<const std::byte> request) {
+    fuse_in_header header = {};
+    std::memcpy(&header, request.data(), std::min(request.size(), sizeof header));
+    request_ = header.unique;
+    Journal::serve_request(request_number());
+}
+
 void Worker::loop() {
     current_worker() = this;
     ::pthread_setname_np(::pthread_self(), "worker");
@@ -91,6 +100,7 @@ void Worker::loop() {
             if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
             break;
         }
+        note_request({static_cast<const std::byte *>(request.mem), static_cast<std::size_t>(received)});
         received_({static_cast<const std::byte *>(request.mem), static_cast<std::size_t>(received)});
         fuse_session_process_buf(session_, &request);
     }

@@ -10,6 +10,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <pthread.h>
@@ -36,6 +37,9 @@ public:
     /// The worker whose thread this is; only a request's handler may ask.
     static Worker &current();
     Copiers &copiers() { return copiers_; }
+    std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
+    /// Another server has had the request in hand already, and died.
+    bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
     std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
 
 private:
@@ -47,7 +51,11 @@ private:
     Copiers copiers_;
     PinnedBuffer receive_;
     PinnedBuffer reply_;
+    static constexpr std::uint64_t kAskedAgain = std::uint64_t(1) << 63; // FUSE_UNIQUE_RESEND
+    void note_request(std::span<const std::byte> request);
+
     Received received_;
+    std::uint64_t request_ = 0;
     std::thread thread_;
     std::atomic<bool> has_ended_ = false;
 };

@@ -80,4 +80,8 @@ except ProcessLookupError:
 
 skip() { echo "skip: $*"; exit 77; }
 needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
+needs_linux_that_asks_again() {
+    python3 -c 'import os, sys; sys.exit(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9))' ||
+        skip "before Linux 6.9 the mount dies with its server"
+}
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }

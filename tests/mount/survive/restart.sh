@@ -1,6 +1,6 @@
 # gmemfs restart puts another server in the place of the one that runs, while a cp goes on.
 # mount: none
-python3 -c "import os, sys; sys.exit(tuple(map(int, os.uname().release.split(chr(46))[:2])) < (6, 9))" || skip "before Linux 6.9 the mount dies with its server"
+needs_linux_that_asks_again
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 random_bytes 60M > source
 exec 7> "$MNT/open"

@@ -1,6 +1,6 @@
 # A server in the background that dies is there again within a second, and what was open goes on.
 # mount: none
-python3 -c "import os, sys; sys.exit(tuple(map(int, os.uname().release.split(chr(46))[:2])) < (6, 9))" || skip "before Linux 6.9 the mount dies with its server"
+needs_linux_that_asks_again
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" --log="$PWD/log"
 echo before > "$MNT/f"
 exec 7<> "$MNT/f"
