@@ -78,7 +78,9 @@ void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
 
 void op_fsync(fuse_req_t request, fuse_ino_t ino, int, fuse_file_info *) {
     Reply reply(request, Op::fsync, ino);
-    reply.done(); // every write was on the device before it was answered
+    const Result<InodeRef> inode = reply.server().volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.result(reply.server().volume().sync(**inode)); // the bytes were on the device before a write was answered
 }
 
 void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info *file) {

@@ -58,6 +58,11 @@ Result<void> Volume::record_inode(Inode &inode) {
     return journal_->append([&](RecordWriter &record) { record.inode(inode); });
 }
 
+Result<void> Volume::sync(Inode &inode) {
+    if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
+    return record_inode(inode);
+}
+
 Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }
 
 // After a file's bytes have changed. The size was recorded by File, where it changed.
