@@ -70,12 +70,13 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
-         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
+         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
 
-.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy canary fuzz lint format \
+.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench suites bundle install tidy canary fuzz lint format \
         help clean
 all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -137,7 +138,7 @@ $(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(B
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libsupport.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lbenchmark -ldl
 
@@ -166,6 +167,10 @@ test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a
 	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
+suites: all  ## third-party filesystem tests on gmemfs and on tmpfs (as root); SUITES="fsx ltp" chooses; tests/suites/README.md
+	@BUILD=$(BUILD) tests/suites/run.py $(SUITES)
+deps-suites:  ## install what those need, where it is missing
+	@$(DEPS) install-suites
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
 install: all  ## into $(DESTDIR)$(PREFIX)

@@ -46,7 +46,10 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     const Hold hold(mutex_);
     // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes it
     // ours.
-    if ((changes.uid || changes.gid) && !is_directory()) drop_privileges();
+    if ((changes.uid || changes.gid) && !is_directory()) {
+        drop_privileges();
+        drop_capabilities();
+    }
     if (changes.mode) permissions_ = *changes.mode & kPermissionBits;
     if (changes.uid) uid_ = *changes.uid;
     if (changes.gid) gid_ = *changes.gid;
@@ -58,14 +61,24 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
 bool Inode::modified(timespec now, uid_t by) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
+    if (!is_file()) return false;
     const mode_t before = permissions_;
-    if (by != 0 && is_file()) drop_privileges();
-    return permissions_ != before;
+    if (by != 0) drop_privileges();
+    const bool had_capabilities = drop_capabilities(); // whoever it is, as Linux has it
+    return permissions_ != before || had_capabilities;
 }
 
 void Inode::drop_privileges() {
     permissions_ &= ~mode_t(S_ISUID);
     if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
+}
+
+bool Inode::drop_capabilities() {
+    const auto found = xattrs_.find(kFileCapabilities);
+    if (found == xattrs_.end()) return false;
+    xattr_bytes_ -= found->first.size() + found->second.size();
+    xattrs_.erase(found);
+    return true;
 }
 
 void Inode::accessed(timespec now) {

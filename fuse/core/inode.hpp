@@ -17,6 +17,9 @@
 
 namespace gmemfs {
 
+/// Capabilities of a program, an attribute that goes when the file is written or changes its owner.
+inline constexpr std::string_view kFileCapabilities = "security.capability";
+
 using InodeId = std::uint64_t;
 inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
 
@@ -104,6 +107,8 @@ public:
 
     /// How many opens are under way; settle() waits for the last.
     std::atomic<int> opens = 0;
+    /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
+    bool is_linkable = false;
     /// Times changed that no record tells of: writes and reads journal nothing, the next close does.
     std::atomic<bool> has_unrecorded_times = false;
     /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
@@ -111,6 +116,7 @@ public:
 
 private:
     void drop_privileges() REQUIRES(mutex_);
+    bool drop_capabilities() REQUIRES(mutex_); // whether there were any
 
     const InodeId id_;
     const mode_t type_;

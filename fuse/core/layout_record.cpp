@@ -13,7 +13,7 @@ void File::record_layout() const {
     if (journal_ == nullptr) return;
     std::vector<VolumeState::Piece> pieces;
     pieces.reserve(extents_.count());
-    for (const auto &extent : extents_.extents()) pieces.push_back({extent->id(), 0, extent->size()});
+    for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
         record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
     });
@@ -30,10 +30,13 @@ void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) {
     kept_ = kept;
     tail_dirty_ = true;
     if (!extents.empty()) {
-        const std::uint64_t granularity = extents.extents().front()->device().info().granularity;
-        loose_ = extents.count() > 1 || extents.size() != round_up(std::max(size, kept), granularity);
+        const std::uint64_t granularity = extents.pieces().front().extent->device().info().granularity;
+        const bool is_tight = extents.count() == 1 && extents.size() == round_up(std::max(size, kept), granularity);
+        loose_ = !is_tight && !extents.is_slot();
     }
     extents_ = std::move(extents);
+    charge_.raise_anyway(extents_.size());
+    slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
 }

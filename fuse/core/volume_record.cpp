@@ -63,11 +63,20 @@ Result<void> Volume::sync(Inode &inode) {
     return record_inode(inode);
 }
 
+// What a write or a new owner takes away must not come back with a restart.
+Result<void> Volume::record_privileges(Inode &inode) {
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) {
+        record.inode(inode);
+        if (!inode.xattr(kFileCapabilities)) record.no_xattr(inode.id(), kFileCapabilities);
+    });
+}
+
 Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }
 
 // After a file's bytes have changed. The size was recorded by File, where it changed.
 Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
-    if (inode.modified(caller.now, caller.who.uid)) return record_inode(inode); // a set-user-ID bit must not come back
+    if (inode.modified(caller.now, caller.who.uid)) return record_privileges(inode);
     if (journal_ == nullptr) return {};
     // A store would make workers that write to one file fight for its cache line.
     if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
@@ -116,16 +125,13 @@ Result<void> Volume::restore(
         Device *const placement = device_of(storage_, node.placement);
         made.restore(node, made.is_directory() ? placement : nullptr);
         if (!made.is_file()) return {};
-        ExtentList::Extents extents;
-        for (const VolumeState::Piece &piece : node.pieces) {
-            extents.push_back(TRY(adopted.find(piece.extent)));
-            if (piece.offset != 0 || piece.length != extents.back()->size())
-                return Error{EBADMSG, 0, "restore file", "a piece of an extent of another size"};
-        }
-        ExtentList list(std::move(extents));
+        ExtentList::Pieces pieces;
+        for (const VolumeState::Piece &piece : node.pieces)
+            pieces.push_back(TRY(storage_.adopt_piece(TRY(adopted.find(piece.extent)), piece.offset, piece.length)));
+        ExtentList list(std::move(pieces));
         if (node.size > list.size()) return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
-        Device *const device = list.empty() ? placement : &list.extents().front()->device();
-        made.hold_file(std::make_unique<File>(storage_, device));
+        Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
+        made.hold_file(std::make_unique<File>(storage_, device, node.uid));
         made.file()->restore(std::move(list), node.size, node.kept);
         made.file()->record_in(journal_, made.id());
         return {};

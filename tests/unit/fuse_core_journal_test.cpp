@@ -224,7 +224,7 @@ TEST(NamespaceRestore, TakesWhatCanBeAndRefusesWhatCanNot) {
     const auto code_after = [](const std::function<void(VolumeState &)> &change) {
         VolumeState state = valid_state();
         change(state);
-        Namespace names({}, 0755, {});
+        Namespace names({}, 0755, 0, {});
         return code_of(restored(state, names));
     };
     EXPECT_EQ(code_after([](VolumeState &) {}), 0);
@@ -246,7 +246,7 @@ TEST(NamespaceRestore, TakesWhatCanBeAndRefusesWhatCanNot) {
 TEST(NamespaceRestore, NewNamesAndNumbersComeAfterTheOldOnes) {
     VolumeState state = valid_state();
     state.next_inode = 40;
-    Namespace names({}, 0755, {});
+    Namespace names({}, 0755, 0, {});
     must(restored(state, names));
     const InodeRef found = must(names.lookup(2, "f"));
     EXPECT_EQ(found->id(), 3U);
@@ -265,7 +265,7 @@ TEST(NamespaceRestore, NewNamesAndNumbersComeAfterTheOldOnes) {
 TEST(NamespaceRestore, AnUnlinkedInodeThatTheKernelKnowsIsThereUntilItForgets) {
     VolumeState state = valid_state();
     state.nodes[7].mode = S_IFREG | 0600; // no name
-    Namespace names({}, 0755, {});
+    Namespace names({}, 0755, 0, {});
     const auto prepare = [](Inode &made, const VolumeState::Node &node) {
         made.restore(node, nullptr);
         return Result<void>();
@@ -280,7 +280,7 @@ TEST(NamespaceRestore, AnUnlinkedInodeThatTheKernelKnowsIsThereUntilItForgets) {
     EXPECT_TRUE(names.find(3));
     names.forget(3, 1);
     EXPECT_EQ(code_of(names.find(3)), ESTALE);
-    Namespace fresh({}, 0755, {});
+    Namespace fresh({}, 0755, 0, {});
     must(restored(state, fresh));
     EXPECT_EQ(code_of(fresh.find(7)), ESTALE) << "a new mount: nobody knows it any more";
 }

@@ -368,17 +368,18 @@ class Loop:
             adopt(folder, nodes, changed)
             self.models[index] = nodes
         # Memory: what the files have, and nothing of what was made and never recorded.
-        used = self.stats()["used"]
         files = {}
         for root, _, names in os.walk(self.mnt):
             for name in names:
                 path = os.path.join(root, name)
                 if not os.path.islink(path):
-                    files[os.stat(path).st_ino] = int(os.getxattr(path, "user.allocation_size"))
+                    os.getxattr(path, "user.allocation_size")  # settles it
+                    pieces = json.loads(os.getxattr(path, "user.gmemfs.extents"))
+                    files[os.stat(path).st_ino] = sum(piece["length"] for piece in pieces)
+        stats = self.stats()
+        used = stats["used"] - stats["shared"]["extents"] + stats["shared"]["slots"]
         if used != sum(files.values()):
-            used = self.stats()["used"] # the files' settling, above, may have been what made the difference
-            if used != sum(files.values()):
-                errors.append(f"{used} bytes are in use, and {sum(files.values())} are in files")
+            errors.append(f"{used} bytes are in use, and {sum(files.values())} are in files")
         for error in errors:
             print(f"round {number}: {error}")
         return not errors
