@@ -76,7 +76,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
 
-.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench suites bundle install tidy canary lint format \
+.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench suites bundle install tidy canary fuzz lint format \
         help clean
 all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -177,6 +177,18 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
 	install -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
+# Built by clang for themselves, under build/fuzz: libFuzzer comes with it. FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 30
+FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
+FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp) $(BUILD)/sim/libcuda.so.1
+	@mkdir -p $(@D)/sim $(@D)/corpus-$*
+	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
+	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address -pthread -o $@ $< $(wildcard vmm/*.cpp vmm/base/*.cpp \
+	    fuse/core/*.cpp) -lz -ldl
+fuzz: $(FUZZERS)  ## fuzz the keeper's messages and the journal; FUZZ_SECONDS=30 each
+	$(foreach fuzzer,$(FUZZERS),$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	    $(dir $(fuzzer))corpus-$(notdir $(fuzzer)) &&) true
 tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))

@@ -93,37 +93,44 @@ void op_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data *fo
 
 void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t number) {
     Reply reply(request, Op::mknod, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_node(caller_of(reply), parent, name, mode, number));
 }
 
 void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
     Reply reply(request, Op::mkdir, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_directory(caller_of(reply), parent, name, mode));
 }
 
 void op_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::symlink, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_symlink(caller_of(reply), parent, name, target));
 }
 
 void op_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::link, ino);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().names().link(ino, parent, name, caller_of(reply).now));
 }
 
 void op_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::unlink, parent);
+    if (reply.server().was_done()) return reply.done();
     reply.result(reply.server().volume().names().unlink(parent, name, caller_of(reply).now));
 }
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::rmdir, parent);
+    if (reply.server().was_done()) return reply.done();
     reply.result(reply.server().volume().names().rmdir(parent, name, caller_of(reply).now));
 }
 
 void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
     unsigned flags) {
     Reply reply(request, Op::rename, parent);
+    if (reply.server().was_done()) return reply.done();
     Namespace &names = reply.server().volume().names();
     const Caller caller = caller_of(reply);
     Namespace::RenameMode mode = Namespace::RenameMode::replace;
@@ -145,8 +152,9 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
     const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
-    const Result<InodeRef> inode = has_no_name
-                                       ? server.volume().make_unnamed(caller, parent, mode & 07777)
+    const Result<InodeRef> inode = has_no_name ? server.volume().make_unnamed(caller, parent, mode & 07777)
+                                   : server.was_done()
+                                       ? server.volume().names().lookup(parent, name)
                                        : server.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
     if (!inode) return reply.error(inode.error());
     const InodeId id = (*inode)->id();

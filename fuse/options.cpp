@@ -129,6 +129,13 @@ Result<void> set_workers(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_supervisor(Options &options, std::string_view value) {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.supervisor);
+    if (error != std::errc() || end != value.data() + value.size() || options.supervisor < 3)
+        return usage("supervisor: it is no descriptor");
+    return {};
+}
+
 Result<void> set_log(Options &options, std::string_view value) {
     if (value.empty()) return usage("log: name a file");
     options.log_file = value;
@@ -163,6 +170,7 @@ constexpr Setting kSettings[] = {
     {"ecc", "on|off", "keep parity (off; this version has none yet)", G_OPTION_FLAG_NONE, set_ecc},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", G_OPTION_FLAG_NONE, set_workers},
     {"log", "FILE", "append the log to this file", G_OPTION_FLAG_FILENAME, set_log},
+    {"supervisor", "FD", "for the supervisor's use", G_OPTION_FLAG_HIDDEN, set_supervisor},
     {"fsname", "NAME", "what stands first in /proc/mounts (gmemfs)", G_OPTION_FLAG_NONE, set_source},
 };
 
@@ -348,6 +356,27 @@ std::string describe_options(const Options &options) {
     for (const auto &[name, value] : values) add(name, value);
     for (const std::string &word : options.mount_options) add(word, "yes");
     return text;
+}
+
+std::vector<std::string> to_arguments(const Options &options) {
+    const char *const handles[] = {"auto", "fabric", "fd"};
+    std::string devices;
+    for (const std::string &device : options.devices) devices += (devices.empty() ? "" : ",") + device;
+    std::vector<std::string> words = {"mount", "-f", "--device=" + devices,
+        std::string("--handles=") + handles[static_cast<int>(options.handles)],
+        std::string("--keeper=") + (options.keeper ? "on" : "off"), "--fsname=" + options.source};
+    if (options.simulate && options.simulate_size == 0) words.emplace_back("--simulate");
+    if (options.simulate_size != 0) words.push_back("--simulate=" + std::to_string(options.simulate_size));
+    if (options.capacity != 0) words.push_back("--capacity=" + std::to_string(options.capacity));
+    if (options.workers != 0) words.push_back("--workers=" + std::to_string(options.workers));
+    if (!options.log_file.empty()) words.push_back("--log=" + options.log_file);
+    for (const std::string &word : options.mount_options) {
+        words.emplace_back("-o");
+        words.push_back(word);
+    }
+    words.emplace_back("--");
+    words.push_back(options.mount_point);
+    return words;
 }
 
 std::string runtime_base() {

@@ -52,6 +52,7 @@ json report(Server &server) {
         {"devices", std::move(devices)},
         {"handles", kPolicies[static_cast<int>(options.handles)]},
         {"keeper", describe_keeper(server.survival())},
+        {"supervised", server.options().supervisor >= 0},
         {"workers", server.worker_count()},
         {"capacity", space.capacity},
         {"used", space.used},

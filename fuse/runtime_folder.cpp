@@ -118,10 +118,19 @@ Result<RuntimeFolder> RuntimeFolder::take(const std::string &mount_point) {
     const std::string base = runtime_base();
     TRY(make_private(base));
     const std::string name = name_of(mount_point);
+    std::optional<RuntimeFolder> unused;
     for (unsigned index = 0; index < kFoldersMax; ++index) {
+        const bool is_there = ::access((base + "/" + numbered(name, index)).c_str(), F_OK) == 0;
+        if (!is_there && unused) continue;
         std::optional<RuntimeFolder> folder = TRY(try_to_take(base, numbered(name, index)));
-        if (folder) return *std::move(folder);
+        if (!folder) continue;
+        if (folder->connect_keeper()) return *std::move(folder); // what a dead server left goes first
+        if (unused)
+            folder->remove();
+        else
+            unused = std::move(folder);
     }
+    if (unused) return *std::move(unused);
     return Error{EBUSY, 0, "take runtime folder",
         base + "/" + name + ": eight servers of " + mount_point + " live already; close what is open there"};
 }

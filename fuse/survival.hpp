@@ -8,6 +8,7 @@
 #include "vmm/keeper_client.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
 
 namespace gmemfs {
@@ -36,6 +37,8 @@ public:
     /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
     /// journal of a keeper that is gone tells only what was lost. Errors: see Volume::restore.
     Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
+    /// Whether a server before this one has carried out the request, and recorded it.
+    bool was_done(std::uint64_t request) const { return done_.count(request) != 0; }
     /// This server ends, and the mount doesn't: nothing that it still does is to reach the keeper.
     void let_go();
     /// The mount has been unmounted on purpose: ends the keeper, and removes the folder.
@@ -48,7 +51,8 @@ private:
     Fd socket_;
     std::unique_ptr<KeeperClient> client_;
     std::unique_ptr<Journal> journal_;
-    unsigned watch_ = 0; // GLib's id of the source
+    std::set<std::uint64_t> done_; // requests, by the journal; constant from recover() on
+    unsigned watch_ = 0;           // GLib's id of the source
     bool is_recovery_ = false;
     bool has_begun_ = false; // the mount was there: from then on only end() ends it
 };

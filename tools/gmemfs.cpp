@@ -19,6 +19,7 @@ struct Subcommand {
 constexpr Subcommand kSubcommands[] = {
     {"mount", run_mount, "mount a filesystem whose files are GPU memory"},
     {"umount", run_umount, "unmount it, also when its server has died"},
+    {"restart", run_restart, "start another server for a mount, after an upgrade"},
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},

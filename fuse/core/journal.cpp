@@ -64,6 +64,12 @@ void frame(std::vector<std::byte> &to, std::span<const std::byte> record) {
     to.insert(to.end(), record.begin(), record.end());
 }
 
+// A request is served by one thread from its beginning to its end.
+std::uint64_t &current_request() {
+    static thread_local std::uint64_t number = 0;
+    return number;
+}
+
 // The whole state as bytes of a file: a record an inode.
 std::vector<std::byte> snapshot_of(const VolumeState &state) {
     std::vector<std::byte> bytes(sizeof kMagic);
@@ -89,6 +95,7 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
             frame(bytes, writer.bytes());
         }
     writer.clear();
+    for (const std::uint64_t request : state.done) writer.done(request);
     writer.next_inode(state.next_inode);
     frame(bytes, writer.bytes());
     return bytes;
@@ -147,6 +154,7 @@ Result<void> Journal::append(const std::function<void(RecordWriter &)> &fill) {
     const Hold hold(mutex_);
     writer_.clear();
     fill(writer_);
+    if (current_request() != 0) writer_.done(current_request());
     frame(pending_, writer_.bytes());
     if (Result<void> written = write_all(file_, pending_, path_); !written) {
         // A part of it may be there, and nothing may come after a torn record.
@@ -159,6 +167,8 @@ Result<void> Journal::append(const std::function<void(RecordWriter &)> &fill) {
     if (size_ >= compact_at_) (void)compact(); // where that fails the old file goes on
     return {};
 }
+
+void Journal::serve_request(std::uint64_t number) { current_request() = number; }
 
 Result<void> Journal::check() const {
     const Hold hold(mutex_);

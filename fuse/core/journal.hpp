@@ -40,6 +40,9 @@ public:
     /// (the runtime folder is full, most likely); it is kept, and goes before the next one. Until that is written the
     /// change can be lost with the server, so neither it nor any later one is acknowledged.
     Result<void> append(const std::function<void(RecordWriter &)> &fill) EXCLUDES(mutex_);
+    /// What this thread appends from here on is for request `number`; 0 for none. So that a server that is asked again
+    /// what the one before it has done, and not answered, knows it.
+    static void serve_request(std::uint64_t number);
     /// For changes that can't fail where they append: the error of the last append, if it failed.
     Result<void> check() const EXCLUDES(mutex_);
 

@@ -193,7 +193,7 @@ Result<void> Namespace::rename(
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
-    return move_name(from, name, to, new_name, mode, now, last);
+    return move_name(from, name, to, new_name, mode, now, last, nullptr);
 }
 
 Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
@@ -201,29 +201,19 @@ Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
-    Directory &names = *TRY(directory(from));
+    TRY(directory(from));
     Node &whiteout =
         *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
     whiteout.lookups = 0; // nobody has asked for it
     const InodeRef inode = whiteout.inode;
-    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last);
-    const bool is_free = child(names, name) == nullptr; // not where the two are names of one inode
-    if (moved && is_free) {
-        inode->add_links(1, now);
-        const std::uint64_t cookie = insert(names, name, inode);
-        TRY(record([&](RecordWriter &items) {
-            items.inode(*inode);
-            items.entry(from, name, inode->id(), cookie);
-        }));
-    } else {
-        nodes_.erase(inode->id());
-    }
+    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
+    if (inode->links() == 0) nodes_.erase(inode->id()); // the rename failed, or the two are names of one inode
     return moved;
 }
 
 // What rename() does; `last` outlives the lock, for the memory of what was replaced.
 Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-    RenameMode mode, timespec now, InodeRef &last) {
+    RenameMode mode, timespec now, InodeRef &last, const InodeRef &whiteout) {
     Directory &source_names = *TRY(directory(from));
     Directory &target_names = *TRY(directory(to));
     Named *const named = child(source_names, name);
@@ -250,6 +240,10 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
         }
         erase(source_names, name);
         insert(target_names, new_name, source);
+        if (whiteout) {
+            insert(source_names, name, whiteout);
+            whiteout->add_links(1, now);
+        }
     }
     move_parent(*source, from, to, now);
     source->changed(now);
@@ -258,9 +252,12 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     above_source.modified(now, 0);
     above_target.modified(now, 0);
     return record([&](RecordWriter &items) {
-        if (mode == RenameMode::exchange)
+        if (mode == RenameMode::exchange) {
             items.entry(from, name, target->id(), source_names.cookies.find(name)->second);
-        else
+        } else if (whiteout) {
+            items.inode(*whiteout);
+            items.entry(from, name, whiteout->id(), source_names.cookies.find(name)->second);
+        } else
             items.no_entry(from, name);
         items.entry(to, new_name, source->id(), target_names.cookies.find(new_name)->second);
         items.inode(*source);
@@ -296,6 +293,11 @@ std::uint64_t Namespace::count() const {
 std::uint64_t Namespace::orphan_count() const {
     const HoldShared hold(tree_);
     return orphans_.size();
+}
+
+std::vector<InodeId> Namespace::orphans() const {
+    const HoldShared hold(tree_);
+    return {orphans_.begin(), orphans_.end()};
 }
 
 bool Namespace::has_dying_orphans() const {

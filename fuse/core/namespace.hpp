@@ -87,6 +87,7 @@ public:
     std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+    std::vector<InodeId> orphans() const EXCLUDES(tree_);
     /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
     /// that is just being forgotten.
     bool has_dying_orphans() const EXCLUDES(tree_);
@@ -125,7 +126,7 @@ private:
     static Result<void> check_restored(const VolumeState &state);
     void restore_names(const VolumeState &state) REQUIRES(tree_);
     Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
-        timespec now, InodeRef &last) REQUIRES(tree_);
+        timespec now, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);

@@ -17,6 +17,7 @@ enum class Item : std::uint8_t {
     no_xattr = 8,   // number 8, name text
     size = 9,       // number 8, size 8
     layout = 10,    // number 8, size 8, kept 8, device 16, count 4, count x (extent 8, offset 8, length 8)
+    done = 11,      // request 8
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -131,6 +132,11 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         return true;
     }
     case Item::layout: return read_layout(reader, state);
+    case Item::done:
+        state.done.insert(reader.number<std::uint64_t>());
+        if (state.done.size() > VolumeState::kDoneMax)
+            state.done.erase(state.done.begin()); // the kernel counts upwards
+        return true;
     }
     return false;
 }
@@ -221,6 +227,11 @@ void RecordWriter::no_xattr(InodeId id, std::string_view name) {
     number(unsigned(Item::no_xattr), 1);
     number(id, 8);
     text(name);
+}
+
+void RecordWriter::done(std::uint64_t request) {
+    number(unsigned(Item::done), 1);
+    number(request, 8);
 }
 
 void RecordWriter::size(InodeId id, std::uint64_t size) {

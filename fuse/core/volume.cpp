@@ -78,7 +78,9 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     // The kernel sends the last close's release after close(2) has returned; who asks for a handle right then shall
     // find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed earlier,
     // which costs one copy on the device too many.
-    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) == 1)
+    // Opens of a server before this one aren't counted.
+    if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
+    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) <= 1)
         return inode.file()->settle(caller.copiers);
     return {};
 }

@@ -71,6 +71,9 @@ public:
     /// close(2) of one descriptor; settles when no other open of the file is under way.
     Result<void> flush(const Caller &caller, Inode &inode);
 
+    /// Records the times that writes have changed. Data needs nothing.
+    Result<void> sync(Inode &inode);
+
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
     Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
 

@@ -58,6 +58,11 @@ Result<void> Volume::record_inode(Inode &inode) {
     return journal_->append([&](RecordWriter &record) { record.inode(inode); });
 }
 
+Result<void> Volume::sync(Inode &inode) {
+    if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
+    return record_inode(inode);
+}
+
 // What a write or a new owner takes away must not come back with a restart.
 Result<void> Volume::record_privileges(Inode &inode) {
     if (journal_ == nullptr) return {};

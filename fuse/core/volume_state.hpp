@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <ctime>
 #include <map>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -47,6 +48,9 @@ struct VolumeState {
     std::uint64_t next_inode = 0;                                      ///< no number below it is given again
     std::map<std::uint64_t, Node> nodes;                               ///< by inode number
     std::map<std::uint64_t, std::map<std::string, Entry>> directories; ///< by inode number, then by name
+    /// Requests whose changes are in it: the last kDoneMax. One that the kernel asks again isn't carried out twice.
+    std::set<std::uint64_t> done;
+    static constexpr std::size_t kDoneMax = 4096; // the kernel has far fewer in flight
     bool operator==(const VolumeState &) const = default;
 };
 

@@ -14,8 +14,7 @@ done
 is "$refused" yes
 rm small/filler
 touch "$MNT/g"
-pid=$(server_pid)
-kill -KILL "$pid"
+kill_server
 "$GMEMFS" mount "$MNT" --simulate=64M
 test -e "$MNT/g"
 "$GMEMFS" umount "$MNT"

@@ -2,9 +2,7 @@
 # server: killed
 truncate -s 4M "$MNT/f"
 keeper=$(keeper_pid)
-pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+kill_server
 kill -0 "$keeper"
 $GMEMFS umount "$MNT"
 gone "$keeper"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # kill_loop: several processes change files at random, each beside a model of what it did; the server is killed at a
-# random moment and comes back; then everything is compared: nothing that was acknowledged is lost, nothing is invented.
+# random moment and comes back; then everything is compared: nothing acknowledged is lost, nothing is invented.
 #
 #   tests/mount/survive/kill_loop.py [--rounds N] [--seed N] [--processes N] [--way mount|supervisor] [--gmemfs FILE]
 #
 # The operation that was under way when the server died may have happened or not; a write may have happened in part.
 # `--way mount`: the mount point is dead until `gmemfs mount` is called again. `--way supervisor`: the supervisor brings
-# the server back by itself, and no process may see an error, not even the one whose request was in the server's hands.
-import argparse, errno, json, multiprocessing, os, random, shutil, signal, stat, subprocess, sys, tempfile, time
+# the server back by itself, and no process may see an error, not even one whose request was in the server's hands.
+import argparse, errno, json, multiprocessing, os, random, select, shutil, signal, stat, subprocess, sys, tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -316,6 +317,15 @@ class Loop:
     def mount(self):
         subprocess.run(self.command, check=True, timeout=60)
 
+    @staticmethod
+    def kill_supervisor(server):
+        parent = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[1]
+        if Path(f"/proc/{parent}/comm").read_text().strip() == "gmemfs":
+            ended = os.pidfd_open(int(parent))
+            os.kill(int(parent), signal.SIGKILL)
+            select.select([ended], [], [])
+            os.close(ended)
+
     def round(self, number):
         processes = []
         pid = self.stats()["server_pid"]
@@ -329,6 +339,8 @@ class Loop:
             process.start()
             processes.append((process, ours))
         time.sleep(delay)
+        if self.arguments.way == "mount":
+            self.kill_supervisor(pid)
         os.kill(pid, signal.SIGKILL)
         start = time.monotonic()
         if self.arguments.way == "mount":
@@ -384,8 +396,8 @@ class Loop:
             subprocess.run([self.arguments.gmemfs, "umount", "--lazy", self.mnt], check=False)
         recovery = sorted(self.recovery_s)
         print(f"kill_loop: seed {self.arguments.seed}: {self.arguments.rounds} rounds, {self.operations} operations, "
-              f"{self.stopped} of them in the server's hands when it died; back after "
-              f"{recovery[len(recovery) // 2]:.3f} s (median), {recovery[-1]:.3f} s (longest)")
+              f"{self.stopped} of them in the server's hands when it died; "
+              f"back after {recovery[len(recovery) // 2]:.3f} s (median), {recovery[-1]:.3f} s (longest)")
         return 0
 
 

@@ -1,3 +1,4 @@
-# Random operations by three processes, the server killed at random, eight times over: nothing acknowledged is lost.
+# Random operations by three processes, the server killed at random again and again: nothing acknowledged is lost.
 # mount: none
-python3 "$TESTS/survive/kill_loop.py" --rounds 8 --gmemfs "$GMEMFS" --mount-point "$MNT" --options="--simulate=$SIZE"
+loop=("$TESTS/survive/kill_loop.py" --gmemfs "$GMEMFS" --mount-point "$MNT" "--options=--simulate=$SIZE")
+python3 "${loop[@]}" --rounds 8

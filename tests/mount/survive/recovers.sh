@@ -14,8 +14,7 @@ touch -d 2001-02-03 "$MNT/sparse"
 handle=$(xattr user.fabric_handle "$MNT/d/data" | sha256sum)
 look() { (cd "$MNT" && find . -printf '%p %i %m %n %U %G %s %T@ %l\n' | sort && sha256sum d/data sparse); }
 look > before
-pid=$(server_pid)
-kill -KILL "$pid"
+kill_server
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 look > after
 diff before after

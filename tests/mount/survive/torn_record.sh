@@ -2,15 +2,12 @@
 # server: killed
 random_bytes 1M > "$MNT/f"
 sum=$(sha "$MNT/f")
-pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+kill_server
 printf '\x40\x00\x00\x00\x11\x22\x33\x44torn' >> "$(echo "$GMEMFS_RUNTIME_DIR"/*/journal)"
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 is "$(sha "$MNT/f")" "$sum"
 touch "$MNT/g"
-pid=$(server_pid)
-kill -KILL "$pid"
+kill_server
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 is "$(ls "$MNT" | tr '\n' ' ')" "f g "
 "$GMEMFS" umount "$MNT"

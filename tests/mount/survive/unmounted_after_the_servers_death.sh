@@ -5,9 +5,7 @@ for way in mount umount; do
     [ "$way" = mount ] || "$GMEMFS" mount "$MNT" --simulate="$SIZE"
     random_bytes 1M > "$MNT/f"
     sum=$(sha "$MNT/f")
-    pid=$(server_pid)
-    kill -KILL "$pid"
-    gone "$pid"
+    kill_server
     umount "$MNT"
     if [ "$way" = mount ]; then
         "$GMEMFS" mount "$MNT" --simulate="$SIZE"
