@@ -12,6 +12,7 @@ Result<void> check_name(std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "use name"};
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos)
         return Error{EINVAL, 0, "use name"};
+    if (name == kHiddenName) return Error{EPERM, 0, "use name", "it is the broker's"};
     return {};
 }
 
@@ -35,7 +36,12 @@ Result<InodeRef> Namespace::find(InodeId id) const {
 Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "look up name"};
     const HoldShared hold(tree_);
-    const Named *const named = child(*TRY(directory(parent)), name);
+    Directory &names = *TRY(directory(parent));
+    if (name == kHiddenName && hidden_) {
+        nodes_.find(hidden_->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
+        return InodeRef(hidden_);
+    }
+    const Named *const named = child(names, name);
     if (named == nullptr) return Error{ENOENT, 0, "look up name"};
     nodes_.find(named->inode->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(named->inode);
@@ -89,6 +95,15 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     return InodeRef(inode);
 }
 
+Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
+    const HoldExclusive hold(tree_);
+    if (hidden_) return Error{EEXIST, 0, "make name"};
+    hidden_ = std::make_shared<Inode>(next_id_++, mode, owner, now);
+    hidden_->add_links(1, now);
+    add_node(hidden_).lookups = 1;
+    return InodeRef(hidden_);
+}
+
 Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, timespec now) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
@@ -98,6 +113,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     Directory &names = *TRY(directory(parent));
     Inode &above = *nodes_.find(parent)->second.inode;
     if (inode->is_directory()) return Error{EPERM, 0, "link", "a directory has one name"};
+    if (inode == hidden_) return Error{EPERM, 0, "link", "it is the broker's"};
     if (inode->links() == 0 || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
     if (inode->links() >= kLinksMax) return Error{EMLINK, 0, "link"};
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "link"};
@@ -198,7 +214,7 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
 
 std::uint64_t Namespace::count() const {
     const HoldShared hold(tree_);
-    return nodes_.size() - orphans_.size();
+    return nodes_.size() - orphans_.size() - (hidden_ ? 1 : 0);
 }
 
 std::uint64_t Namespace::orphan_count() const {
