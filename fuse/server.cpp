@@ -189,6 +189,8 @@ void Server::stop() {
     // Workers first: libfuse closes the descriptor that they read from before it unmounts.
     fuse_session_exit(session_);
     for (const auto &worker : workers_) worker->stop();
+    published_broker_ = nullptr;
+    broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     fuse_session_unmount(session_);
     while (loop_ != nullptr && g_main_context_iteration(nullptr, FALSE)) {} // what workers left for it at their end
     if (loop_ != nullptr) g_main_loop_unref(loop_);
@@ -199,6 +201,23 @@ void Server::greeted() {
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
             " device(s), " + std::to_string(workers_.size()) + " workers");
+    // A worker runs this; the broker is the main thread's, and making it needs workers that answer.
+    g_idle_add(
+        [](gpointer server) -> gboolean {
+            static_cast<Server *>(server)->start_broker();
+            return G_SOURCE_REMOVE;
+        },
+        this);
+}
+
+void Server::start_broker() {
+    Result<std::unique_ptr<Broker>> broker = Broker::create(*this);
+    if (broker) {
+        broker_ = *std::move(broker);
+        published_broker_.store(broker_.get(), std::memory_order_release);
+    } else {
+        log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
+    }
     if (ready_) ready_();
 }
 

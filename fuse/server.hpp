@@ -1,6 +1,7 @@
 // Server: a mount, from its start to its end: driver, devices, volume, session, workers.
 #pragma once
 
+#include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/stats.hpp"
@@ -8,6 +9,7 @@
 
 #include <glib.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -57,6 +59,8 @@ public:
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
     std::size_t worker_count() const { return workers_.size(); }
+    /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
+    const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
     /// The kernel has forgotten inodes; wakes who waits for their memory.
@@ -69,6 +73,7 @@ private:
     explicit Server(const Options &options) : options_(options) {}
     Result<void> open_devices();
     Result<void> mount();
+    void start_broker();
     void stop();
 
     const Options options_;
@@ -82,6 +87,8 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     GMainLoop *loop_ = nullptr;
     std::function<void()> ready_;
+    std::unique_ptr<Broker> broker_; // it holds inodes, too
+    std::atomic<const Broker *> published_broker_ = nullptr;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     bool is_mounted_ = false;
