@@ -63,6 +63,8 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
+LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
+LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
@@ -70,14 +72,15 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
-         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
+         $(BUILD)/client/c_test $(BUILD)/client/cpp_test
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
-PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
+PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench bundle install tidy canary lint format \
-        help clean
-all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
+.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench fuzz bundle install tidy canary lint \
+        format help clean
+all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
@@ -124,6 +127,24 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
+# The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/gmemfs.map only grows.
+$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(BUILD)/libvmm.a client/gmemfs.map
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libgmemfs.so.0 -Wl,--version-script=client/gmemfs.map -Wl,-z,defs,-z,nodelete \
+	    -o $@ $(LIBRARY) $(BUILD)/libvmm.a -ldl
+$(BUILD)/libgmemfs.so: $(BUILD)/$(LIBRARY_FILE)
+	ln -sf $(LIBRARY_FILE) $(BUILD)/libgmemfs.so.0
+	ln -sf libgmemfs.so.0 $@
+
+# Built as users build: one header, one library, strict C99 and C++17, nothing of this tree linked in.
+$(BUILD)/client/%: tests/client/%.c client/gmemfs.h $(BUILD)/libgmemfs.so
+	@mkdir -p $(@D)
+	$(CC) -I. -std=c99 -pedantic -g -Wall -Wextra -Werror -D_GNU_SOURCE $< -o $@ -L$(BUILD) -lgmemfs -pthread \
+	    -Wl,-rpath,'$$ORIGIN/..' $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+$(BUILD)/client/%: tests/client/%.cpp client/gmemfs.h client/gmemfs.hpp $(BUILD)/libgmemfs.so
+	@mkdir -p $(@D)
+	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
+	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
@@ -166,12 +187,31 @@ test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a
 	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
+# libFuzzer comes with clang. FUZZ_SECONDS each; what it finds lies in build/fuzz/.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.cpp))
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/base/*.hpp)
+	@mkdir -p $(@D)/corpus/$*
+	clang++-14 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) $< \
+	    vmm/base/result.cpp -o $@
+fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
+	@for fuzzer in $(FUZZERS); do \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -len_control=10 -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$(basename $$fuzzer) || exit 1; done
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
 install: all  ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
 	install -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
+	install -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)
+	ln -sf $(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/libgmemfs.so.0
+	ln -sf libgmemfs.so.0 $(DESTDIR)$(PREFIX)/lib/libgmemfs.so
+	install -D -m 644 client/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
+	sed 's,"client/gmemfs.h","gmemfs.h",' client/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/gmemfs.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gmemfs.pc
 tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
