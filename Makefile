@@ -73,13 +73,14 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
+         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
          $(BUILD)/client/c_test $(BUILD)/client/cpp_test
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests deps check-deps debug demo test test-client test-clean bench fuzz bundle install tidy canary lint \
-        format help clean
+.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+        install tidy canary lint format help clean
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
 
@@ -158,7 +159,7 @@ $(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(B
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libsupport.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lbenchmark -ldl
 
@@ -198,6 +199,10 @@ fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZ
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -len_control=10 -print_final_stats=1 \
 	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$(basename $$fuzzer) || exit 1; done
+suites: all  ## third-party filesystem tests on gmemfs and on tmpfs (as root); SUITES="fsx ltp" chooses; tests/suites/README.md
+	@BUILD=$(BUILD) tests/suites/run.py $(SUITES)
+deps-suites:  ## install what those need, where it is missing
+	@$(DEPS) install-suites
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
 install: all  ## into $(DESTDIR)$(PREFIX)

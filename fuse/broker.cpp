@@ -257,8 +257,10 @@ Result<std::vector<Broker::Message>> Broker::share(
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
     constexpr File::ShareBy kWays[] = {File::ShareBy::fabric, File::ShareBy::fd, File::ShareBy::either};
+    const bool was_shared = inode->file()->is_shared();
     std::vector<File::Shared> shared =
         TRY(server_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]));
+    if (was_shared) server_.attributes_changed(inode->id()); // it has an extent of its own now: st_blocks
     protocol::Answer answer = protocol::make_answer(0, "");
     answer.lease = lease;
     answer.size = inode->file()->size();

@@ -56,7 +56,8 @@ void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offs
 template <typename Operation>
 auto with_room(Server &server, Operation operation) {
     auto result = operation();
-    if (!result && result.error().code == ENOSPC && server.wait_for_orphans()) result = operation();
+    const bool lacks_room = !result && (result.error().code == ENOSPC || result.error().code == EDQUOT);
+    if (lacks_room && server.wait_for_orphans()) result = operation();
     return result;
 }
 

@@ -2,6 +2,7 @@
 #include "fuse/ops.hpp"
 #include "fuse/xattr.hpp"
 
+#include <algorithm>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
@@ -57,16 +58,14 @@ void op_statfs(fuse_req_t request, fuse_ino_t ino) {
     Volume &volume = reply.server().volume();
     reply.server().wait_for_orphans(); // so that df after rm tells the truth
     const Storage::Space space = volume.storage().space();
-    const std::uint64_t files = volume.names().count();
+    const std::uint64_t files = volume.names().count() + volume.names().orphan_count();
     struct statvfs answer = {};
     answer.f_bsize = answer.f_frsize = kBlock;
     answer.f_blocks = space.capacity / kBlock;
     answer.f_bfree = (space.capacity - space.used) / kBlock;
     answer.f_bavail = space.available / kBlock;
-    // A file without data takes no device memory; this is how many more with data there could be.
-    const std::uint64_t granularity = volume.storage().devices().front()->info().granularity;
-    answer.f_ffree = answer.f_favail = space.available / granularity;
-    answer.f_files = files + answer.f_ffree;
+    answer.f_files = volume.names().inodes_max();
+    answer.f_ffree = answer.f_favail = answer.f_files - std::min<std::uint64_t>(files, answer.f_files);
     answer.f_namemax = kNameMax;
     reply.space(answer);
 }
@@ -94,9 +93,7 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
     Reply reply(request, Op::listxattr, ino);
     const Result<InodeRef> inode = reply.server().volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
-    std::string list;
-    for (const std::string &name : (*inode)->xattr_names()) list.append(name).push_back('\0');
-    reply.value(list, size);
+    reply.value(list_xattrs(reply, **inode), size);
 }
 
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name) {

@@ -146,7 +146,10 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
     Reply reply(request, Op::create, parent);
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
-    const Result<InodeRef> inode = server.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
+    const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
+    const Result<InodeRef> inode = has_no_name
+                                       ? server.volume().make_unnamed(caller, parent, mode & 07777)
+                                       : server.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
     if (!inode) return reply.error(inode.error());
     const InodeId id = (*inode)->id();
     const Result<void> opened = server.volume().open(caller, **inode, Volume::OpenMode::keep);

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <memory>
+#include <pwd.h>
+#include <sstream>
 #include <string_view>
 
 namespace gmemfs {
@@ -43,6 +46,50 @@ Result<void> set_simulate(Options &options, std::string_view value) {
 Result<void> set_capacity(Options &options, std::string_view value) {
     options.capacity = TRY(parse_size(value));
     if (options.capacity == 0) return usage("capacity: it must be more than nothing");
+    return {};
+}
+
+Result<uid_t> find_user(const std::string &name) {
+    uid_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size()) return number;
+    const passwd *const entry = name.empty() ? nullptr : ::getpwnam(name.c_str());
+    if (entry == nullptr) return usage("quota: there is no user '" + name + "'");
+    return entry->pw_uid;
+}
+
+Result<void> add_quota(Options &options, const std::string &user, std::string_view size) {
+    const uid_t number = TRY(find_user(user));
+    options.quotas[number] = TRY(parse_size(size));
+    return {};
+}
+
+// USER=SIZE, or a file of lines "USER SIZE", with comments after '#'.
+Result<void> set_quota(Options &options, std::string_view value) {
+    const std::size_t equals = value.find('=');
+    if (equals != std::string_view::npos)
+        return add_quota(options, std::string(value.substr(0, equals)), value.substr(equals + 1));
+    const std::string path(value);
+    std::ifstream file(path);
+    if (!file) return usage("quota: '" + path + "' is neither USER=SIZE nor a file that can be read");
+    std::string line;
+    for (int number = 1; std::getline(file, line); ++number) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        std::string user;
+        std::string size;
+        std::string more;
+        if (!(words >> user)) continue;
+        if (!(words >> size) || words >> more)
+            return usage("quota: " + path + ", line " + std::to_string(number) + ": it is not like `USER SIZE`");
+        TRY(add_quota(options, user, size));
+    }
+    return {};
+}
+
+Result<void> set_max_files(Options &options, std::string_view value) {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.max_files);
+    if (error != std::errc() || end != value.data() + value.size() || options.max_files == 0)
+        return usage("max-files: '" + std::string(value) + "' is no number from 1 on");
     return {};
 }
 
@@ -98,6 +145,10 @@ constexpr Setting kSettings[] = {
     {"simulate", "BYTES", "use the simulator, with a device of so many bytes (8G)", G_OPTION_FLAG_OPTIONAL_ARG,
         set_simulate},
     {"capacity", "BYTES", "use no more device memory than this", G_OPTION_FLAG_NONE, set_capacity},
+    {"quota", "USER=BYTES|FILE", "device memory for a user's files; may be repeated; FILE has lines `USER BYTES`",
+        G_OPTION_FLAG_NONE, set_quota},
+    {"max-files", "N", "files and directories at a time (one for each 2 pages of the host's memory)",
+        G_OPTION_FLAG_NONE, set_max_files},
     {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
         G_OPTION_FLAG_NONE, set_handles},
     {"ecc", "on|off", "keep parity (off; this version has none yet)", G_OPTION_FLAG_NONE, set_ecc},
@@ -262,12 +313,17 @@ std::string describe_options(const Options &options) {
         return line;
     };
     const char *const handles[] = {"auto", "fabric", "fd"};
+    std::vector<std::string> quotas;
+    for (const auto &[user, bytes] : options.quotas)
+        quotas.push_back(std::to_string(user) + "=" + std::to_string(bytes));
     const std::pair<const char *, std::string> values[] = {
         {"device", join(options.devices)},
         {"simulate", !options.simulate            ? "no"
                      : options.simulate_size == 0 ? "yes"
                                                   : std::to_string(options.simulate_size)},
         {"capacity", options.capacity == 0 ? "all device memory" : std::to_string(options.capacity)},
+        {"quota", join(quotas)},
+        {"max-files", options.max_files == 0 ? "by the host's memory" : std::to_string(options.max_files)},
         {"handles", handles[static_cast<int>(options.handles)]},
         {"ecc", "off"},
         {"workers", options.workers == 0 ? "by the cores" : std::to_string(options.workers)},

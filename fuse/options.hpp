@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs {
@@ -23,6 +24,8 @@ struct Options {
     bool simulate = false;                    ///< the simulator instead of a driver
     std::uint64_t simulate_size = 0;          ///< bytes of the simulated device; 0 for what the simulator has
     std::uint64_t capacity = 0;               ///< bytes; 0 for the memory of all devices
+    std::map<uid_t, std::uint64_t> quotas;    ///< bytes a user
+    std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
     unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
     std::string log_file;

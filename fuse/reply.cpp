@@ -136,7 +136,7 @@ void Reply::error(const Error &error) {
     if (is_our_fault(error.code)) {
         server().stats().count_error();
         log(LogLevel::error, "fuse", error, std::string(op_name(op_)) + " of inode " + std::to_string(inode_));
-    } else if (error.code == ENOSPC) {
+    } else if (error.code == ENOSPC || error.code == EDQUOT) {
         log(LogLevel::warning, "fuse", error, op_name(op_));
     }
     answered(error.code, fuse_reply_err(request_, error.code));

@@ -33,6 +33,9 @@ json report(Server &server) {
     constexpr const char *kPolicies[] = {"auto", "fabric", "fd"};
     const Options &options = server.options();
     const Storage::Space space = server.volume().storage().space();
+    json quotas = json::object();
+    for (const auto &[user, quota] : server.volume().storage().quotas().report())
+        quotas[std::to_string(user)] = {{"limit", quota.limit}, {"used", quota.used}};
     json devices = json::array();
     for (const auto &device : server.devices()) devices.push_back(describe(*device));
     return {
@@ -47,6 +50,9 @@ json report(Server &server) {
         {"capacity", space.capacity},
         {"used", space.used},
         {"available", space.available},
+        {"shared", {{"extents", space.shared.extents}, {"slots", space.shared.slots}}},
+        {"quotas", std::move(quotas)},
+        {"files_max", server.volume().names().inodes_max()},
         {"files", server.volume().names().count()},
         {"unlinked", server.volume().names().orphan_count()},
         {"peers", server.broker() == nullptr ? 0 : server.broker()->peer_count()},

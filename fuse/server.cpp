@@ -18,14 +18,18 @@ namespace {
 
 constexpr const char *kDriverLibrary = "libcuda.so.1";
 constexpr unsigned kWorkersLeast = 4;
-constexpr unsigned kWorkersUsual = 16; // 12 threads reached 93 % of the bus (H200), and more no more
-constexpr std::chrono::milliseconds kOrphanPatience(100);
+constexpr unsigned kWorkersUsual = 16;                    // 12 threads reached 93 % of the bus (H200), and more no more
+constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
+constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
 
 timespec now() {
     timespec time = {};
     ::clock_gettime(CLOCK_REALTIME, &time);
     return time;
 }
+
+// As tmpfs has it: an inode for every second page of the host's memory. One takes about a kilobyte here.
+std::uint64_t usual_files_max() { return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2; }
 
 // libfuse's own messages; what matters is said by who called it.
 void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
@@ -99,8 +103,10 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options) {
     std::unique_ptr<Server> server(new Server(options));
     TRY(server->open_devices());
     server->keeper_ = std::make_unique<Keeper>(*server->driver_, options.handles);
+    const Volume::Limits limits = {
+        {options.capacity, options.quotas}, options.max_files != 0 ? options.max_files : usual_files_max()};
     server->volume_ = std::make_unique<Volume>(
-        *server->keeper_, server->devices_, options.capacity, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+        *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
     TRY(server->mount());
     return server;
 }
@@ -153,12 +159,14 @@ Result<void> Server::mount() {
     const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
     const unsigned usual = std::clamp(cores, kWorkersLeast, kWorkersUsual);
     const unsigned count = options_.workers != 0 ? options_.workers : usual;
-    for (unsigned index = 0; index < count; ++index) workers_.push_back(TRY(Worker::create(devices_, session_)));
+    for (unsigned index = 0; index < count; ++index) workers_.push_back(TRY(Worker::create(devices_, session_, crew_)));
     errno = 0;
     if (fuse_session_mount(session_, options_.mount_point.c_str()) != 0)
         return Error{
             errno != 0 ? errno : EIO, 0, "mount", options_.mount_point + ": the kernel or fusermount3 refused"};
     is_mounted_ = true;
+    const int status = fuse_session_custom_io(session_, &Dialect::io(), fuse_session_fd(session_));
+    if (status != 0) return Error{-status, 0, "mount", options_.mount_point + ": libfuse refuses our way to write"};
     return {};
 }
 
@@ -221,16 +229,29 @@ void Server::start_broker() {
     if (ready_) ready_();
 }
 
+void Server::attributes_changed(InodeId id) {
+    // ENOENT: the kernel hasn't kept them, so there is nothing to drop.
+    (void)fuse_lowlevel_notify_inval_inode(session_, id, -1, 0);
+}
+
 void Server::forgotten() {
     const std::lock_guard<std::mutex> hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
+    ++forget_count_;
     forgotten_.notify_all();
 }
 
 bool Server::wait_for_orphans() {
-    if (!volume_->names().has_dying_orphans()) return false;
+    Namespace &names = volume_->names();
+    if (!names.has_dying_orphans()) return false;
+    const auto end = std::chrono::steady_clock::now() + kOrphanPatienceMax;
     std::unique_lock<std::mutex> lock(forgotten_mutex_);
-    if (!forgotten_.wait_for(lock, kOrphanPatience, [this] { return !volume_->names().has_dying_orphans(); }))
-        volume_->names().give_up_on_orphans();
+    // After `rm -rf` forgets come one by one, and freeing takes its time: as long as it goes on, so does the wait.
+    for (bool is_moving = true; is_moving && std::chrono::steady_clock::now() < end;) {
+        const std::uint64_t before = forget_count_;
+        if (forgotten_.wait_for(lock, kOrphanPatience, [&] { return !names.has_dying_orphans(); })) return true;
+        is_moving = forget_count_ != before || names.is_forgetting();
+    }
+    names.give_up_on_orphans();
     return true;
 }
 

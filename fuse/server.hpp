@@ -63,10 +63,12 @@ public:
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
+    /// Something that the kernel trusts for a while has changed without a request of its own: it asks again.
+    void attributes_changed(InodeId id);
     /// The kernel has forgotten inodes; wakes who waits for their memory.
     void forgotten();
     /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),
-    /// a tenth of a second at the most; false where there was none to wait for.
+    /// until none has come for a tenth of a second, 5 s at the most; false where there was none to wait for.
     bool wait_for_orphans();
 
 private:
@@ -84,6 +86,7 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     fuse_session *session_ = nullptr;
+    Crew crew_;
     std::vector<std::unique_ptr<Worker>> workers_;
     GMainLoop *loop_ = nullptr;
     std::function<void()> ready_;
@@ -91,6 +94,7 @@ private:
     std::atomic<const Broker *> published_broker_ = nullptr;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
+    std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
     bool is_mounted_ = false;
 };
 

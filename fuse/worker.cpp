@@ -40,12 +40,12 @@ void install_wake_signal() {
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(
-    const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session) {
+    const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session, Crew &crew) {
     Device &device = *devices.front(); // pinned for all devices
     Copiers copiers = TRY(Copiers::create(devices));
     PinnedBuffer receive = TRY(PinnedBuffer::create(device, receive_size() + kPage));
     PinnedBuffer reply = TRY(PinnedBuffer::create(device, receive_size()));
-    return std::unique_ptr<Worker>(new Worker(session, std::move(copiers), std::move(receive), std::move(reply)));
+    return std::unique_ptr<Worker>(new Worker(session, crew, std::move(copiers), std::move(receive), std::move(reply)));
 }
 
 void Worker::start(std::function<void()> ended) {
@@ -65,6 +65,7 @@ void Worker::start(std::function<void()> ended) {
 
 void Worker::stop() {
     if (!thread_.joinable()) return;
+    crew_.disband();
     // A signal that comes just before read(2) wakes nobody: so again, until it has.
     while (!has_ended_) {
         ::pthread_kill(thread_.native_handle(), kWakeSignal);
@@ -78,21 +79,28 @@ Worker &Worker::current() {
     return *current_worker();
 }
 
+Dialect *Worker::current_dialect() { return current_worker() == nullptr ? nullptr : &current_worker()->dialect_; }
+
 void Worker::loop() {
     current_worker() = this;
     ::pthread_setname_np(::pthread_self(), "worker");
     while (!fuse_session_exited(session_)) {
         fuse_buf request = {};
         request.mem = receive_.bytes().data() + kPage - kHeader; // a write's data begins at a page
-        const int received = fuse_session_receive_buf(session_, &request);
-        if (received == -EINTR || received == -EAGAIN) continue;
-        if (received <= 0) {
-            if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
-            break;
+        crew_.join(member_);
+        const int received = fuse_session_exited(session_) ? -EINTR : fuse_session_receive_buf(session_, &request);
+        crew_.leave(member_);
+        if (received > 0) {
+            dialect_.hear({static_cast<std::byte *>(request.mem), static_cast<std::size_t>(received)});
+            fuse_session_process_buf(session_, &request);
         }
-        fuse_session_process_buf(session_, &request);
+        crew_.done(member_);
+        if (received > 0 || received == -EINTR || received == -EAGAIN) continue;
+        if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
+        break;
     }
     fuse_session_exit(session_);
+    crew_.disband();
     current_worker() = nullptr;
 }
 

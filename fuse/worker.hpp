@@ -5,6 +5,8 @@
 //     sent
 #pragma once
 
+#include "fuse/crew.hpp"
+#include "fuse/dialect.hpp"
 #include "vmm/copiers.hpp"
 #include "vmm/staging.hpp"
 
@@ -20,8 +22,9 @@ namespace gmemfs {
 /// start() and stop() are called by one thread.
 class Worker {
 public:
+    /// `crew` is that of all workers of the session, and outlives them.
     static Result<std::unique_ptr<Worker>> create(
-        const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session);
+        const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session, Crew &crew);
     ~Worker() { stop(); }
     Worker(const Worker &) = delete;
     Worker &operator=(const Worker &) = delete;
@@ -33,15 +36,22 @@ public:
 
     /// The worker whose thread this is; only a request's handler may ask.
     static Worker &current();
+    /// Of the calling thread; null where it is no worker's.
+    static Dialect *current_dialect();
+    const Dialect &dialect() const { return dialect_; }
     Copiers &copiers() { return copiers_; }
     std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
 
 private:
-    Worker(fuse_session *session, Copiers copiers, PinnedBuffer receive, PinnedBuffer reply)
-        : session_(session), copiers_(std::move(copiers)), receive_(std::move(receive)), reply_(std::move(reply)) {}
+    Worker(fuse_session *session, Crew &crew, Copiers copiers, PinnedBuffer receive, PinnedBuffer reply)
+        : session_(session), crew_(crew), copiers_(std::move(copiers)), receive_(std::move(receive)),
+          reply_(std::move(reply)) {}
     void loop();
 
     fuse_session *const session_;
+    Crew &crew_;
+    Crew::Member member_;
+    Dialect dialect_;
     Copiers copiers_;
     PinnedBuffer receive_;
     PinnedBuffer reply_;

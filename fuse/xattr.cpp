@@ -13,6 +13,9 @@ using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.";
+// Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
+constexpr std::string_view kTrustedPrefix = "trusted.";
+constexpr std::string_view kSecurityPrefix = "security.";
 
 Error no_data(const char *detail) { return Error{ENODATA, 0, "read attribute", detail}; }
 
@@ -38,11 +41,13 @@ Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
 Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     Caller caller = caller_of(reply);
     caller.who = who_with_groups(reply);
+    const bool was_shared = inode.is_file() && inode.file()->is_shared();
     const Result<std::vector<FabricHandle>> handles = reply.server().volume().fabric_handles(caller, inode);
     if (!handles) {
         if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
         return Error(handles.error());
     }
+    if (was_shared) reply.server().attributes_changed(inode.id()); // it has an extent of its own now: st_blocks
     std::string bytes;
     bytes.reserve(handles->size() * kFabricHandleSize);
     for (const FabricHandle &handle : *handles)
@@ -55,7 +60,7 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     json list = json::array();
     for (const File::ExtentInfo &info : inode.file()->extent_infos())
         list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
-            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}});
+            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
     return list.dump();
 }
 
@@ -126,9 +131,14 @@ const Virtual *find(std::string_view name) {
     return nullptr;
 }
 
+bool is_kept(std::string_view name) {
+    return name.starts_with(kUserPrefix) || name.starts_with(kTrustedPrefix) || name.starts_with(kSecurityPrefix);
+}
+
 Result<void> check_name(std::string_view name) {
-    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "use attribute", "only names in user. are kept"};
-    if (name == kUserPrefix) return Error{EINVAL, 0, "use attribute", "it has no name"};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted. and security."};
+    if (name == kUserPrefix || name == kTrustedPrefix || name == kSecurityPrefix)
+        return Error{EINVAL, 0, "use attribute", "it has no name"};
     if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
         return Error{EOPNOTSUPP, 0, "use attribute", std::string(name) + ": gmemfs has no such attribute"};
     return {};
@@ -138,7 +148,7 @@ Result<void> check_name(std::string_view name) {
 
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
-    if (!name.starts_with(kUserPrefix)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
 }
 
@@ -150,6 +160,13 @@ Result<void> set_xattr(
     }
     TRY(check_name(name));
     return inode.set_xattr(name, value, mode, caller_of(reply).now);
+}
+
+std::string list_xattrs(const Reply &reply, const Inode &inode) {
+    std::string list;
+    for (const std::string &name : inode.xattr_names())
+        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) list.append(name).push_back('\0');
+    return list;
 }
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {

@@ -13,11 +13,14 @@
 namespace gmemfs {
 
 /// Called by a worker's thread, while `reply` isn't answered yet.
-/// ENODATA: there is none of this name, or none on this inode. EOPNOTSUPP: another namespace than user.
+/// ENODATA: there is none of this name, or none on this inode. EOPNOTSUPP: another namespace than user,
+/// trusted and security.
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name);
 /// EPERM: it can only be read. EOPNOTSUPP: another namespace, or an unknown name that begins with user.gmemfs.
 Result<void> set_xattr(
     Reply &reply, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode);
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name);
+/// The names that users set, each with a zero at its end; trusted ones are root's to see.
+std::string list_xattrs(const Reply &reply, const Inode &inode);
 
 } // namespace gmemfs

@@ -159,8 +159,9 @@ def rule_dead_files(tree):
         if suffix in {".hpp", ".h", ".cuh", ".def"} and name not in included:
             yield f"{name}: nobody includes it"
         if suffix in {".py", ".sh"} and not name.startswith(("tests/mount/", "tests/python/")):
-            base = pathlib.Path(name).name
-            if not any(base in text for other, text in tree.texts.items() if other != name):
+            path = pathlib.Path(name)
+            used = re.compile(rf"{re.escape(path.name)}|^from {re.escape(path.stem)} import", re.MULTILINE)
+            if not any(used.search(text) for other, text in tree.texts.items() if other != name):
                 yield f"{name}: nobody calls it"
 
 

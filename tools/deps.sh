@@ -2,6 +2,7 @@
 # deps: what gmemfs is built and tested with, by the names of Debian 12 and Ubuntu 24.04.
 #
 #   tools/deps.sh install      installs what is missing; quick, and without the network, when nothing is
+#   tools/deps.sh install-suites  installs what tests/suites needs besides
 #   tools/deps.sh check        says what is missing
 #   tools/deps.sh check-build  says what is missing to compile, and exits 1 for what is needed
 #
@@ -12,7 +13,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev"
-TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr fio python3 python3-venv clang-format-14 patchelf"
+TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr fio valgrind python3 python3-venv clang-format-14 patchelf"
+SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 acl libacl1-dev libattr1-dev
+                 libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
              nvidia-cuda-cccl==13.0.*"
 PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo"
@@ -43,9 +46,12 @@ say_packages() {
     fi
 }
 
+# Python's own tests: a package a version.
+python_tests_package() { /usr/bin/python3 -c 'import sys; print("libpython%d.%d-testsuite" % sys.version_info[:2])'; }
+
 install_packages() {
     local missing as_root=""
-    missing=$(missing_packages $BUILD_PACKAGES $TEST_PACKAGES)
+    missing=$(missing_packages "$@")
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
         if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
@@ -121,8 +127,9 @@ check() {
 }
 
 case "${1:-}" in
-install) install_packages && install_cuda && install_python ;;
+install) install_packages $BUILD_PACKAGES $TEST_PACKAGES && install_cuda && install_python ;;
+install-suites) install_packages $SUITES_PACKAGES "$(python_tests_package)" ;;
 check) check ;;
 check-build) check_build ;;
-*) say "usage: tools/deps.sh install|check|check-build" && exit 2 ;;
+*) say "usage: tools/deps.sh install|install-suites|check|check-build" && exit 2 ;;
 esac

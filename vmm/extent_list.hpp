@@ -2,6 +2,8 @@
 //
 //     file offset  0            2M                    8M
 //                  | extent 0   | extent 1            |        a range becomes one slice an extent that it touches
+//
+// A small file has one piece, a slot of an extent that it shares with others.
 #pragma once
 
 #include "vmm/extent.hpp"
@@ -13,23 +15,35 @@
 
 namespace gmemfs {
 
+/// What a file has of an extent: all of it, or a slot.
+struct Piece {
+    std::shared_ptr<Extent> extent; ///< its last copy gives the piece back, and the extent where that was all of it
+    std::uint64_t offset, length;   ///< bytes, in the extent
+
+    Piece(std::shared_ptr<Extent> whole) : extent(std::move(whole)), offset(0), length(extent->size()) {}
+    Piece(std::shared_ptr<Extent> shared, std::uint64_t at, std::uint64_t bytes)
+        : extent(std::move(shared)), offset(at), length(bytes) {}
+    bool is_whole() const { return length == extent->size(); }
+};
+
 /// A value; copies share the extents. Not thread-safe: the file's layout lock protects it.
 class ExtentList {
 public:
-    using Extents = std::vector<std::shared_ptr<Extent>>;
+    using Pieces = std::vector<Piece>;
 
     ExtentList() = default;
-    explicit ExtentList(Extents extents);
+    explicit ExtentList(Pieces pieces);
 
     std::uint64_t size() const { return ends_.empty() ? 0 : ends_.back(); } ///< bytes: the sum of all extents
-    std::size_t count() const { return extents_.size(); }
-    bool empty() const { return extents_.empty(); }
-    const Extents &extents() const { return extents_; }
+    std::size_t count() const { return pieces_.size(); }
+    bool empty() const { return pieces_.empty(); }
+    const Pieces &pieces() const { return pieces_; }
+    bool is_slot() const { return pieces_.size() == 1 && !pieces_.front().is_whole(); }
     std::uint64_t offset(std::size_t index) const { return index == 0 ? 0 : ends_[index - 1]; } ///< in the file
     bool any_exported() const;
 
     /// This list with one more extent at its end.
-    ExtentList with(std::shared_ptr<Extent> extent) const;
+    ExtentList with(Piece piece) const;
     /// This list without the extents that lie wholly at or past `size` bytes.
     ExtentList cut_to(std::uint64_t size) const;
 
@@ -43,8 +57,8 @@ public:
         std::uint64_t done = 0;
         while (done < length) {
             const std::uint64_t within = offset + done - this->offset(index);
-            const std::uint64_t part = std::min(length - done, extents_[index]->size() - within);
-            TRY(visit(Slice{extents_[index].get(), within, part}, done));
+            const std::uint64_t part = std::min(length - done, pieces_[index].length - within);
+            TRY(visit(Slice{pieces_[index].extent.get(), pieces_[index].offset + within, part}, done));
             done += part;
             ++index;
         }
@@ -54,8 +68,8 @@ public:
 private:
     std::size_t index_at(std::uint64_t offset) const;
 
-    Extents extents_;
-    std::vector<std::uint64_t> ends_; // ends_[index]: file offset at which extent `index` ends
+    Pieces pieces_;
+    std::vector<std::uint64_t> ends_; // ends_[index]: file offset at which piece `index` ends
 };
 
 } // namespace gmemfs

@@ -11,11 +11,18 @@ Result<void> both(const Result<void> &queued, const Result<void> &waited) { retu
 
 } // namespace
 
+File::File(Storage &storage, Device *device, uid_t owner)
+    : storage_(storage), device_(device), charge_(storage.quotas()) {
+    const HoldExclusive hold(layout_); // nobody else is here yet; it satisfies the thread-safety analysis
+    (void)charge_.move_to(owner);      // nothing is charged yet, so nothing can be too much
+}
+
 Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) {
     const HoldShared hold(layout_);
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
     const std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
+    const RangeLock::Range range = ranges_.share(offset, offset + length);
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(
         offset, length, [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
@@ -26,22 +33,29 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
 Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
     if (from.empty()) return {};
     if (offset > INT64_MAX - from.size()) return Error{EFBIG, 0, "write"};
-    {
-        // A write within the file changes no layout: it runs beside others.
-        const HoldShared hold(layout_);
-        if (offset + from.size() <= size()) return transfer(copiers, offset, from);
+    const std::uint64_t end = offset + from.size();
+    for (;;) { // once more where another thread has taken back what was reserved: a truncate, or the last close
+        {
+            const HoldShared hold(layout_);
+            if (end <= extents_.size()) return write_reserved(copiers, offset, from);
+        }
+        const HoldExclusive hold(layout_);
+        TRY(reserve_for_write(copiers, end, end));
     }
-    return write_past_end(copiers, offset, from);
 }
 
-Result<void> File::write_past_end(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
-    const HoldExclusive hold(layout_);
+Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
     const std::uint64_t end = offset + from.size();
-    TRY(reserve_for_write(copiers, end));
+    const std::uint64_t old_size = size(); // it can only grow while the layout is held shared
+    if (end <= old_size) {
+        const RangeLock::Range range = ranges_.claim(offset, end);
+        return transfer(copiers, offset, from);
+    }
+    // Whoever makes the file longer has all of it from its old end on.
+    const RangeLock::Range range = ranges_.claim(std::min(offset, old_size), RangeLock::kToTheEnd);
     if (offset > size()) TRY(expose(copiers, size(), offset));
     // If the copy fails half-way, the tail holds what must never come to light.
-    const bool was_dirty = tail_dirty_;
-    tail_dirty_ = true;
+    const bool was_dirty = tail_dirty_.exchange(true);
     TRY(transfer(copiers, offset, from));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
@@ -56,21 +70,21 @@ Result<void> File::transfer(Copiers &copiers, std::uint64_t offset, std::span<co
 }
 
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
-    TRY(settle(copiers));
-    const HoldShared hold(layout_);
+    const HoldExclusive hold(layout_);
     if (extents_.empty()) return Error{ENODATA, 0, "export fabric handle", "the file has no device memory yet"};
+    TRY(prepare_for_export(copiers));
     std::vector<FabricHandle> handles;
-    for (const auto &extent : extents_.extents()) handles.push_back(TRY(extent->export_fabric()));
+    for (const Piece &piece : extents_.pieces()) handles.push_back(TRY(piece.extent->export_fabric()));
     return handles;
 }
 
 Result<std::vector<File::Shared>> File::share(Copiers &copiers, ShareBy by) {
-    TRY(settle(copiers));
-    const HoldShared hold(layout_);
+    const HoldExclusive hold(layout_);
     if (extents_.empty()) return Error{ENODATA, 0, "share file", "it has no device memory yet: truncate it to a size"};
+    TRY(prepare_for_export(copiers));
     std::vector<Shared> shared;
     for (std::size_t index = 0; index < extents_.count(); ++index) {
-        Shared one = {extents_.extents()[index], extents_.offset(index), std::nullopt, Fd()};
+        Shared one = {extents_.pieces()[index].extent, extents_.offset(index), std::nullopt, Fd()};
         if (by == ShareBy::fabric || (by == ShareBy::either && one.extent->has_fabric())) {
             Result<FabricHandle> fabric = one.extent->export_fabric();
             if (!fabric) return Error(std::move(fabric.error()));
@@ -89,11 +103,17 @@ std::vector<File::ExtentInfo> File::extent_infos() const {
     const HoldShared hold(layout_);
     std::vector<ExtentInfo> infos;
     for (std::size_t index = 0; index < extents_.count(); ++index) {
-        const Extent &extent = *extents_.extents()[index];
-        infos.push_back({extents_.offset(index), extent.size(), extent.device().info().uuid_text(), extent.has_fabric(),
-            extent.id()});
+        const Piece &piece = extents_.pieces()[index];
+        infos.push_back({extents_.offset(index), piece.length, piece.extent->device().info().uuid_text(),
+            piece.extent->has_fabric(), !piece.is_whole(), piece.extent->id()});
     }
     return infos;
+}
+
+std::uint64_t File::mappable() const {
+    const HoldShared hold(layout_);
+    if (!extents_.is_slot()) return extents_.size();
+    return round_up(size(), device_->info().granularity);
 }
 
 Device *File::device() const {
@@ -107,6 +127,11 @@ Result<void> File::place(Device *device) {
         return Error{EBUSY, 0, "place file", "it has device memory already: truncate it to 0, or copy it"};
     device_ = device;
     return {};
+}
+
+Result<void> File::set_owner(uid_t owner) {
+    const HoldExclusive hold(layout_);
+    return charge_.move_to(owner);
 }
 
 } // namespace gmemfs

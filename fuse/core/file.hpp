@@ -3,14 +3,16 @@
 //     0             size            size of the extents (user.allocation_size)
 //     |  data       |  tail         |
 //
-// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped or a write
-// failed in it: growth then clears what it exposes.
+// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped, or it is
+// `dirty`: reserved by growth and never cleared, or a write failed in it. Then what is exposed is cleared first, and
+// all of it before a peer gets a handle.
 //
-// A file that grows by writing gets extents of doubling size, and is `loose` until settle() gives the tail back and
-// makes one extent of it again, at the last close or when a handle is asked for. What a peer may have mapped never
-// moves.
+// A file that grows by writing shares an extent with other small files at first (see Slab), then gets extents of
+// doubling size, and is `loose` until settle() gives the tail back and makes one extent of it again, at the last close
+// or when a handle is asked for. What a peer may have mapped never moves.
 #pragma once
 
+#include "fuse/core/range_lock.hpp"
 #include "fuse/core/storage.hpp"
 #include "vmm/extent_list.hpp"
 
@@ -22,15 +24,19 @@
 
 namespace gmemfs {
 
-/// Thread-safe. Data moves under the layout lock held shared; the layout changes under it held exclusive, because a
-/// write that landed after a shrink would come back to light at the next growth.
+/// Thread-safe. Data moves under the layout lock held shared, and under its range; the layout changes under that lock
+/// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
 class File {
 public:
-    /// `device` is where it will live, null for wherever there is most room at the first allocation.
-    File(Storage &storage, Device *device) : storage_(storage), device_(device) {}
+    /// `device` is where it will live, null for wherever there is most room at the first allocation. `owner` is charged
+    /// for it.
+    File(Storage &storage, Device *device, uid_t owner);
 
     std::uint64_t size() const { return size_.load(std::memory_order_acquire); }           ///< bytes
-    std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of all extents
+    std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
+    /// Bytes that a peer would map: allocated(), but for a small file what its own extent will have.
+    std::uint64_t mappable() const EXCLUDES(layout_);
+    bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
     /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
@@ -79,6 +85,7 @@ public:
         std::uint64_t offset, length; ///< bytes, in the file
         std::string device;           ///< UUID, as nvidia-smi prints it
         bool has_fabric;
+        bool is_shared; ///< with other small files: a handle moves the file to an extent of its own
         Keeper::Id id;
     };
     std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
@@ -87,18 +94,26 @@ public:
     Device *device() const EXCLUDES(layout_);
     /// EBUSY: the file has extents already.
     Result<void> place(Device *device) EXCLUDES(layout_);
+    /// EDQUOT: the new owner has no room for it, and it stays the old one's.
+    Result<void> set_owner(uid_t owner) EXCLUDES(layout_);
 
 private:
     Device &chosen_device() REQUIRES(layout_);
     void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
-    Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
-    Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
-    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
-    Result<void> write_past_end(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
-        EXCLUDES(layout_);
+    Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
+    Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
+    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
+    Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
+    Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
+        REQUIRES_SHARED(layout_);
+    Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
+        REQUIRES(layout_);
+    Result<void> move_to_slot(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
+    Result<void> leave_slot(Copiers &copiers) REQUIRES(layout_);
     Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
     Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
+    Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
     Result<std::uint64_t> copy_locked(Copiers &copiers, const File &source, std::uint64_t source_offset,
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
@@ -107,14 +122,19 @@ private:
 
     Storage &storage_;
     mutable SharedMutex layout_;
+    mutable RangeLock ranges_; // what is being read or written; taken after layout_
     ExtentList extents_ GUARDED_BY(layout_);
     Device *device_ GUARDED_BY(layout_);
-    std::uint64_t kept_ GUARDED_BY(layout_) = 0;  // bytes that allocate() promised, also past the end
-    bool tail_dirty_ GUARDED_BY(layout_) = false; // a write past the end failed: the tail may hold anything
-    // Changed under the exclusive lock alone; read without it, for getattr must not wait for a copy.
+    Charge charge_ GUARDED_BY(layout_);
+    std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
+    // The tail may hold anything. Changed by who has claimed the tail.
+    std::atomic<bool> tail_dirty_ = false;
+    // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and
+    // grows also under the claimed tail.
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
     std::atomic<bool> loose_ = false;
+    std::atomic<bool> slot_ = false; // shares its extent
 };
 
 } // namespace gmemfs

@@ -7,6 +7,7 @@ namespace {
 
 constexpr mode_t kPermissionBits = 07777;
 constexpr time_t kDay = 86400; // seconds
+constexpr std::string_view kFileCapabilities = "security.capability";
 
 bool not_later(timespec left, timespec right) {
     return left.tv_sec != right.tv_sec ? left.tv_sec < right.tv_sec : left.tv_nsec <= right.tv_nsec;
@@ -46,7 +47,10 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     const Hold hold(mutex_);
     // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes it
     // ours.
-    if ((changes.uid || changes.gid) && !is_directory()) drop_privileges();
+    if ((changes.uid || changes.gid) && !is_directory()) {
+        drop_privileges();
+        drop_capabilities();
+    }
     if (changes.mode) permissions_ = *changes.mode & kPermissionBits;
     if (changes.uid) uid_ = *changes.uid;
     if (changes.gid) gid_ = *changes.gid;
@@ -58,12 +62,21 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
 void Inode::modified(timespec now, uid_t by) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
-    if (by != 0 && is_file()) drop_privileges();
+    if (!is_file()) return;
+    if (by != 0) drop_privileges();
+    drop_capabilities(); // whoever it is, as Linux has it
 }
 
 void Inode::drop_privileges() {
     permissions_ &= ~mode_t(S_ISUID);
     if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
+}
+
+void Inode::drop_capabilities() {
+    const auto found = xattrs_.find(kFileCapabilities);
+    if (found == xattrs_.end()) return;
+    xattr_bytes_ -= found->first.size() + found->second.size();
+    xattrs_.erase(found);
 }
 
 void Inode::accessed(timespec now) {

@@ -100,11 +100,14 @@ public:
 
     /// How many opens are under way; settle() waits for the last.
     std::atomic<int> opens = 0;
+    /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
+    bool is_linkable = false;
     /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 
 private:
     void drop_privileges() REQUIRES(mutex_);
+    void drop_capabilities() REQUIRES(mutex_);
 
     const InodeId id_;
     const mode_t type_;

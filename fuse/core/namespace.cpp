@@ -18,8 +18,8 @@ Result<void> check_name(std::string_view name) {
 
 } // namespace
 
-Namespace::Namespace(const Credentials &owner, mode_t root_mode, timespec now)
-    : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)) {
+Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now)
+    : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)), inodes_max_(inodes_max) {
     const HoldExclusive hold(tree_); // nobody else is here yet; it satisfies the thread-safety analysis
     root_->add_links(2, now);
     add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, {}, {}});
@@ -66,33 +66,53 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
     dying_.fetch_sub(1);
 }
 
-Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
-    timespec now, const Prepare &prepare) {
-    TRY(check_name(name));
-    const HoldExclusive hold(tree_);
-    Directory &names = *TRY(directory(parent));
-    Inode &above = *nodes_.find(parent)->second.inode;
+// A new inode, one lookup and no name yet.
+Result<Namespace::Node *> Namespace::make_inode(
+    InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
+    const Inode &above = *nodes_.find(parent)->second.inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
-    if (child(names, name) != nullptr) return Error{EEXIST, 0, "make name"};
+    if (inodes_max_ != 0 && nodes_.size() >= inodes_max_)
+        return Error{ENOSPC, 0, "make name", std::to_string(inodes_max_) + " files are the limit: --max-files"};
     const Attributes inherited = above.attributes();
-    const bool is_directory = S_ISDIR(mode);
     Credentials actual = {owner.uid, owner.gid};
     if ((inherited.mode & S_ISGID) != 0) {
         actual.gid = inherited.gid;
-        if (is_directory) mode |= S_ISGID;
+        if (S_ISDIR(mode)) mode |= S_ISGID;
     }
     const auto inode = std::make_shared<Inode>(next_id_++, mode, actual, now);
     prepare(*inode, above);
     Node &node = add_node(inode);
     node.lookups = 1;
+    return &node;
+}
+
+Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
+    timespec now, const Prepare &prepare) {
+    TRY(check_name(name));
+    const HoldExclusive hold(tree_);
+    Directory &names = *TRY(directory(parent));
+    if (child(names, name) != nullptr) return Error{EEXIST, 0, "make name"};
+    Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
+    Inode &above = *nodes_.find(parent)->second.inode;
+    const bool is_directory = S_ISDIR(mode);
     if (is_directory) {
         node.directory = std::make_unique<Directory>(Directory{parent, {}, {}});
         above.add_links(1, now);
     }
-    inode->add_links(is_directory ? 2 : 1, now);
-    insert(names, name, inode);
+    node.inode->add_links(is_directory ? 2 : 1, now);
+    insert(names, name, node.inode);
     above.modified(now, 0);
-    return InodeRef(inode);
+    return InodeRef(node.inode);
+}
+
+Result<InodeRef> Namespace::create_unnamed(
+    InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
+    const HoldExclusive hold(tree_);
+    TRY(directory(parent));
+    Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
+    node.inode->is_linkable = true;
+    orphans_.insert(node.inode->id());
+    return InodeRef(node.inode);
 }
 
 Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
@@ -114,11 +134,14 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     Inode &above = *nodes_.find(parent)->second.inode;
     if (inode->is_directory()) return Error{EPERM, 0, "link", "a directory has one name"};
     if (inode == hidden_) return Error{EPERM, 0, "link", "it is the broker's"};
-    if (inode->links() == 0 || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
+    const bool is_removed = inode->links() == 0 && !inode->is_linkable;
+    if (is_removed || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
     if (inode->links() >= kLinksMax) return Error{EMLINK, 0, "link"};
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "link"};
     insert(names, name, inode);
     inode->add_links(1, now);
+    inode->is_linkable = false; // from now on its last name is its end
+    orphans_.erase(id);
     above.modified(now, 0);
     found->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(inode);

@@ -23,7 +23,8 @@ inline constexpr std::string_view kHiddenName = ".gmemfs.socket";
 /// an inode without names is gone at the last forget, and its memory when the last holder lets go.
 class Namespace {
 public:
-    explicit Namespace(const Credentials &owner, mode_t root_mode, timespec now);
+    /// `inodes_max`: how many there may be at a time, the root and what is unlinked but open included; 0: any number.
+    Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now);
 
     InodeRef root() const { return root_; }
     /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
@@ -36,10 +37,13 @@ public:
 
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
     /// told the directory. A set-group-ID directory hands its group down. EEXIST, ENOENT (the directory is removed),
-    /// EPERM (kHiddenName).
+    /// EPERM (kHiddenName), ENOSPC (there are inodes_max).
     using Prepare = std::function<void(Inode &made, const Inode &directory)>;
     Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
         const Prepare &prepare) EXCLUDES(tree_);
+    /// The same without a name, until link() gives it one; gone at the last forget where nothing does.
+    Result<InodeRef> create_unnamed(
+        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) EXCLUDES(tree_);
     /// The inode that lookup() finds as kHiddenName in every directory; counts as one lookup. EEXIST: there is one.
     Result<InodeRef> create_hidden(mode_t mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
@@ -67,11 +71,13 @@ public:
     Result<void> list(InodeId directory, std::uint64_t after, const std::function<Visit(const Entry &)> &visit)
         EXCLUDES(tree_);
 
+    std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
     /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
     /// that is just being forgotten.
     bool has_dying_orphans() const EXCLUDES(tree_);
+    bool is_forgetting() const { return dying_.load() > 0; } ///< the latter: a thread of ours is at it
     /// Somebody has waited for them in vain: a process holds them without an open (O_PATH, a mount namespace), so they
     /// don't count as dying any more.
     void give_up_on_orphans() EXCLUDES(tree_);
@@ -94,6 +100,8 @@ private:
 
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name
+    Result<Node *> make_inode(
+        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) REQUIRES(tree_);
     Node &add_node(const InodeRef &inode) REQUIRES(tree_);
     void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
@@ -106,6 +114,7 @@ private:
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
     InodeRef root_;
     InodeRef hidden_ GUARDED_BY(tree_);
+    const std::uint64_t inodes_max_;
     InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
     std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
     std::unordered_set<InodeId> orphans_ GUARDED_BY(tree_);

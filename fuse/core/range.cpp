@@ -6,6 +6,8 @@
 namespace gmemfs {
 namespace {
 
+constexpr std::uint64_t kCopyCallMax = 0x7ffff000; // MAX_RW_COUNT of Linux: 2 GiB less a page, copy_file_range(2)
+
 // offset + length, or the largest offset where that is more.
 std::uint64_t end_of(std::uint64_t offset, std::uint64_t length) {
     constexpr std::uint64_t kLargest = INT64_MAX;
@@ -19,7 +21,8 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     const HoldExclusive hold(layout_);
     const std::uint64_t end = offset + length;
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
-    if (end > extents_.size() || new_size > size()) TRY(grow(copiers, std::max(end, new_size), new_size));
+    if (end > extents_.size() || new_size > size() || extents_.is_slot())
+        TRY(grow(copiers, std::max(end, new_size), new_size));
     kept_ = std::max(kept_, end);
     return {};
 }
@@ -69,8 +72,13 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     // An empty file that nobody has placed goes where the data is.
     if (device_ == nullptr) device_ = source.device_;
     if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
+    // Who writes the source right now holds its layout shared, as this does. (For the file itself there is nobody.)
+    const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
     const std::uint64_t end = target_offset + count;
-    TRY(reserve_for_write(copiers, end));
+    // Who copies as much as one call can will come again, as cp does: for all that the source has. A hint: no room for
+    // so much is no error.
+    const bool is_part = count >= kCopyCallMax && source.size() - source_offset <= INT64_MAX - target_offset;
+    TRY(reserve_for_write(copiers, end, is_part ? target_offset + (source.size() - source_offset) : end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));
     const bool was_dirty = tail_dirty_;
     if (end > size()) tail_dirty_ = true;

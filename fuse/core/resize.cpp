@@ -9,7 +9,9 @@
 namespace gmemfs {
 namespace {
 
-bool is_no_space(const Error &error) { return error.code == ENOSPC; }
+constexpr std::uint64_t kClearNothing = UINT64_MAX;
+
+bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 } // namespace
 
@@ -23,7 +25,8 @@ Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
 
 // Memory up to `end`, and a size that isn't past it.
 Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) {
-    if (end > extents_.size()) {
+    const bool is_slot = extents_.is_slot(); // then it gets an extent of its own, whatever its size
+    if (end > extents_.size() || is_slot) {
         if (!extents_.empty() && !extents_.any_exported()) {
             // One extent of the whole size, so that a peer has one thing to map.
             Result<ExtentList> whole = merged(copiers, size(), end);
@@ -32,11 +35,11 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
                 tail_dirty_ = false; // only what lies before the old end was copied
                 return {};
             }
-            if (!is_no_space(whole.error())) return Error(whole.error());
+            if (!is_no_space(whole.error()) || is_slot) return Error(whole.error());
         }
         if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
-        auto extent = TRY(storage_.create(copiers, chosen_device(), end - extents_.size()));
         TRY(expose(copiers, size(), new_size));
+        Piece extent = TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0));
         publish(extents_.with(std::move(extent)), new_size);
         return {};
     }
@@ -53,7 +56,7 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
         loose_.store(false, std::memory_order_release);
         return {};
     }
-    const std::uint64_t wanted = round_up(new_size, extents_.extents().front()->device().info().granularity);
+    const std::uint64_t wanted = round_up(new_size, device_->info().granularity);
     if (extents_.size() > wanted && !extents_.any_exported()) {
         Result<ExtentList> whole = merged(copiers, new_size, new_size);
         if (whole) {
@@ -81,9 +84,10 @@ Result<void> File::settle(Copiers &copiers) {
 
 Result<void> File::settle_locked(Copiers &copiers) {
     if (!is_loose()) return {};
-    const std::uint64_t granularity = extents_.empty() ? 1 : extents_.extents().front()->device().info().granularity;
+    const std::uint64_t granularity = extents_.empty() ? 1 : device_->info().granularity;
     const std::uint64_t wanted = std::max(size(), kept_);
-    const bool is_tight = extents_.count() <= 1 && extents_.size() == round_up(wanted, granularity);
+    const bool is_tight =
+        extents_.is_slot() || (extents_.count() <= 1 && extents_.size() == round_up(wanted, granularity));
     if (!is_tight && !extents_.any_exported() && wanted > 0) {
         Result<ExtentList> whole = merged(copiers, size(), wanted);
         if (whole) {
@@ -96,38 +100,99 @@ Result<void> File::settle_locked(Copiers &copiers) {
     // Where nothing could be merged, whole extents past the end go all the same; but a peer may have mapped an exported
     // one, and expects to find it where it was when the file grows again.
     ExtentList tight = extents_;
-    while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.extents().back()->is_exported())
+    while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.pieces().back().extent->is_exported())
         tight = tight.cut_to(tight.offset(tight.count() - 1));
     publish(std::move(tight), size());
     loose_.store(false, std::memory_order_release);
     return {};
 }
 
-Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end) {
+// Memory up to `end`, and where there is room some more: as much again as there is, or what is expected to come. It
+// isn't cleared: what is written next need not be zeros before.
+Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) {
     if (end <= extents_.size()) return {};
+    if (expected_end <= kSlotMax && (extents_.empty() || extents_.is_slot()))
+        return move_to_slot(copiers, expected_end);
+    if (extents_.is_slot()) {
+        publish(TRY(merged(copiers, size(), end)), size());
+        tail_dirty_ = false;
+        loose_.store(true, std::memory_order_release); // until it is known where it ends
+        return {};
+    }
     if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
     const std::uint64_t needed = end - extents_.size();
-    const std::uint64_t wanted = std::max(needed, std::min(extents_.size(), kGrowthMax));
-    Device &device = chosen_device();
-    Result<std::shared_ptr<Extent>> extent = storage_.create(copiers, device, wanted);
-    if (!extent && is_no_space(extent.error()) && wanted > needed) extent = storage_.create(copiers, device, needed);
+    const std::uint64_t wanted =
+        std::max({needed, expected_end - extents_.size(), std::min(extents_.size(), kGrowthMax)});
+    Result<Piece> extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
+    if (!extent && is_no_space(extent.error()) && wanted > needed)
+        extent = make_extent(copiers, needed, extents_.size(), kClearNothing);
     if (!extent) return Error(extent.error());
+    tail_dirty_ = true;
     publish(extents_.with(*std::move(extent)), size());
     loose_.store(true, std::memory_order_release);
     return {};
 }
 
+// An extent for the file, beside so many bytes that it keeps; charged before it is made.
+Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from) {
+    Device &device = chosen_device();
+    // What no device has is refused by the storage; here it is only kept from overflowing.
+    constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
+    TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
+    Result<std::shared_ptr<Extent>> extent = storage_.create(copiers, device, size, clear_from);
+    if (extent) return Piece(*std::move(extent));
+    charge_.lower_to(extents_.size());
+    return Error(extent.error());
+}
+
+// A larger slot, or the first one, with what the file has in it.
+Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
+    TRY(charge_.raise_to(Slab::slot_size_for(end)));
+    Result<Piece> slot = storage_.create_slot(copiers, chosen_device(), end);
+    const Result<void> copied = slot ? copy_to(copiers, *slot, size()) : Result<void>(Error(slot.error()));
+    if (!copied) {
+        charge_.lower_to(extents_.size());
+        return Error(copied.error());
+    }
+    publish(ExtentList({*std::move(slot)}), size());
+    tail_dirty_ = false;
+    return {};
+}
+
+// What a peer gets has an extent of its own and shows nobody else's data, also past the end.
+Result<void> File::prepare_for_export(Copiers &copiers) {
+    TRY(settle_locked(copiers));
+    TRY(leave_slot(copiers));
+    if (!tail_dirty_ || extents_.any_exported()) return {};
+    TRY(clear(copiers, size(), extents_.size()));
+    tail_dirty_ = false;
+    return {};
+}
+
+Result<void> File::leave_slot(Copiers &copiers) {
+    if (!extents_.is_slot()) return {};
+    publish(TRY(merged(copiers, size(), size())), size());
+    tail_dirty_ = false;
+    return {};
+}
+
 // One new extent of `allocate` bytes that begins with the file's first `keep` bytes.
 Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) {
-    auto extent = TRY(storage_.create(copiers, chosen_device(), allocate));
+    Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0, keep));
+    const Result<void> copied = copy_to(copiers, extent, keep);
+    if (copied) return ExtentList({std::move(extent)});
+    charge_.lower_to(extents_.size());
+    return Error(copied.error());
+}
+
+Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) {
+    if (length == 0) return {};
     Copier &copier = copiers.of(*device_);
-    const Result<void> queued = extents_.for_each(0, keep, [&](Slice slice, std::uint64_t done) {
-        return copier.queue_copy(slice, {extent.get(), done, slice.length});
+    const Result<void> queued = extents_.for_each(0, length, [&](Slice slice, std::uint64_t done) {
+        return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
     });
     const Result<void> waited = copier.wait();
-    if (!queued) return Error(queued.error());
-    if (!waited) return Error(waited.error());
-    return ExtentList({std::move(extent)});
+    return queued ? waited : queued;
 }
 
 Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
@@ -153,6 +218,8 @@ Device &File::chosen_device() {
 void File::publish(ExtentList extents, std::uint64_t size) {
     GMEMFS_ASSERT(size <= extents.size());
     extents_ = std::move(extents);
+    charge_.lower_to(extents_.size()); // it was raised before anything was made
+    slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
 }

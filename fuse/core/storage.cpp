@@ -21,12 +21,36 @@ std::uint64_t free_memory(const Device &device) {
 
 } // namespace
 
-Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, std::uint64_t capacity)
-    : keeper_(keeper), devices_(devices), budget_(capacity != 0 ? capacity : total_memory(devices)) {
+Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
+    : keeper_(keeper), devices_(devices), budget_(limits.capacity != 0 ? limits.capacity : total_memory(devices)),
+      quotas_(limits.quotas) {
     GMEMFS_ASSERT(!devices.empty());
+    for (const auto &device : devices)
+        slabs_.push_back(std::make_unique<Slab>(
+            [this, &device = *device](Copiers &copiers, std::uint64_t size) { return create(copiers, device, size); }));
 }
 
-Result<std::shared_ptr<Extent>> Storage::create(Copiers &copiers, Device &device, std::uint64_t size) {
+Result<std::shared_ptr<Extent>> Storage::create(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    Result<std::shared_ptr<Extent>> extent = make(copiers, device, size, clear_from);
+    if (!extent && extent.error().code == ENOSPC && trim()) extent = make(copiers, device, size, clear_from);
+    return extent;
+}
+
+Result<Piece> Storage::create_slot(Copiers &copiers, Device &device, std::uint64_t size) {
+    const auto at = std::find_if(
+        devices_.begin(), devices_.end(), [&](const auto &candidate) { return candidate.get() == &device; });
+    return slabs_[static_cast<std::size_t>(at - devices_.begin())]->take(copiers, size);
+}
+
+bool Storage::trim() {
+    bool any = false;
+    for (const auto &slab : slabs_) any |= slab->trim();
+    return any;
+}
+
+Result<std::shared_ptr<Extent>> Storage::make(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
     // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
     if (size > budget_.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
     const std::uint64_t whole = round_up(size, device.info().granularity);
@@ -39,9 +63,11 @@ Result<std::shared_ptr<Extent>> Storage::create(Copiers &copiers, Device &device
         }
     } reservation{&budget_, whole};
     std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
-    Copier &copier = copiers.of(device);
-    TRY(copier.queue_zero({extent.get(), 0, whole}));
-    TRY(copier.wait());
+    if (clear_from < whole) {
+        Copier &copier = copiers.of(device);
+        TRY(copier.queue_zero({extent.get(), clear_from, whole - clear_from}));
+        TRY(copier.wait());
+    }
     reservation.budget = nullptr;
     Extent *const raw = extent.get();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
@@ -63,11 +89,18 @@ Device *Storage::find(const std::string &name) const {
     return nullptr;
 }
 
-Storage::Space Storage::space() const {
+Storage::Space Storage::space() {
+    trim();
+    Slab::Usage shared = {};
+    for (const auto &slab : slabs_) {
+        const Slab::Usage usage = slab->usage();
+        shared.extents += usage.extents;
+        shared.slots += usage.slots;
+    }
     std::uint64_t free = 0;
     for (const auto &device : devices_) free += free_memory(*device);
     const std::uint64_t used = budget_.used();
-    return {budget_.capacity(), used, std::min(free, budget_.capacity() - used)};
+    return {budget_.capacity(), used, shared, std::min(free, budget_.capacity() - used)};
 }
 
 } // namespace gmemfs

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "fuse/core/budget.hpp"
+#include "fuse/core/quota.hpp"
+#include "fuse/core/slab.hpp"
 #include "vmm/copiers.hpp"
 #include "vmm/extent.hpp"
 
@@ -14,12 +16,20 @@ namespace gmemfs {
 /// Thread-safe. Outlives all files.
 class Storage {
 public:
-    /// `devices` is not empty. `capacity` in bytes; 0 stands for the memory of all devices.
-    Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, std::uint64_t capacity);
+    struct Limits {
+        std::uint64_t capacity = 0; ///< bytes of device memory; 0 stands for the memory of all devices
+        Quotas::Limits quotas = {};
+    };
+    /// `devices` is not empty.
+    Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
 
-    /// A new extent on `device`, cleared. Its bytes count against the budget until the last holder lets go of it.
-    /// ENOSPC: the budget or the device is full.
-    Result<std::shared_ptr<Extent>> create(Copiers &copiers, Device &device, std::uint64_t size);
+    /// A new extent on `device`, cleared from byte `clear_from` on: what lies before may be another user's data, and
+    /// the caller overwrites it, or hides it until it is cleared. Its bytes count against the budget until the last
+    /// holder lets go of it. ENOSPC: the budget or the device is full.
+    Result<std::shared_ptr<Extent>> create(
+        Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from = 0);
+    /// Room for a small file, in an extent that others share, cleared: see Slab. `size` is kSlotMax at the most.
+    Result<Piece> create_slot(Copiers &copiers, Device &device, std::uint64_t size);
 
     /// The device with the most free memory: where a new file goes that nobody has placed.
     Device &roomiest() const;
@@ -27,17 +37,27 @@ public:
     Device *find(const std::string &name) const;
     const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
 
+    Quotas &quotas() { return quotas_; }
+
     struct Space {
         std::uint64_t capacity;  ///< bytes that files may use together
-        std::uint64_t used;      ///< bytes of all extents
+        std::uint64_t used;      ///< bytes of all extents, shared ones included
+        Slab::Usage shared;      ///< of the extents that small files share
         std::uint64_t available; ///< bytes that can still be had: what the budget leaves and the devices have free
     };
-    Space space() const;
+    /// After giving back what is only kept in reserve.
+    Space space();
 
 private:
     Keeper &keeper_;
     const std::vector<std::unique_ptr<Device>> &devices_;
     Budget budget_;
+    Quotas quotas_;
+    std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_: gone before it
+
+    Result<std::shared_ptr<Extent>> make(
+        Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
+    bool trim();
 };
 
 } // namespace gmemfs

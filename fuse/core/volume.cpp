@@ -6,10 +6,17 @@ Result<InodeRef> Volume::make_node(
     const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
     return names_.create(parent, name, mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
         if (made.is_file())
-            made.hold_file(std::make_unique<File>(storage_, directory.placement()));
+            made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
         else
             made.hold_device_number(number);
     });
+}
+
+Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode_t mode) {
+    return names_.create_unnamed(
+        parent, S_IFREG | mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
+            made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
+        });
 }
 
 Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
@@ -33,6 +40,7 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
         TRY(inode.file()->resize(caller.copiers, *changes.size));
         if (is_change) inode.modified(caller.now, caller.who.uid);
     }
+    if (changes.uid && inode.is_file()) TRY(inode.file()->set_owner(*changes.uid));
     const bool is_attribute = changes.mode || changes.uid || changes.gid || changes.accessed || changes.modified;
     if (is_attribute)
         inode.change(changes, caller.now);
@@ -135,7 +143,7 @@ Result<std::vector<File::Shared>> Volume::share(const Caller &caller, Inode &ino
 Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "read allocation size", "only a file has device memory"};
     TRY(inode.file()->settle(caller.copiers));
-    return inode.file()->allocated();
+    return inode.file()->mappable();
 }
 
 } // namespace gmemfs

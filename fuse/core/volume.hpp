@@ -23,20 +23,26 @@ struct Caller {
 /// Thread-safe.
 class Volume {
 public:
-    Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, std::uint64_t capacity,
+    struct Limits {
+        Storage::Limits storage = {};
+        std::uint64_t files = 0; ///< inodes at a time; 0: as many as the host has memory for
+    };
+    Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits,
         const Credentials &owner, mode_t root_mode, timespec now)
-        : storage_(keeper, devices, capacity), names_(owner, root_mode, now) {}
+        : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {}
 
     Namespace &names() { return names_; }
     Storage &storage() { return storage_; }
 
     /// A new regular file, fifo, socket or device node; counts as one lookup.
     Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
+    /// A new regular file without a name, which link() can give one (O_TMPFILE); counts as one lookup.
+    Result<InodeRef> make_unnamed(const Caller &caller, InodeId parent, mode_t mode);
     Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
     Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
 
     /// chmod, chown, truncate, utimens. The size changes first: when that fails nothing else has changed.
-    /// EISDIR, EINVAL: the size of something that isn't a file.
+    /// EISDIR, EINVAL: the size of something that isn't a file. EDQUOT: the new owner has no room for the file.
     Result<void> set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes);
 
     /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
@@ -66,7 +72,7 @@ public:
     Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
     /// EACCES: the caller may not read and write the file. Else see File::share.
     Result<std::vector<File::Shared>> share(const Caller &caller, Inode &inode, File::ShareBy by);
-    /// After settling: bytes of device memory that a peer would map. ENODATA: not a regular file.
+    /// After settling: bytes of device memory that a peer would map (File::mappable). ENODATA: not a regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
 private:

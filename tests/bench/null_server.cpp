@@ -1,13 +1,22 @@
 // Null server: the emptiest FUSE server with the same libfuse and options: the ceiling that gmemfs is measured against.
 //
-// Every name is a file of one size. A write is received and dropped; a read is answered from one buffer; direct_io,
-// requests of 1 MiB, parallel direct writes: as gmemfs asks for, so that what differs is the device memory alone.
+// Every name is a file of one size; direct_io, requests of 1 MiB, parallel direct writes: as gmemfs asks for. What
+// becomes of a file's bytes is the one difference:
 //
-//     null_server [--size BYTES] [--threads N] [--no-parallel] MOUNTPOINT      in the foreground, until unmounted
+//     null_server [--sink SINK] [--driver LIBRARY] [--size BYTES] [--threads N] [--no-parallel] MOUNTPOINT
+//
+//     memory   they lie in host memory (one piece for all files): what a server that keeps data can't do without
+//     drop     a write is received and dropped, a read answered from one buffer: what FUSE alone costs
+//     pinned   like drop, but received into pinned memory and answered from there, by gmemfs' own worker
+//     device   like pinned, and each request is copied to or from device memory: all of gmemfs but the filesystem
+//
+// In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
+#include "fuse/worker.hpp"
 #include "vmm/base/limits.hpp"
 
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -22,10 +31,17 @@
 namespace gmemfs {
 namespace {
 
+enum class Sink { memory, drop, pinned, device };
+constexpr std::string_view kSinks[] = {"memory", "drop", "pinned", "device"};
+
 struct Options {
+    Sink sink = Sink::memory;
+    std::string driver = "libcuda.so.1";
     std::uint64_t size = 8 * GiB;
     unsigned threads = 16;
     unsigned parallel = FOPEN_PARALLEL_DIRECT_WRITES;
+    char *memory = nullptr;   // `size` bytes, for Sink::memory
+    Extent *extent = nullptr; // `size` bytes, for Sink::device
 };
 
 const Options &options_of(fuse_req_t request) { return *static_cast<const Options *>(fuse_req_userdata(request)); }
@@ -73,15 +89,48 @@ void op_open(fuse_req_t request, fuse_ino_t, fuse_file_info *) {
     fuse_reply_buf(request, reinterpret_cast<const char *>(&out), sizeof out);
 }
 
-void op_write(fuse_req_t request, fuse_ino_t, const char *, std::size_t size, off_t, fuse_file_info *) {
+Slice slice_of(const Options &options, off_t offset, std::size_t size) {
+    return {options.extent, static_cast<std::uint64_t>(offset), size};
+}
+
+void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t size, off_t offset, fuse_file_info *) {
+    const Options &options = options_of(request);
+    if (static_cast<std::uint64_t>(offset) + size > options.size) {
+        fuse_reply_err(request, ENOSPC);
+        return;
+    }
+    if (options.sink == Sink::memory) std::memcpy(options.memory + offset, bytes, size);
+    if (options.sink == Sink::device) {
+        Copier &copier = Worker::current().copiers().of(options.extent->device());
+        const Result<void> queued =
+            copier.queue_write(slice_of(options, offset, size), reinterpret_cast<const std::byte *>(bytes));
+        if (!copier.wait() || !queued) {
+            fuse_reply_err(request, EIO);
+            return;
+        }
+    }
     fuse_reply_write(request, size);
 }
 
 void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info *) {
     static const std::vector<char> kBytes(kRequestMax, 'x');
-    const std::uint64_t left = options_of(request).size -
-                               std::min<std::uint64_t>(static_cast<std::uint64_t>(offset), options_of(request).size);
-    fuse_reply_buf(request, kBytes.data(), std::min({size, kBytes.size(), static_cast<std::size_t>(left)}));
+    const Options &options = options_of(request);
+    const auto left = static_cast<std::size_t>(options.size - std::min<std::uint64_t>(offset, options.size));
+    size = std::min({size, kBytes.size(), left});
+    const char *from = kBytes.data();
+    if (options.sink == Sink::memory) from = options.memory + offset;
+    if (options.sink == Sink::pinned || options.sink == Sink::device)
+        from = reinterpret_cast<const char *>(Worker::current().reply_buffer().data());
+    if (options.sink == Sink::device && size > 0) {
+        Copier &copier = Worker::current().copiers().of(options.extent->device());
+        const Result<void> queued =
+            copier.queue_read(slice_of(options, offset, size), Worker::current().reply_buffer().data());
+        if (!copier.wait() || !queued) {
+            fuse_reply_err(request, EIO);
+            return;
+        }
+    }
+    fuse_reply_buf(request, from, size);
 }
 
 void op_forget(fuse_req_t request, fuse_ino_t, std::uint64_t) { fuse_reply_none(request); }
@@ -103,6 +152,44 @@ fuse_lowlevel_ops operations() {
     return ops;
 }
 
+Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
+    if (options.sink == Sink::memory) {
+        void *const memory =
+            ::mmap(nullptr, options.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) return Error{ENOMEM, 0, "make memory", format_size(options.size)};
+        options.memory = static_cast<char *>(memory);
+    }
+    fuse_loop_config *config = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_max_threads(config, options.threads);
+    fuse_loop_cfg_set_idle_threads(config, options.threads);
+    fuse_loop_cfg_set_clone_fd(config, 0);
+    const int status = fuse_session_loop_mt(session, config);
+    fuse_loop_cfg_destroy(config);
+    if (status < 0) return Error{-status, 0, "serve", {}};
+    return {};
+}
+
+Result<void> serve_by_workers(fuse_session *session, Options &options) {
+    const auto driver = TRY(Driver::open(options.driver));
+    const std::vector<DeviceInfo> infos = TRY(query_devices(*driver));
+    if (infos.empty()) return Error{ENODEV, 0, "find device", options.driver};
+    std::vector<std::unique_ptr<Device>> devices;
+    devices.push_back(TRY(Device::open(*driver, infos.front())));
+    Keeper keeper(*driver, HandlePolicy::automatic);
+    std::shared_ptr<Extent> extent;
+    if (options.sink == Sink::device) extent = TRY(Extent::create(keeper, *devices.front(), options.size));
+    options.extent = extent.get();
+    install_wake_signal();
+    Crew crew;
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (unsigned index = 0; index < options.threads; ++index)
+        workers.push_back(TRY(Worker::create(devices, session, crew)));
+    for (const auto &worker : workers) worker->start([] {});
+    while (!fuse_session_exited(session)) ::usleep(10000); // until the signal's handler has told the session
+    for (const auto &worker : workers) worker->stop();
+    return {};
+}
+
 int serve(const char *program, const char *mount_point, Options &options) {
     const char *arguments[] = {program, "-ofsname=null,subtype=null"};
     fuse_args args = FUSE_ARGS_INIT(2, const_cast<char **>(arguments));
@@ -110,12 +197,11 @@ int serve(const char *program, const char *mount_point, Options &options) {
     fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, &options);
     int status = 1;
     if (session != nullptr && fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, mount_point) == 0) {
-        fuse_loop_config *config = fuse_loop_cfg_create();
-        fuse_loop_cfg_set_max_threads(config, options.threads);
-        fuse_loop_cfg_set_idle_threads(config, options.threads);
-        fuse_loop_cfg_set_clone_fd(config, 0);
-        status = fuse_session_loop_mt(session, config) == 0 ? 0 : 1;
-        fuse_loop_cfg_destroy(config);
+        const bool by_workers = options.sink == Sink::pinned || options.sink == Sink::device;
+        const Result<void> served =
+            by_workers ? serve_by_workers(session, options) : serve_by_libfuse(session, options);
+        if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
+        status = served ? 0 : 1;
         fuse_session_unmount(session);
     }
     if (session != nullptr) {
@@ -126,20 +212,35 @@ int serve(const char *program, const char *mount_point, Options &options) {
     return status;
 }
 
+int usage_error() {
+    std::fputs("usage: null_server [--sink memory|drop|pinned|device] [--driver LIBRARY] [--size BYTES]\n"
+               "                   [--threads N] [--no-parallel] MOUNTPOINT\n",
+        stderr);
+    return 2;
+}
+
 int run(int argc, char **argv) {
-    constexpr option kOptions[] = {{"size", required_argument, nullptr, 's'},
+    constexpr option kOptions[] = {{"sink", required_argument, nullptr, 'k'},
+        {"driver", required_argument, nullptr, 'd'}, {"size", required_argument, nullptr, 's'},
         {"threads", required_argument, nullptr, 't'}, {"no-parallel", no_argument, nullptr, 'n'}, {}};
     Options options;
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-        const Result<std::uint64_t> number = optarg != nullptr ? parse_size(optarg) : Result<std::uint64_t>(1);
-        if (key == '?' || !number) return 2;
+        if (key == '?') return usage_error();
+        if (key == 'n') options.parallel = 0;
+        if (key == 'd') options.driver = optarg;
+        if (key == 'k') {
+            const auto *const found = std::find(std::begin(kSinks), std::end(kSinks), std::string_view(optarg));
+            if (found == std::end(kSinks)) return usage_error();
+            options.sink = static_cast<Sink>(found - std::begin(kSinks));
+        }
+        if (key != 's' && key != 't') continue;
+        const Result<std::uint64_t> number = parse_size(optarg);
+        if (!number) return usage_error();
         if (key == 's') options.size = *number;
         if (key == 't') options.threads = static_cast<unsigned>(*number);
-        if (key == 'n') options.parallel = 0;
     }
-    if (optind + 1 == argc) return serve(argv[0], argv[optind], options);
-    std::fputs("usage: null_server [--size BYTES] [--threads N] [--no-parallel] MOUNTPOINT\n", stderr);
-    return 2;
+    if (optind + 1 != argc) return usage_error();
+    return serve(argv[0], argv[optind], options);
 }
 
 } // namespace

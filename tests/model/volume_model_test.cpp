@@ -39,8 +39,8 @@ struct Expected {
 class VolumeModel : public test::OnSimulation {
 protected:
     void SetUp() override {
-        volume_ =
-            std::make_unique<Volume>(keeper_, simulation().devices(), kCapacity, Credentials{}, 0755, timespec{1, 0});
+        volume_ = std::make_unique<Volume>(
+            keeper_, simulation().devices(), Volume::Limits{{kCapacity}}, Credentials{}, 0755, timespec{1, 0});
     }
     void TearDown() override {
         simulation().plan_faults("");
@@ -284,7 +284,8 @@ void VolumeModel::check_all() {
     for (const auto &[name, file] : names_) allocated[file->inode.get()] = file->inode->file()->allocated();
     std::uint64_t sum = 0;
     for (const auto &[inode, bytes] : allocated) sum += bytes;
-    ASSERT_EQ(volume_->storage().space().used, sum);
+    const Storage::Space space = volume_->storage().space();
+    ASSERT_EQ(space.used, sum + space.shared.extents - space.shared.slots);
     ASSERT_EQ(volume_->names().count(), allocated.size() + 1);
 }
 

@@ -16,7 +16,7 @@ using Bytes = std::vector<std::byte>;
 
 class FileTest : public test::OnSimulation {
 protected:
-    FileTest() : storage_(keeper_, simulation().devices(), 0), file_(std::make_unique<File>(storage_, nullptr)) {
+    FileTest() : storage_(keeper_, simulation().devices(), {}), file_(std::make_unique<File>(storage_, nullptr, 0)) {
         must(file_->place(&simulation().device()));
     }
 
@@ -123,6 +123,20 @@ TEST_F(FileTest, GrowthByWritingIsAmortised) {
     EXPECT_LE(file_->extent_infos().size(), 7U); // 2, 2, 4, 8, 16, 32, 64 MiB
 }
 
+TEST_F(FileTest, APeerNeverSeesWhatWasReservedAndNotCleared) {
+    write(0, 3 * MiB, 1); // one extent of 4 MiB, which settling leaves as it is
+    const FabricHandle handle = must(file_->fabric_handles(copiers())).front();
+    const Allocation allocation = must(Allocation::import_fabric(simulation().driver(), handle));
+    const Mapping mapping =
+        must(Mapping::create(simulation().driver(), simulation().device().info(), allocation, file_->mappable()));
+    const auto to = simulation().buffer().bytes().first(file_->mappable());
+    Stream stream = must(Stream::create(simulation().device()));
+    must(simulation().device().check(
+        simulation().driver().cuMemcpyDtoHAsync(to.data(), mapping.address(), to.size(), stream.get()), "look"));
+    must(simulation().device().check(simulation().driver().cuStreamSynchronize(stream.get()), "look"));
+    EXPECT_EQ(Bytes(to.begin() + 3 * MiB, to.end()), Bytes(to.size() - 3 * MiB));
+}
+
 TEST_F(FileTest, SettleLeavesOneExtentWithTheSameBytes) {
     Bytes all;
     for (std::uint64_t at = 0; at < 7 * MiB; at += MiB) {
@@ -205,8 +219,8 @@ TEST_F(FileTest, AFullDeviceStillTakesWhatFits) {
 }
 
 TEST_F(FileTest, CapacityIsALimitToTheByte) {
-    Storage small(keeper_, simulation().devices(), 8 * MiB);
-    File file(small, &simulation().device());
+    Storage small(keeper_, simulation().devices(), {8 * MiB});
+    File file(small, &simulation().device(), 0);
     EXPECT_EQ(code_of(file.resize(copiers(), 8 * MiB + 1)), ENOSPC);
     EXPECT_EQ(small.space().used, 0U);
     must(file.resize(copiers(), 8 * MiB));
@@ -265,7 +279,7 @@ TEST_F(FileTest, PunchingPastTheEndGivesGranulesBack) {
 TEST_F(FileTest, CopyOnTheDeviceCrossesExtents) {
     const Bytes first = write(0, 2 * MiB, 1);
     const Bytes second = write(2 * MiB, 3 * MiB, 2);
-    File target(storage_, nullptr);
+    File target(storage_, nullptr, 0);
     EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB + 1, 5, TiB)), 4 * MiB - 1);
     EXPECT_EQ(target.size(), 4 * MiB + 4);
     const auto to = simulation().buffer().bytes().first(4 * MiB + 4);
@@ -286,7 +300,7 @@ TEST_F(FileTest, CopyWithinAFileRefusesOverlap) {
 
 TEST_F(FileTest, CopyBetweenDevicesIsLeftToTheCaller) {
     write(0, 100, 1);
-    File target(storage_, simulation().devices()[1].get());
+    File target(storage_, simulation().devices()[1].get(), 0);
     EXPECT_EQ(code_of(target.copy_from(copiers(), *file_, 0, 0, 100)), EXDEV);
 }
 
@@ -308,7 +322,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
         for (const char *how : {"", "+"}) {
             unsigned long failures = 0;
             for (unsigned long call = 1;; ++call) {
-                File file(storage_, &simulation().device());
+                File file(storage_, &simulation().device(), 0);
                 for (std::uint64_t at = 0; at < 5 * MiB; at += MiB)
                     must(file.write(copiers(), at, pattern(MiB, static_cast<unsigned>(at / MiB))));
                 simulation().plan_faults("*#" + std::to_string(call) + how + "=OUT_OF_MEMORY");

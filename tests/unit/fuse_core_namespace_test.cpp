@@ -45,7 +45,7 @@ protected:
 
     const Credentials who_ = {1000, 100};
     time_t second_ = 0;
-    Namespace names_{who_, 0755, {0, 0}};
+    Namespace names_{who_, 0755, 0, {0, 0}};
 };
 
 TEST_F(NamespaceTest, ANewNameIsFound) {
@@ -66,6 +66,21 @@ TEST_F(NamespaceTest, BadNamesAreRefused) {
     for (const char *name : {"", ".", "..", "a/b"}) EXPECT_EQ(create(name), EINVAL) << name;
     EXPECT_EQ(create("new"), 0);
     EXPECT_EQ(create("new"), EEXIST);
+}
+
+TEST_F(NamespaceTest, ThereAreNoMoreInodesThanAllowed) {
+    Namespace names(who_, 0755, 3, {0, 0});
+    const auto make = [&](const char *name) {
+        return names.create(kRootInode, name, S_IFREG, who_, now(), [](Inode &, const Inode &) {});
+    };
+    const auto first = make("a"); // beside the root
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(make("b"));
+    EXPECT_FALSE(make("c"));
+    ASSERT_TRUE(names.unlink(kRootInode, "a", now()));
+    EXPECT_EQ(make("c").error().code, ENOSPC); // the kernel hasn't forgotten it
+    names.forget((*first)->id(), 1);
+    EXPECT_TRUE(make("c"));
 }
 
 TEST_F(NamespaceTest, AnUnlinkedInodeLivesUntilTheLastForget) {

@@ -1,11 +1,11 @@
-// Lock: mutexes that clang's -Wthread-safety understands; to other compilers they are std::mutex and std::shared_mutex.
+// Lock: mutexes that clang's -Wthread-safety understands; to other compilers they are plain mutexes.
 //
 // Every member that a lock protects says GUARDED_BY(lock_); a function that needs a lock held says REQUIRES(lock_).
 // The order in which locks are taken stands in docs/threads.md.
 #pragma once
 
 #include <mutex>
-#include <shared_mutex>
+#include <pthread.h>
 
 #if defined(__clang__)
 #define GMEMFS_THREAD(x) __attribute__((x))
@@ -36,15 +36,28 @@ private:
     std::mutex mutex_;
 };
 
+/// Who wants it alone goes before those who come later to share it: std::shared_mutex lets a stream of readers keep a
+/// truncate out for ever (glibc's default). So nobody shares it twice at a time.
 class CAPABILITY("shared mutex") SharedMutex {
 public:
-    void lock() ACQUIRE() { mutex_.lock(); }
-    void unlock() RELEASE() { mutex_.unlock(); }
-    void lock_shared() ACQUIRE_SHARED() { mutex_.lock_shared(); }
-    void unlock_shared() RELEASE_SHARED() { mutex_.unlock_shared(); }
+    SharedMutex() {
+        pthread_rwlockattr_t attributes;
+        ::pthread_rwlockattr_init(&attributes);
+        ::pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+        ::pthread_rwlock_init(&lock_, &attributes);
+        ::pthread_rwlockattr_destroy(&attributes);
+    }
+    ~SharedMutex() { ::pthread_rwlock_destroy(&lock_); }
+    SharedMutex(const SharedMutex &) = delete;
+    SharedMutex &operator=(const SharedMutex &) = delete;
+
+    void lock() ACQUIRE() { ::pthread_rwlock_wrlock(&lock_); }
+    void unlock() RELEASE() { ::pthread_rwlock_unlock(&lock_); }
+    void lock_shared() ACQUIRE_SHARED() { ::pthread_rwlock_rdlock(&lock_); }
+    void unlock_shared() RELEASE_SHARED() { ::pthread_rwlock_unlock(&lock_); }
 
 private:
-    std::shared_mutex mutex_;
+    pthread_rwlock_t lock_;
 };
 
 /// Holds a Mutex for as long as it lives.

@@ -1,0 +1,53 @@
+// RangeLock: reads and writes of one file that touch the same bytes wait for each other; all others don't.
+//
+// So a write is seen whole or not at all, as on a local filesystem, and disjoint writes overlap. First come, first
+// served: one that waits is waited for in its turn, so that readers can't starve a writer.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <mutex>
+
+namespace gmemfs {
+
+/// Thread-safe. Taken under the layout lock, and held while waiting for the driver.
+class RangeLock {
+public:
+    static constexpr std::uint64_t kToTheEnd = UINT64_MAX;
+
+    /// Holds [offset, end) for as long as it lives.
+    class [[nodiscard]] Range {
+    public:
+        ~Range() { lock_.release(at_); }
+        Range(const Range &) = delete;
+        Range &operator=(const Range &) = delete;
+
+    private:
+        friend class RangeLock;
+        struct Entry {
+            std::uint64_t offset, end;
+            bool is_shared;
+        };
+        Range(RangeLock &lock, std::list<Entry>::iterator at) : lock_(lock), at_(at) {}
+        RangeLock &lock_;
+        const std::list<Entry>::iterator at_;
+    };
+
+    Range share(std::uint64_t offset, std::uint64_t end) { return Range(*this, acquire({offset, end, true})); }
+    Range claim(std::uint64_t offset, std::uint64_t end) { return Range(*this, acquire({offset, end, false})); }
+
+private:
+    using Entries = std::list<Range::Entry>; // in the order in which they came; 128 at the most, one a worker
+
+    Entries::iterator acquire(Range::Entry entry);
+    void release(Entries::iterator at);
+    bool has_conflict(Entries::iterator at);
+
+    std::mutex mutex_; // std::condition_variable wants this one
+    std::condition_variable released_;
+    Entries entries_;
+    int waiting_ = 0;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,72 @@
+"""Copies: cp in and out, beside the same cp on a tmpfs; and copy_file_range within the mount, beside the device."""
+import contextlib
+import os
+import statistics
+import subprocess
+
+from places import (GIB, MIB, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, run_json, time_us)
+
+
+def copy_rate(source, target, size):
+    """GB/s of `cp`, into a new file."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    return size / 1e3 / time_us(lambda: subprocess.run(["cp", source, target], check=True))
+
+
+def range_rate(source, target, size):
+    """GB/s, read plus written, of copy_file_range into a file that has its memory: median of 7 after one warm-up, as
+    the device's own rate is taken."""
+    fds = [os.open(source, os.O_RDONLY), os.open(target, os.O_WRONLY)]
+
+    def copy():
+        left = size
+        while left > 0:
+            left -= os.copy_file_range(fds[0], fds[1], left, size - left, size - left)
+
+    times = [time_us(copy) for _ in range(8)]
+    for fd in fds:
+        os.close(fd)
+    return 2 * size / 1e3 / statistics.median(times[1:])
+
+
+def bench_copy(context):
+    """cp of a large file in and out, and on a tmpfs; cp within the mount by copy_file_range, and the device's own."""
+    size = min(8 * GIB, context.memory // 4) if context.on_gpu else 64 * MIB
+    within = size // 2
+    with contextlib.ExitStack() as stack:
+        mount = stack.enter_context(mounted_gmemfs(context.mount_options))
+        memory = stack.enter_context(folder_on_tmpfs(context.tmpfs))
+        empty = stack.enter_context(mounted_null_server(context, "memory", size, 16))
+        source = os.path.join(memory, "source")
+        with open(source, "wb") as file:
+            block = os.urandom(MIB)
+            for _ in range(size // MIB):
+                file.write(block)
+        rates = {name: [] for name in ("in", "in, empty server", "in, tmpfs", "out", "out, empty server", "within",
+                                       "device to device")}
+        inside, target = os.path.join(mount, "copy"), os.path.join(memory, "target")
+        for path in ("a", "b"):
+            with open(os.path.join(mount, path), "wb") as file:
+                file.truncate(within)
+        for index in range(context.rounds + 1):
+            told = {"in": copy_rate(source, inside, size),
+                    "in, empty server": copy_rate(source, os.path.join(empty, "copy"), size),
+                    "in, tmpfs": copy_rate(source, target, size),
+                    "out": copy_rate(inside, target, size),
+                    "out, empty server": copy_rate(os.path.join(empty, "copy"), target, size),
+                    "within": range_rate(os.path.join(mount, "a"), os.path.join(mount, "b"), within),
+                    "device to device": run_json(find_program("dma"), "--driver", context.library, "--size",
+                                                 within, "--chunk", min(16 * MIB, within))["device_to_device"]}
+            for name, rate in told.items():
+                if index > 0:
+                    rates[name].append(rate)
+            os.unlink(target)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    print(f"\ncp of {size // MIB} MiB, GB/s: in {medians['in']:.2f} (empty server {medians['in, empty server']:.2f},"
+          f" tmpfs to tmpfs {medians['in, tmpfs']:.2f}); out {medians['out']:.2f}"
+          f" (empty server {medians['out, empty server']:.2f})")
+    ratio = medians["within"] / medians["device to device"]
+    print(f"copy_file_range of {within // MIB} MiB within the mount, GB/s read plus written: {medians['within']:.0f},"
+          f" of the device's own {medians['device to device']:.0f}: {ratio:.2f}")
+    return {"size": size, "within": within, "median": medians, "rounds": rates}
