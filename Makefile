@@ -120,7 +120,7 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/gmemfs: $(TOOL) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(TOOL) $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
