@@ -177,6 +177,25 @@ class Model:
     def pread(self, slot, offset, length):
         return digest(bytes(self.readable(slot).inode.content[offset:offset + length]))
 
+    def mapped_length(self, slot, offset, length, writes):
+        opened = self.file(slot)
+        if opened.inode.kind != stat.S_IFREG:
+            return 0
+        count = max(0, min(length, len(opened.inode.content) - offset))
+        if count and not (opened.reads and (opened.writes or not writes)):
+            fail(errno.EACCES)  # a mapping can be read, whatever it is for
+        return count
+
+    def map_read(self, slot, offset, length):
+        count = self.mapped_length(slot, offset, length, writes=False)
+        return digest(bytes(self.file(slot).inode.content[offset:offset + count]) if count else b"")
+
+    def map_write(self, slot, offset, length, seed):
+        count = self.mapped_length(slot, offset, length, writes=True)
+        if count:
+            self.put(self.file(slot).inode.content, offset, data(length, seed)[:count])
+        return (count,)
+
     def resize(self, content, size):
         del content[size:]
         content.extend(bytes(size - len(content)))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Random tester: random system calls of several processes on several files, each result against a model and tmpfs.
 
-    tests/random/run.py FOLDER [--seconds N] [--seed N] [--steps N] [--reference DIR] [--keep DIR] [--plant]
+    tests/random/run.py FOLDER [--seconds N] [--seed N] [--steps N] [--reference DIR] [--keep DIR]
+                        [--shrink SECONDS] [--plant]
     tests/random/run.py FOLDER --replay FILE
 
 FOLDER lies on the filesystem to test. The same seed gives the same steps; where none is given, the time gives one, and
@@ -15,6 +16,7 @@ import argparse
 import ast
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,7 +29,6 @@ from steps import PROCESSES, Generator  # noqa: E402
 from worker import Planted, Remote, Worker  # noqa: E402
 
 STEPS_A_RUN = 600
-SHRINK_SECONDS = 90
 MODEL_IS_WRONG = "the model and tmpfs disagree"
 
 
@@ -70,6 +71,14 @@ def differing(found, expected):
         found, expected = ([row for row in one[1] if row not in other[1]]
                            for one, other in ((found, expected), (expected, found)))
     return f"got {found}, expected {expected}"
+
+
+def steps_until(generator, end):
+    """The steps of one run, and a look at everything at its end."""
+    for _ in range(STEPS_A_RUN):
+        if time.monotonic() < end:
+            yield generator.step()
+    yield (0, "tree")
 
 
 def first_failure(arguments, steps):
@@ -120,7 +129,7 @@ def tell(arguments, steps, wrong, seed):
         found = first_failure(arguments, shorter)[1]
         return bool(found) and found.startswith(MODEL_IS_WRONG) == wrong.startswith(MODEL_IS_WRONG)
 
-    steps, wrong = first_failure(arguments, shrink(steps, fails, SHRINK_SECONDS))
+    steps, wrong = first_failure(arguments, shrink(steps, fails, arguments.shrink))
     print(f"random: shrunk to {len(steps)} steps:")
     for step in steps:
         print(f"    {step}")
@@ -135,6 +144,7 @@ def arguments_of():
     parser.add_argument("--steps", type=int, default=1 << 60, help="in all")
     parser.add_argument("--reference", type=pathlib.Path, default="/dev/shm", help="a folder on tmpfs")
     parser.add_argument("--keep", type=pathlib.Path, default="build/random-failures")
+    parser.add_argument("--shrink", type=float, default=90, metavar="SECONDS", help="to shrink a failure for")
     parser.add_argument("--replay", type=pathlib.Path, help="do the steps of a kept script")
     parser.add_argument("--plant", action="store_true", help="do one call wrongly: this must fail")
     return parser.parse_args()
@@ -142,6 +152,7 @@ def arguments_of():
 
 def main():
     arguments = arguments_of()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and processes go
     if arguments.replay:
         steps, wrong = first_failure(arguments, read_steps(arguments.replay))
         print(f"random: step {len(steps)} {steps[-1]}: {wrong}" if wrong else f"random: {len(steps)} steps, all right")
@@ -150,9 +161,10 @@ def main():
     count, runs = 0, 0
     while time.monotonic() < end and count < arguments.steps:
         generator = Generator(f"{arguments.seed}/{runs}")
-        steps, wrong = first_failure(arguments, (generator.step() for _ in range(STEPS_A_RUN)
-                                                 if time.monotonic() < end))
+        steps, wrong = first_failure(arguments, steps_until(generator, end))
         count, runs = count + len(steps), runs + 1
+        if not wrong and not is_usable(arguments.folder):
+            wrong = "the folder can't be used any more"
         if wrong:
             tell(arguments, steps, wrong, f"{arguments.seed}-{runs - 1}")
             return 1

@@ -25,7 +25,7 @@ def drop_steps(steps, fails, end):
     return steps
 
 
-LOOKS = {"read", "pread", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree", "seek",
+LOOKS = {"read", "pread", "map_read", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree", "seek",
          "fsync"}
 
 
@@ -33,7 +33,9 @@ def drop_idle(steps, fails):
     """First of all those that only look, and those that the model refuses: mostly nothing hangs on them."""
     model = Model()
     results = [(step, model.do(step)) for step in steps[:-1]]
-    for is_idle in (lambda step, result: step[1] in LOOKS, lambda _, result: not callable(result) and result[0] != "OK"):
+    looks = lambda step, result: step[1] in LOOKS
+    is_refused = lambda step, result: not callable(result) and result[0] != "OK"
+    for is_idle in (looks, is_refused):
         busy = [(step, result) for step, result in results if not is_idle(step, result)]
         if len(busy) < len(results) and fails([step for step, _ in busy] + steps[-1:]):
             results = busy

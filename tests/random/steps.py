@@ -17,10 +17,10 @@ NOREPLACE, EXCHANGE = 1, 2
 DATA, HOLE = os.SEEK_DATA, os.SEEK_HOLE
 
 WEIGHTS = {
-    "open": 16, "close": 4, "write": 10, "pwrite": 14, "read": 6, "pread": 10, "ftruncate": 6, "truncate": 5,
-    "fallocate": 10, "copy": 8, "seek": 4, "rename": 8, "link": 4, "unlink": 6, "symlink": 2, "readlink": 1, "mkdir": 4,
-    "rmdir": 3, "chmod": 2, "fchmod": 1, "setxattr": 2, "getxattr": 1, "listxattr": 1, "removexattr": 1, "readdir": 3,
-    "stat": 3, "lstat": 2, "fstat": 3, "fsync": 1, "tree": 0.3,
+    "open": 16, "close": 4, "write": 10, "pwrite": 14, "read": 6, "pread": 10, "map_read": 3, "map_write": 4,
+    "ftruncate": 6, "truncate": 5, "fallocate": 10, "copy": 8, "seek": 4, "rename": 8, "link": 4, "unlink": 6,
+    "symlink": 2, "readlink": 1, "mkdir": 4, "rmdir": 3, "chmod": 2, "fchmod": 1, "setxattr": 2, "getxattr": 1,
+    "listxattr": 1, "removexattr": 1, "readdir": 3, "stat": 3, "lstat": 2, "fstat": 3, "fsync": 1, "tree": 0.5,
 }
 
 
@@ -30,7 +30,7 @@ class Generator:
         self.count = 0
 
     def path(self):
-        folder = self.random.choice(FOLDERS)
+        folder = self.random.choice(["", "", *FOLDERS])  # that there is one is more likely
         name = self.random.choice(NAMES)
         return f"{folder}/{name}" if folder else name
 
@@ -46,7 +46,7 @@ class Generator:
 
     def flags(self):
         flags = self.random.choice([os.O_RDWR] * 5 + [os.O_RDONLY, os.O_WRONLY])
-        for bit, chance in ((os.O_CREAT, 0.7), (os.O_EXCL, 0.1), (os.O_TRUNC, 0.12), (os.O_APPEND, 0.15),
+        for bit, chance in ((os.O_CREAT, 0.85), (os.O_EXCL, 0.1), (os.O_TRUNC, 0.12), (os.O_APPEND, 0.15),
                             (os.O_NOFOLLOW, 0.05)):
             if self.random.random() < chance:
                 flags |= bit
@@ -65,6 +65,8 @@ class Generator:
             "pwrite": lambda: (slot, offset, length, self.count),
             "read": lambda: (slot, length),
             "pread": lambda: (slot, offset, pick.choice([length, LARGEST])),
+            "map_read": lambda: (slot, offset, length),
+            "map_write": lambda: (slot, offset, length, self.count),
             "ftruncate": lambda: (slot, pick.choice([0, offset, offset])),
             "truncate": lambda: (self.path(), pick.choice([0, offset, offset])),
             "fallocate": lambda: (slot, pick.choice([0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE,

@@ -5,6 +5,7 @@ A result is ("OK", value...) or the name of an errno. Bytes that were read come 
 import ctypes
 import errno
 import hashlib
+import mmap
 import multiprocessing
 import os
 import stat
@@ -80,6 +81,33 @@ class Worker:
 
     def pread(self, slot, offset, length):
         return digest(os.pread(self.fd(slot), length, offset))
+
+    def mapped(self, slot, offset, length, protection):
+        """What lies in the file of a range, as a shared mapping and the range's place in it; nothing past its end."""
+        fd = self.fd(slot)
+        size = os.fstat(fd).st_size
+        end = min(offset + length, size)
+        if offset >= end or not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None, slice(0, 0)
+        start = offset - offset % mmap.ALLOCATIONGRANULARITY
+        mapping = mmap.mmap(fd, end - start, mmap.MAP_SHARED, protection, offset=start)
+        return mapping, slice(offset - start, end - start)
+
+    def map_read(self, slot, offset, length):
+        mapping, place = self.mapped(slot, offset, length, mmap.PROT_READ)
+        if mapping is None:
+            return digest(b"")
+        with mapping:
+            return digest(mapping[place])
+
+    def map_write(self, slot, offset, length, seed):
+        mapping, place = self.mapped(slot, offset, length, mmap.PROT_READ | mmap.PROT_WRITE)
+        if mapping is None:
+            return (0,)
+        with mapping:
+            mapping[place] = data(length, seed)[:place.stop - place.start]
+            mapping.flush()
+        return (place.stop - place.start,)
 
     def ftruncate(self, slot, size):
         os.ftruncate(self.fd(slot), size)

@@ -12,8 +12,8 @@ TEST_SECONDS = 90
 SYSCALLS = """
     access chdir chmod chown close copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise fallocate fchdir
     fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fpathconf fremovexattr
-    fsetxattr fstat fstatat fstatfs fsync ftruncate futimesat getcwd getdents getxattr inotify lchown lgetxattr link linkat
-    listxattr llistxattr llseek lremovexattr lseek lstat mkdir mkdirat mknod mknodat mmap mremap msync munmap
+    fsetxattr fstat fstatat fstatfs fsync ftruncate futimesat getcwd getdents getxattr inotify lchown lgetxattr link
+    linkat listxattr llistxattr llseek lremovexattr lseek lstat mkdir mkdirat mknod mknodat mmap mremap msync munmap
     name_to_handle_at open open_by_handle_at openat openat2 pathconf pread preadv preadv2 pwrite pwritev pwritev2 read
     readahead readdir readlink readlinkat readv realpath removexattr rename renameat renameat2 rmdir sendfile setxattr
     splice stat statfs statvfs statx symlink symlinkat sync sync_file_range syncfs truncate umask unlink unlinkat ustat
@@ -22,7 +22,7 @@ OLDER = ["doio", "inode", "ftest", "stream", "openfile", "linktest", "lftest"]
 # growfiles by number of operations; the others of runtest/fs run by the clock, for half a minute and more each.
 OLDER_TESTS = re.compile(r"gf0[2-5]|gf19|gf2[78]|openfile01|inode0[12]|stream0[1-5]|ftest0[1-8]|lftest")
 
-PIPES = {"fcntl30", "fcntl30_64", "fcntl35", "fcntl35_64", "fcntl37", "fcntl37_64"}  # no files, but a limit of all users
+PIPES = {"fcntl30", "fcntl30_64", "fcntl35", "fcntl35_64", "fcntl37", "fcntl37_64"}  # no file, a limit of the user
 
 
 def prepare(cache):

@@ -12,12 +12,14 @@ All of it runs, as root, in namespaces of its own: when this process ends, howev
 and the mounts.
 """
 import argparse
+import contextlib
 import fnmatch
 import importlib
 import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,15 +36,25 @@ INSIDE = "GMEMFS_SUITES_INSIDE"
 
 
 def enter_namespaces():
-    """A namespace of mounts and one of processes: the kernel cleans up both with their first process."""
+    """Namespaces of mounts, processes and semaphores: the kernel cleans them up with their first process."""
     if os.environ.get(INSIDE):
         del os.environ[INSIDE]
         return
     if os.getuid() != 0:
         sys.exit("suites: the suites mount, change owners and make devices: run them as root")
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
-                          *sys.argv])
+    os.execvp("unshare", ["unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
+                          sys.executable, *sys.argv])
+
+
+@contextlib.contextmanager
+def private_folder():
+    """A folder for all that the suites write, on a tmpfs that only this namespace sees; /dev/shm is another."""
+    with tempfile.TemporaryDirectory(prefix="gmemfs-") as work:
+        for path, mode in ((work, "755"), ("/dev/shm", "1777")):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode={mode}", "none", path], check=True)
+        yield pathlib.Path(work)
+        subprocess.run(["umount", "-l", work], check=True)
 
 
 def known_failures():
@@ -137,12 +149,11 @@ def main():
     arguments.cache.mkdir(parents=True, exist_ok=True)
     known, outcome = known_failures(), {}
     print(f"{'suite':12} {'on':7}{'passed':>8}{'failed':>8}{'skipped':>8}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="gmemfs-suites-") as work:
-        os.chmod(work, 0o755)
+    with private_folder() as work:
         for name in chosen:
             started = time.monotonic()
             try:
-                outcome[name] = report(name, run_suite(name, arguments, pathlib.Path(work)), known)
+                outcome[name] = report(name, run_suite(name, arguments, work), known)
                 outcome[name]["seconds"] = round(time.monotonic() - started)
             except Missing as missing:
                 print(f"{name:12} skipped: {missing}", flush=True)

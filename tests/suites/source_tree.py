@@ -21,7 +21,7 @@ STEPS = {
                                 '"$(cd again && find . -printf "%p %m %T@\\n" | sort | sha256sum)"',
     "mv of a tree": "mv again moved && test ! -e again && diff -r copy moved",
     "gzip and back": "tar cz copy > a.tgz && mkdir out && tar xz -C out < a.tgz && diff -r copy out/copy",
-    "sed -i everywhere": "find moved -name '*.hpp' -exec sed -i s/gmemfs/other/g {} + && ! grep -rq gmemfs moved/vmm/*.hpp",
+    "sed -i everywhere": "find moved -name '*.hpp' -exec sed -i s/gmemfs/x/g {} + && ! grep -q gmemfs moved/vmm/*.hpp",
     "make": "cd tree && make -s BUILD=build NVCC= build/sim/libcuda.so.1",
     "make again does nothing": 'cd tree && test -z "$(make -s BUILD=build NVCC= build/sim/libcuda.so.1)"',
     "what was made runs": "cp tree/build/sim/libcuda.so.1 here.so && "
@@ -40,8 +40,9 @@ def prepare(_):
 def suite(place, results, _):
     disk = place.work / "disk"
     disk.mkdir()
-    environment = {"ROOT": str(ROOT), "WORK": str(disk), "HOME": str(place.work), "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
-                   "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_COUNT": "1",
+    environment = {"ROOT": str(ROOT), "WORK": str(disk), "HOME": str(place.work), "GIT_AUTHOR_NAME": "a",
+                   "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+                   "GIT_CONFIG_COUNT": "1",
                    "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
                    "GMEMFS_SIM_MACHINE": f"suites-tree-{place.kind}"}
     for name, step in STEPS.items():
