@@ -97,8 +97,11 @@ static void test_map(const char *mount) {
     map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, EBUSY);
     CHECK(strstr(gmemfs_last_error(), "lease") != NULL);
     CHECK(gmemfs_get_dma_buf(two, 0, 8 << 20, &fd) == EINVAL);
-    CHECK(gmemfs_get_dma_buf(two, 0, 2 << 20, &fd) == ENOTSUP); /* the simulator has none */
-    CHECK(gmemfs_last_driver_error() != 0);
+    if (gmemfs_get_dma_buf(two, 0, 2 << 20, &fd) == 0) { /* a card has them, the simulator hasn't */
+        CHECK(fd >= 0 && close(fd) == 0);
+    } else {
+        CHECK(gmemfs_get_dma_buf(two, 0, 2 << 20, &fd) == ENOTSUP && gmemfs_last_driver_error() != 0);
+    }
     /* A wished address: taken, and then free. */
     address = info.address;
     map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, address, EADDRINUSE);
