@@ -71,7 +71,7 @@ Result<Namespace::Node *> Namespace::make_inode(
     InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
     const Inode &above = *nodes_.find(parent)->second.inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
-    if (inodes_max_ != 0 && nodes_.size() >= inodes_max_)
+    if (inodes_max_ != 0 && nodes_.size() - (hidden_ ? 1 : 0) >= inodes_max_)
         return Error{ENOSPC, 0, "make name", std::to_string(inodes_max_) + " files are the limit: --max-files"};
     const Attributes inherited = above.attributes();
     Credentials actual = {owner.uid, owner.gid};
