@@ -105,7 +105,7 @@ Result<void> copy_all(const Settings &settings, const std::vector<std::string> &
     std::error_code error;
     if (parameters.size() == 2 && (parameters[0] == "-" || target == "-")) {
         Progress progress(display, 0);
-        const Result<void> copied = copy_stream(parameters[0], target, progress);
+        Result<void> copied = copy_stream(parameters[0], target, progress);
         progress.finish();
         return copied;
     }

@@ -6,7 +6,8 @@ import os, sys
 from peer import *
 mount = sys.argv[1]
 good = os.getxattr(mount + "/a", "user.gmemfs.ticket")
-assert Peer(mount).attach_ticket(good).code == 0
+first = Peer(mount).attach_ticket(good)
+assert first.code == 0
 ESTALE = 116
 peer = Peer(mount)
 for bit in range(8 * len(good)):
@@ -17,6 +18,8 @@ other = os.getxattr(mount + "/b", "user.gmemfs.ticket")
 assert peer.attach_ticket(other[:8] + good[8:]).code == ESTALE
 # Renaming another file to the name in between doesn't change what the ticket names.
 os.rename(mount + "/b", mount + "/a")
-assert peer.attach_ticket(good).code == ESTALE, "the file is gone"
-assert peer.attach_ticket(other).code == 0
+renamed = peer.attach_ticket(other)
+assert renamed.code == 0 and renamed.extents[0][2] != first.extents[0][2]
+stale = peer.attach_ticket(good)  # gone, or about to be: the kernel forgets a removed file a moment later
+assert stale.code == ESTALE or stale.extents[0][2] == first.extents[0][2]
 EOF
