@@ -25,9 +25,9 @@ class Answer:
 class Peer:
     def __init__(self, mount):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(20)
         address = os.getxattr(mount, "user.gmemfs.socket").decode()
         self.socket.connect("\0" + address[1:] if address[0] == "@" else f"{mount}/.gmemfs.socket")
+        self.socket.settimeout(20)  # not before: then connect wouldn't wait for room in the queue
 
     def send(self, message):
         self.socket.send(message)
