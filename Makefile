@@ -63,6 +63,8 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
+LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
+LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
@@ -71,14 +73,15 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
-         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io)
+         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
+         $(BUILD)/client/c_test $(BUILD)/client/cpp_test
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
-PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1)
+PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench suites bundle install tidy canary fuzz lint format \
-        help clean
-all: $(PROGRAMS)  ## the gmemfs command and the simulator, under build/
+.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+        install tidy canary lint format help clean
+all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
@@ -117,13 +120,31 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/gmemfs: $(TOOL) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(TOOL) $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
+
+# The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/gmemfs.map only grows.
+$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(BUILD)/libvmm.a client/gmemfs.map
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libgmemfs.so.0 -Wl,--version-script=client/gmemfs.map -Wl,-z,defs,-z,nodelete \
+	    -o $@ $(LIBRARY) $(BUILD)/libvmm.a -ldl
+$(BUILD)/libgmemfs.so: $(BUILD)/$(LIBRARY_FILE)
+	ln -sf $(LIBRARY_FILE) $(BUILD)/libgmemfs.so.0
+	ln -sf libgmemfs.so.0 $@
+
+# Built as users build: one header, one library, strict C99 and C++17, nothing of this tree linked in.
+$(BUILD)/client/%: tests/client/%.c client/gmemfs.h $(BUILD)/libgmemfs.so
+	@mkdir -p $(@D)
+	$(CC) -I. -std=c99 -pedantic -g -Wall -Wextra -Werror -D_GNU_SOURCE $< -o $@ -L$(BUILD) -lgmemfs -pthread \
+	    -Wl,-rpath,'$$ORIGIN/..' $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+$(BUILD)/client/%: tests/client/%.cpp client/gmemfs.h client/gmemfs.hpp $(BUILD)/libgmemfs.so
+	@mkdir -p $(@D)
+	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
+	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
@@ -167,6 +188,20 @@ test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a
 	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
+# Built by clang for themselves, under build/fuzz, where what they find lies, too: libFuzzer comes with clang.
+FUZZ_SECONDS ?= 60
+FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
+FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp) \
+        $(BUILD)/sim/libcuda.so.1
+	@mkdir -p $(@D)/sim $(@D)/corpus/$*
+	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
+	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -o $@ $< \
+	    $(wildcard vmm/*.cpp vmm/base/*.cpp fuse/core/*.cpp) -lz -ldl
+fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
+	@for fuzzer in $(FUZZERS); do \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$(basename $$fuzzer) || exit 1; done
 suites: all  ## third-party filesystem tests on gmemfs and on tmpfs (as root); SUITES="fsx ltp" chooses; tests/suites/README.md
 	@BUILD=$(BUILD) tests/suites/run.py $(SUITES)
 deps-suites:  ## install what those need, where it is missing
@@ -177,18 +212,14 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
 	install -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
-# Built by clang for themselves, under build/fuzz: libFuzzer comes with it. FUZZ_SECONDS each.
-FUZZ_SECONDS ?= 30
-FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
-FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp) $(BUILD)/sim/libcuda.so.1
-	@mkdir -p $(@D)/sim $(@D)/corpus-$*
-	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
-	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address -pthread -o $@ $< $(wildcard vmm/*.cpp vmm/base/*.cpp \
-	    fuse/core/*.cpp) -lz -ldl
-fuzz: $(FUZZERS)  ## fuzz the keeper's messages and the journal; FUZZ_SECONDS=30 each
-	$(foreach fuzzer,$(FUZZERS),$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
-	    $(dir $(fuzzer))corpus-$(notdir $(fuzzer)) &&) true
+	install -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)
+	ln -sf $(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/libgmemfs.so.0
+	ln -sf libgmemfs.so.0 $(DESTDIR)$(PREFIX)/lib/libgmemfs.so
+	install -D -m 644 client/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
+	sed 's,"client/gmemfs.h","gmemfs.h",' client/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/gmemfs.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gmemfs.pc
 tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))

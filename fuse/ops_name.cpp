@@ -2,6 +2,7 @@
 #include "fuse/ops.hpp"
 
 #include <linux/fs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -93,6 +94,12 @@ void op_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data *fo
 
 void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t number) {
     Reply reply(request, Op::mknod, parent);
+    if (name == kHiddenName && fuse_req_ctx(request)->pid == ::getpid()) { // the broker's bind(2), on the main thread
+        const Caller caller = caller_of(reply);
+        // Whoever finds the socket may connect: the broker checks each file's mode itself.
+        const mode_t everybody = S_IFSOCK | 0666;
+        return answer_entry(reply, reply.server().volume().names().create_hidden(everybody, caller.who, caller.now));
+    }
     if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_node(caller_of(reply), parent, name, mode, number));
 }

@@ -62,6 +62,8 @@ json report(Server &server) {
         {"files_max", server.volume().names().inodes_max()},
         {"files", server.volume().names().count()},
         {"unlinked", server.volume().names().orphan_count()},
+        {"peers", server.broker() == nullptr ? 0 : server.broker()->peer_count()},
+        {"leases", server.broker() == nullptr ? 0 : server.broker()->lease_count()},
         {"requests", count_requests(server.stats())},
         {"errors", server.stats().errors()},
         {"bytes_read", server.stats().bytes_read()},

@@ -306,6 +306,8 @@ void Server::stop() {
     // Workers first: libfuse closes the descriptor that they read from before it unmounts.
     fuse_session_exit(session_);
     for (const auto &worker : workers_) worker->stop();
+    published_broker_ = nullptr;
+    broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.
     if (resumes()) (void)unmount(options_.mount_point, UnmountMode::lazily);
     fuse_session_unmount(session_);
@@ -318,6 +320,23 @@ void Server::greeted() {
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
             " device(s), " + std::to_string(workers_.size()) + " workers");
+    // A worker runs this; the broker is the main thread's, and making it needs workers that answer.
+    g_idle_add(
+        [](gpointer server) -> gboolean {
+            static_cast<Server *>(server)->start_broker();
+            return G_SOURCE_REMOVE;
+        },
+        this);
+}
+
+void Server::start_broker() {
+    Result<std::unique_ptr<Broker>> broker = Broker::create(*this);
+    if (broker) {
+        broker_ = *std::move(broker);
+        published_broker_.store(broker_.get(), std::memory_order_release);
+    } else {
+        log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
+    }
     if (ready_) ready_();
 }
 

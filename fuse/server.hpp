@@ -1,6 +1,7 @@
 // Server: a mount, from its start to its end: driver, devices, volume, session, workers.
 #pragma once
 
+#include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/stats.hpp"
@@ -11,6 +12,7 @@
 
 #include <glib.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -86,6 +88,8 @@ public:
     OpenFiles &opens() { return opens_; }
     const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
     std::size_t worker_count() const { return workers_.size(); }
+    /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
+    const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
     /// A request as it came, before it is served: the greeting is kept for the next server.
@@ -106,6 +110,7 @@ private:
     Result<void> open_driver();
     Result<void> open_devices();
     Result<void> mount();
+    void start_broker();
     void stop();
     static gboolean take_restart(gpointer server);
 
@@ -125,6 +130,8 @@ private:
     GMainLoop *loop_ = nullptr;
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on
     std::function<void()> ready_;
+    std::unique_ptr<Broker> broker_; // it holds inodes, too
+    std::atomic<const Broker *> published_broker_ = nullptr;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_

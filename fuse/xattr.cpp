@@ -91,7 +91,22 @@ Result<std::string> get_stats(Reply &reply, Inode &inode) {
     return report(reply.server()).dump();
 }
 
-Result<std::string> get_socket(Reply &, Inode &) { return no_data("this version has no broker yet"); }
+// Of every inode, so that who has a file open needn't look for the root of its mount.
+Result<std::string> get_socket(Reply &reply, Inode &) {
+    const Broker *const broker = reply.server().broker();
+    if (broker == nullptr) return no_data("the broker couldn't be started: the server's log says why");
+    return broker->address();
+}
+
+Result<std::string> get_ticket(Reply &reply, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file can be mapped by peers");
+    if (!inode.may_read_and_write(who_with_groups(reply)))
+        return Error{EACCES, 0, "read ticket", "a handle gives read and write, and the file's mode doesn't"};
+    const Broker *const broker = reply.server().broker();
+    if (broker == nullptr) return no_data("the broker couldn't be started: the server's log says why");
+    const protocol::Ticket ticket = broker->tickets().make(inode.id());
+    return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
+}
 
 struct Virtual {
     std::string_view name;
@@ -106,6 +121,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.gmemfs.ecc", get_ecc, nullptr},
     {"user.gmemfs.stats", get_stats, nullptr},
     {"user.gmemfs.socket", get_socket, nullptr},
+    {"user.gmemfs.ticket", get_ticket, nullptr},
 };
 
 const Virtual *find(std::string_view name) {

@@ -158,7 +158,7 @@ def rule_dead_files(tree):
         suffix = pathlib.Path(name).suffix
         if suffix in {".hpp", ".h", ".cuh", ".def"} and name not in included:
             yield f"{name}: nobody includes it"
-        if suffix in {".py", ".sh"} and not name.startswith(("tests/mount/", "tests/python/")):
+        if suffix in {".py", ".sh"} and not name.startswith(("tests/mount/", "tests/python/", "client/python/")):
             path = pathlib.Path(name)
             used = re.compile(rf"{re.escape(path.name)}|^from {re.escape(path.stem)} import", re.MULTILINE)
             if not any(used.search(text) for other, text in tree.texts.items() if other != name):

@@ -2,7 +2,8 @@
 # bundle: build/bundle, to run on a GPU machine that has only a driver: programs, tests, and the libraries they need.
 #
 #     bin/        gmemfs, unit-tests, conformance-tests, test-client, sim/, bench/, getfattr, setfattr
-#     lib/        shared libraries that such a machine lacks, found by a relative rpath
+#     lib/        shared libraries that such a machine lacks, found by a relative rpath; libgmemfs.so
+#     python/     the package gmemfs, for pip install or PYTHONPATH
 #     tests/      gpu/run.sh (start here), bench/run.py, the Python peers
 #
 # What belongs to the system's C and C++ runtime and to the driver is left out: another one's would not work.
@@ -17,10 +18,13 @@ command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make dep
 rm -rf "$out"
 mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
 
-for program in gmemfs unit-tests conformance-tests test-client parity-tests; do
+for program in gmemfs unit-tests conformance-tests test-client parity-tests client/c_test client/cpp_test; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
+cp -P "$BUILD"/libgmemfs.so* "$out/lib/"
+mkdir -p "$out/python"
+cp -r client/python/gmemfs client/python/backend client/python/pyproject.toml "$out/python/"
 for program in "$BUILD"/bench/*; do
     case $program in *.d | *'*') continue ;; esac
     cp "$program" "$out/bin/bench/"

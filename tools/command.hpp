@@ -16,6 +16,7 @@ namespace gmemfs {
 int run_mount(int argc, char **argv);
 int run_umount(int argc, char **argv);
 int run_stat(int argc, char **argv);
+int run_cp(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
 int run_version(int argc, char **argv);

@@ -21,6 +21,7 @@ constexpr Subcommand kSubcommands[] = {
     {"umount", run_umount, "unmount it, also when its server has died"},
     {"restart", run_restart, "start another server for a mount, after an upgrade"},
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
+    {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},

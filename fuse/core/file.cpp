@@ -79,6 +79,27 @@ Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
     return handles;
 }
 
+Result<std::vector<File::Shared>> File::share(Copiers &copiers, ShareBy by) {
+    const HoldExclusive hold(layout_);
+    if (extents_.empty()) return Error{ENODATA, 0, "share file", "it has no device memory yet: truncate it to a size"};
+    TRY(prepare_for_export(copiers));
+    std::vector<Shared> shared;
+    for (std::size_t index = 0; index < extents_.count(); ++index) {
+        Shared one = {extents_.pieces()[index].extent, extents_.offset(index), std::nullopt, Fd()};
+        if (by == ShareBy::fabric || (by == ShareBy::either && one.extent->has_fabric())) {
+            Result<FabricHandle> fabric = one.extent->export_fabric();
+            if (!fabric) return Error(std::move(fabric.error()));
+            one.fabric = *fabric;
+        } else {
+            Result<Fd> fd = one.extent->export_fd();
+            if (!fd) return Error(std::move(fd.error()));
+            one.fd = *std::move(fd);
+        }
+        shared.push_back(std::move(one));
+    }
+    return shared;
+}
+
 std::vector<File::ExtentInfo> File::extent_infos() const {
     const HoldShared hold(layout_);
     std::vector<ExtentInfo> infos;

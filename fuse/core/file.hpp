@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -69,6 +70,18 @@ public:
     /// One handle an extent, in file order; settles first, and from then on the extents never move.
     /// ENODATA: nothing is allocated. ENOTSUP: this machine has no fabric handles.
     Result<std::vector<FabricHandle>> fabric_handles(Copiers &copiers) EXCLUDES(layout_);
+
+    /// One extent, and the handle by which a peer imports it: `fabric`, or else `fd`.
+    struct Shared {
+        std::shared_ptr<Extent> extent; ///< keeps the memory, and its place in the budget
+        std::uint64_t offset;           ///< bytes, in the file
+        std::optional<FabricHandle> fabric;
+        Fd fd;
+    };
+    enum class ShareBy { fabric, fd, either }; ///< either: fabric handles where the extent has one
+    /// All extents in file order; settles first, and from then on they never move. ENODATA: nothing is allocated.
+    /// ENOTSUP: this machine has no fabric handles. EMFILE: the server may open no more descriptors.
+    Result<std::vector<Shared>> share(Copiers &copiers, ShareBy by) EXCLUDES(layout_);
 
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file

@@ -14,6 +14,7 @@ Result<void> check_name(std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "use name"};
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos)
         return Error{EINVAL, 0, "use name"};
+    if (name == kHiddenName) return Error{EPERM, 0, "use name", "it is the broker's"};
     return {};
 }
 
@@ -37,7 +38,12 @@ Result<InodeRef> Namespace::find(InodeId id) const {
 Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "look up name"};
     const HoldShared hold(tree_);
-    const Named *const named = child(*TRY(directory(parent)), name);
+    Directory &names = *TRY(directory(parent));
+    if (name == kHiddenName && hidden_) {
+        nodes_.find(hidden_->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
+        return InodeRef(hidden_);
+    }
+    const Named *const named = child(names, name);
     if (named == nullptr) return Error{ENOENT, 0, "look up name"};
     nodes_.find(named->inode->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(named->inode);
@@ -69,7 +75,7 @@ Result<Namespace::Node *> Namespace::make_inode(
     InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
     const Inode &above = *nodes_.find(parent)->second.inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
-    if (inodes_max_ != 0 && nodes_.size() >= inodes_max_)
+    if (inodes_max_ != 0 && nodes_.size() - (hidden_ ? 1 : 0) >= inodes_max_)
         return Error{ENOSPC, 0, "make name", std::to_string(inodes_max_) + " files are the limit: --max-files"};
     const Attributes inherited = above.attributes();
     Credentials actual = {owner.uid, owner.gid};
@@ -121,6 +127,15 @@ Result<InodeRef> Namespace::create_unnamed(
     return InodeRef(inode);
 }
 
+Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
+    const HoldExclusive hold(tree_);
+    if (hidden_) return Error{EEXIST, 0, "make name"};
+    hidden_ = std::make_shared<Inode>(next_id_++, mode, owner, now);
+    hidden_->add_links(1, now);
+    add_node(hidden_).lookups = 1;
+    return InodeRef(hidden_);
+}
+
 Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, timespec now) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
@@ -130,6 +145,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     Directory &names = *TRY(directory(parent));
     Inode &above = *nodes_.find(parent)->second.inode;
     if (inode->is_directory()) return Error{EPERM, 0, "link", "a directory has one name"};
+    if (inode == hidden_) return Error{EPERM, 0, "link", "it is the broker's"};
     const bool is_removed = inode->links() == 0 && !inode->is_linkable;
     if (is_removed || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
     if (inode->links() >= kLinksMax) return Error{EMLINK, 0, "link"};
@@ -287,7 +303,7 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
 
 std::uint64_t Namespace::count() const {
     const HoldShared hold(tree_);
-    return nodes_.size() - orphans_.size();
+    return nodes_.size() - orphans_.size() - (hidden_ ? 1 : 0);
 }
 
 std::uint64_t Namespace::orphan_count() const {

@@ -19,6 +19,9 @@ class RecordWriter;
 
 using InodeRef = std::shared_ptr<Inode>;
 
+/// The broker's socket: found under this name in every directory, listed in none, and nobody else's name.
+inline constexpr std::string_view kHiddenName = ".gmemfs.socket";
+
 /// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
 /// an inode without names is gone at the last forget, and its memory when the last holder lets go.
 class Namespace {
@@ -49,13 +52,15 @@ public:
 
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
     /// told the directory. A set-group-ID directory hands its group down. EEXIST, ENOENT (the directory is removed),
-    /// ENOSPC (there are inodes_max).
+    /// EPERM (kHiddenName), ENOSPC (there are inodes_max).
     using Prepare = std::function<void(Inode &made, const Inode &directory)>;
     Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
         const Prepare &prepare) EXCLUDES(tree_);
     /// The same without a name, until link() gives it one; gone at the last forget where nothing does.
     Result<InodeRef> create_unnamed(
         InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) EXCLUDES(tree_);
+    /// The inode that lookup() finds as kHiddenName in every directory; counts as one lookup. EEXIST: there is one.
+    Result<InodeRef> create_hidden(mode_t mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
     /// name).
     Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
@@ -136,6 +141,7 @@ private:
     mutable SharedMutex tree_;
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
     InodeRef root_;
+    InodeRef hidden_ GUARDED_BY(tree_);
     const std::uint64_t inodes_max_;
     InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
     std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."

@@ -138,6 +138,13 @@ Result<std::vector<FabricHandle>> Volume::fabric_handles(const Caller &caller, I
     return inode.file()->fabric_handles(caller.copiers);
 }
 
+Result<std::vector<File::Shared>> Volume::share(const Caller &caller, Inode &inode, File::ShareBy by) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "share file", "only a file has device memory"};
+    if (!inode.may_read_and_write(caller.who))
+        return Error{EACCES, 0, "share file", "a handle gives read and write, and the file's mode doesn't: chmod it"};
+    return inode.file()->share(caller.copiers, by);
+}
+
 Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "read allocation size", "only a file has device memory"};
     TRY(inode.file()->settle(caller.copiers));

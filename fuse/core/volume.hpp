@@ -90,6 +90,8 @@ public:
 
     /// EACCES: the caller may not read and write the file. Else see File::fabric_handles.
     Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
+    /// EACCES: the caller may not read and write the file. Else see File::share.
+    Result<std::vector<File::Shared>> share(const Caller &caller, Inode &inode, File::ShareBy by);
     /// After settling: bytes of device memory that a peer would map (File::mappable). ENODATA: not a regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 

@@ -6,9 +6,9 @@
 #     doctor        the IMEX channel's device (made, when root and missing), then what the machine can do
 #     conformance   the driver suite on the real driver
 #     allocate      truncate to 1 GiB, the two attributes, memory back after unlink and after unmount
-#     client        the test client: parent and child, and each by itself
+#     client        the test client: parent and child, and each by itself; libgmemfs from C and C++
 #     peers         Python peers: cuda.bindings alone, and a CuPy array
-#     copy          8 GiB of random data in and out by cp, checksums
+#     copy          8 GiB of random data in and out by cp and by gmemfs cp, checksums
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
@@ -54,7 +54,7 @@ MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
 
 program() {
     local name=$1 folder
-    for folder in "$BUILD" "$BUILD/bin" "$BUILD/bench" "$BUILD/bin/bench"; do
+    for folder in "$BUILD" "$BUILD/bin" "$BUILD/bench" "$BUILD/bin/bench" "$BUILD/client"; do
         [ -x "$folder/$name" ] && { echo "$folder/$name"; return; }
     done
     echo "/no/$name/under/$BUILD"
@@ -212,6 +212,9 @@ phase_client() {
     mount_it || return
     check "test client: parent and child" "$(program test-client)" --driver "$DRIVER" "$MOUNT"
     check "test client: --parent and --child, each by itself" client_in_two_terminals
+    check "libgmemfs: the C interface" env GMEMFS_DRIVER="$DRIVER" "$(program c_test)" "$MOUNT"
+    check "libgmemfs: the C++ interface, every kind of handle" env GMEMFS_DRIVER="$DRIVER" "$(program cpp_test)" "$MOUNT"
+    rm -f "$MOUNT"/*
 }
 
 random_file() { # random_file PATH MIB: a stream cipher's output; /dev/urandom is ten times slower
@@ -272,6 +275,14 @@ phase_copy() {
     say "     sha256 in  $want" && say "     sha256 out $got"
     check "checksums are equal" test "$want" = "$got"
     check "the file's memory is one extent" one_extent "$MOUNT/copy"
+    rm -f "$WORK/target" "$MOUNT/copy"
+    start=$(now)
+    check "gmemfs cp of $COPY MiB in, past FUSE" "$GMEMFS" cp "$WORK/source" "$MOUNT/copy"
+    say "     in: $(rate "$COPY" "$(since "$start")"), the program's start included"
+    start=$(now)
+    check "gmemfs cp of $COPY MiB out" "$GMEMFS" cp "$MOUNT/copy" "$WORK/target"
+    say "     out: $(rate "$COPY" "$(since "$start")"), the program's start included"
+    check "its checksums are equal" test "$want" = "$(sum_of < "$WORK/target")"
     rm -f "$WORK/source" "$WORK/target" "$MOUNT/copy"
 }
 one_extent() {

@@ -118,6 +118,15 @@ class Server:
         self.process = subprocess.Popen(test.as_user(command), stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=test.env, cwd=test.dir, start_new_session=True)
         wait_for_mount(test.mnt, self.process, 20 * SLOWER)
+        self.wait_for_broker(3 * SLOWER)
+
+    def wait_for_broker(self, seconds):
+        """The mount is there before the broker in it is; in the background `gmemfs mount` waits for both."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            if " broker " in self.test.log.read_text(errors="replace"):
+                return
+            time.sleep(0.002)
 
     def stop(self):
         killed = self.test.want["server"] == "killed"

@@ -1,0 +1,135 @@
+/* gmemfs: maps files of a gmemfs mount into this process as device memory. The C interface of libgmemfs.
+ *
+ *     gmemfs_file *file;
+ *     gmemfs_mapping *mapping;
+ *     gmemfs_mapping_info info = {.struct_size = sizeof info};
+ *     if (gmemfs_open("/mnt/gpu/weights", NULL, &file) || gmemfs_map(file, NULL, &mapping)
+ *         || gmemfs_get_info(mapping, &info))
+ *         errx(1, "%s", gmemfs_last_error());
+ *     kernel<<<...>>>((float *)info.address, ...);
+ *
+ * Results   Every function that can fail returns 0 or an errno, and leaves a line of text for gmemfs_last_error().
+ * Threads   Every function may be called from any thread. Two calls on one object at once are fine, but for those that
+ *           end it: gmemfs_close and gmemfs_unmap come last.
+ * Contexts  None is made and none is needed: the driver is initialised, and its virtual memory calls work on the
+ *           process's addresses. Kernels use a mapping in whatever context of its device is current.
+ * Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
+ * Versions  An options struct begins with its size; fields are only ever added at the end. Set what you don't use to 0.
+ *           A null pointer in place of options stands for all zeros.
+ * fork      Not after the first call, as with CUDA itself.
+ */
+#ifndef GMEMFS_H
+#define GMEMFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gmemfs_file gmemfs_file;       /* an open file */
+typedef struct gmemfs_mapping gmemfs_mapping; /* its memory, mapped; holds a lease */
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+#define GMEMFS_CREATE 1    /* make the file where there is none */
+#define GMEMFS_EXCLUSIVE 2 /* with GMEMFS_CREATE: EEXIST where there is one */
+#define GMEMFS_TRUNCATE 4  /* empty it first */
+
+typedef struct gmemfs_open_options {
+    size_t struct_size; /* sizeof(gmemfs_open_options) */
+    int flags;          /* GMEMFS_CREATE ... */
+    unsigned mode;      /* of a new file, less the umask; 0 stands for 0600 */
+    uint64_t size;      /* the file's size is set to this; 0 leaves it as it is. New bytes are zeros. */
+    const char *driver; /* library to load; NULL: $GMEMFS_DRIVER, else libcuda.so.1 */
+} gmemfs_open_options;
+
+/* Opens a file for reading and writing: a handle gives both, so both are needed. *file is the caller's, to be closed.
+ * ENOTTY: the path isn't on a gmemfs mount. ENOSPC: no device memory for the size. Else as open(2) and ftruncate(2). */
+int gmemfs_open(const char *path, const gmemfs_open_options *options, gmemfs_file **file);
+
+/* Mappings of the file stay. NULL is fine. */
+void gmemfs_close(gmemfs_file *file);
+
+int gmemfs_get_size(gmemfs_file *file, uint64_t *size);
+/* What a mapping shows stays as it was; map again to see the new size. ENOSPC, EFBIG. */
+int gmemfs_set_size(gmemfs_file *file, uint64_t size);
+
+/* The file's descriptor, for fstat, flock and the like; it stays the file's. */
+int gmemfs_get_fd(gmemfs_file *file);
+
+/* The ordinal, in this process, of the device that the file lives on. ENODATA: it has no memory yet, and may come to
+ * live on any. ENODEV: this process doesn't see that device (CUDA_VISIBLE_DEVICES). */
+int gmemfs_get_device(gmemfs_file *file, int *ordinal);
+
+/* After writing through a mapping, and after the kernels have ended: makes what the filesystem keeps of the contents
+ * (parity, where it keeps any) current. fsync(2). EIO. */
+int gmemfs_seal(gmemfs_file *file);
+
+/* ---- mapping ---------------------------------------------------------------------------------------------------- */
+
+#define GMEMFS_READ_WRITE 0
+#define GMEMFS_READ 1 /* kernels of this process that write fault; others may still write */
+
+#define GMEMFS_SHARED 0
+#define GMEMFS_ALONE 1 /* EBUSY where another peer holds a lease, and for others while this one is held */
+
+#define GMEMFS_HANDLES_ANY 0 /* fabric handles, and descriptors where those fail for whatever reason */
+#define GMEMFS_HANDLES_FABRIC 1
+#define GMEMFS_HANDLES_FD 2
+
+typedef struct gmemfs_map_options {
+    size_t struct_size; /* sizeof(gmemfs_map_options) */
+    int access;         /* GMEMFS_READ_WRITE, GMEMFS_READ */
+    int sharing;        /* GMEMFS_SHARED, GMEMFS_ALONE */
+    int handles;        /* GMEMFS_HANDLES_ANY ... */
+    uint64_t address;   /* a device address that the mapping must have, say an earlier one's, so that captured graphs
+                           stay good; 0: any */
+} gmemfs_map_options;
+
+/* Maps all of the file's memory at one contiguous device address, for every device that it lies on, and takes a lease,
+ * which ends with the mapping. *mapping is the caller's, to be unmapped.
+ * ENODATA: the file has no memory: give it a size. EACCES: its mode gives this user no reading and writing. EBUSY: see
+ * GMEMFS_ALONE. EADDRINUSE: the wished address is taken. ECONNREFUSED, ENOENT: no broker can be reached. ENODEV: this
+ * process doesn't see the device. ENOTSUP, ESTALE: no such handles here. */
+int gmemfs_map(gmemfs_file *file, const gmemfs_map_options *options, gmemfs_mapping **mapping);
+
+typedef struct gmemfs_mapping_info {
+    size_t struct_size;    /* sizeof(gmemfs_mapping_info), set by the caller */
+    uint64_t address;      /* device address (CUdeviceptr) of byte 0 */
+    uint64_t length;       /* bytes that are mapped, a multiple of 2 MiB */
+    uint64_t size;         /* of the file when it was mapped; what lies behind is zeros, unless a peer has written */
+    int device;            /* ordinal of the device that byte 0 lives on */
+    int access;            /* GMEMFS_READ_WRITE, GMEMFS_READ */
+    int handles;           /* GMEMFS_HANDLES_FABRIC or _FD: what was imported */
+    unsigned extent_count; /* how many allocations it is made of */
+} gmemfs_mapping_info;
+
+int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info);
+
+/* A dma-buf descriptor of a part of the mapping, for RDMA libraries (ibv_reg_dmabuf_mr); the caller's, to be closed.
+ * Offset and length are multiples of the host's page. ENOTSUP: the driver can't. EINVAL: not within one extent. */
+int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length, int *fd);
+
+/* Unmaps and ends the lease. The caller has seen to it that no kernel and no copy uses the memory any more. An errno
+ * says that the broker couldn't be told (its server has died, say); the mapping is gone all the same. NULL is fine. */
+int gmemfs_unmap(gmemfs_mapping *mapping);
+
+/* ---- errors ----------------------------------------------------------------------------------------------------- */
+
+/* What the last failure in this thread was: what failed, on what, and what to do, in one line. Never NULL; good until
+ * the thread's next call. */
+const char *gmemfs_last_error(void);
+
+/* The CUresult of that failure; 0 where the driver wasn't the cause. */
+int gmemfs_last_driver_error(void);
+
+/* "0.1.0" */
+const char *gmemfs_get_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

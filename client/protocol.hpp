@@ -1,0 +1,181 @@
+// Protocol: what a peer and the broker say to each other: fixed structs in the machine's byte order, each one message
+// of a SOCK_SEQPACKET socket, so that no message is ever half there. docs/broker.md tells the whole story.
+//
+//     peer: Attach (a ticket, which handles it can import, the lease that it wants)
+//     broker: Answer + ExtentRecord[count], as many messages as it takes; a descriptor for each record that says so
+//     peer: Release (the lease), or an end of the connection
+//     broker: Answer
+#pragma once
+
+#include "vmm/base/limits.hpp"
+#include "vmm/base/result.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace gmemfs::protocol {
+
+inline constexpr std::uint32_t kMagic = 0x53464d47; ///< "GMFS" as bytes on a little-endian machine
+inline constexpr std::uint16_t kVersion = 1;
+/// The socket's name: found in every directory of the mount, listed in none.
+inline constexpr std::string_view kSocketName = ".gmemfs.socket";
+/// The attribute that names a file for the broker; given to whoever may read and write the file.
+inline constexpr const char *kTicketAttribute = "user.gmemfs.ticket";
+inline constexpr const char *kSocketAttribute = "user.gmemfs.socket";
+
+inline constexpr std::size_t kTicketSize = 24;
+using Ticket = std::array<std::uint8_t, kTicketSize>; ///< opaque to peers
+
+enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3 };
+
+/// Bits of Attach::handle_types and ExtentRecord::handle_type.
+inline constexpr std::uint32_t kFabric = 1;
+inline constexpr std::uint32_t kDescriptor = 2;
+/// Bits of Attach::lease.
+inline constexpr std::uint32_t kWriteLease = 1;
+inline constexpr std::uint32_t kExclusiveLease = 2;
+
+struct Header {
+    std::uint32_t magic;
+    std::uint16_t version;
+    Kind kind;
+    std::uint32_t size; ///< bytes of the whole message
+    std::uint32_t reserved;
+};
+
+struct Attach {
+    Header header;
+    Ticket ticket;
+    std::uint32_t handle_types; ///< what the peer can import
+    std::uint32_t lease;
+};
+
+struct Release {
+    Header header;
+    std::uint64_t lease; ///< as Answer has it
+};
+
+struct ExtentRecord {
+    std::uint64_t offset, length;        ///< bytes, in the file
+    std::uint64_t id;                    ///< of the extent; never used twice while the server lives
+    std::array<std::uint8_t, 16> device; ///< UUID
+    std::uint32_t handle_type; ///< kFabric: `fabric` holds the handle; kDescriptor: one descriptor is attached
+    std::uint32_t reserved;
+    std::array<std::byte, kFabricHandleSize> fabric;
+};
+
+struct Answer {
+    Header header;
+    std::int32_t code;          ///< 0, or the errno
+    std::uint32_t extent_count; ///< of the file
+    std::uint32_t first, count; ///< which of them this message holds
+    std::uint64_t lease;        ///< its number
+    std::uint64_t size;         ///< bytes of the file
+    std::uint64_t allocated;    ///< bytes of all extents
+    std::array<char, 160> text; ///< what failed and what to do; ends in a zero
+};
+
+static_assert(sizeof(Header) == 16 && sizeof(Attach) == 48 && sizeof(Release) == 24);
+static_assert(sizeof(ExtentRecord) == 112 && sizeof(Answer) == 216);
+
+/// SCM_MAX_FD of the kernel: no message carries more descriptors, and each record may need one.
+inline constexpr std::size_t kExtentsPerMessage = 253;
+inline constexpr std::size_t kRequestSizeMax = 64;
+inline constexpr std::size_t kAnswerSizeMax = sizeof(Answer) + kExtentsPerMessage * sizeof(ExtentRecord);
+static_assert(sizeof(Attach) <= kRequestSizeMax && sizeof(Release) <= kRequestSizeMax);
+
+inline Header make_header(Kind kind, std::size_t size) {
+    return {kMagic, kVersion, kind, static_cast<std::uint32_t>(size), 0};
+}
+
+inline Attach make_attach(const Ticket &ticket, std::uint32_t handle_types, std::uint32_t lease) {
+    return {make_header(Kind::attach, sizeof(Attach)), ticket, handle_types, lease};
+}
+
+inline Release make_release(std::uint64_t lease) { return {make_header(Kind::release, sizeof(Release)), lease}; }
+
+inline Answer make_answer(int code, std::string_view text) {
+    Answer answer = {};
+    answer.header = make_header(Kind::answer, sizeof(Answer));
+    answer.code = code;
+    text.copy(answer.text.data(), std::min(text.size(), answer.text.size() - 1));
+    return answer;
+}
+
+/// The struct that `bytes` begins with; they are long enough.
+template <typename Message>
+Message read_message(std::span<const std::byte> bytes) {
+    Message message;
+    std::memcpy(&message, bytes.data(), sizeof message);
+    return message;
+}
+
+/// EPROTO: no message of this protocol. EPROTONOSUPPORT: of another version of it.
+inline Result<Header> parse_header(std::span<const std::byte> bytes) {
+    if (bytes.size() < sizeof(Header)) return Error{EPROTO, 0, "read message", "it is shorter than its header"};
+    const auto header = read_message<Header>(bytes);
+    if (header.magic != kMagic) return Error{EPROTO, 0, "read message", "it doesn't begin with GMFS"};
+    if (header.version != kVersion)
+        return Error{EPROTONOSUPPORT, 0, "read message",
+            "version " + std::to_string(header.version) + ", and this is " + std::to_string(kVersion) +
+                ": use the library and the server of one release"};
+    if (header.size != bytes.size()) return Error{EPROTO, 0, "read message", "it has another size than it says"};
+    return header;
+}
+
+using Request = std::variant<Attach, Release>;
+
+/// What a peer asks. EPROTO, EPROTONOSUPPORT.
+inline Result<Request> parse_request(std::span<const std::byte> bytes) {
+    const Header header = TRY(parse_header(bytes));
+    if (header.kind == Kind::attach && bytes.size() == sizeof(Attach)) {
+        const auto attach = read_message<Attach>(bytes);
+        const bool is_known = (attach.handle_types & ~(kFabric | kDescriptor)) == 0 && attach.handle_types != 0 &&
+                              (attach.lease & ~(kWriteLease | kExclusiveLease)) == 0;
+        if (!is_known) return Error{EPROTO, 0, "read message", "it asks for what version 1 doesn't have"};
+        return Request(attach);
+    }
+    if (header.kind == Kind::release && bytes.size() == sizeof(Release)) return Request(read_message<Release>(bytes));
+    return Error{EPROTO, 0, "read message", "it is no request of version 1"};
+}
+
+/// One message of an answer, and the records that it holds.
+struct AnswerPart {
+    Answer answer;
+    std::vector<ExtentRecord> extents;
+    std::size_t descriptor_count; ///< of the extents
+};
+
+/// EPROTO, EPROTONOSUPPORT. What the records say is checked for itself, not against other messages.
+inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
+    const Header header = TRY(parse_header(bytes));
+    if (header.kind != Kind::answer || bytes.size() < sizeof(Answer))
+        return Error{EPROTO, 0, "read message", "it is no answer"};
+    AnswerPart part = {read_message<Answer>(bytes), {}, 0};
+    part.answer.text.back() = '\0';
+    const Answer &answer = part.answer;
+    const bool is_sound = answer.count <= kExtentsPerMessage && answer.extent_count <= kExtentsPerFileMax &&
+                          answer.first <= answer.extent_count && answer.count <= answer.extent_count - answer.first &&
+                          bytes.size() == sizeof(Answer) + answer.count * sizeof(ExtentRecord) && answer.code >= 0;
+    if (!is_sound) return Error{EPROTO, 0, "read message", "its counts contradict each other"};
+    bytes = bytes.subspan(sizeof(Answer));
+    for (std::uint32_t index = 0; index < answer.count; ++index, bytes = bytes.subspan(sizeof(ExtentRecord))) {
+        part.extents.push_back(read_message<ExtentRecord>(bytes));
+        const ExtentRecord &extent = part.extents.back();
+        const bool is_in_place = extent.length != 0 && extent.length <= answer.allocated &&
+                                 extent.offset <= answer.allocated - extent.length;
+        if (!is_in_place || (extent.handle_type != kFabric && extent.handle_type != kDescriptor))
+            return Error{EPROTO, 0, "read message", "an extent lies outside its file, or has no handle"};
+        part.descriptor_count += extent.handle_type == kDescriptor ? 1 : 0;
+    }
+    return part;
+}
+
+} // namespace gmemfs::protocol

@@ -1,0 +1,17 @@
+"""gmemfs: files of a gmemfs mount as device memory.
+
+    import gmemfs, torch
+    weights = torch.from_dlpack(gmemfs.tensor("/mnt/gpu/weights", (4096, 4096), "float16"))
+    model = gmemfs.load_safetensors("/mnt/gpu/model.safetensors", framework="torch")
+
+What is handed to a framework is the file's own memory, and keeps it mapped for as long as the framework holds it.
+Failures are OSError, with errno, filename and a text that says what to do. libgmemfs.so is found by the loader, or
+named by $GMEMFS_LIBRARY; the driver is libcuda.so.1, or $GMEMFS_DRIVER. Not after fork: use multiprocessing's "spawn".
+"""
+from ._abi import version
+from .array import Array
+from .file import File, Mapping, open, tensor
+from .safetensors import load_safetensors, save_safetensors
+
+__all__ = ["Array", "File", "Mapping", "load_safetensors", "open", "save_safetensors", "tensor", "version"]
+__version__ = "0.1.0"

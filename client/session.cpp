@@ -1,0 +1,176 @@
+#include "client/session.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace gmemfs::client {
+namespace {
+
+constexpr timeval kPatience = {30, 0}; // settling a file of many extents copies all of it once, on the device
+
+Error at(int code, const char *doing, const std::string &path, const std::string &more) {
+    return Error{code, 0, doing, path + ": " + more};
+}
+
+Result<Fd> connect_to(const sockaddr_un &address, std::size_t size) {
+    Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!socket) return Error{errno, 0, "make a socket"};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    const auto *const generic = reinterpret_cast<const sockaddr *>(&address);
+    if (::connect(socket.get(), generic, static_cast<socklen_t>(size)) != 0) return Error{errno, 0, "connect"};
+    return socket;
+}
+
+// The socket beside the file, whatever the mount is called where the server runs. The folder may be too deep for an
+// address of 108 bytes, so it goes by its descriptor.
+Result<Fd> connect_in_folder(const Fd &file) {
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
+    std::string folder(4096, '\0');
+    const ssize_t length = ::readlink(link, folder.data(), folder.size());
+    if (length <= 0) return Error{errno, 0, "find the file's folder", link};
+    folder.resize(static_cast<std::size_t>(length));
+    folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1);
+    const Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) return Error{errno, 0, "open the file's folder", folder};
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory.get(),
+        std::string(protocol::kSocketName).c_str());
+    return connect_to(address, sizeof address);
+}
+
+Result<Fd> connect_to_abstract(const std::string &name) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    if (name.size() > sizeof address.sun_path) return Error{ENAMETOOLONG, 0, "connect", name};
+    name.copy(address.sun_path, name.size());
+    address.sun_path[0] = '\0'; // where the attribute has an @
+    return connect_to(address, offsetof(sockaddr_un, sun_path) + name.size());
+}
+
+} // namespace
+
+Result<std::string> read_attribute(const Fd &file, const char *name) {
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
+    std::string value(1024, '\0');
+    const ssize_t size = ::getxattr(link, name, value.data(), value.size());
+    if (size < 0) return Error{errno, 0, "read attribute", name};
+    value.resize(static_cast<std::size_t>(size));
+    return value;
+}
+
+std::string driver_library(const char *chosen) {
+    if (chosen != nullptr) return chosen;
+    const char *const variable = std::getenv("GMEMFS_DRIVER"); // NOLINT(concurrency-mt-unsafe): read only
+    return variable != nullptr && variable[0] != '\0' ? variable : "libcuda.so.1";
+}
+
+Result<Session> Session::connect(const Fd &file, const std::string &path) {
+    const Result<std::string> address = read_attribute(file, protocol::kSocketAttribute);
+    if (!address) {
+        const bool is_elsewhere = address.error().code == ENODATA || address.error().code == ENOTSUP;
+        return at(is_elsewhere ? ENOTTY : address.error().code, "map file", path,
+            is_elsewhere ? "it is on no gmemfs mount, or on one without a broker" : "its mount doesn't answer");
+    }
+    Result<Fd> socket = address->starts_with("@") ? connect_to_abstract(*address) : connect_in_folder(file);
+    if (socket) return Session(*std::move(socket), path);
+    const char *const advice =
+        address->starts_with("@") ? ": this process must be in the network namespace of the mount's server" : "";
+    return at(socket.error().code, "connect to the broker", path, "its socket is " + *address + advice);
+}
+
+Result<void> Session::send(const void *message, std::size_t size) {
+    const ssize_t sent = ::send(socket_.get(), message, size, MSG_NOSIGNAL);
+    if (sent == static_cast<ssize_t>(size)) return {};
+    // A broker that refuses a connection says why, and closes it at once: that answer is to be read.
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return {};
+    return at(sent < 0 ? errno : EIO, "ask the broker", path_, "its server may have ended");
+}
+
+// One message: its length isn't known before, so it isn't receive_with_fds().
+Result<protocol::AnswerPart> Session::receive(std::vector<Fd> &fds) {
+    std::vector<std::byte> bytes(protocol::kAnswerSizeMax);
+    alignas(cmsghdr) char control[CMSG_SPACE(protocol::kExtentsPerMessage * sizeof(int))];
+    iovec part = {bytes.data(), bytes.size()};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t size = 0;
+    do {
+        size = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0 && errno == EAGAIN) return at(ETIMEDOUT, "ask the broker", path_, "no answer for 30 s");
+    if (size <= 0) return at(size < 0 ? errno : ECONNRESET, "ask the broker", path_, "it closed the connection");
+    std::size_t count = 0;
+    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t index = 0; index < here; ++index, ++count) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + index * sizeof(int), sizeof fd);
+            fds.emplace_back(fd);
+        }
+    }
+    bytes.resize(static_cast<std::size_t>(size));
+    protocol::AnswerPart answer = TRY(protocol::parse_answer(bytes));
+    if (answer.answer.code != 0)
+        return Error{answer.answer.code, 0, "ask the broker", path_ + ": " + answer.answer.text.data()};
+    if ((message.msg_flags & MSG_CTRUNC) != 0) // no descriptor left in this process
+        return at(EMFILE, "receive descriptors", path_, "this process may open no more: raise ulimit -n");
+    if (count != answer.descriptor_count)
+        return at(EPROTO, "ask the broker", path_, "descriptors are missing in its answer");
+    return answer;
+}
+
+Result<Attached> Session::attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease) {
+    const Result<std::string> text = read_attribute(file, protocol::kTicketAttribute);
+    if (!text) return at(text.error().code, "map file", path_, "the ticket for the broker is refused: mind its mode");
+    protocol::Ticket ticket = {};
+    if (text->size() != ticket.size()) return at(EPROTO, "map file", path_, "its ticket has another size");
+    std::memcpy(ticket.data(), text->data(), ticket.size());
+    const protocol::Attach request = protocol::make_attach(ticket, handle_types, lease);
+    TRY(send(&request, sizeof request));
+    Attached attached;
+    std::uint64_t end = 0;
+    std::uint32_t wanted = 1;
+    while (attached.extents.size() < wanted) {
+        const protocol::AnswerPart part = TRY(receive(attached.fds));
+        const bool is_next = part.answer.first == attached.extents.size() && part.answer.count != 0 &&
+                             (wanted == part.answer.extent_count || attached.extents.empty());
+        if (!is_next) return at(EPROTO, "ask the broker", path_, "its messages contradict each other");
+        wanted = part.answer.extent_count;
+        for (const protocol::ExtentRecord &extent : part.extents) {
+            if (extent.offset != end) return at(EPROTO, "ask the broker", path_, "its extents leave a gap");
+            end += extent.length;
+            attached.extents.push_back(extent);
+        }
+        attached.lease = part.answer.lease;
+        attached.size = part.answer.size;
+        attached.allocated = part.answer.allocated;
+    }
+    if (end != attached.allocated || attached.size > end)
+        return at(EPROTO, "ask the broker", path_, "its extents aren't the whole file");
+    return attached;
+}
+
+Result<void> Session::release(std::uint64_t lease) {
+    const protocol::Release request = protocol::make_release(lease);
+    TRY(send(&request, sizeof request));
+    std::vector<Fd> none;
+    TRY(receive(none));
+    return {};
+}
+
+} // namespace gmemfs::client

@@ -1,0 +1,81 @@
+#include "fuse/broker_socket.hpp"
+
+#include "client/protocol.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <linux/magic.h>
+#include <sstream>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr int kBacklog = 128;
+constexpr unsigned kOpenTreeClone = 1; // OPEN_TREE_CLONE of <linux/mount.h>, which can't stand beside <sys/mount.h>
+
+Result<Fd> listen_on(const sockaddr_un &address, socklen_t size) {
+    Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) return Error{errno, 0, "make the broker's socket"};
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), size) != 0)
+        return Error{errno, 0, "bind the broker's socket"};
+    if (::listen(fd.get(), kBacklog) != 0) return Error{errno, 0, "listen on the broker's socket"};
+    return fd;
+}
+
+} // namespace
+
+Result<BrokerSocket> BrokerSocket::bind_in_mount(const std::string &mount_point) {
+    const Fd copy(
+        static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, mount_point.c_str(), kOpenTreeClone | O_CLOEXEC)));
+    if (!copy) return Error{errno, 0, "copy the mount for the broker's socket", mount_point};
+    struct statfs kind = {};
+    if (::fstatfs(copy.get(), &kind) != 0 || kind.f_type != FUSE_SUPER_MAGIC) // unmounted again already
+        return Error{ENOTCONN, 0, "bind the broker's socket", mount_point + " is no gmemfs mount any more"};
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", copy.get(),
+        std::string(protocol::kSocketName).c_str());
+    Fd fd = TRY(listen_on(address, sizeof address));
+    return BrokerSocket{std::move(fd), mount_point + "/" + std::string(protocol::kSocketName)};
+}
+
+Result<BrokerSocket> BrokerSocket::bind_abstract() {
+    std::uint64_t number[2];
+    if (::getrandom(number, sizeof number, 0) != sizeof number) return Error{EIO, 0, "name the broker's socket"};
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    const int length = std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "gmemfs-%016jx%016jx",
+        uintmax_t(number[0]), uintmax_t(number[1]));
+    Fd fd = TRY(listen_on(address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::size_t(length))));
+    return BrokerSocket{std::move(fd), std::string("@") + (address.sun_path + 1)};
+}
+
+Result<std::string> filesystem_number(const std::string &path) {
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "stat", path};
+    return std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+}
+
+bool is_mounted_anywhere(const std::string &number) {
+    std::ifstream file("/proc/self/mountinfo");
+    if (!file) return true;
+    for (std::string line; std::getline(file, line);) { // proc(5): ID PARENT MAJOR:MINOR ...
+        std::istringstream words(line);
+        std::string id, parent, device;
+        if (words >> id >> parent >> device && device == number) return true;
+    }
+    return false;
+}
+
+} // namespace gmemfs

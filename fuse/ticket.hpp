@@ -1,0 +1,25 @@
+// Ticket: names an inode to the broker: its number, signed with a secret of this server's life.
+//
+// A peer reads it from a file that it has open, so no symbolic link and no rename can put another file in its place,
+// and nobody who can't reach a file and may not read and write it has its ticket. The server takes no descriptor from
+// peers: closing one of another filesystem could block it for ever.
+#pragma once
+
+#include "client/protocol.hpp"
+#include "fuse/core/inode.hpp"
+
+namespace gmemfs {
+
+/// Immutable after create(), and so thread-safe.
+class TicketMaker {
+public:
+    static Result<TicketMaker> create(); ///< ENOSYS, EIO: the kernel gives no random bytes
+    protocol::Ticket make(InodeId id) const;
+    /// ESTALE: not a ticket that this server made.
+    Result<InodeId> check(const protocol::Ticket &ticket) const;
+
+private:
+    std::array<std::uint8_t, 32> secret_ = {};
+};
+
+} // namespace gmemfs

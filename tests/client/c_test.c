@@ -1,0 +1,144 @@
+/* c_test: the C interface as a C program uses it: c_test MOUNT [ANOTHER FOLDER, on no gmemfs mount] */
+#include "client/gmemfs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path[4096];
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "c_test:%d: %s; last error: %s\n", __LINE__, #condition, gmemfs_last_error());             \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+static gmemfs_file *open_file(const char *folder, const char *name, uint64_t size) {
+    gmemfs_open_options options = {0};
+    gmemfs_file *file = NULL;
+    options.struct_size = sizeof options;
+    options.flags = GMEMFS_CREATE;
+    options.size = size;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK(gmemfs_open(path, &options, &file) == 0);
+    return file;
+}
+
+static gmemfs_mapping_info info_of(gmemfs_mapping *mapping) {
+    gmemfs_mapping_info info = {0};
+    info.struct_size = sizeof info;
+    CHECK(gmemfs_get_info(mapping, &info) == 0);
+    return info;
+}
+
+static gmemfs_mapping *map_by(gmemfs_file *file, int handles, int sharing, uint64_t address, int expected) {
+    gmemfs_map_options options = {0};
+    gmemfs_mapping *mapping = NULL;
+    options.struct_size = sizeof options;
+    options.handles = handles;
+    options.sharing = sharing;
+    options.address = address;
+    CHECK(gmemfs_map(file, &options, &mapping) == expected);
+    return mapping;
+}
+
+static void test_open(const char *mount) {
+    uint64_t size = 0;
+    int device = -1;
+    struct stat status;
+    gmemfs_file *file = open_file(mount, "open", 3 << 20);
+    CHECK(gmemfs_get_size(file, &size) == 0 && size == 3 << 20);
+    CHECK(gmemfs_set_size(file, 5 << 20) == 0);
+    CHECK(fstat(gmemfs_get_fd(file), &status) == 0 && status.st_size == 5 << 20 && (status.st_mode & 0777) == 0600);
+    CHECK(gmemfs_get_device(file, &device) == 0 && device == 0);
+    CHECK(gmemfs_seal(file) == 0);
+    gmemfs_close(file);
+    CHECK(gmemfs_open("/nowhere/at/all", NULL, &file) == ENOENT && strstr(gmemfs_last_error(), "/nowhere") != NULL);
+    CHECK(gmemfs_open("/dev/null", NULL, &file) == ENOTTY && strstr(gmemfs_last_error(), "no gmemfs mount") != NULL);
+    CHECK(gmemfs_last_driver_error() == 0);
+    gmemfs_close(NULL);
+}
+
+static void test_options(const char *mount) {
+    struct {
+        gmemfs_open_options known;
+        uint64_t newer;
+    } options;
+    gmemfs_file *file = NULL;
+    memset(&options, 0, sizeof options);
+    snprintf(path, sizeof path, "%s/open", mount);
+    CHECK(gmemfs_open(path, &options.known, &file) == EINVAL); /* its size isn't set */
+    options.known.struct_size = sizeof options;
+    CHECK(gmemfs_open(path, &options.known, &file) == 0); /* of a later version, and not used */
+    gmemfs_close(file);
+    options.newer = 1;
+    CHECK(gmemfs_open(path, &options.known, &file) == E2BIG);
+    options.known.struct_size = offsetof(gmemfs_open_options, mode); /* of an earlier version */
+    options.known.mode = 1;
+    CHECK(gmemfs_open(path, &options.known, &file) == 0);
+    gmemfs_close(file);
+}
+
+static void test_map(const char *mount) {
+    gmemfs_file *file = open_file(mount, "map", 5 << 20);
+    gmemfs_mapping *one = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+    gmemfs_mapping *two = map_by(file, GMEMFS_HANDLES_FD, GMEMFS_SHARED, 0, 0);
+    gmemfs_mapping_info info = info_of(two);
+    uint64_t address;
+    int fd = -1;
+    CHECK(info.size == 5 << 20 && info.length == 6 << 20 && info.device == 0 && info.extent_count == 1);
+    CHECK(info.handles == GMEMFS_HANDLES_FD && info.address != info_of(one).address);
+    map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, EBUSY);
+    CHECK(strstr(gmemfs_last_error(), "lease") != NULL);
+    CHECK(gmemfs_get_dma_buf(two, 0, 8 << 20, &fd) == EINVAL);
+    if (gmemfs_get_dma_buf(two, 0, 2 << 20, &fd) == 0) { /* a card has them, the simulator hasn't */
+        CHECK(fd >= 0 && close(fd) == 0);
+    } else {
+        CHECK(gmemfs_get_dma_buf(two, 0, 2 << 20, &fd) == ENOTSUP && gmemfs_last_driver_error() != 0);
+    }
+    /* A wished address: taken, and then free. */
+    address = info.address;
+    map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, address, EADDRINUSE);
+    CHECK(gmemfs_unmap(two) == 0);
+    two = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, address, 0);
+    CHECK(info_of(two).address == address);
+    gmemfs_close(file); /* the mappings stay */
+    CHECK(gmemfs_unmap(one) == 0 && gmemfs_unmap(two) == 0 && gmemfs_unmap(NULL) == 0);
+    file = open_file(mount, "empty", 0);
+    map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, ENODATA);
+    gmemfs_close(file);
+}
+
+static void *map_often(void *file) {
+    int round;
+    for (round = 0; round < 50; ++round) {
+        gmemfs_mapping *mapping = map_by(file, round % 2 ? GMEMFS_HANDLES_FD : GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+        CHECK(info_of(mapping).size == 2 << 20 && gmemfs_unmap(mapping) == 0);
+    }
+    return NULL;
+}
+
+static void test_threads(const char *mount) {
+    pthread_t threads[8];
+    int index;
+    gmemfs_file *file = open_file(mount, "threads", 2 << 20);
+    for (index = 0; index < 8; ++index) CHECK(pthread_create(&threads[index], NULL, map_often, file) == 0);
+    for (index = 0; index < 8; ++index) pthread_join(threads[index], NULL);
+    gmemfs_close(file);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) return fprintf(stderr, "usage: c_test MOUNT\n"), 2;
+    CHECK(strcmp(gmemfs_get_version(), "") != 0);
+    test_open(argv[1]);
+    test_options(argv[1]);
+    test_map(argv[1]);
+    test_threads(argv[1]);
+    return 0;
+}

@@ -1,0 +1,115 @@
+// cpp_test: the C++ interface as a C++ program uses it: cpp_test MOUNT, with $GMEMFS_DRIVER for the driver.
+//
+// It writes and reads device memory by the driver's own calls, in a context of its own, as a framework would.
+#include "client/gmemfs.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            std::fprintf(stderr, "cpp_test:%d: %s\n", __LINE__, #condition);                                           \
+            std::exit(1);                                                                                              \
+        }                                                                                                              \
+    } while (0)
+
+// The few driver functions that a framework would call, without <cuda.h>, as a user's program may be built.
+struct Driver {
+    void *library = dlopen(std::getenv("GMEMFS_DRIVER"), RTLD_NOW);
+    template <typename... Arguments>
+    void call(const char *name, Arguments... arguments) const {
+        auto *const function = reinterpret_cast<int (*)(Arguments...)>(dlsym(library, name));
+        CHECK(function != nullptr);
+        CHECK(function(arguments...) == 0);
+    }
+};
+
+void write_and_read(const Driver &driver, const std::string &path, const gmemfs::Mapping &mapping, int seed) {
+    std::vector<unsigned char> bytes(mapping.size());
+    for (std::size_t index = 0; index < bytes.size(); ++index)
+        bytes[index] = static_cast<unsigned char>(index * 7 + index / 251 + static_cast<unsigned>(seed));
+    driver.call("cuMemcpyHtoD_v2", mapping.address(), static_cast<const void *>(bytes.data()), bytes.size());
+    std::vector<unsigned char> found(bytes.size());
+    const int fd = open(path.c_str(), O_RDONLY);
+    CHECK(read(fd, found.data(), found.size()) == static_cast<ssize_t>(found.size()));
+    close(fd);
+    CHECK(found == bytes);
+}
+
+int code_of_map(const gmemfs::File &file, const gmemfs::MapOptions &options) {
+    try {
+        file.map(options);
+    } catch (const gmemfs::Failure &failure) {
+        CHECK(std::strlen(failure.what()) > 10);
+        return failure.code().value();
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    const std::string mount = argv[1];
+    const Driver driver;
+    void *context = nullptr;
+    driver.call("cuInit", 0U);
+    driver.call("cuDevicePrimaryCtxRetain", &context, 0);
+    driver.call("cuCtxSetCurrent", context);
+
+    // One extent, by each handle type.
+    gmemfs::File file = gmemfs::File::create(mount + "/one", 1000000);
+    gmemfs::MapOptions options;
+    for (const int handles : {GMEMFS_HANDLES_ANY, GMEMFS_HANDLES_FABRIC, GMEMFS_HANDLES_FD}) {
+        options.handles = handles;
+        const gmemfs::Mapping mapping = file.map(options);
+        CHECK(handles == GMEMFS_HANDLES_ANY || mapping.info().handles == handles);
+        write_and_read(driver, mount + "/one", mapping, handles);
+    }
+    void *current = nullptr;
+    driver.call("cuCtxGetCurrent", &current);
+    CHECK(current == context);
+
+    // Several extents, at one contiguous address: the file grows while it is mapped, so nothing may be merged.
+    gmemfs::File several = gmemfs::File::create(mount + "/several", 2 << 20);
+    std::vector<gmemfs::Mapping> mappings;
+    for (std::uint64_t size = 2 << 20; size <= 10 << 20; size += 4 << 20) {
+        several.set_size(size);
+        mappings.push_back(several.map());
+    }
+    CHECK(mappings.back().info().extent_count == 3 && mappings.back().length() == 10 << 20);
+    write_and_read(driver, mount + "/several", mappings.back(), 5);
+
+    // Its address can be had again.
+    options = {};
+    options.address = mappings.back().address();
+    mappings.back().unmap();
+    mappings.pop_back();
+    const gmemfs::Mapping again = several.map(options);
+    CHECK(again.address() == options.address);
+
+    // Read only: the driver refuses to write.
+    options = {};
+    options.access = GMEMFS_READ;
+    {
+        const gmemfs::Mapping read_only = file.map(options);
+        auto *const copy = reinterpret_cast<int (*)(std::uint64_t, const void *, std::size_t)>(
+            dlsym(driver.library, "cuMemcpyHtoD_v2"));
+        CHECK(copy(read_only.address(), mount.data(), 1) != 0);
+    }
+    options = {};
+    options.sharing = GMEMFS_ALONE;
+    gmemfs::Mapping alone = file.map(options);
+    CHECK(code_of_map(file, {}) == EBUSY);
+    alone.unmap();
+    CHECK(code_of_map(file, {}) == 0);
+    return 0;
+}

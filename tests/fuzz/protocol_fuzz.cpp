@@ -1,0 +1,26 @@
+// Protocol fuzz: any bytes, as a broker and as a peer would take them: refused, or what they say is sound.
+#include "client/protocol.hpp"
+
+using namespace gmemfs;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    const std::span<const std::byte> bytes(reinterpret_cast<const std::byte *>(data), size);
+    if (const auto request = protocol::parse_request(bytes)) {
+        if (const auto *const attach = std::get_if<protocol::Attach>(&*request)) {
+            GMEMFS_ASSERT(attach->handle_types >= 1 && attach->handle_types <= 3); // it picks from a table of three
+            GMEMFS_ASSERT(attach->lease <= 3);
+        }
+    }
+    if (const auto part = protocol::parse_answer(bytes)) {
+        std::size_t descriptors = 0;
+        for (const protocol::ExtentRecord &extent : part->extents) {
+            GMEMFS_ASSERT(extent.offset + extent.length >= extent.offset);
+            GMEMFS_ASSERT(extent.offset + extent.length <= part->answer.allocated);
+            descriptors += extent.handle_type == protocol::kDescriptor ? 1 : 0;
+        }
+        GMEMFS_ASSERT(descriptors == part->descriptor_count && descriptors <= protocol::kExtentsPerMessage);
+        GMEMFS_ASSERT(part->answer.first + part->extents.size() <= part->answer.extent_count);
+        GMEMFS_ASSERT(std::strlen(part->answer.text.data()) < part->answer.text.size());
+    }
+    return 0;
+}

@@ -1,0 +1,11 @@
+# libgmemfs.so exports its interface and nothing else, has a versioned soname, and needs no more than the C and C++ runtimes.
+# needs: nm readelf
+# mount: none
+header=$(grep -oE '\bgmemfs_[a-z_]+\(' "$TESTS/../../client/gmemfs.h" | tr -d '(' | sort -u)
+exported=$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort -u)
+is "$exported" "$header"
+is "$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 != "T" && $3 !~ /^GMEMFS_0/' | wc -l)" 0
+readelf -d "$BUILD/libgmemfs.so" | grep -q 'soname: \[libgmemfs.so.0\]'
+needed=$(readelf -d "$BUILD/libgmemfs.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -vE '^(libc|libm|libdl|libpthread|libstdc\+\+|libgcc_s|ld-linux.*|lib[atu]*[lbs]*san)\.so' || true)
+is "$needed" ""

@@ -1,0 +1,70 @@
+"""Peer: a client of the broker in plain Python, as docs/broker.md describes it, and nothing of libgmemfs."""
+import os
+import socket
+import struct
+
+FABRIC, DESCRIPTOR = 1, 2
+WRITE, EXCLUSIVE = 1, 2
+MAGIC, VERSION = 0x53464D47, 1
+HEADER, ANSWER, EXTENT = "<IHHII", "<iIIIQQQ160s", "<QQQ16sII64s"
+
+
+def header(kind, size, version=VERSION):
+    return struct.pack(HEADER, MAGIC, version, kind, size, 0)
+
+
+class Answer:
+    def __init__(self, message, fds):
+        self.code, self.extent_count, self.first, self.count, self.lease, self.size, self.allocated, text = \
+            struct.unpack_from(ANSWER, message, 16)
+        self.text = text.split(b"\0")[0].decode()
+        self.extents = [struct.unpack_from(EXTENT, message, 216 + 112 * index) for index in range(self.count)]
+        self.fds = fds
+
+
+class Peer:
+    def __init__(self, mount):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        address = os.getxattr(mount, "user.gmemfs.socket").decode()
+        self.socket.connect("\0" + address[1:] if address[0] == "@" else f"{mount}/.gmemfs.socket")
+        self.socket.settimeout(20)  # not before: then connect wouldn't wait for room in the queue
+
+    def send(self, message):
+        self.socket.send(message)
+
+    def receive(self):
+        message, fds, _, _ = socket.recv_fds(self.socket, 65536, 253)
+        return Answer(message, fds) if message else None
+
+    def attach(self, path, handles=DESCRIPTOR, lease=0):
+        """The last part of the answer, with the extents and descriptors of all."""
+        return self.attach_ticket(os.getxattr(path, "user.gmemfs.ticket"), handles, lease)
+
+    def attach_ticket(self, ticket, handles=DESCRIPTOR, lease=0):
+        self.send(header(1, 48) + ticket + struct.pack("<II", handles, lease))
+        answer = self.receive()
+        while answer.code == 0 and len(answer.extents) < answer.extent_count:
+            part = self.receive()
+            answer.extents += part.extents
+            answer.fds += part.fds
+        return answer
+
+    def release(self, lease):
+        self.send(header(2, 24) + struct.pack("<Q", lease))
+        return self.receive().code
+
+    def close(self):
+        self.socket.close()
+
+
+def counts(mount):
+    """Peers and leases, as the server counts them."""
+    import json
+    stats = json.loads(os.getxattr(mount, "user.gmemfs.stats"))
+    return stats["peers"], stats["leases"]
+
+
+def wait_for_counts(mount, expected):
+    """The server learns of an end a moment later; the runner's timeout ends what never comes."""
+    while counts(mount) != expected:
+        os.sched_yield()

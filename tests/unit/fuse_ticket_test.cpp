@@ -1,0 +1,26 @@
+// Ticket test: a ticket names its inode, and can't be made up.
+#include "fuse/ticket.hpp"
+
+#include "tests/support/simulation.hpp"
+
+namespace gmemfs {
+namespace {
+
+TEST(Ticket, NamesItsInode) {
+    const TicketMaker maker = test::must(TicketMaker::create());
+    for (const InodeId id : {InodeId(1), InodeId(2), InodeId(1) << 63})
+        EXPECT_EQ(test::must(maker.check(maker.make(id))), id);
+}
+
+TEST(Ticket, OfAnotherServerOrInodeIsStale) {
+    const TicketMaker maker = test::must(TicketMaker::create());
+    const TicketMaker other = test::must(TicketMaker::create());
+    EXPECT_EQ(test::code_of(maker.check(other.make(2))), ESTALE);
+    protocol::Ticket mixed = maker.make(2);
+    mixed[0] = 3;
+    EXPECT_EQ(test::code_of(maker.check(mixed)), ESTALE);
+    EXPECT_EQ(test::code_of(maker.check({})), ESTALE);
+}
+
+} // namespace
+} // namespace gmemfs

@@ -1,0 +1,40 @@
+// Progress: how far a copy has come, on a terminal's last line; and whether the user wants it to end (^C).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace gmemfs {
+
+/// Thread-safe.
+class Progress {
+public:
+    enum class Display { none, line };
+    /// `total` bytes are to come, 0 where nobody knows.
+    Progress(Display display, std::uint64_t total) : display_(display), total_(total) {}
+
+    void start_file(const std::string &name);
+    void add(std::uint64_t bytes); ///< shows the line, ten times a second at the most
+    void finish();                 ///< clears the line
+
+private:
+    void show(std::uint64_t done, double seconds);
+
+    using Clock = std::chrono::steady_clock;
+    const Display display_;
+    const std::uint64_t total_;
+    const Clock::time_point started_ = Clock::now();
+    std::atomic<std::uint64_t> done_ = 0;
+    std::atomic<std::int64_t> shown_ms_ = -1000;
+    std::mutex mutex_; // of name_ and the line
+    std::string name_;
+};
+
+/// From now on SIGINT, SIGTERM and SIGHUP only set is_interrupted().
+void catch_interruptions();
+bool is_interrupted();
+
+} // namespace gmemfs
