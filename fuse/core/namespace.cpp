@@ -118,7 +118,7 @@ Result<InodeRef> Namespace::create_unnamed(
 Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
     const HoldExclusive hold(tree_);
     if (hidden_) return Error{EEXIST, 0, "make name"};
-    hidden_ = std::make_shared<Inode>(next_id_++, mode, owner, now);
+    hidden_ = std::make_shared<Inode>(kHiddenInode, mode, owner, now);
     hidden_->add_links(1, now);
     add_node(hidden_).lookups = 1;
     return InodeRef(hidden_);
