@@ -49,7 +49,7 @@ ifneq ($(SANITIZE),)
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
-PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0
+PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0 zlib
 FUSE_FLAGS := -DFUSE_USE_VERSION=314 $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 FUSE_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -188,17 +188,6 @@ test-client: $(BUILD)/test-client all  ## a parent shares a file's memory with a
 	@BUILD=$(BUILD) tests/test_client.sh
 bench: all $(BENCHES)  ## measure, each figure beside what it is measured against; BENCH=NAME chooses
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
-# libFuzzer comes with clang. FUZZ_SECONDS each; what it finds lies in build/fuzz/.
-FUZZ_SECONDS ?= 60
-FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.cpp))
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/base/*.hpp)
-	@mkdir -p $(@D)/corpus/$*
-	clang++-14 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) $< \
-	    vmm/base/result.cpp -o $@
-fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
-	@for fuzzer in $(FUZZERS); do \
-	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -len_control=10 -print_final_stats=1 \
-	        -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$(basename $$fuzzer) || exit 1; done
 suites: all  ## third-party filesystem tests on gmemfs and on tmpfs (as root); SUITES="fsx ltp" chooses; tests/suites/README.md
 	@BUILD=$(BUILD) tests/suites/run.py $(SUITES)
 deps-suites:  ## install what those need, where it is missing
@@ -217,6 +206,18 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/gmemfs.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gmemfs.pc
+# Built by clang for themselves, under build/fuzz: libFuzzer comes with it. FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 30
+FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
+FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp) $(BUILD)/sim/libcuda.so.1
+	@mkdir -p $(@D)/sim $(@D)/corpus-$*
+	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
+	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address -pthread -o $@ $< $(wildcard vmm/*.cpp vmm/base/*.cpp \
+	    fuse/core/*.cpp) -lz -ldl
+fuzz: $(FUZZERS)  ## fuzz the broker's and the keeper's messages and the journal; FUZZ_SECONDS=30 each
+	$(foreach fuzzer,$(FUZZERS),$(fuzzer) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	    $(dir $(fuzzer))corpus-$(notdir $(fuzzer)) &&) true
 tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
 	@tests/tidy.py
 SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))

@@ -64,10 +64,7 @@ Result<Background::Side> Background::fork() {
 
 void Background::ready() {
     if (!pipe_) return;
-    // From here on nobody reads what is printed; whoever waits for the end of the command's output waits no longer.
-    const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), standard);
-    if (::chdir("/") != 0) {} // so that the folder it was started in can be unmounted; no harm where it fails
+    detach_from_terminal();
     write_all(pipe_, std::string(1, kReady));
     pipe_.reset();
 }
@@ -75,6 +72,13 @@ void Background::ready() {
 void Background::fail(const std::string &line) {
     write_all(pipe_, line);
     pipe_.reset();
+}
+
+void detach_from_terminal() {
+    // Whoever waits for the end of the command's output waits no longer.
+    const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), standard);
+    if (::chdir("/") != 0) {} // no harm where it fails
 }
 
 } // namespace gmemfs

@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -28,14 +30,42 @@ bool allows_other() {
     return false;
 }
 
+// An ordinary user's way: fusermount3 is setuid, and checks that the mount is theirs.
+Result<void> unmount_by_fusermount(const std::string &mount_point, UnmountMode mode) {
+    const char *const flag = mode == UnmountMode::lazily ? "-z" : "--";
+    const char *arguments[] = {"fusermount3", "-u", flag, mount_point.c_str(), nullptr};
+    gchar *said = nullptr;
+    gint status = 0;
+    GError *error = nullptr;
+    const gboolean ran = g_spawn_sync(nullptr, const_cast<gchar **>(arguments), nullptr, G_SPAWN_SEARCH_PATH, nullptr,
+        nullptr, nullptr, &said, &status, &error);
+    if (!ran) {
+        std::string reason = error->message;
+        g_error_free(error);
+        return Error{ENOENT, 0, "run fusermount3", reason + ": install the package fuse3"};
+    }
+    std::string text = g_strchomp(said);
+    g_free(said);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    if (text.find("busy") != std::string::npos) return Error{EBUSY, 0, "unmount", mount_point};
+    return Error{EPERM, 0, "unmount", mount_point + ": " + (text.empty() ? "fusermount3 refused" : text)};
+}
+
 } // namespace
+
+Result<void> unmount(const std::string &mount_point, UnmountMode mode) {
+    if (::geteuid() != 0) return unmount_by_fusermount(mount_point, mode);
+    const int flags = UMOUNT_NOFOLLOW | (mode == UnmountMode::lazily ? MNT_DETACH : 0);
+    if (::umount2(mount_point.c_str(), flags) != 0) return Error{errno, 0, "unmount", mount_point};
+    return {};
+}
 
 Result<std::string> check_mount_point(const std::string &path) {
     struct stat status = {};
     struct statfs filesystem = {};
     // The kernel answers stat from what it remembers, even when the server has died: statfs it has to ask for.
     if (::stat(path.c_str(), &status) != 0 || ::statfs(path.c_str(), &filesystem) != 0) {
-        const int code = errno;
+        const int code = errno == ECONNABORTED ? ENOTCONN : errno; // it died while it was asked
         if (code == ENOTCONN)
             return cannot_mount(code, path, "the server of the mount there has died: run `gmemfs umount " + path + "`");
         if (code == ENOENT) return cannot_mount(code, path, "make the mount point first: mkdir -p " + path);

@@ -15,4 +15,9 @@ Result<std::string> check_mount_point(const std::string &path);
 /// /dev/fuse, and for other users than root fusermount3 and what /etc/fuse.conf allows.
 Result<void> check_fuse(const Options &options);
 
+enum class UnmountMode { when_idle, lazily };
+/// By umount2(2), or by fusermount3 for other users than root. EBUSY: it is in use, and the mode is when_idle. ENOENT:
+/// no fusermount3.
+Result<void> unmount(const std::string &mount_point, UnmountMode mode);
+
 } // namespace gmemfs

@@ -29,10 +29,12 @@ void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
 
 void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
     Reply reply(request, Op::read, ino);
+    const Result<Opened> open = reply.server().opened(ino, file->fh);
+    if (!open) return reply.error(open.error());
     const std::span<std::byte> buffer = Worker::current().reply_buffer();
     const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
-    const Result<std::size_t> count = reply.server().volume().read(
-        caller_of(reply), OpenFiles::inode(file->fh), static_cast<std::uint64_t>(offset), to);
+    const Result<std::size_t> count =
+        reply.server().volume().read(caller_of(reply), *open->inode, static_cast<std::uint64_t>(offset), to);
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
@@ -41,13 +43,14 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
 void op_write(
     fuse_req_t request, fuse_ino_t ino, const char *bytes, std::size_t size, off_t offset, fuse_file_info *file) {
     Reply reply(request, Op::write, ino);
+    const Result<Opened> open = reply.server().opened(ino, file->fh);
+    if (!open) return reply.error(open.error());
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
     // The bytes lie in the worker's receive buffer, which is pinned: the copy engine takes them from there.
     const std::span<const std::byte> from(reinterpret_cast<const std::byte *>(bytes), size);
-    const Result<void> written = with_room(server, [&] {
-        return server.volume().write(caller, OpenFiles::inode(file->fh), static_cast<std::uint64_t>(offset), from);
-    });
+    const Result<void> written = with_room(
+        server, [&] { return server.volume().write(caller, *open->inode, static_cast<std::uint64_t>(offset), from); });
     if (!written) return reply.error(written.error());
     server.stats().count_written(size);
     reply.written(size);
@@ -55,13 +58,18 @@ void op_write(
 
 void op_flush(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     Reply reply(request, Op::flush, ino);
-    reply.result(reply.server().volume().flush(caller_of(reply), OpenFiles::inode(file->fh)));
+    const Result<Opened> open = reply.server().opened(ino, file->fh);
+    if (!open) return reply.error(open.error());
+    reply.result(reply.server().volume().flush(caller_of(reply), *open->inode));
 }
 
 void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     Reply reply(request, Op::release, ino);
     Server &server = reply.server();
-    const Result<void> closed = server.volume().close(caller_of(reply), OpenFiles::inode(file->fh));
+    const Result<Opened> open = server.opened(ino, file->fh);
+    if (!open) return reply.done(); // of a server before this one, and gone: there is nothing to close
+    const Result<void> closed = open->is_inherited() ? server.volume().flush(caller_of(reply), *open->inode)
+                                                     : server.volume().close(caller_of(reply), *open->inode);
     if (!closed)
         log(LogLevel::warning, "fuse", closed.error(), "settle inode " + std::to_string(ino) + " at its last close");
     server.opens().remove(file->fh);
@@ -70,13 +78,17 @@ void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
 
 void op_fsync(fuse_req_t request, fuse_ino_t ino, int, fuse_file_info *) {
     Reply reply(request, Op::fsync, ino);
-    reply.done(); // every write was on the device before it was answered
+    const Result<InodeRef> inode = reply.server().volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.result(reply.server().volume().sync(**inode)); // the bytes were on the device before a write was answered
 }
 
 void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info *file) {
     Reply reply(request, Op::fallocate, ino);
     Server &server = reply.server();
-    Inode &inode = OpenFiles::inode(file->fh);
+    const Result<Opened> open = server.opened(ino, file->fh);
+    if (!open) return reply.error(open.error());
+    Inode &inode = *open->inode;
     const Caller caller = caller_of(reply);
     const auto from = static_cast<std::uint64_t>(offset);
     const auto count = static_cast<std::uint64_t>(length);
@@ -101,7 +113,9 @@ void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, of
 
 void op_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse_file_info *file) {
     Reply reply(request, Op::lseek, ino);
-    const auto size = static_cast<off_t>(OpenFiles::inode(file->fh).attributes().size);
+    const Result<Opened> open = reply.server().opened(ino, file->fh);
+    if (!open) return reply.error(open.error());
+    const auto size = static_cast<off_t>(open->inode->attributes().size);
     // Memory is allocated eagerly: all is data, and the one hole is at the end.
     if (whence != SEEK_DATA && whence != SEEK_HOLE) return reply.error(Error{EINVAL, 0, "seek"});
     if (offset < 0 || offset >= size) return reply.error(Error{ENXIO, 0, "seek"});
@@ -109,15 +123,18 @@ void op_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse
 }
 
 void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offset, fuse_file_info *source_file,
-    fuse_ino_t, off_t target_offset, fuse_file_info *target_file, std::size_t length, int) {
+    fuse_ino_t target, off_t target_offset, fuse_file_info *target_file, std::size_t length, int) {
     Reply reply(request, Op::copy_file_range, source);
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
+    const Result<Opened> from = server.opened(source, source_file->fh);
+    if (!from) return reply.error(from.error());
+    const Result<Opened> to = server.opened(target, target_file->fh);
+    if (!to) return reply.error(to.error());
     // The answer has 32 bits for the count: what is longer, the caller asks for again.
     constexpr std::size_t kCopyMax = std::size_t(2) * GiB;
     const Result<std::uint64_t> copied = with_room(server, [&] {
-        return server.volume().copy(caller, OpenFiles::inode(source_file->fh),
-            static_cast<std::uint64_t>(source_offset), OpenFiles::inode(target_file->fh),
+        return server.volume().copy(caller, *from->inode, static_cast<std::uint64_t>(source_offset), *to->inode,
             static_cast<std::uint64_t>(target_offset), std::min(length, kCopyMax));
     });
     if (!copied) return reply.error(copied.error());

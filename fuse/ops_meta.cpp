@@ -72,6 +72,7 @@ void op_statfs(fuse_req_t request, fuse_ino_t ino) {
 
 void op_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const char *value, std::size_t size, int flags) {
     Reply reply(request, Op::setxattr, ino);
+    if (reply.server().was_done()) return reply.done();
     const Result<InodeRef> inode = reply.server().volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
     const auto mode = (flags & XATTR_CREATE) != 0    ? Inode::XattrMode::create
@@ -98,6 +99,7 @@ void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
 
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name) {
     Reply reply(request, Op::removexattr, ino);
+    if (reply.server().was_done()) return reply.done();
     const Result<InodeRef> inode = reply.server().volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
     reply.result(remove_xattr(reply, **inode, name));

@@ -101,46 +101,58 @@ void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
         const mode_t everybody = S_IFSOCK | 0666;
         return answer_entry(reply, reply.server().volume().names().create_hidden(everybody, caller.who, caller.now));
     }
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_node(caller_of(reply), parent, name, mode, number));
 }
 
 void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
     Reply reply(request, Op::mkdir, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_directory(caller_of(reply), parent, name, mode));
 }
 
 void op_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::symlink, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().make_symlink(caller_of(reply), parent, name, target));
 }
 
 void op_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::link, ino);
+    if (reply.server().was_done()) return answer_entry(reply, reply.server().volume().names().lookup(parent, name));
     answer_entry(reply, reply.server().volume().names().link(ino, parent, name, caller_of(reply).now));
 }
 
 void op_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::unlink, parent);
+    if (reply.server().was_done()) return reply.done();
     reply.result(reply.server().volume().names().unlink(parent, name, caller_of(reply).now));
 }
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::rmdir, parent);
+    if (reply.server().was_done()) return reply.done();
     reply.result(reply.server().volume().names().rmdir(parent, name, caller_of(reply).now));
 }
 
 void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
     unsigned flags) {
     Reply reply(request, Op::rename, parent);
+    if (reply.server().was_done()) return reply.done();
+    Namespace &names = reply.server().volume().names();
+    const Caller caller = caller_of(reply);
     Namespace::RenameMode mode = Namespace::RenameMode::replace;
-    if (flags == RENAME_NOREPLACE)
+    const unsigned kind = flags & ~unsigned(RENAME_WHITEOUT);
+    if (kind == RENAME_NOREPLACE)
         mode = Namespace::RenameMode::no_replace;
-    else if (flags == RENAME_EXCHANGE)
+    else if (kind == RENAME_EXCHANGE && flags == kind)
         mode = Namespace::RenameMode::exchange;
-    else if (flags != 0)
-        return reply.error(Error{EINVAL, 0, "rename"}); // RENAME_WHITEOUT: overlayfs alone wants it
-    reply.result(
-        reply.server().volume().names().rename(parent, name, new_parent, new_name, mode, caller_of(reply).now));
+    else if (kind != 0)
+        return reply.error(Error{EINVAL, 0, "rename"});
+    if ((flags & RENAME_WHITEOUT) != 0)
+        return reply.result(
+            names.rename_with_whiteout(parent, name, new_parent, new_name, mode, caller.who, caller.now));
+    reply.result(names.rename(parent, name, new_parent, new_name, mode, caller.now));
 }
 
 void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *) {
@@ -148,8 +160,9 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
     const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
-    const Result<InodeRef> inode = has_no_name
-                                       ? server.volume().make_unnamed(caller, parent, mode & 07777)
+    const Result<InodeRef> inode = has_no_name ? server.volume().make_unnamed(caller, parent, mode & 07777)
+                                   : server.was_done()
+                                       ? server.volume().names().lookup(parent, name)
                                        : server.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
     if (!inode) return reply.error(inode.error());
     const InodeId id = (*inode)->id();

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <pwd.h>
 #include <sstream>
 #include <string_view>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -105,6 +107,12 @@ Result<void> set_handles(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_keeper(Options &options, std::string_view value) {
+    if (value != "on" && value != "off") return usage("keeper: '" + std::string(value) + "' is neither on nor off");
+    options.keeper = value == "on";
+    return {};
+}
+
 Result<void> set_ecc(Options &, std::string_view value) {
     if (value == "off") return {};
     if (value == "on") return usage("ecc: this version keeps no parity yet; leave it off");
@@ -118,6 +126,13 @@ Result<void> set_workers(Options &options, std::string_view value) {
         return usage("workers: '" + std::string(value) + "' is no number from " + std::to_string(kWorkersMin) + " to " +
                      std::to_string(kWorkersMax));
     options.workers = count;
+    return {};
+}
+
+Result<void> set_supervisor(Options &options, std::string_view value) {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.supervisor);
+    if (error != std::errc() || end != value.data() + value.size() || options.supervisor < 3)
+        return usage("supervisor: it is no descriptor");
     return {};
 }
 
@@ -151,9 +166,11 @@ constexpr Setting kSettings[] = {
         G_OPTION_FLAG_NONE, set_max_files},
     {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
         G_OPTION_FLAG_NONE, set_handles},
+    {"keeper", "on|off", "keep the memory in a process that outlives the server (on)", G_OPTION_FLAG_NONE, set_keeper},
     {"ecc", "on|off", "keep parity (off; this version has none yet)", G_OPTION_FLAG_NONE, set_ecc},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", G_OPTION_FLAG_NONE, set_workers},
     {"log", "FILE", "append the log to this file", G_OPTION_FLAG_FILENAME, set_log},
+    {"supervisor", "FD", "for the supervisor's use", G_OPTION_FLAG_HIDDEN, set_supervisor},
     {"fsname", "NAME", "what stands first in /proc/mounts (gmemfs)", G_OPTION_FLAG_NONE, set_source},
 };
 
@@ -325,6 +342,7 @@ std::string describe_options(const Options &options) {
         {"quota", join(quotas)},
         {"max-files", options.max_files == 0 ? "by the host's memory" : std::to_string(options.max_files)},
         {"handles", handles[static_cast<int>(options.handles)]},
+        {"keeper", options.keeper ? "on" : "off"},
         {"ecc", "off"},
         {"workers", options.workers == 0 ? "by the cores" : std::to_string(options.workers)},
         {"log", options.log_file.empty() ? "journal or syslog" : options.log_file},
@@ -338,6 +356,36 @@ std::string describe_options(const Options &options) {
     for (const auto &[name, value] : values) add(name, value);
     for (const std::string &word : options.mount_options) add(word, "yes");
     return text;
+}
+
+std::vector<std::string> to_arguments(const Options &options) {
+    const char *const handles[] = {"auto", "fabric", "fd"};
+    std::string devices;
+    for (const std::string &device : options.devices) devices += (devices.empty() ? "" : ",") + device;
+    std::vector<std::string> words = {"mount", "-f", "--device=" + devices,
+        std::string("--handles=") + handles[static_cast<int>(options.handles)],
+        std::string("--keeper=") + (options.keeper ? "on" : "off"), "--fsname=" + options.source};
+    if (options.simulate && options.simulate_size == 0) words.emplace_back("--simulate");
+    if (options.simulate_size != 0) words.push_back("--simulate=" + std::to_string(options.simulate_size));
+    if (options.capacity != 0) words.push_back("--capacity=" + std::to_string(options.capacity));
+    if (options.workers != 0) words.push_back("--workers=" + std::to_string(options.workers));
+    if (!options.log_file.empty()) words.push_back("--log=" + options.log_file);
+    for (const std::string &word : options.mount_options) {
+        words.emplace_back("-o");
+        words.push_back(word);
+    }
+    words.emplace_back("--");
+    words.push_back(options.mount_point);
+    return words;
+}
+
+std::string runtime_base() {
+    if (const char *const folder = std::getenv("GMEMFS_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
+        return folder;
+    if (::geteuid() == 0) return "/run/gmemfs"; // whatever the session: `sudo` must find what systemd has left
+    if (const char *const folder = std::getenv("XDG_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
+        return std::string(folder) + "/gmemfs";
+    return "/tmp/gmemfs-" + std::to_string(::geteuid());
 }
 
 } // namespace gmemfs

@@ -27,7 +27,9 @@ struct Options {
     std::map<uid_t, std::uint64_t> quotas;    ///< bytes a user
     std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
+    bool keeper = true;   ///< a process of its own holds the memory, and it outlives the server
     unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
+    int supervisor = -1;  ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string log_file;
     std::string source = "gmemfs";              ///< what stands first in /proc/mounts
     std::vector<std::string> mount_options;     ///< for libfuse and the kernel: allow_other, ro, noatime, ...
@@ -45,5 +47,12 @@ Result<ParsedOptions> parse_options(int argc, char **argv);
 
 /// Name, value and origin of every setting, a line each: `--print-options`.
 std::string describe_options(const Options &options);
+
+/// The command line that means the same, from "mount" on: what a supervisor calls the program with. In the foreground.
+std::vector<std::string> to_arguments(const Options &options);
+
+/// Where mounts leave what their next server needs: GMEMFS_RUNTIME_DIR; or /run/gmemfs for root, and gmemfs in
+/// XDG_RUNTIME_DIR for others (/tmp/gmemfs-UID where there is none).
+std::string runtime_base();
 
 } // namespace gmemfs

@@ -18,6 +18,11 @@ json describe(const Device &device) {
     return found;
 }
 
+json describe_keeper(const Survival *survival) {
+    if (survival == nullptr) return "off";
+    return survival->keeper().is_dead() ? "dead" : "alive";
+}
+
 json count_requests(const Stats &stats) {
     json counts = json::object();
     for (std::size_t index = 0; index < kOpCount; ++index) {
@@ -46,6 +51,8 @@ json report(Server &server) {
         {"simulated", options.simulate},
         {"devices", std::move(devices)},
         {"handles", kPolicies[static_cast<int>(options.handles)]},
+        {"keeper", describe_keeper(server.survival())},
+        {"supervised", server.options().supervisor >= 0},
         {"workers", server.worker_count()},
         {"capacity", space.capacity},
         {"used", space.used},

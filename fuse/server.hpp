@@ -5,7 +5,10 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/stats.hpp"
+#include "fuse/supervisor.hpp"
+#include "fuse/survival.hpp"
 #include "fuse/worker.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <glib.h>
 
@@ -14,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,16 +29,30 @@ struct OpenFile {
     InodeRef inode;
 };
 
+/// What a request's handle stands for. A view, and an owner only where the open is of a server before this one.
+struct Opened {
+    Inode *inode;
+    InodeRef held;
+    bool is_inherited() const { return held != nullptr; }
+};
+
 /// The opens that the kernel hasn't released. Thread-safe. A leaf in the order of locks.
+///
+/// A handle is a pointer, with the server's generation in the 16 bits that no address of a process has on x86-64: the
+/// kernel goes on using handles that a dead server gave it, and those are pointers no more.
 class OpenFiles {
 public:
+    explicit OpenFiles(std::uint16_t generation) : generation_(generation) {}
+
     std::uint64_t add(InodeRef inode) EXCLUDES(mutex_);
     void remove(std::uint64_t handle) EXCLUDES(mutex_);
-    /// Of a handle that add() gave, and that wasn't removed: the kernel keeps to that.
-    static Inode &inode(std::uint64_t handle);
+    /// Of a handle that add() gave, and that wasn't removed: the kernel keeps to that. Null where another server gave
+    /// it.
+    Inode *find(std::uint64_t handle) const;
     void clear() EXCLUDES(mutex_);
 
 private:
+    const std::uint16_t generation_;
     Mutex mutex_;
     std::unordered_map<std::uint64_t, std::unique_ptr<OpenFile>> opens_ GUARDED_BY(mutex_);
 };
@@ -43,26 +61,39 @@ private:
 class Server {
 public:
     /// Opens the driver and mounts; nothing is served yet. The errors are for the user: one line each.
-    static Result<std::unique_ptr<Server>> create(const Options &options);
+    /// With a supervisor that holds the FUSE device of a dead server it goes on with that, and mounts nothing.
+    static Result<std::unique_ptr<Server>> create(const Options &options, SupervisorLink *supervisor);
     ~Server();
     Server(const Server &) = delete;
     Server &operator=(const Server &) = delete;
 
     /// Serves until the mount is unmounted, or SIGINT, SIGTERM or SIGHUP comes; then unmounts. `ready` is called once
     /// the kernel has greeted the server: from then on the mount answers.
-    void run(std::function<void()> ready);
+    enum class End {
+        unmounted, ///< the mount is gone, and so is the memory
+        again,     ///< the mount is there: another server is to go on with it, at once
+    };
+    End run(std::function<void()> ready);
 
+    /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
+    /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
+    bool was_done() const;
+    /// The inode of an open, of this server or one before. ESTALE: it didn't survive.
+    Result<Opened> opened(InodeId id, std::uint64_t handle) const;
     const Options &options() const { return options_; }
     const Driver &driver() const { return *driver_; }
     const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
+    const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
     std::size_t worker_count() const { return workers_.size(); }
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
     void greeted(); ///< the kernel's FUSE_INIT has come
+    /// A request as it came, before it is served: the greeting is kept for the next server.
+    void received(std::span<const std::byte> request);
     /// Something that the kernel trusts for a while has changed without a request of its own: it asks again.
     void attributes_changed(InodeId id);
     /// The kernel has forgotten inodes; wakes who waits for their memory.
@@ -72,16 +103,24 @@ public:
     bool wait_for_orphans();
 
 private:
-    explicit Server(const Options &options) : options_(options) {}
+    Server(const Options &options, SupervisorLink *supervisor)
+        : options_(options), supervisor_(supervisor), opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
+    bool resumes() const { return supervisor_ != nullptr && supervisor_->device(); }
+    Result<void> resume();
+    Result<void> open_driver();
     Result<void> open_devices();
     Result<void> mount();
     void start_broker();
     void stop();
+    static gboolean take_restart(gpointer server);
 
     const Options options_;
+    SupervisorLink *const supervisor_; // null: there is none
     std::unique_ptr<Driver> driver_;
+    std::unique_ptr<Survival> survival_; // null with --keeper=off: then the memory is this process's
+    std::unique_ptr<LocalKeeper> local_keeper_;
+    Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
-    std::unique_ptr<Keeper> keeper_;
     std::unique_ptr<Volume> volume_;
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
@@ -89,6 +128,7 @@ private:
     Crew crew_;
     std::vector<std::unique_ptr<Worker>> workers_;
     GMainLoop *loop_ = nullptr;
+    bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on
     std::function<void()> ready_;
     std::unique_ptr<Broker> broker_; // it holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;

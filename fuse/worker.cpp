@@ -1,11 +1,13 @@
 #include "fuse/worker.hpp"
 
+#include "fuse/core/journal.hpp"
 #include "fuse/log.hpp"
 
 #include <linux/fuse.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <unistd.h>
 
@@ -48,7 +50,8 @@ Result<std::unique_ptr<Worker>> Worker::create(
     return std::unique_ptr<Worker>(new Worker(session, crew, std::move(copiers), std::move(receive), std::move(reply)));
 }
 
-void Worker::start(std::function<void()> ended) {
+void Worker::start(Received received, std::function<void()> ended) {
+    received_ = std::move(received);
     // Signals are the main thread's; this one is woken by kWakeSignal alone.
     sigset_t all = {};
     sigset_t before = {};
@@ -79,6 +82,14 @@ Worker &Worker::current() {
     return *current_worker();
 }
 
+void Worker::note_request(std::span<const std::byte> request) {
+    fuse_in_header header = {};
+    std::memcpy(&header, request.data(), std::min(request.size(), sizeof header));
+    request_ = header.unique;
+    Journal::serve_request(request_number());
+    received_(request); // as it came: the dialect may change it
+}
+
 Dialect *Worker::current_dialect() { return current_worker() == nullptr ? nullptr : &current_worker()->dialect_; }
 
 void Worker::loop() {
@@ -91,6 +102,7 @@ void Worker::loop() {
         const int received = fuse_session_exited(session_) ? -EINTR : fuse_session_receive_buf(session_, &request);
         crew_.leave(member_);
         if (received > 0) {
+            note_request({static_cast<const std::byte *>(request.mem), static_cast<std::size_t>(received)});
             dialect_.hear({static_cast<std::byte *>(request.mem), static_cast<std::size_t>(received)});
             fuse_session_process_buf(session_, &request);
         }

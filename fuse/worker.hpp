@@ -12,6 +12,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <pthread.h>
@@ -29,8 +30,10 @@ public:
     Worker(const Worker &) = delete;
     Worker &operator=(const Worker &) = delete;
 
-    /// Serves until the session has ended; calls `ended` then, on its own thread.
-    void start(std::function<void()> ended);
+    /// Serves until the session has ended; calls `ended` then, on its own thread. `received` is shown each request as
+    /// it came, before it is served.
+    using Received = std::function<void(std::span<const std::byte> request)>;
+    void start(Received received, std::function<void()> ended);
     /// The session has been told to exit: wakes the thread where it waits for a request, and joins it.
     void stop();
 
@@ -40,6 +43,9 @@ public:
     static Dialect *current_dialect();
     const Dialect &dialect() const { return dialect_; }
     Copiers &copiers() { return copiers_; }
+    std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
+    /// Another server has had the request in hand already, and died.
+    bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
     std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
 
 private:
@@ -55,6 +61,11 @@ private:
     Copiers copiers_;
     PinnedBuffer receive_;
     PinnedBuffer reply_;
+    static constexpr std::uint64_t kAskedAgain = std::uint64_t(1) << 63; // FUSE_UNIQUE_RESEND
+    void note_request(std::span<const std::byte> request);
+
+    Received received_;
+    std::uint64_t request_ = 0;
     std::thread thread_;
     std::atomic<bool> has_ended_ = false;
 };

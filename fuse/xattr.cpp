@@ -75,10 +75,9 @@ Result<std::string> get_device(Reply &reply, Inode &inode) {
 Result<void> set_device(Reply &reply, Inode &inode, std::string_view value) {
     Device *const device = reply.server().volume().storage().find(std::string(value));
     if (device == nullptr) return Error{EINVAL, 0, "place", std::string(value) + ": this mount uses no such device"};
-    if (inode.is_file()) return inode.file()->place(device);
-    if (!inode.is_directory()) return Error{EPERM, 0, "place", "only files and directories live on a device"};
-    inode.place(device);
-    return {};
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "place", "only files and directories live on a device"};
+    return reply.server().volume().place(inode, device);
 }
 
 Result<std::string> get_ecc(Reply &, Inode &inode) {
@@ -159,7 +158,7 @@ Result<void> set_xattr(
         return row->set(reply, inode, value);
     }
     TRY(check_name(name));
-    return inode.set_xattr(name, value, mode, caller_of(reply).now);
+    return reply.server().volume().set_xattr(caller_of(reply), inode, name, value, mode);
 }
 
 std::string list_xattrs(const Reply &reply, const Inode &inode) {
@@ -172,7 +171,7 @@ std::string list_xattrs(const Reply &reply, const Inode &inode) {
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
     TRY(check_name(name));
-    return inode.remove_xattr(name, caller_of(reply).now);
+    return reply.server().volume().remove_xattr(caller_of(reply), inode, name);
 }
 
 } // namespace gmemfs

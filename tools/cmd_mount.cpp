@@ -2,36 +2,71 @@
 #include "fuse/background.hpp"
 #include "fuse/log.hpp"
 #include "fuse/mount_point.hpp"
+#include "fuse/runtime_folder.hpp"
 #include "fuse/server.hpp"
+#include "fuse/supervisor.hpp"
 #include "tools/command.hpp"
+#include "tools/mounts.hpp"
 
 #include <cstdio>
+#include <filesystem>
+#include <functional>
 
 namespace gmemfs {
 namespace {
 
-Result<int> mount(Options options) {
-    options.mount_point = TRY(check_mount_point(options.mount_point));
-    TRY(check_fuse(options));
-    std::optional<Background> background;
-    if (!options.foreground) {
-        Result<Background::Side> side = Background::fork(); // before the driver is opened
-        if (!side) return Error(side.error());
-        if (!side->second) return side->exit_status;
-        background = std::move(side->second);
-    }
-    const auto serve = [&]() -> Result<void> {
-        TRY(start_log({options.debug, !options.foreground, options.log_file}));
-        const std::unique_ptr<Server> server = TRY(Server::create(options));
-        server->run([&] {
-            if (background) background->ready();
-        });
-        return {};
+// The mount of a dead server goes, where its keeper lives and this server takes over what it holds.
+Result<std::string> make_way(const Options &options) {
+    Result<std::string> checked = check_mount_point(options.mount_point);
+    if (checked || checked.error().code != ENOTCONN || !options.keeper) return checked;
+    const std::string mount_point = TRY(resolve_mount_point(options.mount_point));
+    if (!has_abandoned_keeper(mount_point)) return checked;
+    TRY(unmount(mount_point, UnmountMode::lazily));
+    return check_mount_point(mount_point);
+}
+
+Result<int> serve(const Options &options, const std::function<void()> &ready, SupervisorLink *supervisor) {
+    TRY(start_log({options.debug, !options.foreground || supervisor != nullptr, options.log_file}));
+    const std::unique_ptr<Server> server = TRY(Server::create(options, supervisor));
+    return server->run(ready) == Server::End::again ? kGoAgain : 0;
+}
+
+// What a supervisor has started. Where it goes on with a mount that is there, that isn't looked at: it doesn't answer.
+int serve_for_supervisor(Options options) {
+    Result<SupervisorLink> link = SupervisorLink::open(options.supervisor);
+    if (!link) return fail(link.error());
+    const auto start = [&]() -> Result<int> {
+        if (!link->device()) options.mount_point = TRY(make_way(options));
+        return serve(
+            options, [&] { link->ready(); }, &*link);
     };
-    const Result<void> served = serve();
-    if (served) return 0;
-    if (!background) return Error(served.error());
-    background->fail("gmemfs: " + served.error().text() + "\n");
+    const Result<int> status = start();
+    if (status) return *status;
+    link->fail("gmemfs: " + status.error().text() + "\n");
+    return kFailure;
+}
+
+Result<int> mount(Options options) {
+    options.mount_point = TRY(make_way(options));
+    TRY(check_fuse(options));
+    if (options.foreground)
+        return serve(
+            options, [] {}, nullptr);
+    if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
+    Result<Background::Side> side = Background::fork(); // before the driver is opened
+    if (!side) return Error(side.error());
+    if (!side->second) return side->exit_status;
+    Background background = *std::move(side->second);
+    Result<int> status = 0;
+    if (options.keeper) {
+        TRY(start_log({false, true, options.log_file}));
+        status = supervise(options, background);
+    } else {
+        status = serve(
+            options, [&] { background.ready(); }, nullptr);
+    }
+    if (status) return status;
+    background.fail("gmemfs: " + status.error().text() + "\n");
     return kFailure;
 }
 
@@ -51,6 +86,7 @@ int run_mount(int argc, char **argv) {
         std::fputs(describe_options(parsed->options).c_str(), stdout);
         return 0;
     }
+    if (parsed->options.supervisor >= 0) return serve_for_supervisor(parsed->options);
     const Result<int> status = mount(parsed->options);
     return status ? *status : fail(status.error());
 }

@@ -1,4 +1,6 @@
 // umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back.
+#include "fuse/mount_point.hpp"
+#include "fuse/runtime_folder.hpp"
 #include "tools/command.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
@@ -6,9 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -16,8 +16,6 @@ namespace {
 
 constexpr int kServerEndTimeoutMs = 10000;
 constexpr std::size_t kNamedUsersMax = 3;
-
-enum class How { when_idle, lazily };
 
 bool uses(const std::filesystem::path &process, const std::string &mount_point) {
     namespace fs = std::filesystem;
@@ -61,31 +59,10 @@ Error busy(const std::string &mount_point) {
             ": end that use, or unmount as soon as it ends with `gmemfs umount --lazy`"};
 }
 
-// An ordinary user's way: fusermount3 is setuid, and checks that the mount is theirs.
-Result<void> unmount_by_fusermount(const std::string &mount_point, How how) {
-    const char *arguments[] = {"fusermount3", "-u", how == How::lazily ? "-z" : "--", mount_point.c_str(), nullptr};
-    gchar *said = nullptr;
-    gint status = 0;
-    GError *error = nullptr;
-    const gboolean ran = g_spawn_sync(nullptr, const_cast<gchar **>(arguments), nullptr, G_SPAWN_SEARCH_PATH, nullptr,
-        nullptr, nullptr, &said, &status, &error);
-    if (!ran) {
-        std::string reason = error->message;
-        g_error_free(error);
-        return Error{ENOENT, 0, "run fusermount3", reason + ": install the package fuse3"};
-    }
-    std::string text = g_strchomp(said);
-    g_free(said);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    if (text.find("busy") != std::string::npos) return busy(mount_point);
-    return Error{EPERM, 0, "unmount", mount_point + ": " + (text.empty() ? "fusermount3 refused" : text)};
-}
-
-Result<void> unmount(const std::string &mount_point, How how) {
-    if (::geteuid() != 0) return unmount_by_fusermount(mount_point, how);
-    if (::umount2(mount_point.c_str(), UMOUNT_NOFOLLOW | (how == How::lazily ? MNT_DETACH : 0)) == 0) return {};
-    if (errno == EBUSY) return busy(mount_point);
-    return Error{errno, 0, "unmount", mount_point};
+Result<void> unmount_or_name_users(const std::string &mount_point, UnmountMode mode) {
+    Result<void> done = unmount(mount_point, mode);
+    if (!done && done.error().code == EBUSY) return busy(mount_point);
+    return done;
 }
 
 // Waits for the process to end, because the driver gives its device memory back only then.
@@ -94,9 +71,13 @@ Result<void> wait_for_end(const Fd &server, pid_t pid) {
     const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
     if (count == 1) return {};
     return Error{count < 0 ? errno : ETIMEDOUT, 0, "wait for the server",
-        "it is unmounted, but process " + std::to_string(pid) + " still runs and may hold device memory"};
+        "it is unmounted, but process " + std::to_string(pid) +
+            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
+            "the "
+            "mount any more"};
 }
 
+// Empty where nothing is mounted any more, and what was left of it is gone now.
 Result<std::string> find_gmemfs(const std::string &path) {
     std::string mount_point = TRY(resolve_mount_point(path));
     const std::optional<Mount> mount = TRY(find_mount(mount_point));
@@ -104,6 +85,8 @@ Result<std::string> find_gmemfs(const std::string &path) {
         std::error_code error;
         const bool exists = std::filesystem::exists(mount_point, error);
         if (!exists) return Error{ENOENT, 0, "unmount", path};
+        // Somebody unmounted it, but there was no server any more to end the keeper.
+        if (end_abandoned_keepers(mount_point) != 0) return std::string();
         return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
     }
     if (mount->type != kFilesystemType)
@@ -111,21 +94,26 @@ Result<std::string> find_gmemfs(const std::string &path) {
     return mount_point;
 }
 
-Result<void> unmount_and_wait(const std::string &path, How how) {
+Result<void> unmount_and_wait(const std::string &path, UnmountMode how) {
     const std::string mount_point = TRY(find_gmemfs(path));
+    if (mount_point.empty()) {
+        std::printf("%s: its server had died; the memory that was left is given back\n", path.c_str());
+        return {};
+    }
     const Result<nlohmann::json> stats = read_stats(mount_point);
     const bool stale = !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
     if (stale) {
         // Nothing answers, and what is open there can't be used any more: so it may go at once.
-        TRY(unmount(mount_point, How::lazily));
+        TRY(unmount(mount_point, UnmountMode::lazily));
+        end_abandoned_keepers(mount_point);
         std::printf("%s: its server had died; unmounted\n", mount_point.c_str());
         return {};
     }
     const pid_t pid = stats ? stats->value("server_pid", 0) : 0;
     const Fd server(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
-    TRY(unmount(mount_point, how));
+    TRY(unmount_or_name_users(mount_point, how));
     // A lazy unmount leaves the server to those who still have files open.
-    if (!server || how == How::lazily) return {};
+    if (!server || how == UnmountMode::lazily) return {};
     return wait_for_end(server, pid);
 }
 
@@ -139,7 +127,8 @@ int run_umount(int argc, char **argv) {
         "Mends a mount whose server has died (\"Transport endpoint is not connected\") too.", 1, 1};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     if (line.exit_status) return *line.exit_status;
-    const Result<void> result = unmount_and_wait(line.parameters[0], lazy != FALSE ? How::lazily : How::when_idle);
+    const Result<void> result =
+        unmount_and_wait(line.parameters[0], lazy != FALSE ? UnmountMode::lazily : UnmountMode::when_idle);
     return result ? 0 : fail(result.error());
 }
 

@@ -20,6 +20,8 @@ int run_cp(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
 int run_version(int argc, char **argv);
+int run_restart(int argc, char **argv);
+int run_keeper(int argc, char **argv);
 
 /// Exit statuses.
 inline constexpr int kFailure = 1;

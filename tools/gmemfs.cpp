@@ -13,17 +13,19 @@ namespace {
 struct Subcommand {
     std::string_view name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; // null: not for people
 };
 
 constexpr Subcommand kSubcommands[] = {
     {"mount", run_mount, "mount a filesystem whose files are GPU memory"},
     {"umount", run_umount, "unmount it, also when its server has died"},
+    {"restart", run_restart, "start another server for a mount, after an upgrade"},
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
     {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
+    {"keeper", run_keeper, nullptr},
 };
 
 const Subcommand *find(std::string_view name) {
@@ -35,7 +37,8 @@ const Subcommand *find(std::string_view name) {
 int print_help(std::FILE *file) {
     std::fputs("usage: gmemfs COMMAND [OPTION...]\n\nA filesystem whose files are GPU memory.\n\n", file);
     for (const Subcommand &subcommand : kSubcommands)
-        std::fprintf(file, "  %-8s %s\n", subcommand.name.data(), subcommand.summary);
+        if (subcommand.summary != nullptr)
+            std::fprintf(file, "  %-8s %s\n", subcommand.name.data(), subcommand.summary);
     std::fputs("\n`gmemfs COMMAND --help` says how a command is called; `man gmemfs` says more.\n"
                "First steps: gmemfs doctor; gmemfs mount /mnt/gpu; truncate -s 1G /mnt/gpu/buffer\n",
         file);

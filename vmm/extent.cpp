@@ -12,6 +12,18 @@ Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, s
     return extent;
 }
 
+Result<std::shared_ptr<Extent>> Extent::adopt(Keeper &keeper, Device &device, const Keeper::Held &held) {
+    std::shared_ptr<Extent> extent(new Extent(keeper, device, held.id, held.size));
+    extent->exported_.store(held.is_exported, std::memory_order_release);
+    Result<Mapping> mapping = keeper.map(held.id, device.info(), held.size);
+    if (!mapping) {
+        extent->abandon(); // what can't be mapped now isn't lost for that
+        return Error(mapping.error());
+    }
+    extent->mapping_.emplace(*std::move(mapping));
+    return extent;
+}
+
 Result<FabricHandle> Extent::export_fabric() {
     const Hold hold(mutex_);
     if (!fabric_) {

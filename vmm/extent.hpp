@@ -1,6 +1,7 @@
 // Extent: one piece of device memory, created by the keeper and mapped here: the unit of sharing.
 #pragma once
 
+#include "vmm/base/lock.hpp"
 #include "vmm/keeper.hpp"
 
 #include <atomic>
@@ -17,7 +18,11 @@ public:
     /// `size` is rounded up to the device's granularity. ENOSPC: the device is full. Contents are whatever was there
     /// before: who makes an extent clears it, by Copier::zero, before anyone sees it.
     static Result<std::shared_ptr<Extent>> create(Keeper &keeper, Device &device, std::uint64_t size);
-    ~Extent() { keeper_.release(id_); }
+    /// One that the keeper has kept for this server's forerunner: mapped, with its contents, and exported if it was.
+    static Result<std::shared_ptr<Extent>> adopt(Keeper &keeper, Device &device, const Keeper::Held &held);
+    ~Extent() {
+        if (!abandoned_) keeper_.release(id_);
+    }
     Extent(const Extent &) = delete;
     Extent &operator=(const Extent &) = delete;
 
@@ -33,6 +38,8 @@ public:
     Result<FabricHandle> export_fabric() EXCLUDES(mutex_);
     /// Made at each call, 0.5 to 0.9 ms (H200): a descriptor that is kept would pin the memory.
     Result<Fd> export_fd();
+    /// The keeper is to go on holding the memory when this is gone: another server takes it over.
+    void abandon() { abandoned_ = true; }
 
 private:
     Extent(Keeper &keeper, Device &device, Keeper::Id id, std::uint64_t size)
@@ -44,6 +51,7 @@ private:
     const std::uint64_t size_;
     std::optional<Mapping> mapping_; // set by create(), so always there
     std::atomic<bool> exported_ = false;
+    std::atomic<bool> abandoned_ = false;
     Mutex mutex_;
     std::optional<FabricHandle> fabric_ GUARDED_BY(mutex_);
 };

@@ -1,47 +1,50 @@
 // Keeper: creates the memory of extents, holds it, and hands out its handles; the one door to cuMemCreate.
 //
-// It needs cuInit and no context: a process of its own is to stand behind this interface, so that extents outlive a
-// crash of the server. So what crosses it is an id, a size or a handle, and map() is the only step that happens on the
-// caller's side. Today both sides are one process.
+// It needs cuInit and no context, so that a process of its own can stand behind this interface, and extents outlive a
+// crash of the server (docs/keeper.md). What crosses it is an id, a size or a handle; map() is the only step that
+// happens on the caller's side.
 #pragma once
 
-#include "vmm/base/lock.hpp"
 #include "vmm/mapping.hpp"
 
+#include <array>
 #include <cstdint>
-#include <memory>
-#include <unordered_map>
+#include <vector>
 
 namespace gmemfs {
 
-/// Thread-safe. Outlives every Extent that it made.
+/// Thread-safe. Outlives every Extent that it made. LocalKeeper owns the memory itself; KeeperClient asks a process.
+/// EIO, wherever a Result is returned by a KeeperClient: the keeper's process has died.
 class Keeper {
 public:
-    using Id = std::uint64_t; ///< never used twice
+    using Id = std::uint64_t; ///< never used twice by one keeper
 
-    Keeper(const Driver &driver, HandlePolicy policy) : driver_(driver), policy_(policy) {}
+    /// What a keeper holds, as list() tells it.
+    struct Held {
+        Id id = 0;
+        std::uint64_t size = 0; ///< bytes, a multiple of the granularity
+        std::array<std::uint8_t, 16> device_uuid = {};
+        bool is_exported = false; ///< a handle was given to a peer, which may have it mapped
+    };
+
+    Keeper() = default;
+    virtual ~Keeper() = default;
+    Keeper(const Keeper &) = delete;
+    Keeper &operator=(const Keeper &) = delete;
 
     /// Creates memory on `device`; `size` is a multiple of the granularity. Errors: see Allocation::create.
-    Result<Id> create(const DeviceInfo &device, std::uint64_t size) EXCLUDES(mutex_);
+    virtual Result<Id> create(const DeviceInfo &device, std::uint64_t size) = 0;
     /// Maps the memory into this process, whole.
-    Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) EXCLUDES(mutex_);
+    virtual Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) = 0;
     /// Gives the keeper's hold on the memory back. Mappings and peers keep theirs.
-    void release(Id id) EXCLUDES(mutex_);
+    virtual void release(Id id) = 0;
 
-    bool has_fabric(Id id) EXCLUDES(mutex_);
-    Result<FabricHandle> export_fabric(Id id) EXCLUDES(mutex_); ///< errors: see Allocation
-    Result<Fd> export_fd(Id id) EXCLUDES(mutex_);
+    virtual bool has_fabric(Id id) = 0;
+    virtual Result<FabricHandle> export_fabric(Id id) = 0; ///< errors: see Allocation
+    virtual Result<Fd> export_fd(Id id) = 0;
 
-    std::size_t count() EXCLUDES(mutex_); ///< allocations held
-
-private:
-    std::shared_ptr<const Allocation> find(Id id) EXCLUDES(mutex_);
-
-    const Driver &driver_;
-    const HandlePolicy policy_;
-    Mutex mutex_;
-    std::unordered_map<Id, std::shared_ptr<const Allocation>> allocations_ GUARDED_BY(mutex_);
-    Id next_ GUARDED_BY(mutex_) = 1;
+    /// Everything that is held, ordered by id.
+    virtual Result<std::vector<Held>> list() = 0;
 };
 
 } // namespace gmemfs

@@ -2,16 +2,23 @@
 
 #include "vmm/base/units.hpp"
 
+#include <algorithm>
+
 namespace gmemfs {
 
 Result<void> Budget::reserve(std::uint64_t bytes) {
     const Hold hold(mutex_);
-    if (bytes > capacity_ - used_)
+    const std::uint64_t left = capacity_ - std::min(capacity_, used_);
+    if (bytes > left)
         return Error{ENOSPC, 0, "reserve space",
-            format_size(bytes) + " wanted, " + format_size(capacity_ - used_) + " of " + format_size(capacity_) +
-                " left"};
+            format_size(bytes) + " wanted, " + format_size(left) + " of " + format_size(capacity_) + " left"};
     used_ += bytes;
     return {};
+}
+
+void Budget::reserve_anyway(std::uint64_t bytes) {
+    const Hold hold(mutex_);
+    used_ += bytes;
 }
 
 void Budget::release(std::uint64_t bytes) {

@@ -16,6 +16,8 @@ public:
 
     /// ENOSPC: not so many bytes are left; nothing was reserved.
     Result<void> reserve(std::uint64_t bytes) EXCLUDES(mutex_);
+    /// For what is in use already, under another capacity perhaps: then nothing more is left until enough was released.
+    void reserve_anyway(std::uint64_t bytes) EXCLUDES(mutex_);
     void release(std::uint64_t bytes) EXCLUDES(mutex_);
 
     std::uint64_t capacity() const { return capacity_; }

@@ -59,6 +59,7 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
     TRY(transfer(copiers, offset, from));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
+    record_size();
     return {};
 }
 
@@ -126,6 +127,7 @@ Result<void> File::place(Device *device) {
     if (!extents_.empty())
         return Error{EBUSY, 0, "place file", "it has device memory already: truncate it to 0, or copy it"};
     device_ = device;
+    record_layout();
     return {};
 }
 

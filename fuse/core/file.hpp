@@ -24,6 +24,8 @@
 
 namespace gmemfs {
 
+class Journal;
+
 /// Thread-safe. Data moves under the layout lock held shared, and under its range; the layout changes under that lock
 /// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
 class File {
@@ -90,6 +92,12 @@ public:
     };
     std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
 
+    /// From here on changes of size and layout are recorded as those of inode `id`. Before the file is published.
+    void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
+    /// As a journal has it, before the file is published. The tail counts as dirty: what was written there, and not
+    /// acknowledged, may be.
+    void restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) EXCLUDES(layout_);
+
     /// The device that the file lives on or was placed on; null when that is still open.
     Device *device() const EXCLUDES(layout_);
     /// EBUSY: the file has extents already.
@@ -99,6 +107,8 @@ public:
 
 private:
     Device &chosen_device() REQUIRES(layout_);
+    void record_layout() const REQUIRES(layout_);
+    void record_size() const;
     void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
     Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
@@ -121,6 +131,8 @@ private:
         REQUIRES_SHARED(layout_);
 
     Storage &storage_;
+    Journal *journal_ = nullptr; // null: nothing is recorded
+    std::uint64_t id_ = 0;       // of the inode, in the journal
     mutable SharedMutex layout_;
     mutable RangeLock ranges_; // what is being read or written; taken after layout_
     ExtentList extents_ GUARDED_BY(layout_);

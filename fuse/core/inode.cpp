@@ -7,7 +7,6 @@ namespace {
 
 constexpr mode_t kPermissionBits = 07777;
 constexpr time_t kDay = 86400; // seconds
-constexpr std::string_view kFileCapabilities = "security.capability";
 
 bool not_later(timespec left, timespec right) {
     return left.tv_sec != right.tv_sec ? left.tv_sec < right.tv_sec : left.tv_nsec <= right.tv_nsec;
@@ -59,12 +58,14 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     changed_ = now;
 }
 
-void Inode::modified(timespec now, uid_t by) {
+bool Inode::modified(timespec now, uid_t by) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
-    if (!is_file()) return;
+    if (!is_file()) return false;
+    const mode_t before = permissions_;
     if (by != 0) drop_privileges();
-    drop_capabilities(); // whoever it is, as Linux has it
+    const bool had_capabilities = drop_capabilities(); // whoever it is, as Linux has it
+    return permissions_ != before || had_capabilities;
 }
 
 void Inode::drop_privileges() {
@@ -72,11 +73,12 @@ void Inode::drop_privileges() {
     if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
 }
 
-void Inode::drop_capabilities() {
+bool Inode::drop_capabilities() {
     const auto found = xattrs_.find(kFileCapabilities);
-    if (found == xattrs_.end()) return;
+    if (found == xattrs_.end()) return false;
     xattr_bytes_ -= found->first.size() + found->second.size();
     xattrs_.erase(found);
+    return true;
 }
 
 void Inode::accessed(timespec now) {
@@ -162,6 +164,23 @@ Device *Inode::placement() const {
 void Inode::place(Device *device) {
     const Hold hold(mutex_);
     placement_ = device;
+}
+
+void Inode::restore(const VolumeState::Node &node, Device *placement) {
+    device_number_ = node.device_number;
+    target_ = node.target;
+    const Hold hold(mutex_);
+    permissions_ = node.mode & kPermissionBits;
+    links_ = node.links;
+    uid_ = node.uid;
+    gid_ = node.gid;
+    const auto &times = node.times;
+    accessed_ = {times[0], times[1]};
+    modified_ = {times[2], times[3]};
+    changed_ = {times[4], times[5]};
+    for (const auto &[name, value] : node.xattrs) xattr_bytes_ += name.size() + value.size();
+    xattrs_.insert(node.xattrs.begin(), node.xattrs.end());
+    placement_ = placement;
 }
 
 } // namespace gmemfs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fuse/core/file.hpp"
+#include "fuse/core/volume_state.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -15,6 +16,9 @@
 #include <vector>
 
 namespace gmemfs {
+
+/// Capabilities of a program, an attribute that goes when the file is written or changes its owner.
+inline constexpr std::string_view kFileCapabilities = "security.capability";
 
 using InodeId = std::uint64_t;
 inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
@@ -72,8 +76,8 @@ public:
     /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel.
     void change(const AttributeChanges &changes, timespec now) EXCLUDES(mutex_);
     /// After data or entries have changed. A write by anyone but root takes set-user-ID and set-group-ID away, as POSIX
-    /// wants it.
-    void modified(timespec now, uid_t by) EXCLUDES(mutex_);
+    /// wants it: true where it did, and the mode is another one now.
+    bool modified(timespec now, uid_t by) EXCLUDES(mutex_);
     /// After a read, as `relatime` does it: once a day, or when it was older than the last change.
     void accessed(timespec now) EXCLUDES(mutex_);
     void changed(timespec now) EXCLUDES(mutex_);
@@ -95,6 +99,9 @@ public:
     Device *placement() const EXCLUDES(mutex_);
     void place(Device *device) EXCLUDES(mutex_);
 
+    /// As a journal has it, before the inode is published. A file's data is File's business.
+    void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
+
     /// Entries of a directory, kept by the Namespace for attributes().
     void count_entries(std::int64_t change) { entries_.fetch_add(change, std::memory_order_relaxed); }
 
@@ -102,12 +109,14 @@ public:
     std::atomic<int> opens = 0;
     /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
     bool is_linkable = false;
+    /// Times changed that no record tells of: writes and reads journal nothing, the next close does.
+    std::atomic<bool> has_unrecorded_times = false;
     /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 
 private:
     void drop_privileges() REQUIRES(mutex_);
-    void drop_capabilities() REQUIRES(mutex_);
+    bool drop_capabilities() REQUIRES(mutex_); // whether there were any
 
     const InodeId id_;
     const mode_t type_;

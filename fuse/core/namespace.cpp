@@ -1,5 +1,7 @@
 #include "fuse/core/namespace.hpp"
 
+#include "fuse/core/journal.hpp"
+
 #include <algorithm>
 
 namespace gmemfs {
@@ -56,11 +58,13 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
         Node &node = found->second;
         // A kernel that forgets more than it was told is wrong, but no reason to die.
         node.lookups -= std::min<std::uint64_t>(lookups, node.lookups);
+        if (node.lookups == 0) node.is_inherited = false; // the kernel forgets all lookups of an inode at once
         if (node.lookups != 0 || node.inode->links() != 0) return;
         last = std::move(node.inode);
         nodes_.erase(found);
         orphans_.erase(id);
         dying_.fetch_add(1);
+        (void)record([id](RecordWriter &items) { items.gone(id); }); // nobody waits for an answer
     }
     last.reset(); // its memory goes after the lock: up to 43 ms for 64 GiB (H200)
     dying_.fetch_sub(1);
@@ -99,10 +103,16 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
         node.directory = std::make_unique<Directory>(Directory{parent, {}, {}});
         above.add_links(1, now);
     }
-    node.inode->add_links(is_directory ? 2 : 1, now);
-    insert(names, name, node.inode);
+    const InodeRef inode = node.inode;
+    inode->add_links(is_directory ? 2 : 1, now);
+    const std::uint64_t cookie = insert(names, name, inode);
     above.modified(now, 0);
-    return InodeRef(node.inode);
+    TRY(record([&](RecordWriter &items) {
+        items.inode(*inode);
+        items.inode(above);
+        items.entry(parent, name, inode->id(), cookie);
+    }));
+    return InodeRef(inode);
 }
 
 Result<InodeRef> Namespace::create_unnamed(
@@ -110,18 +120,11 @@ Result<InodeRef> Namespace::create_unnamed(
     const HoldExclusive hold(tree_);
     TRY(directory(parent));
     Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
-    node.inode->is_linkable = true;
-    orphans_.insert(node.inode->id());
-    return InodeRef(node.inode);
-}
-
-Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
-    const HoldExclusive hold(tree_);
-    if (hidden_) return Error{EEXIST, 0, "make name"};
-    hidden_ = std::make_shared<Inode>(kHiddenInode, mode, owner, now);
-    hidden_->add_links(1, now);
-    add_node(hidden_).lookups = 1;
-    return InodeRef(hidden_);
+    const InodeRef inode = node.inode;
+    inode->is_linkable = true;
+    orphans_.insert(inode->id());
+    TRY(record([&](RecordWriter &items) { items.inode(*inode); }));
+    return InodeRef(inode);
 }
 
 Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, timespec now) {
@@ -138,11 +141,16 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     if (is_removed || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
     if (inode->links() >= kLinksMax) return Error{EMLINK, 0, "link"};
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "link"};
-    insert(names, name, inode);
+    const std::uint64_t cookie = insert(names, name, inode);
     inode->add_links(1, now);
     inode->is_linkable = false; // from now on its last name is its end
     orphans_.erase(id);
     above.modified(now, 0);
+    TRY(record([&](RecordWriter &items) {
+        items.inode(*inode);
+        items.inode(above);
+        items.entry(parent, name, id, cookie);
+    }));
     found->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(inode);
 }
@@ -156,9 +164,14 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     const InodeRef inode = named->inode;
     if (inode->is_directory()) return Error{EISDIR, 0, "unlink"};
     erase(names, name);
-    nodes_.find(parent)->second.inode->modified(now, 0);
+    Inode &above = *nodes_.find(parent)->second.inode;
+    above.modified(now, 0);
     last = lose_link(inode, 1, now);
-    return {};
+    return record([&](RecordWriter &items) {
+        items.no_entry(parent, name);
+        items.inode(above);
+        record_lost_link(items, *inode, last);
+    });
 }
 
 Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec now) {
@@ -175,7 +188,11 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     above.add_links(-1, now);
     above.modified(now, 0);
     last = lose_link(inode, 2, now);
-    return {};
+    return record([&](RecordWriter &items) {
+        items.no_entry(parent, name);
+        items.inode(above);
+        record_lost_link(items, *inode, last);
+    });
 }
 
 Result<void> Namespace::rename(
@@ -183,6 +200,27 @@ Result<void> Namespace::rename(
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
+    return move_name(from, name, to, new_name, mode, now, last, nullptr);
+}
+
+Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+    RenameMode mode, const Credentials &owner, timespec now) {
+    TRY(check_name(new_name));
+    InodeRef last;
+    const HoldExclusive hold(tree_);
+    TRY(directory(from));
+    Node &whiteout =
+        *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
+    whiteout.lookups = 0; // nobody has asked for it
+    const InodeRef inode = whiteout.inode;
+    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
+    if (inode->links() == 0) nodes_.erase(inode->id()); // the rename failed, or the two are names of one inode
+    return moved;
+}
+
+// What rename() does; `last` outlives the lock, for the memory of what was replaced.
+Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+    RenameMode mode, timespec now, InodeRef &last, const InodeRef &whiteout) {
     Directory &source_names = *TRY(directory(from));
     Directory &target_names = *TRY(directory(to));
     Named *const named = child(source_names, name);
@@ -209,12 +247,31 @@ Result<void> Namespace::rename(
         }
         erase(source_names, name);
         insert(target_names, new_name, source);
+        if (whiteout) {
+            insert(source_names, name, whiteout);
+            whiteout->add_links(1, now);
+        }
     }
     move_parent(*source, from, to, now);
     source->changed(now);
-    nodes_.find(from)->second.inode->modified(now, 0);
-    nodes_.find(to)->second.inode->modified(now, 0);
-    return {};
+    Inode &above_source = *nodes_.find(from)->second.inode;
+    Inode &above_target = *nodes_.find(to)->second.inode;
+    above_source.modified(now, 0);
+    above_target.modified(now, 0);
+    return record([&](RecordWriter &items) {
+        if (mode == RenameMode::exchange) {
+            items.entry(from, name, target->id(), source_names.cookies.find(name)->second);
+        } else if (whiteout) {
+            items.inode(*whiteout);
+            items.entry(from, name, whiteout->id(), source_names.cookies.find(name)->second);
+        } else
+            items.no_entry(from, name);
+        items.entry(to, new_name, source->id(), target_names.cookies.find(new_name)->second);
+        items.inode(*source);
+        if (target) record_lost_link(items, *target, last);
+        items.inode(above_source);
+        items.inode(above_target);
+    });
 }
 
 Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::function<Visit(const Entry &)> &visit) {
@@ -235,14 +292,9 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
     return {};
 }
 
-std::uint64_t Namespace::count() const {
+std::vector<InodeId> Namespace::orphans() const {
     const HoldShared hold(tree_);
-    return nodes_.size() - orphans_.size() - (hidden_ ? 1 : 0);
-}
-
-std::uint64_t Namespace::orphan_count() const {
-    const HoldShared hold(tree_);
-    return orphans_.size();
+    return {orphans_.begin(), orphans_.end()};
 }
 
 bool Namespace::has_dying_orphans() const {
@@ -281,11 +333,12 @@ Namespace::Node &Namespace::add_node(const InodeRef &inode) {
     return node;
 }
 
-void Namespace::insert(Directory &directory, std::string_view name, const InodeRef &inode) {
+std::uint64_t Namespace::insert(Directory &directory, std::string_view name, const InodeRef &inode) {
     const std::uint64_t cookie = next_cookie_++;
     const auto [at, is_new] = directory.by_cookie.emplace(cookie, Named{std::string(name), inode});
     GMEMFS_ASSERT(is_new);
     directory.cookies.emplace(at->second.name, cookie);
+    return cookie;
 }
 
 void Namespace::erase(Directory &directory, std::string_view name) {
@@ -301,7 +354,7 @@ InodeRef Namespace::lose_link(const InodeRef &inode, int count, timespec now) {
     inode->add_links(-count, now);
     if (inode->links() != 0) return nullptr;
     const auto found = nodes_.find(inode->id());
-    if (found->second.lookups != 0) {
+    if (found->second.lookups != 0 || found->second.is_inherited) {
         orphans_.insert(inode->id());
         return nullptr;
     }

@@ -14,6 +14,9 @@
 
 namespace gmemfs {
 
+class Journal;
+class RecordWriter;
+
 using InodeRef = std::shared_ptr<Inode>;
 
 /// The broker's socket: found under this name in every directory, listed in none, and nobody else's name.
@@ -27,6 +30,18 @@ class Namespace {
 public:
     /// `inodes_max`: how many there may be at a time, the root and what is unlinked but open included; 0: any number.
     Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now);
+
+    /// From here on every change is recorded before it is returned. EIO, then, from any of them: it has happened, but
+    /// it couldn't be recorded. Before anybody else uses this.
+    void record_in(Journal *journal) { journal_ = journal; }
+    /// As a journal has it; nothing was made here yet. `prepare` gives a file its data. EBADMSG: what the journal says
+    /// can't be.
+    enum class KernelMemory {
+        none, ///< a new mount: unlinked inodes are gone
+        kept, ///< the kernel still knows numbers from before, and forgets them one day: unlinked inodes are kept
+    };
+    using Restore = std::function<Result<void>(Inode &made, const VolumeState::Node &node)>;
+    Result<void> restore(const VolumeState &state, KernelMemory memory, const Restore &prepare) EXCLUDES(tree_);
 
     InodeRef root() const { return root_; }
     /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
@@ -57,6 +72,9 @@ public:
     /// EINVAL: a directory into itself. EEXIST, ENOTEMPTY, EISDIR, ENOTDIR as rename(2) has them.
     Result<void> rename(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
         timespec now) EXCLUDES(tree_);
+    /// The same, and a whiteout takes the old name: a device of number 0, by which overlayfs hides what lies below.
+    Result<void> rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
+        RenameMode mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
 
     struct Entry {
         std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
@@ -76,6 +94,7 @@ public:
     std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
+    std::vector<InodeId> orphans() const EXCLUDES(tree_);
     /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
     /// that is just being forgotten.
     bool has_dying_orphans() const EXCLUDES(tree_);
@@ -97,6 +116,7 @@ private:
     struct Node {
         InodeRef inode;
         std::atomic<std::uint64_t> lookups = 0;         // raised under the lock held shared
+        bool is_inherited = false;                      // looked up from another server, too, nobody knows how often
         std::unique_ptr<Directory> directory = nullptr; // of a directory
     };
 
@@ -105,13 +125,21 @@ private:
     Result<Node *> make_inode(
         InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) REQUIRES(tree_);
     Node &add_node(const InodeRef &inode) REQUIRES(tree_);
-    void insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
+    std::uint64_t insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
+    /// Appends what `fill` writes; nothing where no journal is.
+    Result<void> record(const std::function<void(RecordWriter &)> &fill);
+    static void record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last);
+    static Result<void> check_restored(const VolumeState &state);
+    void restore_names(const VolumeState &state) REQUIRES(tree_);
+    Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
+        timespec now, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
     void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
 
+    Journal *journal_ = nullptr;
     mutable SharedMutex tree_;
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
     InodeRef root_;

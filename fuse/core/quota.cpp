@@ -19,6 +19,12 @@ Result<void> Quotas::add(uid_t user, std::uint64_t bytes) {
     return {};
 }
 
+void Quotas::add_anyway(uid_t user, std::uint64_t bytes) {
+    const Hold hold(mutex_);
+    const auto found = quotas_.find(user);
+    if (found != quotas_.end()) found->second.used += bytes;
+}
+
 void Quotas::subtract(uid_t user, std::uint64_t bytes) {
     const Hold hold(mutex_);
     const auto found = quotas_.find(user);
@@ -32,6 +38,12 @@ Result<void> Charge::raise_to(std::uint64_t bytes) {
     TRY(quotas_.add(user_, bytes - bytes_));
     bytes_ = bytes;
     return {};
+}
+
+void Charge::raise_anyway(std::uint64_t bytes) {
+    if (bytes <= bytes_) return;
+    quotas_.add_anyway(user_, bytes - bytes_);
+    bytes_ = bytes;
 }
 
 void Charge::lower_to(std::uint64_t bytes) {

@@ -31,6 +31,7 @@ public:
 private:
     friend class Charge;
     Result<void> add(uid_t user, std::uint64_t bytes) EXCLUDES(mutex_);
+    void add_anyway(uid_t user, std::uint64_t bytes) EXCLUDES(mutex_);
     void subtract(uid_t user, std::uint64_t bytes) EXCLUDES(mutex_);
 
     mutable Mutex mutex_;
@@ -49,6 +50,8 @@ public:
     std::uint64_t bytes() const { return bytes_; }
     /// At least so many bytes; before they are allocated. EDQUOT: and nothing has changed.
     Result<void> raise_to(std::uint64_t bytes);
+    /// The same for what is there already: a quota may be smaller after a restart.
+    void raise_anyway(std::uint64_t bytes);
     void lower_to(std::uint64_t bytes);
     /// All of it is another user's now. EDQUOT: it is still the old one's.
     Result<void> move_to(uid_t user);

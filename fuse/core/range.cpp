@@ -24,6 +24,7 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     if (end > extents_.size() || new_size > size() || extents_.is_slot())
         TRY(grow(copiers, std::max(end, new_size), new_size));
     kept_ = std::max(kept_, end);
+    record_layout();
     return {};
 }
 
@@ -95,6 +96,7 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     if (!waited) return Error(waited.error());
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
+    record_size();
     return count;
 }
 

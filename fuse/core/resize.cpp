@@ -5,6 +5,7 @@
 #include "fuse/core/file.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gmemfs {
 namespace {
@@ -217,11 +218,12 @@ Device &File::chosen_device() {
 
 void File::publish(ExtentList extents, std::uint64_t size) {
     GMEMFS_ASSERT(size <= extents.size());
-    extents_ = std::move(extents);
-    charge_.lower_to(extents_.size()); // it was raised before anything was made
+    const ExtentList replaced = std::exchange(extents_, std::move(extents)); // goes when the journal knows
+    charge_.lower_to(extents_.size());                                       // it was raised before anything was made
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
+    record_layout();
 }
 
 } // namespace gmemfs

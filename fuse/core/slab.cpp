@@ -1,5 +1,6 @@
 #include "fuse/core/slab.hpp"
 
+#include <bit>
 #include <utility>
 
 namespace gmemfs {
@@ -23,7 +24,8 @@ Result<Piece> Slab::take(Copiers &copiers, std::uint64_t size) {
         const Hold hold(mutex_);
         open_chunk(std::move(extent), size_class, false);
         const std::uint64_t id = *open_[size_class].rbegin();
-        taken = take_from(id, chunks_.at(id));
+        Chunk &chunk = chunks_.at(id);
+        taken = take_from(id, chunk, 0);
     }
     if (taken->is_dirty) {
         Copier &copier = copiers.of(taken->piece.extent->device());
@@ -41,7 +43,8 @@ std::optional<Slab::Taken> Slab::take_free(std::size_t size_class) {
     if (open_[size_class].empty() && reserve_) open_chunk(std::exchange(reserve_, nullptr), size_class, true);
     if (open_[size_class].empty()) return std::nullopt;
     const std::uint64_t id = *open_[size_class].begin();
-    return take_from(id, chunks_.at(id));
+    Chunk &chunk = chunks_.at(id);
+    return take_from(id, chunk, (~chunk.is_taken)._Find_first()); // there is one, or the chunk wasn't open
 }
 
 void Slab::open_chunk(std::shared_ptr<Extent> extent, std::size_t size_class, bool is_dirty) {
@@ -51,10 +54,9 @@ void Slab::open_chunk(std::shared_ptr<Extent> extent, std::size_t size_class, bo
     open_[size_class].insert(next_id_++);
 }
 
-Slab::Taken Slab::take_from(std::uint64_t id, Chunk &chunk) {
+Slab::Taken Slab::take_from(std::uint64_t id, Chunk &chunk, std::size_t index) {
     const std::uint64_t size = slot_size(chunk.size_class);
     const std::size_t count = kChunk / size;
-    const std::size_t index = (~chunk.is_taken)._Find_first(); // below `count`, or the chunk wasn't open
     chunk.is_taken.set(index);
     if (++chunk.taken == count) open_[chunk.size_class].erase(id);
     const bool is_dirty = chunk.is_dirty[index];
@@ -62,6 +64,25 @@ Slab::Taken Slab::take_from(std::uint64_t id, Chunk &chunk) {
     // The piece owns the slot, and shows the extent.
     std::shared_ptr<Extent> owner(std::make_shared<Slot>(*this, id, index), chunk.extent.get());
     return {Piece(std::move(owner), index * size, size), is_dirty};
+}
+
+Result<Piece> Slab::adopt(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) {
+    const bool is_slot = length >= kSlotMin && length <= kSlotMax && std::has_single_bit(length);
+    if (!is_slot || extent->size() != kChunk || offset % length != 0 || offset >= kChunk)
+        return Error{EBADMSG, 0, "take over a slot", "a piece of an extent of another size"};
+    const std::size_t size_class = size_class_of(length);
+    const Hold hold(mutex_);
+    const Keeper::Id extent_id = extent->id();
+    if (adopted_.count(extent_id) == 0) {
+        adopted_[extent_id] = next_id_;
+        open_chunk(std::move(extent), size_class, true);
+    }
+    const std::uint64_t id = adopted_[extent_id];
+    const auto chunk = chunks_.find(id);
+    const bool is_free =
+        chunk != chunks_.end() && chunk->second.size_class == size_class && !chunk->second.is_taken[offset / length];
+    if (!is_free) return Error{EBADMSG, 0, "take over a slot", "two files have the same bytes"};
+    return take_from(id, chunk->second, offset / length).piece;
 }
 
 void Slab::give_back(std::uint64_t id, std::size_t index) {

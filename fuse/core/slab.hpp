@@ -33,6 +33,9 @@ public:
 
     /// A slot of at least `size` bytes (kSlotMax at the most), zeros throughout. It goes back with its last copy.
     Result<Piece> take(Copiers &copiers, std::uint64_t size) EXCLUDES(mutex_);
+    /// The slot at `offset` of an extent that a server before this one had cut into slots of `length` bytes. EBADMSG:
+    /// it can't have.
+    Result<Piece> adopt(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
     /// What take() would give, in bytes.
     static std::uint64_t slot_size_for(std::uint64_t size);
     /// Gives the extent that is kept in reserve back; false where there was none.
@@ -72,7 +75,7 @@ private:
     };
 
     std::optional<Taken> take_free(std::size_t size_class) EXCLUDES(mutex_);
-    Taken take_from(std::uint64_t id, Chunk &chunk) REQUIRES(mutex_);
+    Taken take_from(std::uint64_t id, Chunk &chunk, std::size_t index) REQUIRES(mutex_);
     void open_chunk(std::shared_ptr<Extent> extent, std::size_t size_class, bool is_dirty) REQUIRES(mutex_);
     void give_back(std::uint64_t id, std::size_t index) EXCLUDES(mutex_);
 
@@ -82,6 +85,7 @@ private:
     std::array<std::set<std::uint64_t>, kSizes> open_ GUARDED_BY(
         mutex_);                                         // with a free slot; the oldest is filled first
     std::shared_ptr<Extent> reserve_ GUARDED_BY(mutex_); // one empty chunk: making and dropping it takes a millisecond
+    std::map<Keeper::Id, std::uint64_t> adopted_ GUARDED_BY(mutex_); // chunks of extents that were taken over
     std::uint64_t next_id_ GUARDED_BY(mutex_) = 1;
 };
 

@@ -38,9 +38,18 @@ Result<std::shared_ptr<Extent>> Storage::create(
 }
 
 Result<Piece> Storage::create_slot(Copiers &copiers, Device &device, std::uint64_t size) {
+    return slab_of(device).take(copiers, size);
+}
+
+Result<Piece> Storage::adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) {
+    if (offset == 0 && length == extent->size()) return Piece(std::move(extent));
+    return slab_of(extent->device()).adopt(std::move(extent), offset, length);
+}
+
+Slab &Storage::slab_of(const Device &device) {
     const auto at = std::find_if(
         devices_.begin(), devices_.end(), [&](const auto &candidate) { return candidate.get() == &device; });
-    return slabs_[static_cast<std::size_t>(at - devices_.begin())]->take(copiers, size);
+    return *slabs_[static_cast<std::size_t>(at - devices_.begin())];
 }
 
 bool Storage::trim() {
@@ -69,11 +78,29 @@ Result<std::shared_ptr<Extent>> Storage::make(
         TRY(copier.wait());
     }
     reservation.budget = nullptr;
+    return charged(std::move(extent));
+}
+
+Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
+    for (const auto &device : devices_) {
+        if (device->info().uuid != held.device_uuid) continue;
+        std::shared_ptr<Extent> extent = TRY(Extent::adopt(keeper_, *device, held));
+        budget_.reserve_anyway(held.size);
+        return charged(std::move(extent));
+    }
+    DeviceInfo unknown;
+    unknown.uuid = held.device_uuid;
+    return Error{ENODEV, 0, "take over extent",
+        "files live on " + unknown.uuid_text() + ", which this mount doesn't use: name it with --device"};
+}
+
+// Its bytes are reserved already; they are released with the last holder.
+std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     Extent *const raw = extent.get();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
-    return std::shared_ptr<Extent>(raw, [this, whole, held = std::move(extent)](Extent *) mutable {
+    return std::shared_ptr<Extent>(raw, [this, bytes = extent->size(), held = std::move(extent)](Extent *) mutable {
         held.reset();
-        budget_.release(whole);
+        budget_.release(bytes);
     });
 }
 
@@ -100,7 +127,8 @@ Storage::Space Storage::space() {
     std::uint64_t free = 0;
     for (const auto &device : devices_) free += free_memory(*device);
     const std::uint64_t used = budget_.used();
-    return {budget_.capacity(), used, shared, std::min(free, budget_.capacity() - used)};
+    const std::uint64_t left = budget_.capacity() - std::min(used, budget_.capacity()); // taken over: may be too much
+    return {budget_.capacity(), used, shared, std::min(free, left)};
 }
 
 } // namespace gmemfs

@@ -31,11 +31,20 @@ public:
     /// Room for a small file, in an extent that others share, cleared: see Slab. `size` is kSlotMax at the most.
     Result<Piece> create_slot(Copiers &copiers, Device &device, std::uint64_t size);
 
+    /// One that the keeper holds from before, with its contents; the budget is charged, even beyond its end. ENODEV:
+    /// the mount doesn't use its device.
+    Result<std::shared_ptr<Extent>> adopt(const Keeper::Held &held);
+    /// One that nobody has adopted goes back to the device.
+    void give_back(Keeper::Id id) { keeper_.release(id); }
+
     /// The device with the most free memory: where a new file goes that nobody has placed.
     Device &roomiest() const;
     /// By ordinal ("1"), or UUID ("GPU-..."); null where the mount doesn't use it.
     Device *find(const std::string &name) const;
     const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
+
+    /// A file's piece of an extent that was taken over: all of it, or a slot. EBADMSG: it can't be.
+    Result<Piece> adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length);
 
     Quotas &quotas() { return quotas_; }
 
@@ -49,6 +58,8 @@ public:
     Space space();
 
 private:
+    std::shared_ptr<Extent> charged(std::shared_ptr<Extent> extent);
+
     Keeper &keeper_;
     const std::vector<std::unique_ptr<Device>> &devices_;
     Budget budget_;
@@ -57,6 +68,7 @@ private:
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
+    Slab &slab_of(const Device &device);
     bool trim();
 };
 

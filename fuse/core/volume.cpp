@@ -1,14 +1,18 @@
 #include "fuse/core/volume.hpp"
 
+#include "fuse/core/journal.hpp"
+
 namespace gmemfs {
 
 Result<InodeRef> Volume::make_node(
     const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
     return names_.create(parent, name, mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
-        if (made.is_file())
+        if (made.is_file()) {
             made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
-        else
+            made.file()->record_in(journal_, made.id());
+        } else {
             made.hold_device_number(number);
+        }
     });
 }
 
@@ -16,6 +20,7 @@ Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode
     return names_.create_unnamed(
         parent, S_IFREG | mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
             made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
+            made.file()->record_in(journal_, made.id());
         });
 }
 
@@ -38,6 +43,7 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
         const bool is_change = *changes.size != inode.file()->size();
         TRY(inode.file()->resize(caller.copiers, *changes.size));
+        TRY(check_recorded());
         if (is_change) inode.modified(caller.now, caller.who.uid);
     }
     if (changes.uid && inode.is_file()) TRY(inode.file()->set_owner(*changes.uid));
@@ -46,13 +52,14 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
         inode.change(changes, caller.now);
     else
         inode.changed(caller.now);
-    return {};
+    return changes.uid || changes.gid ? record_privileges(inode) : record_inode(inode);
 }
 
 Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
     if (mode == OpenMode::truncate && inode.is_file()) {
         TRY(inode.file()->resize(caller.copiers, 0));
         inode.modified(caller.now, caller.who.uid);
+        TRY(record_inode(inode));
     }
     inode.opens.fetch_add(1, std::memory_order_relaxed);
     return {};
@@ -61,6 +68,7 @@ Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
 Result<void> Volume::close(const Caller &caller, Inode &inode) {
     const int before = inode.opens.fetch_sub(1, std::memory_order_acq_rel);
     GMEMFS_ASSERT(before > 0);
+    if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
     // A file without a name is about to go: tidying it up would be work for nobody.
     if (before == 1 && inode.is_file() && inode.links() > 0) return inode.file()->settle(caller.copiers);
     return {};
@@ -70,7 +78,9 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     // The kernel sends the last close's release after close(2) has returned; who asks for a handle right then shall
     // find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed earlier,
     // which costs one copy on the device too many.
-    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) == 1)
+    // Opens of a server before this one aren't counted.
+    if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
+    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) <= 1)
         return inode.file()->settle(caller.copiers);
     return {};
 }
@@ -78,15 +88,14 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
 Result<std::size_t> Volume::read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to) {
     GMEMFS_ASSERT(inode.is_file());
     const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to));
-    inode.accessed(caller.now);
+    inode.accessed(caller.now); // recorded with the next change: who reads waits for no journal
     return count;
 }
 
 Result<void> Volume::write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.file()->write(caller.copiers, offset, from));
-    inode.modified(caller.now, caller.who.uid);
-    return {};
+    return data_changed(caller, inode);
 }
 
 Result<void> Volume::allocate(
@@ -94,25 +103,21 @@ Result<void> Volume::allocate(
     GMEMFS_ASSERT(inode.is_file());
     const std::uint64_t size = inode.file()->size();
     TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
-    if (inode.file()->size() != size)
-        inode.modified(caller.now, caller.who.uid);
-    else
-        inode.changed(caller.now);
-    return {};
+    if (inode.file()->size() != size) return data_changed(caller, inode);
+    inode.changed(caller.now);
+    return check_recorded();
 }
 
 Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.file()->punch(caller.copiers, offset, length));
-    inode.modified(caller.now, caller.who.uid);
-    return {};
+    return data_changed(caller, inode);
 }
 
 Result<void> Volume::zero(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.file()->zero(caller.copiers, offset, length));
-    inode.modified(caller.now, caller.who.uid);
-    return {};
+    return data_changed(caller, inode);
 }
 
 Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
@@ -122,7 +127,7 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
     const std::uint64_t count =
         TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
     source.accessed(caller.now);
-    if (count > 0) target.modified(caller.now, caller.who.uid);
+    if (count > 0) TRY(data_changed(caller, target));
     return count;
 }
 

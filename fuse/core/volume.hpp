@@ -31,6 +31,16 @@ public:
         const Credentials &owner, mode_t root_mode, timespec now)
         : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {}
 
+    /// From here on every change is recorded before it is acknowledged; EIO, then, from whatever changes something: it
+    /// couldn't be recorded. Before anybody else uses this.
+    void record_in(Journal *journal);
+    Result<void> record_root(); ///< the first record of a journal that begins
+    /// As a journal has it; nothing was made here yet. `held` is what the keeper holds: what no file has of it is given
+    /// back. ENODEV: this mount doesn't use the device that an extent is on. EBADMSG: journal and keeper don't fit.
+    /// After an error the keeper still holds everything.
+    Result<void> restore(
+        const VolumeState &state, const std::vector<Keeper::Held> &held, Namespace::KernelMemory memory);
+
     Namespace &names() { return names_; }
     Storage &storage() { return storage_; }
 
@@ -45,6 +55,13 @@ public:
     /// EISDIR, EINVAL: the size of something that isn't a file. EDQUOT: the new owner has no room for the file.
     Result<void> set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes);
 
+    /// As Inode has them.
+    Result<void> set_xattr(
+        const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode);
+    Result<void> remove_xattr(const Caller &caller, Inode &inode, std::string_view name);
+    /// Where an empty file, or a directory's new files, shall live. EBUSY: see File::place.
+    Result<void> place(Inode &inode, Device *device);
+
     /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
     enum class OpenMode { keep, truncate };
     Result<void> open(const Caller &caller, Inode &inode, OpenMode mode);
@@ -53,6 +70,9 @@ public:
     Result<void> close(const Caller &caller, Inode &inode);
     /// close(2) of one descriptor; settles when no other open of the file is under way.
     Result<void> flush(const Caller &caller, Inode &inode);
+
+    /// Records the times that writes have changed. Data needs nothing.
+    Result<void> sync(Inode &inode);
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
     Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
@@ -76,8 +96,14 @@ public:
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
 private:
+    Result<void> record_inode(Inode &inode);
+    Result<void> record_privileges(Inode &inode);
+    Result<void> check_recorded() const;
+    Result<void> data_changed(const Caller &caller, Inode &inode);
+
     Storage storage_;
     Namespace names_;
+    Journal *journal_ = nullptr; // null: nothing is recorded
 };
 
 } // namespace gmemfs

@@ -9,6 +9,7 @@
 // again and again, `idle` where nobody else touches it, `copied` where the copy engine has read it in between.
 #include "vmm/base/units.hpp"
 #include "vmm/copier.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -75,7 +76,7 @@ Result<void> measure(const Options &options) {
     const std::vector<DeviceInfo> devices = TRY(query_devices(*driver));
     if (devices.empty()) return Error{ENODEV, 0, "find device", options.library};
     const auto device = TRY(Device::open(*driver, devices.front()));
-    Keeper keeper(*driver, HandlePolicy::automatic);
+    LocalKeeper keeper(*driver, HandlePolicy::automatic);
     const auto one = TRY(Extent::create(keeper, *device, options.size));
     const auto other = TRY(Extent::create(keeper, *device, options.size));
     const PinnedBuffer pinned = TRY(PinnedBuffer::create(*device, 2 * options.chunk));

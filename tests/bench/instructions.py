@@ -5,7 +5,8 @@
 
 Each kind of request is sent so many times in one run of the server and twice as many times in another; what the second
 run took more, by request, is the figure: starting and ending are in both. Counts, not times: they are the same on a
-busy machine. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a request of 4 KiB.
+busy machine. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a request of
+4 KiB.
 """
 import argparse
 import collections
@@ -53,6 +54,7 @@ def run_server(kind, requests, folder):
     environment = {**os.environ, "GMEMFS_SIM_MACHINE": f"instructions{os.getpid()}"}
     server = subprocess.Popen(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", find_program("gmemfs"), "mount", "-f",
+         "--keeper=off",
          "--simulate=64M", "--workers", "2", str(mount)], env=environment, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     wait_until_mounted(mount, server)

@@ -50,6 +50,8 @@ def in_jobs(jobs, count, work):
                 for folder in range(job, FOLDERS, jobs):
                     work(folder)
                 status = 0
+            except OSError as error:
+                print(f"bench: {error}", flush=True)
             finally:
                 os._exit(status)
         children.append(child)

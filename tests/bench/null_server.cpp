@@ -13,6 +13,7 @@
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 #include "fuse/worker.hpp"
 #include "vmm/base/limits.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
@@ -175,7 +176,7 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
     if (infos.empty()) return Error{ENODEV, 0, "find device", options.driver};
     std::vector<std::unique_ptr<Device>> devices;
     devices.push_back(TRY(Device::open(*driver, infos.front())));
-    Keeper keeper(*driver, HandlePolicy::automatic);
+    LocalKeeper keeper(*driver, HandlePolicy::automatic);
     std::shared_ptr<Extent> extent;
     if (options.sink == Sink::device) extent = TRY(Extent::create(keeper, *devices.front(), options.size));
     options.extent = extent.get();

@@ -11,6 +11,7 @@
 #include "tests/support/parity_variants.hpp"
 #include "vmm/base/random.hpp"
 #include "vmm/base/units.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -106,7 +107,7 @@ public:
         const auto driver = TRY(Driver::open(options.library));
         const DeviceInfo info = TRY(DeviceInfo::query(*driver, 0));
         const auto device = TRY(Device::open(*driver, info));
-        Keeper keeper(*driver, HandlePolicy::fd);
+        LocalKeeper keeper(*driver, HandlePolicy::fd);
         Pool pool(keeper, *device);
         const auto data = TRY(Extent::create(keeper, *device, options.size));
         const auto target = TRY(Extent::create(keeper, *device, options.size));

@@ -1,7 +1,8 @@
 // Passthrough: the emptiest FUSE server that keeps names: each request is the same call on another filesystem.
 //
 // What a filesystem behind FUSE can reach at the most with metadata: the requests, the timeouts and the libfuse of
-// gmemfs, and no work of its own but the system call. An inode is an O_PATH descriptor of the file behind it.
+// gmemfs, and no work of its own but the system call. An inode is the path of the file behind it: a
+// descriptor for each of 100,000 files is more than a process may have. So no directory is renamed.
 //
 //     passthrough [--threads N] FOLDER MOUNTPOINT      in the foreground, until unmounted
 #include <fuse_lowlevel.h>
@@ -14,7 +15,6 @@
 #include <getopt.h>
 #include <mutex>
 #include <string>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <unordered_map>
@@ -25,7 +25,7 @@ namespace {
 constexpr double kTrusted = 3600; // seconds, as gmemfs has it
 
 struct Node {
-    int fd = -1; // O_PATH
+    std::string path; // from the root
     ino_t inode = 0;
     std::uint64_t lookups = 0;
 };
@@ -33,53 +33,52 @@ struct Node {
 // The inodes that the kernel knows; their address is its name for them.
 class Nodes {
 public:
-    explicit Nodes(int root) : root_{root, 0, 1} {}
-    Node *find(fuse_ino_t ino) {
-        return ino == FUSE_ROOT_ID ? &root_ : reinterpret_cast<Node *>(ino); // NOLINT(performance-no-int-to-ptr)
+    explicit Nodes(int root) : root_(root) {}
+    int root() const { return root_; }
+    std::string path(fuse_ino_t ino) {
+        if (ino == FUSE_ROOT_ID) return ".";
+        const std::lock_guard<std::mutex> hold(mutex_);
+        return find(ino)->path;
     }
-    int fd(fuse_ino_t ino) { return find(ino)->fd; }
+    std::string path(fuse_ino_t parent, const char *name) { return path(parent) + "/" + name; }
 
-    // Takes the descriptor; an inode that is known already closes it.
-    fuse_ino_t add(int fd, ino_t inode) {
+    fuse_ino_t add(const std::string &path, ino_t inode) {
         const std::lock_guard<std::mutex> hold(mutex_);
         Node &node = nodes_[inode];
-        if (node.fd == -1)
-            node = {fd, inode, 0};
-        else
-            ::close(fd);
-        ++node.lookups;
+        if (node.lookups++ == 0) node = {path, inode, 1};
         return reinterpret_cast<fuse_ino_t>(&node); // stays where it is: unordered_map never moves its values
+    }
+    void move(const std::string &path, ino_t inode) {
+        const std::lock_guard<std::mutex> hold(mutex_);
+        const auto found = nodes_.find(inode);
+        if (found != nodes_.end()) found->second.path = path;
     }
     void forget(fuse_ino_t ino, std::uint64_t lookups) {
         if (ino == FUSE_ROOT_ID) return;
         const std::lock_guard<std::mutex> hold(mutex_);
         Node *const node = find(ino);
         node->lookups -= lookups;
-        if (node->lookups != 0) return;
-        ::close(node->fd);
-        nodes_.erase(node->inode);
+        if (node->lookups == 0) nodes_.erase(node->inode);
     }
 
 private:
+    static Node *find(fuse_ino_t ino) { return reinterpret_cast<Node *>(ino); } // NOLINT(performance-no-int-to-ptr)
+    const int root_;
     std::mutex mutex_;
     std::unordered_map<ino_t, Node> nodes_;
-    Node root_;
 };
 
 Nodes &nodes_of(fuse_req_t request) { return *static_cast<Nodes *>(fuse_req_userdata(request)); }
-std::string link_to(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 void reply_status(fuse_req_t request, int result) { fuse_reply_err(request, result == 0 ? 0 : errno); }
 
 bool look_up(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_entry_param &entry) {
     entry = {};
     entry.attr_timeout = entry.entry_timeout = kTrusted;
-    const int fd = ::openat(nodes_of(request).fd(parent), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd == -1) return errno == ENOENT; // inode 0: the kernel remembers that there is none
-    if (::fstatat(fd, "", &entry.attr, AT_EMPTY_PATH) != 0) {
-        ::close(fd);
-        return false;
-    }
-    entry.ino = nodes_of(request).add(fd, entry.attr.st_ino);
+    Nodes &nodes = nodes_of(request);
+    const std::string path = nodes.path(parent, name);
+    if (::fstatat(nodes.root(), path.c_str(), &entry.attr, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT; // inode 0: the kernel remembers that there is none
+    entry.ino = nodes.add(path, entry.attr.st_ino);
     return true;
 }
 
@@ -105,36 +104,47 @@ void op_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data *fo
 }
 
 void op_getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
+    Nodes &nodes = nodes_of(request);
     struct stat attributes = {};
-    if (::fstatat(nodes_of(request).fd(ino), "", &attributes, AT_EMPTY_PATH) != 0)
+    if (::fstatat(nodes.root(), nodes.path(ino).c_str(), &attributes, AT_SYMLINK_NOFOLLOW) != 0)
         fuse_reply_err(request, errno);
     else
         fuse_reply_attr(request, &attributes, kTrusted);
 }
 
 void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
-    if (::mkdirat(nodes_of(request).fd(parent), name, mode) != 0)
+    Nodes &nodes = nodes_of(request);
+    if (::mkdirat(nodes.root(), nodes.path(parent, name).c_str(), mode) != 0)
         fuse_reply_err(request, errno);
     else
         reply_entry(request, parent, name);
 }
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
-    reply_status(request, ::unlinkat(nodes_of(request).fd(parent), name, AT_REMOVEDIR));
+    Nodes &nodes = nodes_of(request);
+    reply_status(request, ::unlinkat(nodes.root(), nodes.path(parent, name).c_str(), AT_REMOVEDIR));
 }
 
 void op_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
-    reply_status(request, ::unlinkat(nodes_of(request).fd(parent), name, 0));
+    Nodes &nodes = nodes_of(request);
+    reply_status(request, ::unlinkat(nodes.root(), nodes.path(parent, name).c_str(), 0));
 }
 
 void op_rename(
     fuse_req_t request, fuse_ino_t from, const char *name, fuse_ino_t to, const char *new_name, unsigned flags) {
     Nodes &nodes = nodes_of(request);
-    reply_status(request, ::renameat2(nodes.fd(from), name, nodes.fd(to), new_name, flags));
+    const std::string target = nodes.path(to, new_name);
+    struct stat moved = {};
+    const int root = nodes.root();
+    int result = ::renameat2(root, nodes.path(from, name).c_str(), root, target.c_str(), flags);
+    if (result == 0) result = ::fstatat(root, target.c_str(), &moved, AT_SYMLINK_NOFOLLOW);
+    if (result == 0) nodes.move(target, moved.st_ino);
+    reply_status(request, result);
 }
 
 void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *file) {
-    const int fd = ::openat(nodes_of(request).fd(parent), name, (file->flags | O_CREAT) & ~O_NOFOLLOW, mode);
+    Nodes &nodes = nodes_of(request);
+    const int fd = ::openat(nodes.root(), nodes.path(parent, name).c_str(), file->flags | O_CREAT, mode);
     fuse_entry_param entry;
     if (fd == -1 || !look_up(request, parent, name, entry)) {
         fuse_reply_err(request, errno);
@@ -147,7 +157,8 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 }
 
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
-    const int fd = ::open(link_to(nodes_of(request).fd(ino)).c_str(), file->flags & ~O_NOFOLLOW);
+    Nodes &nodes = nodes_of(request);
+    const int fd = ::openat(nodes.root(), nodes.path(ino).c_str(), file->flags);
     if (fd == -1) {
         fuse_reply_err(request, errno);
         return;
@@ -162,7 +173,8 @@ void op_release(fuse_req_t request, fuse_ino_t, fuse_file_info *file) {
 }
 
 void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
-    const int fd = ::openat(nodes_of(request).fd(ino), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    Nodes &nodes = nodes_of(request);
+    const int fd = ::openat(nodes.root(), nodes.path(ino).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *const listing = fd == -1 ? nullptr : ::fdopendir(fd);
     if (listing == nullptr) {
         fuse_reply_err(request, errno);
@@ -221,12 +233,8 @@ fuse_lowlevel_ops operations() {
 }
 
 int serve(const char *program, const char *folder, const char *mount_point, unsigned threads) {
-    rlimit limit = {};
-    ::getrlimit(RLIMIT_NOFILE, &limit); // a descriptor for each inode
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
     Nodes nodes(::open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (nodes.fd(FUSE_ROOT_ID) == -1) {
+    if (nodes.root() == -1) {
         std::perror(folder);
         return 1;
     }

@@ -8,6 +8,7 @@
 #include "ecc/parity.hpp"
 #include "tests/support/damage.hpp"
 #include "tests/support/parity_variants.hpp"
+#include "vmm/local_keeper.hpp"
 #include "vmm/simulator_path.hpp"
 
 #include <gtest/gtest.h>
@@ -60,7 +61,7 @@ struct Machine {
     std::unique_ptr<Driver> driver;
     DeviceInfo info;
     std::unique_ptr<Device> device;
-    Keeper keeper;
+    LocalKeeper keeper;
     Pool pool;
     Stream stream;
 };

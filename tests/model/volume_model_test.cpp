@@ -72,7 +72,7 @@ protected:
     void check_file(const Expected &file);
     void check_all();
 
-    Keeper keeper_{simulation().driver(), HandlePolicy::automatic};
+    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
     std::unique_ptr<Volume> volume_;
     std::unique_ptr<Random> random_;
     std::map<std::string, std::shared_ptr<Expected>> names_;

@@ -54,6 +54,20 @@ zeros() { head -c "$1" /dev/zero | sha256sum | cut -d ' ' -f 1; }
 json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 
 server_pid() { "$GMEMFS" stat --json "$MNT" | json 'd["server_pid"]'; }
+# The keeper of this test's mounts, or of the one at $1; nothing where there is none.
+keeper_pid() { pgrep -f "^gmemfs keeper .* ${1:-$MNT}\$" || true; }
+# kill_server: by SIGKILL, the supervisor first where there is one; returns when they are gone.
+kill_server() {
+    local server parent
+    server=$(server_pid)
+    parent=$(ps -o ppid= -p "$server" | tr -d ' ')
+    if [ "$(cat "/proc/$parent/comm")" = gmemfs ]; then
+        kill -KILL "$parent"
+        gone "$parent"
+    fi
+    kill -KILL "$server"
+    gone "$server"
+}
 mounted() { grep -q " $1 " /proc/self/mountinfo; }
 # gone PID: waits until the process has ended (10 s at the most).
 gone() {
@@ -66,4 +80,8 @@ except ProcessLookupError:
 
 skip() { echo "skip: $*"; exit 77; }
 needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
+needs_linux_that_asks_again() {
+    python3 -c 'import os, sys; sys.exit(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9))' ||
+        skip "before Linux 6.9 the mount dies with its server"
+}
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }

@@ -158,6 +158,7 @@ class Test:
             **{k: v for k, v in os.environ.items() if not k.startswith("GMEMFS_")}, "LC_ALL": "C", "TZ": "UTC",
             "MNT": str(self.mnt), "LOG": str(self.log), "SIZE": self.want["size"], "TESTS": str(HERE),
             "BUILD": str(BUILD), "GMEMFS": str(arguments.gmemfs), "GMEMFS_SIM_MACHINE": self.machine,
+            "GMEMFS_RUNTIME_DIR": str(self.work / "run"),
             **dict(pair.split("=", 1) for pair in self.want["env"].split()),
             **{name: os.environ[name] + sanitizer for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
                if name in os.environ}}

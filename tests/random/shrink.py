@@ -25,8 +25,8 @@ def drop_steps(steps, fails, end):
     return steps
 
 
-LOOKS = {"read", "pread", "map_read", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree", "seek",
-         "fsync"}
+LOOKS = {"read", "pread", "map_read", "readdir", "stat", "lstat", "fstat", "readlink", "getxattr", "listxattr", "tree",
+         "seek", "fsync"}
 
 
 def drop_idle(steps, fails):

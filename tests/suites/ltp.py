@@ -1,14 +1,16 @@
 """LTP: the Linux Test Project's tests of the system calls that touch files, and its older filesystem tests."""
 import concurrent.futures
 import os
+import pathlib
 import re
 
 from place import run
-from results import build, source
+from results import Missing, build, need, source
 
 URL = "https://github.com/linux-test-project/ltp"
-SIZE = "3G"
+SIZE = "10G"
 TEST_SECONDS = 90
+SHIM = pathlib.Path(__file__).with_name("ltp_mount.cpp")
 SYSCALLS = """
     access chdir chmod chown close copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise fallocate fchdir
     fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fpathconf fremovexattr
@@ -38,7 +40,7 @@ def prepare(cache):
 
 
 def tests_of(folder):
-    """(name, command) of those in LTP's own lists whose program was built here."""
+    """(name, command, whether it mounts a disk) of those in LTP's own lists whose program was built here."""
     programs = {path.name: path for part in ("syscalls", "fs")
                 for path in (folder / "testcases/kernel" / part).rglob("*")
                 if path.is_file() and os.access(path, os.X_OK) and path.suffix == ""}
@@ -48,15 +50,13 @@ def tests_of(folder):
             if len(words) < 2 or line.startswith("#") or not pattern.fullmatch(words[0]):
                 continue
             program = words[1].split()[0].rstrip(";")
-            if program in programs and program not in PIPES and not needs_device(programs[program]):
-                yield words[0], words[1]
-
-
-def needs_device(program):
-    """Those make a filesystem of another kind on a disk of their own: they say nothing about this one."""
-    text = program.with_suffix(".c")
-    return text.exists() and re.search(r"\.(mount_device|all_filesystems|needs_device|format_device|dev_fs_type)\b",
-                                       text.read_text(errors="replace")) is not None
+            if program not in programs or program in PIPES:
+                continue
+            text = programs[program].with_suffix(".c")
+            text = text.read_text(errors="replace") if text.exists() else ""
+            # Those make a filesystem of another kind on a disk of their own, or fill the one that they get.
+            if not re.search(r"\.(needs_device|format_device|dev_fs_type)\b|tst_fill_fs", text):
+                yield words[0], words[1], bool(re.search(r"\.(mount_device|all_filesystems|needs_rofs)\b", text))
 
 
 def suite(place, results, folder):
@@ -65,17 +65,25 @@ def suite(place, results, folder):
     environment = {"PATH": f"{path}:{os.environ['PATH']}", "LTPROOT": str(folder), "LTP_COLORIZE_OUTPUT": "0",
                    "KCONFIG_SKIP_CHECK": "1"}
 
+    shim = place.work / "ltp_mount.so"
+    built = run([need("g++", "g++"), "-std=c++20", "-shared", "-fPIC", "-O1", "-o", shim, SHIM, "-ldl"])
+    if built.status != 0:
+        raise Missing(f"{SHIM} doesn't build: {built.tail()}")
+
     def one(test):
-        name, command = test
-        where = place.path / name
+        name, command, mounts_disk = test
+        where = (place.work if mounts_disk else place.path) / name
         where.mkdir(mode=0o777)
         where.chmod(0o777)
-        return run(["sh", "-c", command], TEST_SECONDS, cwd=where,
-                   env={**environment, "TMPDIR": str(where), "LTP_TIMEOUT_MUL": "2"})
+        own = {"TMPDIR": str(where), "LTP_TIMEOUT_MUL": "2"}
+        if mounts_disk:
+            own |= {"SUITES_PLACE": str(place.path), "LD_PRELOAD": str(shim), "LTP_SINGLE_FS_TYPE": "tmpfs",
+                    "LTP_DEV_FS_TYPE": "tmpfs"}
+        return run(["unshare", "--mount", "sh", "-c", command], TEST_SECONDS, cwd=where, env={**environment, **own})
 
     tests = list(tests_of(folder))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (name, _), done in zip(tests, pool.map(one, tests)):
+        for (name, *_), done in zip(tests, pool.map(one, tests)):
             judge(results, name, done)
 
 

@@ -6,7 +6,7 @@ from place import run
 from results import build, source
 
 URL = "https://github.com/pjd/pjdfstest"
-SIZE = "2G"
+SIZE = "4G"
 FILE_SECONDS = 300
 
 

@@ -19,6 +19,7 @@ class Place:
         self.path = work / "mnt"  # of the same length on both: the path of a socket has a limit
         self.log = work / "server.log"
         self.server = None
+        self.was_busy = False
 
     def __enter__(self):
         self.path.mkdir(parents=True)
@@ -42,7 +43,8 @@ class Place:
 
     def __exit__(self, *_):
         subprocess.run(["umount", str(self.path)], check=False, stderr=subprocess.DEVNULL)
-        if os.path.ismount(self.path):  # a suite left something running in it
+        self.was_busy = os.path.ismount(self.path)
+        if self.was_busy:  # a suite left something running in it
             subprocess.run(["umount", "-l", str(self.path)], check=False)
         if self.server:
             try:
@@ -58,7 +60,8 @@ class Place:
         lines = self.log.read_text(errors="replace").splitlines()
         found = [line for line in lines if any(word in line for word in ALARMS)]
         if self.server.returncode != 0:
-            found.append(f"the server ended with {self.server.returncode}")
+            busy = ", and the mount was busy after the suite's end" if self.was_busy else ""
+            found.append(f"the server ended with {self.server.returncode}{busy}")
         return found
 
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree
 from place import run
 from results import Missing
 
-SIZE = "8G"
+SIZE = "12G"
 MODULES = ["test_os", "test_shutil", "test_tempfile", "test_mmap", "test_posix", "test_fcntl", "test_pathlib",
            "test_glob", "test_io", "test_fileio", "test_file", "test_largefile", "test_zipfile", "test_tarfile",
            "test_dbm", "test_sqlite3", "test_mailbox", "test_stat", "test_genericpath", "test_posixpath",

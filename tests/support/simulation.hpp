@@ -4,7 +4,7 @@
 #include "fuse/core/volume.hpp"
 #include "vmm/copiers.hpp"
 #include "vmm/driver.hpp"
-#include "vmm/keeper.hpp"
+#include "vmm/local_keeper.hpp"
 
 #include <gtest/gtest.h>
 

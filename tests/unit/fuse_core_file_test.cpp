@@ -37,7 +37,7 @@ protected:
     // What a peer does through its mapping: bytes that the server doesn't see.
     void scribble(std::uint64_t offset, std::size_t size);
 
-    Keeper keeper_{simulation().driver(), HandlePolicy::automatic};
+    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
     Storage storage_;
     std::unique_ptr<File> file_;
 };

@@ -28,7 +28,7 @@ protected:
         return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
     }
 
-    Keeper keeper_{simulation().driver(), HandlePolicy::automatic};
+    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
     Storage storage_{keeper_, simulation().devices(), {64 * MiB, {{1000, 3 * MiB}}}};
 };
 

@@ -34,6 +34,28 @@ TEST(Options, DefaultsAreTheDocumentedOnes) {
     EXPECT_EQ(options.capacity, 0U);
 }
 
+TEST(Options, ArgumentsForTheSupervisorMeanTheSameOptions) {
+    const std::vector<std::vector<std::string>> ways = {{"/mnt"},
+        {"/mnt", "--simulate", "--device=all", "--keeper=off"},
+        {"--device", "0,2", "--capacity=3G", "--handles=fd", "--simulate=1G", "--workers", "8", "--log=/tmp/a log",
+            "-o", "ro,noatime,fsname=x", "/mnt/with -o in it"}};
+    for (const auto &words : ways) {
+        const Options options = good(words);
+        std::vector<std::string> arguments = to_arguments(options);
+        arguments.erase(arguments.begin()); // "mount"
+        Options again = good(arguments);
+        EXPECT_TRUE(again.foreground);
+        again.foreground = options.foreground;
+        EXPECT_EQ(again.mount_point, options.mount_point);
+        EXPECT_EQ(again.mount_options, options.mount_options);
+        const auto values_of = [](Options of) {
+            of.origins.clear();
+            return describe_options(of);
+        };
+        EXPECT_EQ(values_of(again), values_of(options));
+    }
+}
+
 TEST(Options, FlagsAndListMeanTheSame) {
     const std::vector<std::vector<std::string>> ways = {
         {"--device", "0,2", "--capacity=3G", "--handles=fd", "--simulate=1G", "--workers", "8", "/mnt"},

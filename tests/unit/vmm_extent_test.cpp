@@ -18,7 +18,7 @@ protected:
     }
     Copier &copier() { return copiers().of(simulation().device()); }
 
-    Keeper keeper_{simulation().driver(), HandlePolicy::automatic};
+    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
 };
 
 TEST_F(ExtentTest, SizeIsRoundedUpToTheGranularity) {
@@ -60,7 +60,7 @@ TEST_F(ExtentTest, ExportMarksItAndKeepsTheHandle) {
 }
 
 TEST_F(ExtentTest, WithoutFabricTheDescriptorIsLeft) {
-    Keeper keeper(simulation().driver(), HandlePolicy::fd);
+    LocalKeeper keeper(simulation().driver(), HandlePolicy::fd);
     const auto extent = must(Extent::create(keeper, simulation().device(), MiB));
     EXPECT_FALSE(extent->has_fabric());
     EXPECT_EQ(code_of(extent->export_fabric()), ENOTSUP);

@@ -1,10 +1,8 @@
-# After the server's death the mount point is dead: mount names the cure, and `gmemfs umount` is it.
+# After the server's death the mount point is dead: a mount without the keeper names the cure, and `gmemfs umount` is it.
 # server: killed
-pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+kill_server
 expect_error "Transport endpoint is not connected" ls "$MNT"
-refuses "gmemfs umount" "$GMEMFS" mount "$MNT" --simulate=64M
+refuses "gmemfs umount" "$GMEMFS" mount "$MNT" --simulate=64M --keeper=off
 $GMEMFS umount "$MNT"
 is "$(ls -A "$MNT")" ""
 $GMEMFS mount "$MNT" --simulate=64M

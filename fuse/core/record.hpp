@@ -1,0 +1,47 @@
+// Record: one change of a volume as bytes: a list of items, each the new state of one thing, applied together or not at
+// all. docs/formats.md describes the bytes.
+#pragma once
+
+#include "fuse/core/inode.hpp"
+#include "fuse/core/volume_state.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace gmemfs {
+
+/// Builds a record. An item says what is so now, not what was done: so applying it twice changes nothing. Not
+/// thread-safe.
+class RecordWriter {
+public:
+    void keeper(std::uint64_t nonce);
+    void next_inode(InodeId next);  ///< inode numbers below it aren't given again
+    void inode(const Inode &inode); ///< attributes, target, placement; not xattrs and layout
+    void inode(InodeId id, const VolumeState::Node &node);
+    void gone(InodeId id); ///< nobody knows it any more; its memory goes next
+    void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
+    void no_entry(InodeId directory, std::string_view name);
+    void xattr(InodeId id, std::string_view name, std::string_view value);
+    void no_xattr(InodeId id, std::string_view name);
+    void done(std::uint64_t request); ///< the kernel's number of the request that this change is for
+    void size(InodeId id, std::uint64_t size);
+    void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
+        std::span<const VolumeState::Piece> pieces);
+
+    std::span<const std::byte> bytes() const { return bytes_; }
+    void clear() { bytes_.clear(); }
+
+private:
+    void number(std::uint64_t value, unsigned size);
+    void text(std::string_view value);
+    void raw(const void *from, std::size_t size);
+
+    std::vector<std::byte> bytes_;
+};
+
+/// Brings `state` up to date. EBADMSG: no record; `state` may have some of its items then.
+Result<void> apply_record(std::span<const std::byte> record, VolumeState &state);
+
+} // namespace gmemfs

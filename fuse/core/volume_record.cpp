@@ -1,0 +1,145 @@
+// Volume, recorded and restored: which changes go to the journal, and how a volume is made of one.
+//
+// Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing: its times are
+// recorded when the file is closed, and a crash loses them (docs/keeper.md).
+#include "fuse/core/journal.hpp"
+#include "fuse/core/volume.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace gmemfs {
+namespace {
+
+// The extents of a journal's files, mapped here; the keeper keeps them when this goes without being committed.
+class Adopted {
+public:
+    Adopted() = default;
+    Adopted(const Adopted &) = delete;
+    Adopted &operator=(const Adopted &) = delete;
+    ~Adopted() {
+        for (const auto &[id, extent] : extents_)
+            if (!is_committed_) extent->abandon();
+    }
+    Result<void> adopt(Storage &storage, const Keeper::Held &held) {
+        extents_.emplace(held.id, TRY(storage.adopt(held)));
+        return {};
+    }
+    Result<std::shared_ptr<Extent>> find(Keeper::Id id) const {
+        const auto found = extents_.find(id);
+        if (found == extents_.end())
+            return Error{EBADMSG, 0, "restore file", "the keeper doesn't hold extent " + std::to_string(id)};
+        return std::shared_ptr<Extent>(found->second);
+    }
+    void commit() { is_committed_ = true; }
+
+private:
+    std::unordered_map<Keeper::Id, std::shared_ptr<Extent>> extents_;
+    bool is_committed_ = false;
+};
+
+Device *device_of(const Storage &storage, const VolumeState::Uuid &uuid) {
+    for (const auto &device : storage.devices())
+        if (device->info().uuid == uuid) return device.get();
+    return nullptr;
+}
+
+} // namespace
+
+void Volume::record_in(Journal *journal) {
+    journal_ = journal;
+    names_.record_in(journal);
+}
+
+Result<void> Volume::record_root() { return record_inode(*names_.root()); }
+
+Result<void> Volume::record_inode(Inode &inode) {
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) { record.inode(inode); });
+}
+
+Result<void> Volume::sync(Inode &inode) {
+    if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
+    return record_inode(inode);
+}
+
+// What a write or a new owner takes away must not come back with a restart.
+Result<void> Volume::record_privileges(Inode &inode) {
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) {
+        record.inode(inode);
+        if (!inode.xattr(kFileCapabilities)) record.no_xattr(inode.id(), kFileCapabilities);
+    });
+}
+
+Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }
+
+// After a file's bytes have changed. The size was recorded by File, where it changed.
+Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
+    if (inode.modified(caller.now, caller.who.uid)) return record_privileges(inode);
+    if (journal_ == nullptr) return {};
+    // A store would make workers that write to one file fight for its cache line.
+    if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
+    return check_recorded();
+}
+
+Result<void> Volume::set_xattr(
+    const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
+    TRY(inode.set_xattr(name, value, mode, caller.now));
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) {
+        record.inode(inode); // its time
+        // Not `value`: somebody else may have set another one since, and recorded it already.
+        const Result<std::string> now = inode.xattr(name);
+        if (now) record.xattr(inode.id(), name, *now);
+    });
+}
+
+Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::string_view name) {
+    TRY(inode.remove_xattr(name, caller.now));
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) {
+        record.inode(inode);
+        if (!inode.xattr(name)) record.no_xattr(inode.id(), name);
+    });
+}
+
+Result<void> Volume::place(Inode &inode, Device *device) {
+    if (inode.is_file()) {
+        TRY(inode.file()->place(device));
+        return check_recorded();
+    }
+    inode.place(device);
+    return record_inode(inode);
+}
+
+Result<void> Volume::restore(
+    const VolumeState &state, const std::vector<Keeper::Held> &held, Namespace::KernelMemory memory) {
+    std::unordered_map<Keeper::Id, bool> wanted;
+    for (const auto &[id, node] : state.nodes)
+        for (const VolumeState::Piece &piece : node.pieces) wanted[piece.extent] = true;
+    Adopted adopted;
+    for (const Keeper::Held &each : held)
+        if (wanted.count(each.id) != 0) TRY(adopted.adopt(storage_, each));
+    TRY(names_.restore(state, memory, [&](Inode &made, const VolumeState::Node &node) -> Result<void> {
+        Device *const placement = device_of(storage_, node.placement);
+        made.restore(node, made.is_directory() ? placement : nullptr);
+        if (!made.is_file()) return {};
+        ExtentList::Pieces pieces;
+        for (const VolumeState::Piece &piece : node.pieces)
+            pieces.push_back(TRY(storage_.adopt_piece(TRY(adopted.find(piece.extent)), piece.offset, piece.length)));
+        ExtentList list(std::move(pieces));
+        if (node.size > list.size()) return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
+        Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
+        made.hold_file(std::make_unique<File>(storage_, device, node.uid));
+        made.file()->restore(std::move(list), node.size, node.kept);
+        made.file()->record_in(journal_, made.id());
+        return {};
+    }));
+    adopted.commit();
+    for (const Keeper::Held &each : held)
+        if (wanted.count(each.id) == 0) storage_.give_back(each.id); // made, and never recorded
+    return {};
+}
+
+} // namespace gmemfs

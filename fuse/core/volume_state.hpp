@@ -1,0 +1,57 @@
+// VolumeState: what a volume is, apart from its data, as plain values: what a journal's records come to.
+#pragma once
+
+#include "vmm/keeper.hpp"
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <set>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace gmemfs {
+
+/// A plain value. Numbers as in Attributes; times to the nanosecond. Nothing in it is to be believed before
+/// Namespace::restore has checked it: a record can be whole and wrong.
+struct VolumeState {
+    using Uuid = std::array<std::uint8_t, 16>; ///< of a device; all zeros for none
+
+    /// `length` bytes of an extent from `offset`; a file is a list of them.
+    struct Piece {
+        Keeper::Id extent = 0;
+        std::uint64_t offset = 0, length = 0;
+        bool operator==(const Piece &) const = default;
+    };
+    struct Node {
+        mode_t mode = 0;
+        std::uint32_t links = 0;
+        uid_t uid = 0;
+        gid_t gid = 0;
+        dev_t device_number = 0;
+        std::array<std::int64_t, 6> times = {}; ///< accessed, modified, changed: seconds and nanoseconds of each
+        std::string target;
+        Uuid placement = {}; ///< of a directory: where its new files live; of a file: where it lives
+        std::uint64_t size = 0, kept = 0;
+        std::vector<Piece> pieces;
+        std::map<std::string, std::string> xattrs;
+        bool operator==(const Node &) const = default;
+    };
+    struct Entry {
+        std::uint64_t inode = 0, cookie = 0;
+        bool operator==(const Entry &) const = default;
+    };
+
+    std::uint64_t keeper_nonce = 0;                                    ///< of the keeper that the extents' ids are of
+    std::uint64_t next_inode = 0;                                      ///< no number below it is given again
+    std::map<std::uint64_t, Node> nodes;                               ///< by inode number
+    std::map<std::uint64_t, std::map<std::string, Entry>> directories; ///< by inode number, then by name
+    /// Requests whose changes are in it: the last kDoneMax. One that the kernel asks again isn't carried out twice.
+    std::set<std::uint64_t> done;
+    static constexpr std::size_t kDoneMax = 4096; // the kernel has far fewer in flight
+    bool operator==(const VolumeState &) const = default;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,210 @@
+#include "fuse/runtime_folder.hpp"
+
+#include "fuse/options.hpp"
+#include "vmm/keeper_client.hpp"
+
+#include <glib.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr unsigned kFoldersMax = 8; // of one mount point: its live mount, and those detached lazily
+constexpr int kDyingMs = 2000;      // the end of a process with 64 GiB mapped takes 43 ms (H200)
+constexpr int kBacklog = 16;
+constexpr int kKeeperSocket = 3; // the first after the standard ones: what `gmemfs keeper` listens at
+constexpr const char *kSocketName = "keeper.sock";
+
+// The last word for people, a hash of all of it against its like: "gpu-0123456789abcdef".
+std::string name_of(const std::string &mount_point) {
+    std::string word = mount_point.substr(mount_point.rfind('/') + 1).substr(0, 24);
+    for (char &letter : word)
+        if (!g_ascii_isalnum(letter) && letter != '-' && letter != '_') letter = '_';
+    gchar *const hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, mount_point.c_str(), -1);
+    std::string name = (word.empty() ? "root" : word) + "-" + std::string(hash).substr(0, 16);
+    g_free(hash);
+    return name;
+}
+
+std::string numbered(const std::string &name, unsigned index) {
+    return index == 0 ? name : name + "." + std::to_string(index);
+}
+
+// Only this user may reach what lies in it: whoever speaks to a keeper has the memory.
+Result<void> make_private(const std::string &path) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return Error{errno, 0, "make runtime folder", path + ": GMEMFS_RUNTIME_DIR names another place"};
+    struct stat status = {};
+    if (::lstat(path.c_str(), &status) != 0) return Error{errno, 0, "look at runtime folder", path};
+    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077) != 0)
+        return Error{EPERM, 0, "use runtime folder",
+            path + ": it must be a folder of this user, with mode 0700; remove it, or name another place by "
+                   "GMEMFS_RUNTIME_DIR"};
+    return {};
+}
+
+// A path of 108 bytes at the most is all that an address has: so by way of the folder's descriptor.
+sockaddr_un socket_address(const Fd &folder) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(), kSocketName);
+    return address;
+}
+
+Result<Fd> open_socket() {
+    Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!socket) return Error{errno, 0, "make the keeper's socket"};
+    return socket;
+}
+
+Result<Fd> connect_in(const Fd &folder) {
+    Fd socket = TRY(open_socket());
+    const sockaddr_un address = socket_address(folder);
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0)
+        return Error{errno, 0, "connect to the keeper"};
+    return socket;
+}
+
+void empty_folder(const std::string &path) {
+    for (const char *const file : {"/keeper.sock", "/journal", "/journal.new", "/lock"})
+        ::unlink((path + file).c_str());
+    ::rmdir(path.c_str());
+}
+
+// Whether the process that the lock file names is about to be gone: then the lock is worth waiting for.
+bool wait_for_owner(const Fd &lock) {
+    char text[16] = {};
+    if (::pread(lock.get(), text, sizeof text - 1, 0) <= 0) return false;
+    const Fd owner(static_cast<int>(::syscall(SYS_pidfd_open, std::atoi(text), 0)));
+    if (!owner) return errno == ESRCH;
+    pollfd ended = {owner.get(), POLLIN, 0};
+    return ::poll(&ended, 1, kDyingMs) == 1;
+}
+
+} // namespace
+
+Result<std::optional<RuntimeFolder>> RuntimeFolder::try_to_take(const std::string &base, const std::string &name) {
+    const std::string path = base + "/" + name;
+    TRY(make_private(path));
+    Fd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!folder || !lock) return Error{errno, 0, "open runtime folder", path};
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (!wait_for_owner(lock) || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return std::optional<RuntimeFolder>();
+    }
+    // Whoever had the lock before may have removed the folder while we waited.
+    struct stat held = {};
+    struct stat found = {};
+    if (::fstat(lock.get(), &held) != 0 || ::stat((path + "/lock").c_str(), &found) != 0 || held.st_ino != found.st_ino)
+        return try_to_take(base, name);
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0)
+        return Error{errno, 0, "write to runtime folder", path};
+    return std::optional(RuntimeFolder(path, name, std::move(folder), std::move(lock)));
+}
+
+Result<RuntimeFolder> RuntimeFolder::take(const std::string &mount_point) {
+    const std::string base = runtime_base();
+    TRY(make_private(base));
+    const std::string name = name_of(mount_point);
+    std::optional<RuntimeFolder> unused;
+    for (unsigned index = 0; index < kFoldersMax; ++index) {
+        const bool is_there = ::access((base + "/" + numbered(name, index)).c_str(), F_OK) == 0;
+        if (!is_there && unused) continue;
+        std::optional<RuntimeFolder> folder = TRY(try_to_take(base, numbered(name, index)));
+        if (!folder) continue;
+        if (folder->connect_keeper()) return *std::move(folder); // what a dead server left goes first
+        if (unused)
+            folder->remove();
+        else
+            unused = std::move(folder);
+    }
+    if (unused) return *std::move(unused);
+    return Error{EBUSY, 0, "take runtime folder",
+        base + "/" + name + ": eight servers of " + mount_point + " live already; close what is open there"};
+}
+
+Result<Fd> RuntimeFolder::connect_keeper() const { return connect_in(folder_); }
+
+Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments) const {
+    const Fd listener = TRY(open_socket());
+    const sockaddr_un address = socket_address(folder_);
+    ::unlink(address.sun_path); // of a keeper that is dead, or we would have connected to it
+    if (::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+        ::listen(listener.get(), kBacklog) != 0)
+        return Error{errno, 0, "make the keeper's socket", path_};
+    std::vector<std::string> words = {"gmemfs", "keeper"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char *> pointers;
+    for (std::string &word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+    // A session of its own: no signal of a terminal's reaches it, and nobody waits for its output.
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    ::posix_spawn_file_actions_adddup2(&actions, listener.get(), kKeeperSocket);
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        ::posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0);
+    pid_t pid = -1;
+    const int failed = ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, pointers.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0) return Error{failed, 0, "start the keeper"};
+    return connect_in(folder_); // the socket listens already: the keeper answers when it is there
+}
+
+void RuntimeFolder::remove() const { empty_folder(path_); }
+
+namespace {
+
+// Calls visit(path, connection to the keeper or the error) for each folder of the mount point that no server holds,
+// while this process holds it.
+template <typename Visit>
+void for_each_abandoned(const std::string &mount_point, Visit visit) {
+    const std::string base = runtime_base();
+    for (unsigned index = 0; index < kFoldersMax; ++index) {
+        const std::string path = base + "/" + numbered(name_of(mount_point), index);
+        const Fd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+        const Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (!folder || !lock) continue;
+        const bool is_free = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ||
+                             (wait_for_owner(lock) && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0);
+        if (is_free) visit(path, connect_in(folder));
+    }
+}
+
+} // namespace
+
+bool has_abandoned_keeper(const std::string &mount_point) {
+    bool found = false;
+    for_each_abandoned(
+        mount_point, [&](const std::string &, const Result<Fd> &keeper) { found = found || keeper.has_value(); });
+    return found;
+}
+
+unsigned end_abandoned_keepers(const std::string &mount_point) {
+    unsigned count = 0;
+    for_each_abandoned(mount_point, [&](const std::string &path, const Result<Fd> &keeper) {
+        if (keeper) {
+            end_keeper(*keeper);
+            ++count;
+        }
+        empty_folder(path);
+    });
+    return count;
+}
+
+} // namespace gmemfs

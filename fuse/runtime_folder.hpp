@@ -1,0 +1,48 @@
+// RuntimeFolder: what a mount leaves for the next server of the same mount point: a lock, the keeper's socket, the
+// journal.
+//
+//     /run/gmemfs/gpu-0123456789abcdef/{lock,keeper.sock,journal}
+#pragma once
+
+#include "vmm/base/fd.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// Owner of the lock, which says that this process is the mount's server. Move-only. Not thread-safe.
+class RuntimeFolder {
+public:
+    /// Makes the folder of `mount_point`, an absolute path, or takes over what a dead server left. Waits for a server
+    /// that is just dying; one that lives on (its mount was detached lazily) keeps its folder, and this is another one.
+    /// EACCES and others: the runtime folder can't be made, or isn't this user's alone.
+    static Result<RuntimeFolder> take(const std::string &mount_point);
+
+    const std::string &name() const { return name_; } ///< unique to the mount point: letters, digits, '-', '_', '.'
+    std::string journal_path() const { return path_ + "/journal"; }
+
+    /// Connected to the keeper that a dead server left. ENOENT, ECONNREFUSED: there is none.
+    Result<Fd> connect_keeper() const;
+    /// Starts a keeper and connects to it. `arguments` follow "gmemfs keeper". Before the driver is opened.
+    Result<Fd> start_keeper(const std::vector<std::string> &arguments) const;
+    /// The mount has ended on purpose: nothing is left for anybody.
+    void remove() const;
+
+private:
+    RuntimeFolder(std::string path, std::string name, Fd folder, Fd lock)
+        : path_(std::move(path)), name_(std::move(name)), folder_(std::move(folder)), lock_(std::move(lock)) {}
+    static Result<std::optional<RuntimeFolder>> try_to_take(const std::string &base, const std::string &name);
+
+    std::string path_, name_;
+    Fd folder_; // sockets are reached through it: a path of any length fits
+    Fd lock_;
+};
+
+/// Whether a dead server of `mount_point` left a keeper, with everything in it.
+bool has_abandoned_keeper(const std::string &mount_point);
+/// Ends the keepers that dead servers of `mount_point` left, and removes their folders. How many there were.
+unsigned end_abandoned_keepers(const std::string &mount_point);
+
+} // namespace gmemfs

@@ -1,0 +1,265 @@
+#include "fuse/supervisor.hpp"
+
+#include "fuse/log.hpp"
+
+#include <linux/fuse.h>
+
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kFailure = 1;
+constexpr int kServerSocket = 3; // in the server: the first after the standard ones
+constexpr std::size_t kMessageMax = 4096;
+// So many servers one after the other that died as soon as they had begun, or before, are no accident: the next one
+// would die of the same request, or of the same broken card.
+constexpr unsigned kEarlyDeathsMax = 5;
+constexpr std::chrono::milliseconds kEarly(200);
+
+enum class Kind : std::uint32_t { start = 1, ready, failed, device };
+
+struct Message {
+    Kind kind = Kind::start;
+    std::uint32_t generation = 0;
+    std::vector<std::byte> bytes = {};
+    Fd fd = {};
+};
+
+// One packet; who gets none has lost the other side.
+void send(const Fd &socket, Kind kind, std::uint32_t generation, std::span<const std::byte> bytes, const Fd &fd) {
+    std::vector<std::byte> packet(2 * sizeof(std::uint32_t));
+    std::memcpy(packet.data(), &kind, sizeof kind);
+    std::memcpy(packet.data() + sizeof kind, &generation, sizeof generation);
+    packet.insert(packet.end(), bytes.begin(), bytes.begin() + std::min(bytes.size(), kMessageMax));
+    const Fd *const passed[] = {&fd};
+    (void)send_with_fds(socket.get(), packet, std::span(passed, fd ? 1 : 0));
+}
+
+Result<Message> receive(const Fd &socket) {
+    std::vector<std::byte> packet(kMessageMax + 64);
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    iovec part = {packet.data(), packet.size()};
+    msghdr header = {};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    const ssize_t count = ::recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC);
+    if (count < 0) return Error{errno, 0, "hear from the supervisor"};
+    Message message;
+    const cmsghdr *const rights = CMSG_FIRSTHDR(&header);
+    if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+        message.fd = Fd(fd);
+    }
+    constexpr std::size_t kHead = sizeof message.kind + sizeof message.generation;
+    if (static_cast<std::size_t>(count) < kHead) return Error{EPROTO, 0, "hear from the supervisor"};
+    std::memcpy(&message.kind, packet.data(), sizeof message.kind);
+    std::memcpy(&message.generation, packet.data() + sizeof message.kind, sizeof message.generation);
+    message.bytes.assign(packet.begin() + kHead, packet.begin() + count);
+    return message;
+}
+
+// FUSE_HAS_RESEND, which older headers lack: bit 39, and so bit 7 of the second word of flags.
+bool can_resend(std::span<const std::byte> greeting) {
+    constexpr std::uint32_t kHasMoreFlags = 1U << 30;
+    constexpr std::uint32_t kHasResend = 1U << 7;
+    struct {
+        std::uint32_t major, minor, max_readahead, flags, flags2;
+    } said = {};
+    if (greeting.size() < sizeof(fuse_in_header) + sizeof said) return false;
+    std::memcpy(&said, greeting.data() + sizeof(fuse_in_header), sizeof said);
+    return (said.flags & kHasMoreFlags) != 0 && (said.flags2 & kHasResend) != 0;
+}
+
+// The program's path, as it is now: an upgrade puts another file there. The file itself where there is none.
+std::string program_path() {
+    char path[PATH_MAX] = {};
+    const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+    std::string text(path, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    constexpr std::string_view kDeleted = " (deleted)";
+    if (text.ends_with(kDeleted)) text.resize(text.size() - kDeleted.size());
+    return ::access(text.c_str(), X_OK) == 0 ? text : "/proc/self/exe";
+}
+
+// The process that is never seen to do anything. Not thread-safe.
+class Supervisor {
+public:
+    Supervisor(const Options &options, Background &background) : options_(options), background_(background) {
+        sigset_t waited = {};
+        sigemptyset(&waited);
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&waited, number);
+        ::sigprocmask(SIG_BLOCK, &waited, &before_);
+        signals_ = Fd(::signalfd(-1, &waited, SFD_CLOEXEC));
+    }
+
+    int run() {
+        while (true) {
+            const Result<int> status = serve_once();
+            if (!status) {
+                log(LogLevel::error, "supervisor", status.error(), options_.mount_point);
+                return kFailure;
+            }
+            if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return 0;
+            if (!has_begun_) return kFailure; // it has said why
+            if (WIFEXITED(*status) && WEXITSTATUS(*status) == kGoAgain) continue;
+            const std::string how = WIFSIGNALED(*status) ? "by signal " + std::to_string(WTERMSIG(*status))
+                                                         : "with status " + std::to_string(WEXITSTATUS(*status));
+            if (!may_try_again()) {
+                log(LogLevel::error, "supervisor",
+                    "the server of " + options_.mount_point + " ended " + how +
+                        ", the fifth that died at once: no more. " +
+                        "The keeper has the files: `gmemfs mount` tries again");
+                return kFailure;
+            }
+            log(LogLevel::warning, "supervisor",
+                "the server of " + options_.mount_point + " ended " + how + ": starting another one");
+        }
+    }
+
+private:
+    bool may_try_again() {
+        const bool is_early = !ready_at_ || Clock::now() - *ready_at_ < kEarly;
+        early_deaths_ = is_early ? early_deaths_ + 1 : 0;
+        return early_deaths_ < kEarlyDeathsMax;
+    }
+
+    Result<pid_t> start(Fd &socket) {
+        int ends[2] = {};
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+            return Error{errno, 0, "start a server"};
+        socket = Fd(ends[0]);
+        const Fd theirs(ends[1]);
+        const std::string program = program_path();
+        std::vector<std::string> words = to_arguments(options_);
+        words.insert(words.begin() + 1, "--supervisor=" + std::to_string(kServerSocket));
+        std::vector<char *> pointers = {const_cast<char *>("gmemfs")};
+        for (std::string &word : words) pointers.push_back(word.data());
+        pointers.push_back(nullptr);
+        const pid_t pid = ::fork();
+        if (pid < 0) return Error{errno, 0, "start a server"};
+        if (pid == 0) {
+            ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+            // dup2 onto itself would leave the flag that closes it.
+            if (theirs.get() == kServerSocket)
+                ::fcntl(kServerSocket, F_SETFD, 0);
+            else
+                ::dup2(theirs.get(), kServerSocket);
+            ::execv(program.c_str(), pointers.data());
+            ::_exit(127);
+        }
+        ready_at_.reset();
+        ++generation_;
+        send(socket, Kind::start, generation_, greeting_, device_);
+        return pid;
+    }
+
+    // A server from its start to its end: its status, as waitpid(2) has it.
+    Result<int> serve_once() {
+        Fd socket;
+        const pid_t pid = TRY(start(socket));
+        const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        while (true) {
+            pollfd waited[] = {{socket.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+            if (::poll(waited, std::size(waited), -1) < 0 && errno != EINTR)
+                return Error{errno, 0, "wait for the server"};
+            if ((waited[0].revents & POLLIN) != 0 && take_message(socket)) continue; // all that it said before it ended
+            if (waited[2].revents != 0) pass_on_signal(pid);
+            if (waited[1].revents == 0) continue;
+            int status = 0;
+            if (::waitpid(pid, &status, 0) != pid) return Error{errno, 0, "wait for the server"};
+            return status;
+        }
+    }
+
+    bool take_message(const Fd &socket) {
+        Result<Message> message = receive(socket);
+        if (!message) return false; // it has closed its end
+        const std::string text(reinterpret_cast<const char *>(message->bytes.data()), message->bytes.size());
+        switch (message->kind) {
+        case Kind::ready:
+            if (!has_begun_) background_.ready();
+            has_begun_ = true;
+            ready_at_ = Clock::now();
+            break;
+        case Kind::failed:
+            if (has_begun_)
+                log(LogLevel::error, "supervisor", text);
+            else
+                background_.fail(text);
+            break;
+        case Kind::device:
+            if (!can_resend(message->bytes)) break; // closed: without us the mount dies with the server, as it must
+            device_ = std::move(message->fd);
+            greeting_ = std::move(message->bytes);
+            break;
+        case Kind::start: break;
+        }
+        return true;
+    }
+
+    // SIGTERM and its like mean the mount; SIGUSR2 the server.
+    void pass_on_signal(pid_t server) const {
+        signalfd_siginfo info = {};
+        if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
+        ::kill(server, info.ssi_signo == SIGUSR2 ? SIGUSR2 : SIGTERM);
+    }
+
+    const Options &options_;
+    Background &background_;
+    sigset_t before_ = {};
+    Fd signals_;
+    bool has_begun_ = false;
+    std::uint16_t generation_ = 0;
+    Fd device_;
+    std::vector<std::byte> greeting_;
+    std::optional<Clock::time_point> ready_at_; // of the server that runs
+    unsigned early_deaths_ = 0;
+};
+
+} // namespace
+
+Result<SupervisorLink> SupervisorLink::open(int fd) {
+    SupervisorLink link((Fd(fd)));
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    Message message = TRY(receive(link.socket_));
+    if (message.kind != Kind::start) return Error{EPROTO, 0, "hear from the supervisor"};
+    link.generation_ = static_cast<std::uint16_t>(message.generation);
+    link.device_ = std::move(message.fd);
+    link.greeting_ = std::move(message.bytes);
+    return link;
+}
+
+void SupervisorLink::ready() const {
+    detach_from_terminal();
+    send(socket_, Kind::ready, 0, {}, {});
+}
+
+void SupervisorLink::fail(const std::string &line) const {
+    send(socket_, Kind::failed, 0, std::as_bytes(std::span(line)), {});
+}
+
+void SupervisorLink::hand_over(int device, std::span<const std::byte> greeting) const {
+    const Fd copy(::fcntl(device, F_DUPFD_CLOEXEC, 0));
+    if (copy) send(socket_, Kind::device, 0, greeting, copy);
+}
+
+int supervise(const Options &options, Background &background) { return Supervisor(options, background).run(); }
+
+} // namespace gmemfs

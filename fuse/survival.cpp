@@ -1,0 +1,106 @@
+#include "fuse/survival.hpp"
+
+#include "fuse/log.hpp"
+
+#include <glib-unix.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+namespace gmemfs {
+namespace {
+
+const char *policy_word(HandlePolicy policy) {
+    if (policy == HandlePolicy::fd) return "fd";
+    return policy == HandlePolicy::fabric ? "fabric" : "auto";
+}
+
+// An extent of the simulator is a descriptor.
+void raise_descriptor_limit() {
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+gboolean tell_of_death(gint, GIOCondition, gpointer) {
+    log(LogLevel::error, "keeper",
+        "the keeper has died: what is mapped can still be read and written, but no file can grow or be exported, and "
+        "the memory is lost with the server; copy out what matters, unmount, and mount anew");
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {} // it was our child, unless we took it over
+    return G_SOURCE_REMOVE;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Survival>> Survival::create(const std::string &mount_point) {
+    RuntimeFolder folder = TRY(RuntimeFolder::take(mount_point));
+    raise_descriptor_limit();
+    return std::unique_ptr<Survival>(new Survival(std::move(folder)));
+}
+
+Result<void> Survival::find_keeper(const Options &options, const std::string &library) {
+    Result<Fd> left = folder_.connect_keeper();
+    is_recovery_ = left.has_value();
+    if (left)
+        socket_ = *std::move(left);
+    else
+        socket_ = TRY(folder_.start_keeper({library, policy_word(options.handles), options.mount_point}));
+    return {};
+}
+
+Result<Keeper *> Survival::greet_keeper(const Driver &driver) {
+    client_ = TRY(KeeperClient::connect(driver, TRY(socket_.duplicate())));
+    return client_.get();
+}
+
+Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
+    const std::vector<Keeper::Held> held = TRY(client_->list());
+    Journal::Opened opened = TRY(Journal::open(folder_.journal_path()));
+    const std::size_t count = opened.state.nodes.size();
+    if (count > 0 && opened.state.keeper_nonce == client_->nonce()) {
+        journal_ = std::move(opened.journal);
+        volume.record_in(journal_.get());
+        done_ = opened.state.done;
+        TRY(volume.restore(opened.state, held, memory));
+        log(LogLevel::info, "fuse",
+            "took over " + std::to_string(count) + " inodes and " + std::to_string(held.size()) +
+                " extents of a server that ended" +
+                (opened.dropped == 0 ? "" : "; its last record was torn, and was never acknowledged"));
+        return {};
+    }
+    if (count > 1)
+        log(LogLevel::error, "fuse",
+            "the keeper of the server before this one has ended, too: " + std::to_string(count - 1) +
+                " inodes are lost; this mount begins empty");
+    for (const Keeper::Held &each : held) client_->release(each.id); // made before there was anything to record
+    VolumeState empty;
+    empty.keeper_nonce = client_->nonce();
+    journal_ = TRY(Journal::create(folder_.journal_path(), empty));
+    volume.record_in(journal_.get());
+    return volume.record_root();
+}
+
+void Survival::let_go() {
+    if (client_ && (is_recovery_ || has_begun_)) client_->let_go();
+}
+
+void Survival::watch_keeper() {
+    has_begun_ = true;
+    watch_ = g_unix_fd_add(client_->socket(), G_IO_HUP, tell_of_death, nullptr);
+}
+
+void Survival::end() {
+    if (watch_ != 0 && g_main_context_find_source_by_id(nullptr, watch_) != nullptr) g_source_remove(watch_);
+    watch_ = 0;
+    if (client_)
+        client_->end();
+    else if (socket_)
+        end_keeper(socket_);
+    folder_.remove();
+}
+
+Survival::~Survival() {
+    if (!has_begun_ && !is_recovery_) end();
+}
+
+} // namespace gmemfs

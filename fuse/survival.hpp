@@ -1,0 +1,60 @@
+// Survival: what outlives the server: its runtime folder, its keeper, its journal. docs/keeper.md says who ends them.
+#pragma once
+
+#include "fuse/core/journal.hpp"
+#include "fuse/core/volume.hpp"
+#include "fuse/options.hpp"
+#include "fuse/runtime_folder.hpp"
+#include "vmm/keeper_client.hpp"
+
+#include <memory>
+#include <set>
+#include <string>
+
+namespace gmemfs {
+
+/// Not thread-safe, but for keeper(), which returns the same thread-safe object always.
+class Survival {
+public:
+    /// Takes the runtime folder. Errors: see RuntimeFolder::take.
+    static Result<std::unique_ptr<Survival>> create(const std::string &mount_point);
+    /// What a start that failed began is ended; what a dead server left stays for the next one.
+    ~Survival();
+    Survival(const Survival &) = delete;
+    Survival &operator=(const Survival &) = delete;
+
+    const std::string &name() const { return folder_.name(); } ///< unique to the mount point
+
+    /// Connects to the keeper that a dead server left, or starts one. Before the driver is opened: it forks.
+    Result<void> find_keeper(const Options &options, const std::string &library);
+    /// After the driver was opened. Errors: what keeps the keeper from working.
+    Result<Keeper *> greet_keeper(const Driver &driver);
+    /// A keeper that dies is noticed by the main loop, and the log says what that means.
+    void watch_keeper();
+    const KeeperClient &keeper() const { return *client_; }
+    bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
+
+    /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
+    /// journal of a keeper that is gone tells only what was lost. Errors: see Volume::restore.
+    Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
+    /// Whether a server before this one has carried out the request, and recorded it.
+    bool was_done(std::uint64_t request) const { return done_.count(request) != 0; }
+    /// This server ends, and the mount doesn't: nothing that it still does is to reach the keeper.
+    void let_go();
+    /// The mount has been unmounted on purpose: ends the keeper, and removes the folder.
+    void end();
+
+private:
+    explicit Survival(RuntimeFolder folder) : folder_(std::move(folder)) {}
+
+    RuntimeFolder folder_;
+    Fd socket_;
+    std::unique_ptr<KeeperClient> client_;
+    std::unique_ptr<Journal> journal_;
+    std::set<std::uint64_t> done_; // requests, by the journal; constant from recover() on
+    unsigned watch_ = 0;           // GLib's id of the source
+    bool is_recovery_ = false;
+    bool has_begun_ = false; // the mount was there: from then on only end() ends it
+};
+
+} // namespace gmemfs

@@ -1,0 +1,19 @@
+# gmemfs restart puts another server in the place of the one that runs, while a cp goes on.
+# mount: none
+needs_linux_that_asks_again
+"$GMEMFS" mount "$MNT" --simulate="$SIZE"
+random_bytes 60M > source
+exec 7> "$MNT/open"
+cp source "$MNT/copy" &
+copier=$!
+for _ in 1 2 3; do
+    pid=$(server_pid)
+    "$GMEMFS" restart "$MNT" | grep -q "serves it now"
+    fails [ "$(server_pid)" = "$pid" ]
+done
+wait "$copier"
+cmp source "$MNT/copy"
+echo text >&7
+is "$(cat "$MNT/open")" text
+exec 7>&-
+"$GMEMFS" umount "$MNT"

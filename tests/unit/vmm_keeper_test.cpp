@@ -1,0 +1,228 @@
+// The keeper's service and client over a socket pair, on the simulator; the process itself is tests/mount/survive's.
+#include "tests/support/simulation.hpp"
+#include "vmm/extent.hpp"
+#include "vmm/keeper_client.hpp"
+#include "vmm/keeper_service.hpp"
+
+#include <cstring>
+#include <optional>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <thread>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using namespace keeper_protocol;
+using test::code_of;
+using test::must;
+using test::Simulation;
+
+constexpr std::uint64_t kNonce = 42;
+
+std::vector<DeviceInfo> devices() {
+    std::vector<DeviceInfo> infos;
+    for (const auto &device : Simulation::get().devices()) infos.push_back(device->info());
+    return infos;
+}
+
+// An abstract socket, served by a thread as by the keeper's process.
+class KeeperThread : public test::OnSimulation {
+protected:
+    KeeperThread() : listener_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
+        address_.sun_family = AF_UNIX; // bound to no name, it gets one of its own (unix(7), autobind)
+        EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr *>(&address_), sizeof(sa_family_t)), 0);
+        EXPECT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr *>(&address_), &size_), 0);
+        EXPECT_EQ(::listen(listener_.get(), 16), 0);
+        thread_ = std::thread([this] {
+            KeeperService service(simulation().driver(), devices(), HandlePolicy::automatic, kNonce);
+            EXPECT_TRUE(serve_keeper(service, listener_));
+            listener_.reset();
+        });
+    }
+    ~KeeperThread() override { stop(); }
+
+    // The thread leaves its last connection open, as the process would until its end: so nobody waits for that here.
+    void stop() {
+        if (!thread_.joinable()) return;
+        const Fd socket = connect();
+        send(socket, {.operation = static_cast<std::uint32_t>(Operation::end)});
+        thread_.join();
+    }
+    Fd connect() {
+        Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr *>(&address_), size_), 0);
+        return socket;
+    }
+    std::unique_ptr<KeeperClient> client() { return must(KeeperClient::connect(simulation().driver(), connect())); }
+    const DeviceInfo &info() { return simulation().device().info(); }
+
+    static void send(const Fd &socket, const Request &request) {
+        EXPECT_EQ(::send(socket.get(), &request, sizeof request, MSG_NOSIGNAL), ssize_t(sizeof request));
+    }
+    // Bytes of the next message; 0: the connection was closed.
+    static ssize_t receive(const Fd &socket) {
+        char bytes[sizeof(List)];
+        return ::recv(socket.get(), bytes, sizeof bytes, 0);
+    }
+
+private:
+    Fd listener_;
+    sockaddr_un address_ = {};
+    socklen_t size_ = sizeof address_;
+    std::thread thread_;
+};
+
+TEST_F(KeeperThread, WhatOneServerWroteTheNextOneReads) {
+    const auto bytes = pattern(MiB, 7);
+    Device &device = simulation().device();
+    Keeper::Id id = 0;
+    {
+        const auto first = client();
+        id = must(first->create(info(), 4 * MiB));
+        const auto extent = must(Extent::adopt(*first, device, {id, 4 * MiB, info().uuid, false}));
+        Copier &copier = copiers().of(device);
+        must(copier.queue_write({extent.get(), MiB, bytes.size()}, bytes.data()));
+        must(copier.wait());
+        extent->abandon(); // as by SIGKILL: nothing is given back
+    }
+    const auto second = client();
+    EXPECT_EQ(second->nonce(), kNonce);
+    const auto held = must(second->list());
+    ASSERT_EQ(held.size(), 1U);
+    EXPECT_EQ(held[0].id, id);
+    EXPECT_EQ(held[0].size, 4 * MiB);
+    EXPECT_EQ(held[0].device_uuid, info().uuid);
+    const auto extent = must(Extent::adopt(*second, device, held[0]));
+    std::vector<std::byte> expected(bytes.begin(), bytes.end());
+    std::fill(bytes.begin(), bytes.end(), std::byte(0));
+    Copier &copier = copiers().of(device);
+    must(copier.queue_read({extent.get(), MiB, bytes.size()}, bytes.data()));
+    must(copier.wait());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), bytes.begin()));
+}
+
+TEST_F(KeeperThread, HandlesAreTheSameAfterTheServersDeath) {
+    FabricHandle before;
+    {
+        const auto first = client();
+        const Keeper::Id id = must(first->create(info(), 2 * MiB));
+        EXPECT_TRUE(first->has_fabric(id));
+        before = must(first->export_fabric(id));
+    }
+    const auto second = client();
+    const auto held = must(second->list());
+    ASSERT_EQ(held.size(), 1U);
+    EXPECT_TRUE(held[0].is_exported);
+    EXPECT_TRUE(second->has_fabric(held[0].id));
+    EXPECT_EQ(must(second->export_fabric(held[0].id)), before);
+    second->release(held[0].id);
+    EXPECT_TRUE(must(second->list()).empty());
+}
+
+TEST_F(KeeperThread, AListLongerThanAMessageComesWhole) {
+    const auto server = client();
+    const std::size_t count = 120; // all that 256 MiB hold, less what others use: one page; ids tell the order
+    for (std::size_t index = 0; index < count; ++index) must(server->create(info(), 2 * MiB));
+    const auto held = must(server->list());
+    ASSERT_EQ(held.size(), count);
+    for (std::size_t index = 1; index < count; ++index) EXPECT_LT(held[index - 1].id, held[index].id);
+    for (const Keeper::Held &each : held) server->release(each.id);
+}
+
+TEST_F(KeeperThread, ADescriptorForThePeerMarksTheExtentAsExported) {
+    const auto server = client();
+    const Keeper::Id id = must(server->create(info(), 2 * MiB));
+    { const Mapping mapping = must(server->map(id, info(), 2 * MiB)); }
+    EXPECT_FALSE(must(server->list())[0].is_exported) << "the server's own mapping is no export";
+    { const Fd fd = must(server->export_fd(id)); }
+    EXPECT_TRUE(must(server->list())[0].is_exported);
+    server->release(id);
+}
+
+TEST_F(KeeperThread, ErrorsComeBackAsTheyWere) {
+    const auto server = client();
+    EXPECT_EQ(code_of(server->create(info(), 1 * TiB)), ENOSPC);
+    EXPECT_EQ(code_of(server->create(info(), 2 * MiB + 1)), EINVAL);
+    EXPECT_EQ(code_of(server->export_fd(12345)), ENOENT);
+    DeviceInfo other = info();
+    other.uuid[0] ^= 1;
+    EXPECT_EQ(code_of(server->create(other, 2 * MiB)), ENODEV);
+    simulation().plan_faults("cuMemCreate#1=OUT_OF_MEMORY");
+    const auto refused = server->create(info(), 2 * MiB);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ENOSPC);
+    EXPECT_EQ(refused.error().driver, CUDA_ERROR_OUT_OF_MEMORY);
+    EXPECT_NE(refused.error().text().find("create extent"), std::string::npos);
+    EXPECT_FALSE(server->is_dead()) << "an error is an answer";
+}
+
+TEST_F(KeeperThread, ADeadKeeperFailsEveryRequestAtOnceAndMappingsStay) {
+    const auto server = client();
+    const Keeper::Id id = must(server->create(info(), 2 * MiB));
+    Device &device = simulation().device();
+    const auto extent = must(Extent::adopt(*server, device, {id, 2 * MiB, info().uuid, false}));
+    ::shutdown(server->socket(), SHUT_RDWR);
+    EXPECT_EQ(code_of(server->create(info(), 2 * MiB)), EIO);
+    EXPECT_TRUE(server->is_dead());
+    EXPECT_EQ(code_of(server->export_fd(id)), EIO);
+    const auto bytes = pattern(4096, 1);
+    Copier &copier = copiers().of(device);
+    must(copier.queue_write({extent.get(), 0, bytes.size()}, bytes.data()));
+    must(copier.wait());
+}
+
+TEST_F(KeeperThread, AMessageOfAnotherSizeOrVersionClosesTheConnection) {
+    const Request right = {.operation = static_cast<std::uint32_t>(Operation::list)};
+    for (const std::size_t size : {std::size_t(1), sizeof right - 1, sizeof right + 1, sizeof right * 2}) {
+        const Fd socket = connect();
+        std::vector<char> bytes(size);
+        std::memcpy(bytes.data(), &right, std::min(size, sizeof right));
+        ASSERT_EQ(::send(socket.get(), bytes.data(), size, MSG_NOSIGNAL), ssize_t(size));
+        EXPECT_EQ(receive(socket), 0) << size;
+    }
+    for (const Request &wrong : {Request{.version = kVersion + 1}, Request{.operation = 99}, Request{}}) {
+        const Fd socket = connect();
+        send(socket, wrong);
+        EXPECT_EQ(receive(socket), 0);
+    }
+    EXPECT_TRUE(must(client()->list()).empty()) << "and others are served";
+}
+
+TEST_F(KeeperThread, WhoSendsWithoutReadingIsHungUpOnAndOthersAreServed) {
+    const Fd flood = connect();
+    const Request request = {.operation = static_cast<std::uint32_t>(Operation::list)};
+    unsigned sent = 0;
+    while (sent < 100'000 && ::send(flood.get(), &request, sizeof request, MSG_NOSIGNAL) > 0) ++sent;
+    EXPECT_LT(sent, 100'000U) << "the keeper never hung up";
+    EXPECT_TRUE(must(client()->list()).empty());
+}
+
+TEST_F(KeeperThread, ANewServerReplacesTheOldOne) {
+    const auto first = client();
+    const auto second = client();
+    EXPECT_EQ(code_of(first->list()), EIO);
+    EXPECT_TRUE(second->list());
+}
+
+TEST_F(KeeperThread, MoreConnectionsThanItServesPushTheOldestOut) {
+    std::vector<Fd> idle;
+    for (int index = 0; index < 40; ++index) idle.push_back(connect());
+    EXPECT_TRUE(client()->list());
+}
+
+TEST(KeeperService, OneThatCanNotServeSaysWhyAndEnds) {
+    KeeperService service(Error{ENODEV, CUDA_ERROR_NO_DEVICE, "initialise driver", "no GPU here"});
+    const Request request = {.operation = static_cast<std::uint32_t>(Operation::hello)};
+    const auto served = must(service.serve(std::as_bytes(std::span(&request, 1))));
+    EXPECT_EQ(served.next, KeeperService::Served::Next::end);
+    Answer answer;
+    ASSERT_EQ(served.bytes.size(), sizeof answer);
+    std::memcpy(&answer, served.bytes.data(), sizeof answer);
+    EXPECT_EQ(answer.error, ENODEV);
+    EXPECT_STREQ(answer.text.data(), "initialise driver: no GPU here");
+}
+
+} // namespace
+} // namespace gmemfs

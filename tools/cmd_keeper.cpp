@@ -1,0 +1,60 @@
+// keeper: the process that holds a mount's memory; `gmemfs mount` starts it, nobody calls it (docs/keeper.md).
+#include "tools/command.hpp"
+#include "vmm/keeper_service.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <string_view>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr int kListener = 3; // see RuntimeFolder::start_keeper
+
+std::uint64_t random_nonce() {
+    std::uint64_t nonce = 0;
+    GMEMFS_ASSERT(
+        ::getrandom(&nonce, sizeof nonce, 0) == sizeof nonce); // so few bytes always come whole (getrandom(2))
+    return nonce;
+}
+
+// A simulated extent is a descriptor, and so may be a driver's.
+void raise_descriptor_limit() {
+    rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+HandlePolicy policy_of(std::string_view word) {
+    if (word == "fd") return HandlePolicy::fd;
+    return word == "fabric" ? HandlePolicy::fabric : HandlePolicy::automatic;
+}
+
+} // namespace
+
+int run_keeper(int argc, char **argv) {
+    if (argc != 4) {
+        std::fputs("gmemfs keeper: `gmemfs mount` starts it; it is of no use by hand\n", stderr);
+        return kUsage;
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    if (::chdir("/") != 0) {} // so that the folder it was started in can be unmounted; no harm where it fails
+    const Fd listener(kListener);
+    Result<std::unique_ptr<Driver>> driver = Driver::open(argv[1]);
+    Result<std::vector<DeviceInfo>> devices = driver ? query_devices(**driver) : Error(driver.error());
+    if (!devices) {
+        KeeperService service(devices.error());
+        (void)serve_keeper(service, listener); // whoever asks is told why
+        return kFailure;
+    }
+    KeeperService service(**driver, *std::move(devices), policy_of(argv[2]), random_nonce());
+    const Result<void> served = serve_keeper(service, listener);
+    return served ? 0 : fail(served.error());
+}
+
+} // namespace gmemfs

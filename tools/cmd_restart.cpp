@@ -1,0 +1,50 @@
+// restart: another server, of the program as it is now, in place of the one that runs: for an upgrade.
+#include "tools/command.hpp"
+#include "tools/mounts.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr int kServerEndTimeoutMs = 30000; // the requests in hand are answered first
+
+Result<void> restart(const std::string &path) {
+    const Mount mount = TRY(find_mount_of(path));
+    const nlohmann::json before = TRY(read_stats(mount.path));
+    const pid_t pid = before.value("server_pid", 0);
+    if (!before.value("supervised", false))
+        return Error{EINVAL, 0, "restart",
+            mount.path +
+                ": its server has no supervisor: it runs in the foreground, or with --keeper=off; unmount it and "
+                "mount anew"};
+    const Fd server(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!server || ::syscall(SYS_pidfd_send_signal, server.get(), SIGUSR2, nullptr, 0) != 0)
+        return Error{errno, 0, "restart", mount.path + ": process " + std::to_string(pid) + " can't be signalled"};
+    pollfd ended = {server.get(), POLLIN, 0};
+    if (::poll(&ended, 1, kServerEndTimeoutMs) != 1)
+        return Error{ETIMEDOUT, 0, "restart", mount.path + ": process " + std::to_string(pid) + " doesn't end"};
+    const nlohmann::json after = TRY(read_stats(mount.path)); // waits in the kernel until the new one answers
+    std::printf("%s: process %d serves it now, version %s\n", mount.path.c_str(), after.value("server_pid", 0),
+        after.value("version", std::string("unknown")).c_str());
+    return {};
+}
+
+} // namespace
+
+int run_restart(int argc, char **argv) {
+    const Synopsis synopsis = {"MOUNTPOINT",
+        "Starts another server, of the program as it is installed now, for a mount.",
+        "Files stay open, requests wait, memory stays where it is.", 1, 1};
+    const CommandLine line = parse_command_line(argc, argv, synopsis, {});
+    if (line.exit_status) return *line.exit_status;
+    const Result<void> done = restart(line.parameters[0]);
+    return done ? 0 : fail(done.error());
+}
+
+} // namespace gmemfs

@@ -1,0 +1,64 @@
+// KeeperClient: the server's side of the keeper: asks its process for extents, imports what it gives, and maps it.
+#pragma once
+
+#include "vmm/base/lock.hpp"
+#include "vmm/keeper.hpp"
+#include "vmm/keeper_protocol.hpp"
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <unordered_set>
+
+namespace gmemfs {
+
+/// Thread-safe: one request at a time, about 10 us each without the driver's part.
+class KeeperClient final : public Keeper {
+public:
+    /// `socket` is connected to a keeper, whose only server this becomes. Errors: what kept the keeper from starting;
+    /// EPROTO: it speaks another version.
+    static Result<std::unique_ptr<KeeperClient>> connect(const Driver &driver, Fd socket);
+
+    Result<Id> create(const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
+    Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
+    void release(Id id) override EXCLUDES(mutex_);
+    bool has_fabric(Id id) override EXCLUDES(mutex_);
+    Result<FabricHandle> export_fabric(Id id) override EXCLUDES(mutex_);
+    Result<Fd> export_fd(Id id) override EXCLUDES(mutex_);
+    Result<std::vector<Held>> list() override
+        EXCLUDES(mutex_); ///< and takes them over: what they are is known from now
+
+    std::uint64_t nonce() const { return nonce_; } ///< of this keeper: ids of another one mean other memory
+    int socket() const { return socket_.get(); }   ///< to be woken when the keeper dies (POLLHUP)
+    bool is_dead() const { return dead_.load(); }
+    /// The keeper is to keep what it holds for the next server: from then on release() does nothing.
+    void let_go() { dead_ = true; }
+    /// The mount has been unmounted on purpose: the keeper ends, and its memory is free. Waits for that, 10 seconds at
+    /// the most. From then on release() does nothing, and everything else fails.
+    void end() EXCLUDES(mutex_);
+
+private:
+    KeeperClient(const Driver &driver, Fd socket) : driver_(driver), socket_(std::move(socket)) {}
+
+    struct Reply {
+        keeper_protocol::Answer answer;
+        Fd fd;
+    };
+    Result<Reply> ask(keeper_protocol::Operation operation, keeper_protocol::Request request) EXCLUDES(mutex_);
+    Result<Fd> ask_for_fd(keeper_protocol::Operation operation, Id id) EXCLUDES(mutex_);
+    Result<std::vector<Fd>> exchange(keeper_protocol::Operation operation, keeper_protocol::Request request,
+        std::span<std::byte> answer, std::size_t &size) EXCLUDES(mutex_);
+    Error lost(const Error &why);
+
+    const Driver &driver_;
+    const Fd socket_;
+    std::uint64_t nonce_ = 0;
+    std::atomic<bool> dead_ = false; // died, was lost, or was told to end
+    Mutex mutex_;
+    std::unordered_set<Id> with_fabric_ GUARDED_BY(mutex_);
+};
+
+/// Tells the keeper behind `socket` to end, and waits for it, 10 seconds at the most: for a mount without a server.
+void end_keeper(const Fd &socket);
+
+} // namespace gmemfs

@@ -1,0 +1,89 @@
+// Keeper loop: the keeper's one thread, between its connections and KeeperService. It waits for no peer.
+#include "vmm/keeper_service.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr std::size_t kConnectionsMax = 16;
+constexpr int kLonelyMs = 30000;
+
+// The same user, or root, who could read our memory anyway.
+bool may_connect(const Fd &connection) {
+    ucred peer = {};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
+void accept_one(const Fd &listener, std::vector<Fd> &connections) {
+    Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!connection || !may_connect(connection)) return;
+    // The oldest goes: a server that has just started is worth more than one that forgot to hang up.
+    if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
+    connections.push_back(std::move(connection));
+}
+
+// One request; an Error where the connection is to be closed.
+Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &connection) {
+    // A byte more than a request has, so that a longer one is seen to be longer. No room for descriptors: the kernel
+    // closes what somebody sends.
+    std::array<std::byte, sizeof(keeper_protocol::Request) + 1> message;
+    const ssize_t size = ::recv(connection.get(), message.data(), message.size(), MSG_DONTWAIT);
+    if (size <= 0) return Error{size == 0 ? ECONNRESET : errno, 0, "receive request"};
+    const KeeperService::Served served =
+        TRY(service.serve(std::span<const std::byte>(message).first(static_cast<std::size_t>(size))));
+    const Fd *const passed[] = {&served.fd};
+    // The connection doesn't block: who sends without reading the answers is hung up on.
+    if (!send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0)))
+        return Error{ECONNABORTED, 0, "answer"};
+    return KeeperService::Served::Next(served.next);
+}
+
+} // namespace
+
+Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
+    using Next = KeeperService::Served::Next;
+    std::vector<Fd> connections;
+    bool was_alone = true; // nobody ever connected
+    while (true) {
+        std::vector<pollfd> waited = {{listener.get(), POLLIN, 0}};
+        for (const Fd &connection : connections) waited.push_back({connection.get(), POLLIN, 0});
+        const int count = ::poll(waited.data(), waited.size(), was_alone ? kLonelyMs : -1);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error{errno, 0, "wait for a request"};
+        if (count == 0) return {};
+        for (std::size_t index = waited.size() - 1; index > 0; --index) { // backwards: erasing moves those behind
+            if (waited[index].revents == 0) continue;
+            const auto at = connections.begin() + static_cast<std::ptrdiff_t>(index) - 1;
+            const Result<Next> next = serve_one(service, *at);
+            if (!next && (next.error().code == EINTR || next.error().code == EAGAIN)) continue;
+            if (!next) {
+                connections.erase(at);
+                continue;
+            }
+            if (*next == Next::end) {
+                // Left open: it closes when the process ends, which is what the other side waits for.
+                (void)at->release();
+                return {};
+            }
+            if (*next == Next::alone) {
+                Fd server = std::move(*at);
+                connections.clear();
+                connections.push_back(std::move(server));
+                break;
+            }
+        }
+        if (waited[0].revents != 0) {
+            accept_one(listener, connections);
+            was_alone = was_alone && connections.empty();
+        }
+    }
+}
+
+} // namespace gmemfs

@@ -1,0 +1,73 @@
+// Keeper protocol: the messages between a server and its keeper: fixed structs over a Unix socket, version first.
+//
+// The socket is SOCK_SEQPACKET, so a message comes whole or not at all. One request, one answer, in order; a connection
+// has one request under way. Both ends are one program on one machine, but a server that was upgraded meets the keeper
+// of its forerunner: hence the version, and no pointer, no size_t, no padding. A message of another size or version, or
+// with descriptors where none belong, closes the connection.
+#pragma once
+
+#include "vmm/base/limits.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace gmemfs::keeper_protocol {
+
+inline constexpr std::uint32_t kVersion = 1;
+
+enum class Operation : std::uint32_t {
+    hello = 1,         ///< this server is the one now: older connections are closed. Answer: nonce, count
+    create = 2,        ///< size, device_uuid -> id, flags
+    open = 3,          ///< id -> a descriptor for the server to map
+    release = 4,       ///< id
+    export_fabric = 5, ///< id -> fabric; always the same bytes
+    export_fd = 6,     ///< id -> a descriptor for a peer
+    list = 7,          ///< id: those after it, so 0 first -> a List of up to kListMax
+    end = 8,           ///< unmounted on purpose: answer, and end
+};
+
+struct Request {
+    std::uint32_t version = kVersion;
+    std::uint32_t operation = 0;
+    std::uint64_t id = 0;
+    std::uint64_t size = 0; ///< bytes
+    std::array<std::uint8_t, 16> device_uuid = {};
+};
+static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<Request>);
+
+inline constexpr std::uint32_t kHasFabric = 1;  ///< flag: created with a fabric handle
+inline constexpr std::uint32_t kIsExported = 2; ///< flag: a handle was given to a peer
+
+/// The answer to everything but a list that succeeded. `text` says what failed, and ends with a zero.
+struct Answer {
+    std::uint32_t version = kVersion;
+    std::int32_t error = 0;  ///< errno, 0 for success
+    std::int32_t driver = 0; ///< CUresult
+    std::uint32_t flags = 0;
+    std::uint64_t id = 0;
+    std::uint64_t nonce = 0; ///< of this keeper: another one's ids mean other memory
+    std::uint64_t count = 0; ///< extents held
+    std::array<std::byte, kFabricHandleSize> fabric = {};
+    std::array<char, 152> text = {};
+};
+static_assert(sizeof(Answer) == 256 && std::has_unique_object_representations_v<Answer>);
+
+struct Listed {
+    std::uint64_t id = 0;
+    std::uint64_t size = 0; ///< bytes
+    std::array<std::uint8_t, 16> device_uuid = {};
+    std::uint64_t flags = 0;
+};
+static_assert(sizeof(Listed) == 40 && std::has_unique_object_representations_v<Listed>);
+
+inline constexpr std::size_t kListMax = 512;
+struct List {
+    std::uint32_t version = kVersion;
+    std::uint32_t count = 0; ///< of `extents`; fewer than kListMax: these are the last
+    std::array<Listed, kListMax> extents = {};
+};
+static_assert(sizeof(List) == 8 + kListMax * sizeof(Listed) && std::has_unique_object_representations_v<List>);
+
+} // namespace gmemfs::keeper_protocol
