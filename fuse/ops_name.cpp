@@ -73,7 +73,8 @@ void read_directory(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t 
 void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
     Reply reply(request, Op::lookup, parent);
     const Result<InodeRef> inode = reply.server().volume().names().lookup(parent, name);
-    if (!inode && inode.error().code == ENOENT) return reply.no_entry();
+    // That the socket isn't there yet is nothing to remember.
+    if (!inode && inode.error().code == ENOENT && name != kHiddenName) return reply.no_entry();
     answer_entry(reply, inode);
 }
 

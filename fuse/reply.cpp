@@ -86,7 +86,8 @@ fuse_entry_param to_entry(const Attributes &attributes) {
     entry.ino = attributes.id;
     entry.attr = to_stat(attributes);
     entry.attr_timeout = trusted_seconds(attributes);
-    entry.entry_timeout = kTrusted;
+    // The broker's socket is asked for each time: a server that took over the mount has another one.
+    entry.entry_timeout = attributes.id == kHiddenInode ? 0 : kTrusted;
     return entry;
 }
 

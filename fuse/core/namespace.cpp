@@ -127,15 +127,6 @@ Result<InodeRef> Namespace::create_unnamed(
     return InodeRef(inode);
 }
 
-Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner, timespec now) {
-    const HoldExclusive hold(tree_);
-    if (hidden_) return Error{EEXIST, 0, "make name"};
-    hidden_ = std::make_shared<Inode>(next_id_++, mode, owner, now);
-    hidden_->add_links(1, now);
-    add_node(hidden_).lookups = 1;
-    return InodeRef(hidden_);
-}
-
 Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, timespec now) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
@@ -299,16 +290,6 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
         if (visited == Visit::next_and_lookup) nodes_.find(named.inode->id())->second.lookups.fetch_add(1);
     }
     return {};
-}
-
-std::uint64_t Namespace::count() const {
-    const HoldShared hold(tree_);
-    return nodes_.size() - orphans_.size() - (hidden_ ? 1 : 0);
-}
-
-std::uint64_t Namespace::orphan_count() const {
-    const HoldShared hold(tree_);
-    return orphans_.size();
 }
 
 std::vector<InodeId> Namespace::orphans() const {

@@ -21,6 +21,8 @@ using InodeRef = std::shared_ptr<Inode>;
 
 /// The broker's socket: found under this name in every directory, listed in none, and nobody else's name.
 inline constexpr std::string_view kHiddenName = ".gmemfs.socket";
+/// Its number, the same for ever: a kernel that outlives a server may still know it from the last one.
+inline constexpr InodeId kHiddenInode = INT64_MAX;
 
 /// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
 /// an inode without names is gone at the last forget, and its memory when the last holder lets go.
