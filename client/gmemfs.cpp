@@ -151,7 +151,7 @@ Result<int> export_dma_buf(const gmemfs_mapping &mapping, std::uint64_t offset, 
     int fd = -1;
     const Result<void> made = driver.check(driver.cuMemGetHandleForAddressRange(&fd, range.address() + offset, length,
                                                CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD, 0),
-        "make dma-buf");
+        "make dma-buf", {{CUDA_ERROR_INVALID_CONTEXT, EINVAL}});
     if (!made) return on(path, made.error());
     return fd;
 }

@@ -109,7 +109,8 @@ typedef struct gmemfs_mapping_info {
 int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info);
 
 /* A dma-buf descriptor of a part of the mapping, for RDMA libraries (ibv_reg_dmabuf_mr); the caller's, to be closed.
- * Offset and length are multiples of the host's page. ENOTSUP: the driver can't. EINVAL: not within one extent. */
+ * Offset and length are multiples of the host's page. ENOTSUP: the driver can't. EINVAL: not within one extent,
+ * or no CUDA context is current, which this call alone needs. */
 int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length, int *fd);
 
 /* Unmaps and ends the lease. The caller has seen to it that no kernel and no copy uses the memory any more. An errno

@@ -126,7 +126,7 @@ CUresult cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp *properties,
 }
 
 CUresult cuMemGetHandleForAddressRange(void *, CUdeviceptr, std::size_t, CUmemRangeHandleType, unsigned long long) {
-    GMEMFS_SIM_ENTER(cuMemGetHandleForAddressRange);
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemGetHandleForAddressRange); // INVALID_CONTEXT without one (H200)
     return CUDA_ERROR_NOT_SUPPORTED; // a dma-buf: a card has it (H200, driver 580), a memfd has not
 }
 
