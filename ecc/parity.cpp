@@ -17,7 +17,7 @@ std::size_t counters_and_marks(std::uint64_t block_count) {
 } // namespace
 
 Result<FindingsBuffer> FindingsBuffer::create(Pool &pool) {
-    Piece piece = TRY(pool.take(sizeof(Findings)));
+    PoolPiece piece = TRY(pool.take(sizeof(Findings)));
     PinnedBuffer landing = TRY(PinnedBuffer::create(pool.device(), sizeof(Findings)));
     return FindingsBuffer(pool.device(), std::move(piece), std::move(landing));
 }
@@ -61,8 +61,8 @@ Result<void> FindingsBuffer::read(
 Result<std::unique_ptr<Parity>> Parity::create(const ParityKernels &kernels, Pool &pool, const Extent &data) {
     GMEMFS_ASSERT(data.size() % kBlockSize == 0);
     GMEMFS_ASSERT(&pool.device() == &data.device());
-    Piece parity = TRY(pool.take(size_of(data.size())));
-    Piece checksums = TRY(pool.take(data.size() / kBlockSize * sizeof(Checksum)));
+    PoolPiece parity = TRY(pool.take(size_of(data.size())));
+    PoolPiece checksums = TRY(pool.take(data.size() / kBlockSize * sizeof(Checksum)));
     return std::unique_ptr<Parity>(new Parity(kernels, data, std::move(parity), std::move(checksums)));
 }
 

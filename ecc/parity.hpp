@@ -47,12 +47,12 @@ public:
     Result<void> read(CUstream stream, std::uint64_t first, std::uint64_t block_count, BlockReport &report);
 
 private:
-    FindingsBuffer(Device &device, Piece piece, PinnedBuffer landing)
+    FindingsBuffer(Device &device, PoolPiece piece, PinnedBuffer landing)
         : device_(device), piece_(std::move(piece)), landing_(std::move(landing)) {}
     Result<void> copy(CUstream stream, std::size_t size);
 
     Device &device_;
-    Piece piece_;
+    PoolPiece piece_;
     PinnedBuffer landing_;
 };
 
@@ -82,7 +82,7 @@ public:
     Result<BlockReport> repair(CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
 
 private:
-    Parity(const ParityKernels &kernels, const Extent &data, Piece parity, Piece checksums)
+    Parity(const ParityKernels &kernels, const Extent &data, PoolPiece parity, PoolPiece checksums)
         : kernels_(kernels), data_(data.address()), block_count_(data.size() / kBlockSize), parity_(std::move(parity)),
           checksums_(std::move(checksums)) {}
     enum class Mode { verify, repair };
@@ -92,8 +92,8 @@ private:
     const ParityKernels &kernels_;
     const CUdeviceptr data_;
     const std::uint64_t block_count_;
-    Piece parity_;    // parity[block][row][1024]
-    Piece checksums_; // checksums[block]
+    PoolPiece parity_;    // parity[block][row][1024]
+    PoolPiece checksums_; // checksums[block]
 };
 
 } // namespace gmemfs

@@ -11,11 +11,11 @@ constexpr std::uint64_t kPieceAlignment = 256; // bytes; kernels need 16
 
 } // namespace
 
-Piece::~Piece() {
+PoolPiece::~PoolPiece() {
     if (pool_ != nullptr) pool_->give_back(*this);
 }
 
-Result<Piece> Pool::take(std::uint64_t size) {
+Result<PoolPiece> Pool::take(std::uint64_t size) {
     GMEMFS_ASSERT(size > 0);
     const std::uint64_t whole = round_up(size, kPieceAlignment);
     const Hold hold(mutex_);
@@ -25,7 +25,7 @@ Result<Piece> Pool::take(std::uint64_t size) {
         const auto [offset, length] = *room;
         slab.free.erase(room);
         if (length > whole) slab.free.emplace(offset + whole, length - whole);
-        return Piece(*this, slab.extent.get(), offset, whole);
+        return PoolPiece(*this, slab.extent.get(), offset, whole);
     }
     Slab slab {
         TRY(Extent::create(keeper_, device_, whole))
@@ -34,7 +34,7 @@ Result<Piece> Pool::take(std::uint64_t size) {
     Extent *const extent = slab.extent.get();
     if (extent->size() > whole) slab.free.emplace(whole, extent->size() - whole);
     slabs_.push_back(std::move(slab));
-    return Piece(*this, extent, 0, whole);
+    return PoolPiece(*this, extent, 0, whole);
 }
 
 std::uint64_t Pool::held() const {
@@ -44,7 +44,7 @@ std::uint64_t Pool::held() const {
     return bytes;
 }
 
-void Pool::give_back(const Piece &piece) {
+void Pool::give_back(const PoolPiece &piece) {
     std::shared_ptr<Extent> last; // unmapping takes a while: after the lock is given back
     const Hold hold(mutex_);
     const auto slab =

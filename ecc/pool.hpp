@@ -19,15 +19,15 @@ namespace gmemfs {
 class Pool;
 
 /// Owner of a part of a pool; move-only. Gives it back when it dies; nobody may be using the memory then.
-class Piece {
+class PoolPiece {
 public:
-    Piece(Piece &&other) noexcept
+    PoolPiece(PoolPiece &&other) noexcept
         : pool_(std::exchange(other.pool_, nullptr)), extent_(other.extent_), offset_(other.offset_),
           size_(other.size_) {}
-    Piece &operator=(Piece &&) = delete;
-    Piece(const Piece &) = delete;
-    Piece &operator=(const Piece &) = delete;
-    ~Piece();
+    PoolPiece &operator=(PoolPiece &&) = delete;
+    PoolPiece(const PoolPiece &) = delete;
+    PoolPiece &operator=(const PoolPiece &) = delete;
+    ~PoolPiece();
 
     CUdeviceptr address() const { return extent_->address() + offset_; } ///< don't dereference it on the host
     std::uint64_t size() const { return size_; }
@@ -35,7 +35,7 @@ public:
 
 private:
     friend Pool;
-    Piece(Pool &pool, Extent *extent, std::uint64_t offset, std::uint64_t size)
+    PoolPiece(Pool &pool, Extent *extent, std::uint64_t offset, std::uint64_t size)
         : pool_(&pool), extent_(extent), offset_(offset), size_(size) {}
 
     Pool *pool_;
@@ -51,17 +51,17 @@ public:
     Device &device() const { return device_; }
     /// A piece of `size` bytes, at an address that is a multiple of 256; its contents are whatever was there before.
     /// ENOSPC: the device is full.
-    Result<Piece> take(std::uint64_t size) EXCLUDES(mutex_);
+    Result<PoolPiece> take(std::uint64_t size) EXCLUDES(mutex_);
     /// Bytes of device memory held, in use or not.
     std::uint64_t held() const EXCLUDES(mutex_);
 
 private:
-    friend Piece;
+    friend PoolPiece;
     struct Slab {
         std::shared_ptr<Extent> extent;
         std::map<std::uint64_t, std::uint64_t> free; // offset -> length; no two adjoin
     };
-    void give_back(const Piece &piece) EXCLUDES(mutex_);
+    void give_back(const PoolPiece &piece) EXCLUDES(mutex_);
 
     Keeper &keeper_;
     Device &device_;

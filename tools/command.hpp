@@ -19,6 +19,7 @@ int run_stat(int argc, char **argv);
 int run_cp(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
+int run_test(int argc, char **argv);
 int run_version(int argc, char **argv);
 int run_restart(int argc, char **argv);
 int run_keeper(int argc, char **argv);

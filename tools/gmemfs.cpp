@@ -24,6 +24,7 @@ constexpr Subcommand kSubcommands[] = {
     {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},
+    {"test", run_test, "a self-test of a device: its memory, and parity on it"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
     {"keeper", run_keeper, nullptr},
 };

@@ -293,7 +293,7 @@ private:
     ParityKernels::Blocks blocks_{};
     std::optional<Stream> stream_;
     std::optional<FindingsBuffer> findings_;
-    std::optional<Piece> sums_, parity_120_, checksums_120_;
+    std::optional<PoolPiece> sums_, parity_120_, checksums_120_;
     std::unique_ptr<ParityKernels> kernels_120_;
     std::optional<Module> read_module_;
     CUfunction read_all_ = nullptr;

@@ -81,7 +81,7 @@ protected:
           checksums_(must(machine_.pool.take(kBlocks * sizeof(Checksum)))),
           findings_(must(FindingsBuffer::create(machine_.pool))) {
         // What isn't written must not look right by chance.
-        for (const Piece *piece : {&data_, &parity_, &checksums_})
+        for (const PoolPiece *piece : {&data_, &parity_, &checksums_})
             must(machine_.device->check(
                 machine_.driver->cuMemsetD8Async(piece->address(), 0x5a, piece->size(), machine_.stream.get()),
                 "fill"));
@@ -126,7 +126,7 @@ protected:
     Machine &machine_ = Machine::get();
     Random random_{options.seed};
     std::unique_ptr<ParityKernels> kernels_;
-    Piece data_, parity_, checksums_;
+    PoolPiece data_, parity_, checksums_;
     FindingsBuffer findings_;
     BlockMemory memory_{kRows, kBlocks};
 };
@@ -332,17 +332,17 @@ TEST(Pool, GivesMemoryBackWhenItsPiecesAreGone) {
     Machine &machine = Machine::get();
     Pool pool(machine.keeper, *machine.device);
     {
-        const Piece small = must(pool.take(1));
-        std::unique_ptr<Piece> first = std::make_unique<Piece>(must(pool.take(1 * MiB)));
-        const Piece second = must(pool.take(512 * KiB));
+        const PoolPiece small = must(pool.take(1));
+        std::unique_ptr<PoolPiece> first = std::make_unique<PoolPiece>(must(pool.take(1 * MiB)));
+        const PoolPiece second = must(pool.take(512 * KiB));
         EXPECT_EQ(pool.held(), 2 * MiB);
         EXPECT_EQ(second.address() % 256, 0U);
         const CUdeviceptr address = first->address();
         first.reset();
         EXPECT_EQ(must(pool.take(1 * MiB)).address(), address); // the hole that it left
-        const Piece large = must(pool.take(3 * MiB));
+        const PoolPiece large = must(pool.take(3 * MiB));
         EXPECT_EQ(pool.held(), 6 * MiB);
-        const Piece beside = must(pool.take(1 * MiB)); // first fit: in the old hole
+        const PoolPiece beside = must(pool.take(1 * MiB)); // first fit: in the old hole
         EXPECT_EQ(beside.address(), address);
     }
     EXPECT_EQ(pool.held(), 0U);

@@ -10,6 +10,7 @@
 #     peers         Python peers: cuda.bindings alone, and a CuPy array
 #     copy          8 GiB of random data in and out by cp and by gmemfs cp, checksums
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
+#     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
@@ -35,7 +36,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel parity bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -318,6 +319,15 @@ phase_parallel() {
     say "     $(rate "$COPY" "$(since "$start")")"
     check "checksums are equal" at_once part_equal
     rm -f "$WORK/source" "$MOUNT"/part*
+}
+
+phase_selftest() {
+    local before
+    unmount_it
+    before=$(used_memory)
+    check "gmemfs test of ${GIGABYTE} MiB, with parity" "$GMEMFS" test --size "${GIGABYTE}M" --ecc ${SIMULATE:+--simulate=2G}
+    sed -n '/^--- gmemfs test/,$p' "$LOG" | grep -E '^(ok|fail|parity:|plain|        found) ' | tee -a "$OUT/summary.txt"
+    check "memory is back after it" back_to "$before"
 }
 
 phase_parity() {
