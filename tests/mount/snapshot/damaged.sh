@@ -11,19 +11,19 @@ for at in 0 9 13 20 60 150 300 390 450 5000 2000000 4194400 $((size - 1200)) $((
 import sys
 data = bytearray(open("snapshot", "rb").read())
 data[int(sys.argv[1])] ^= 16
-open("damaged", "wb").write(data)
+open("copy", "wb").write(data)
 END
-    refuses "damaged" "$GMEMFS" restore damaged "$MNT"
+    refuses "read snapshot" "$GMEMFS" restore copy "$MNT"
     is "$(ls -A "$MNT")" ""
-    refuses "damaged" "$GMEMFS" restore --check damaged
+    refuses "read snapshot" "$GMEMFS" restore --check copy
 done
 for length in 0 5 8 30 200 4000 4500000 $((size - 29)) $((size - 1)); do
-    head -c "$length" snapshot > damaged
-    refuses "damaged" "$GMEMFS" restore damaged "$MNT"
+    head -c "$length" snapshot > copy
+    refuses "read snapshot" "$GMEMFS" restore copy "$MNT"
     is "$(ls -A "$MNT")" ""
 done
-(cat snapshot; echo more) > damaged
-refuses "damaged" "$GMEMFS" restore damaged "$MNT"
+(cat snapshot; echo more) > copy
+refuses "read snapshot" "$GMEMFS" restore copy "$MNT"
 refuses "it is none" "$GMEMFS" restore --list "$GMEMFS"
 "$GMEMFS" restore snapshot "$MNT"
 diff -r source "$MNT"
