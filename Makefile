@@ -65,6 +65,7 @@ CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_c
           $(call kernels,client/kernels/*.cu)
 LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
+SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
@@ -147,7 +148,7 @@ $(BUILD)/client/%: tests/client/%.cpp client/gmemfs.h client/gmemfs.hpp $(BUILD)
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(SNAPSHOT) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
@@ -192,12 +193,12 @@ bench: all $(BENCHES)  ## measure, each figure beside what it is measured agains
 FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp) \
+build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp tools/snapshot_*.[ch]pp) \
         $(BUILD)/sim/libcuda.so.1
 	@mkdir -p $(@D)/sim $(@D)/corpus/$*
 	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
 	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -o $@ $< \
-	    $(wildcard vmm/*.cpp vmm/base/*.cpp fuse/core/*.cpp) -lz -ldl
+	    $(wildcard vmm/*.cpp vmm/base/*.cpp fuse/core/*.cpp) $(SNAPSHOT:$(BUILD)/obj/%.o=%.cpp) -lz -ldl
 fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \

@@ -22,6 +22,8 @@ int run_doctor(int argc, char **argv);
 int run_test(int argc, char **argv);
 int run_version(int argc, char **argv);
 int run_restart(int argc, char **argv);
+int run_save(int argc, char **argv);
+int run_restore(int argc, char **argv);
 int run_keeper(int argc, char **argv);
 
 /// Exit statuses.

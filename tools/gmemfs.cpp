@@ -22,6 +22,8 @@ constexpr Subcommand kSubcommands[] = {
     {"restart", run_restart, "start another server for a mount, after an upgrade"},
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
     {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
+    {"save", run_save, "save a mount, a folder or a file into a snapshot on disk"},
+    {"restore", run_restore, "put a snapshot back, into a mount or a folder; list it, check it"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},
     {"test", run_test, "a self-test of a device: its memory, and parity on it"},

@@ -1,0 +1,214 @@
+// Unit tests: a snapshot's format: what is written is read again, and nothing else is.
+#include "tools/snapshot_reader.hpp"
+#include "tools/snapshot_writer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::span<const std::byte> body_of(const std::vector<std::byte> &record) {
+    return std::span(record).subspan(kRecordHead);
+}
+
+SnapshotEntry folder() {
+    SnapshotEntry entry;
+    entry.mode = S_IFDIR | 0755;
+    return entry;
+}
+
+SnapshotEntry file(const std::string &name, std::uint64_t size) {
+    SnapshotEntry entry;
+    entry.name = name;
+    entry.mode = S_IFREG | 0640;
+    entry.size = size;
+    return entry;
+}
+
+class Snapshot : public ::testing::Test {
+protected:
+    Snapshot() { fs::create_directory(folder_); }
+    ~Snapshot() override { fs::remove_all(folder_); }
+
+    // A chunk of `letter`s; 0 makes zeros.
+    static Result<void> put(
+        SnapshotWriter &writer, std::uint32_t entry, std::uint64_t offset, std::uint32_t size, char letter) {
+        std::vector<std::byte> buffer(kChunkDataAt + size, static_cast<std::byte>(letter));
+        SnapshotChunk chunk;
+        chunk.entry = entry;
+        chunk.offset = offset;
+        chunk.size = size;
+        return writer.put_chunk(chunk, buffer);
+    }
+    // Reads all; the error's code, or 0.
+    int read_all() const {
+        Result<std::unique_ptr<SnapshotReader>> reader = SnapshotReader::open(path_);
+        if (!reader) return reader.error().code;
+        std::vector<std::byte> buffer(kChunkSize);
+        for (;;) {
+            const Result<std::optional<SnapshotChunk>> chunk = (*reader)->next(buffer);
+            if (!chunk) return chunk.error().code;
+            if (!*chunk) return 0;
+        }
+    }
+    void write(const std::vector<SnapshotEntry> &entries, const std::vector<SnapshotChunk> &chunks) const {
+        auto writer = SnapshotWriter::create(path_);
+        ASSERT_TRUE(writer);
+        ASSERT_TRUE((*writer)->put_index(entries));
+        for (const SnapshotChunk &chunk : chunks)
+            ASSERT_TRUE(put(**writer, chunk.entry, chunk.offset, chunk.size, 'x'));
+        ASSERT_TRUE((*writer)->finish());
+        ASSERT_TRUE((*writer)->publish());
+    }
+
+    const fs::path folder_ = fs::temp_directory_path() / ("gmemfs-snapshot-test." + std::to_string(::getpid()));
+    const std::string path_ = folder_ / "snapshot";
+};
+
+TEST(SnapshotFormat, AnEntryComesBackWithAllItHas) {
+    SnapshotEntry entry = file("a name\n", 12345678901);
+    entry.parent = 7;
+    entry.uid = 1;
+    entry.gid = 2;
+    entry.accessed = {-5, 999999999};
+    entry.modified = {1600000000, 1};
+    entry.attributes = {{"user.a", std::string("\0b", 2)}, {"user.empty", ""}};
+    const Result<SnapshotEntry> read = decode_entry(body_of(encode(entry)));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->name, entry.name);
+    EXPECT_EQ(read->parent, 7U);
+    EXPECT_EQ(read->size, entry.size);
+    EXPECT_EQ(read->accessed.tv_sec, -5);
+    EXPECT_EQ(read->accessed.tv_nsec, 999999999);
+    ASSERT_EQ(read->attributes.size(), 2U);
+    EXPECT_EQ(read->attributes[0].value, std::string("\0b", 2));
+    EXPECT_EQ(encode(*read), encode(entry));
+}
+
+TEST(SnapshotFormat, AnEntryThatIsCutAnywhereIsRefused) {
+    SnapshotEntry entry = file("name", 5);
+    entry.attributes = {{"user.a", "b"}};
+    const std::vector<std::byte> record = encode(entry);
+    for (std::size_t size = 0; size < body_of(record).size(); ++size)
+        EXPECT_FALSE(decode_entry(body_of(record).first(size))) << size;
+    EXPECT_TRUE(decode_entry(body_of(record)));
+}
+
+TEST(SnapshotFormat, NamesThatLeadElsewhereAreRefused) {
+    for (const std::string name : {"..", ".", "a/b", "/"})
+        EXPECT_FALSE(decode_entry(body_of(encode(file(name, 0))))) << name;
+    EXPECT_FALSE(decode_entry(body_of(encode(file(std::string("a\0b", 3), 0)))));
+    EXPECT_FALSE(decode_entry(body_of(encode(file(std::string(256, 'a'), 0)))));
+    EXPECT_TRUE(decode_entry(body_of(encode(file(std::string(255, 'a'), 0)))));
+}
+
+TEST(SnapshotFormat, AttributesOfTheSystemAreRefused) {
+    for (const std::string name : {"security.capability", "trusted.a", "user.", ""}) {
+        SnapshotEntry entry = file("name", 0);
+        entry.attributes = {{name, "value"}};
+        EXPECT_FALSE(decode_entry(body_of(encode(entry)))) << name;
+    }
+}
+
+TEST(SnapshotFormat, AnotherVersionIsNamed) {
+    std::vector<std::byte> record = encode(SnapshotTotals{1, 0, 0});
+    record[kRecordHead + 1] = std::byte(9);
+    const Result<SnapshotTotals> totals = decode_totals(body_of(record));
+    ASSERT_FALSE(totals);
+    EXPECT_EQ(totals.error().code, EPROTONOSUPPORT);
+    EXPECT_NE(totals.error().text().find("version 9"), std::string::npos);
+}
+
+TEST_F(Snapshot, WhatIsWrittenIsReadAndZerosTakeNoRoom) {
+    {
+        auto writer = SnapshotWriter::create(path_);
+        ASSERT_TRUE(writer);
+        ASSERT_TRUE((*writer)->put_index({folder(), file("a", kChunkSize + 5), file("b", 3)}));
+        ASSERT_TRUE(put(**writer, 2, 0, 3, 'b'));
+        ASSERT_TRUE(put(**writer, 1, kChunkSize, 5, 'a'));
+        ASSERT_TRUE(put(**writer, 1, 0, kChunkSize, 0));
+        ASSERT_TRUE((*writer)->finish());
+        EXPECT_FALSE(fs::exists(path_));
+        ASSERT_TRUE((*writer)->publish());
+    }
+    EXPECT_LT(fs::file_size(path_), 1000U);
+    auto reader = SnapshotReader::open(path_);
+    ASSERT_TRUE(reader);
+    EXPECT_EQ((*reader)->totals().data_bytes, kChunkSize + 8);
+    std::vector<std::byte> buffer(kChunkSize, std::byte(1));
+    EXPECT_EQ((**(*reader)->next(buffer)).entry, 2U);
+    EXPECT_EQ(buffer[2], std::byte('b'));
+    EXPECT_EQ((**(*reader)->next(buffer)).offset, kChunkSize);
+    EXPECT_EQ((**(*reader)->next(buffer)).stored, 0U);
+    EXPECT_EQ(buffer[2], std::byte(0));
+    EXPECT_FALSE((*(*reader)->next(buffer)).has_value());
+}
+
+TEST_F(Snapshot, WhatIsNotPublishedLeavesNothing) {
+    {
+        auto writer = SnapshotWriter::create(path_);
+        ASSERT_TRUE(writer);
+        ASSERT_TRUE((*writer)->put_index({folder()}));
+        EXPECT_FALSE(fs::is_empty(folder_));
+    }
+    EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+TEST_F(Snapshot, EveryBitAndEveryLengthCounts) {
+    write({folder(), file("a", 5)}, {{1, 0, 5, 0, 0}});
+    ASSERT_EQ(read_all(), 0);
+    std::ifstream stream(path_, std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    const auto try_bytes = [&](const std::string &bytes) {
+        std::ofstream(path_, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<long>(bytes.size()));
+        return read_all();
+    };
+    for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+        std::string changed = whole;
+        changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
+        ASSERT_EQ(try_bytes(changed), EBADMSG) << "bit " << bit;
+    }
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        ASSERT_EQ(try_bytes(whole.substr(0, size)), EBADMSG) << size;
+    EXPECT_EQ(try_bytes(whole + "x"), EBADMSG);
+    EXPECT_EQ(try_bytes(whole), 0);
+}
+
+TEST_F(Snapshot, ChunksThatAreMissingOrTwiceOrOutOfPlaceAreRefused) {
+    const std::vector<SnapshotEntry> entries = {folder(), file("a", kChunkSize + 5)};
+    const auto size = static_cast<std::uint32_t>(kChunkSize);
+    const std::vector<std::vector<SnapshotChunk>> wrong = {{}, {{1, 0, size, 0, 0}},
+        {{1, 0, size, 0, 0}, {1, 0, size, 0, 0}}, {{1, 0, size, 0, 0}, {1, kChunkSize, 6, 0, 0}},
+        {{1, 0, size, 0, 0}, {1, 2 * kChunkSize, 5, 0, 0}}, {{1, 0, size, 0, 0}, {0, kChunkSize, 5, 0, 0}},
+        {{1, 0, size, 0, 0}, {9, kChunkSize, 5, 0, 0}}};
+    for (const std::vector<SnapshotChunk> &chunks : wrong) {
+        write(entries, chunks);
+        EXPECT_EQ(read_all(), EBADMSG) << chunks.size();
+    }
+    write(entries, {{1, kChunkSize, 5, 0, 0}, {1, 0, size, 0, 0}});
+    EXPECT_EQ(read_all(), 0);
+}
+
+TEST_F(Snapshot, EntriesThatDontFitTogetherAreRefused) {
+    SnapshotEntry orphan = file("b", 0), link = file("b", 0);
+    orphan.parent = 1;
+    link.link_to = 2;
+    for (const SnapshotEntry &second : {orphan, link, file("a", 0), file("", 0)}) {
+        write({folder(), file("a", 0), second}, {});
+        EXPECT_EQ(read_all(), EBADMSG) << second.name;
+    }
+    link.link_to = 1;
+    write({folder(), file("a", 0), link}, {});
+    EXPECT_EQ(read_all(), 0);
+}
+
+} // namespace
+} // namespace gmemfs

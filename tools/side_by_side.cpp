@@ -1,0 +1,66 @@
+#include "tools/side_by_side.hpp"
+
+#include "vmm/base/units.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace gmemfs {
+namespace {
+
+constexpr std::size_t kRequest = 1 * MiB; // what a FUSE request holds at the most
+
+} // namespace
+
+unsigned threads_for(int asked) {
+    return asked > 0 ? std::min(kThreadsMost, static_cast<unsigned>(asked)) : kThreadsDefault;
+}
+
+Result<void> run_side_by_side(unsigned threads, const SideWork &work) {
+    std::atomic<bool> has_failed = false;
+    std::mutex mutex; // of first
+    std::optional<Error> first;
+    const auto must_end = [&] { return has_failed.load() || is_interrupted(); };
+    const auto run = [&] {
+        const Result<void> done = work(must_end);
+        if (done) return;
+        const std::lock_guard<std::mutex> hold(mutex);
+        if (!has_failed.exchange(true)) first = done.error();
+    };
+    {
+        std::vector<std::jthread> others;
+        for (unsigned index = 1; index < threads; ++index) others.emplace_back(run);
+        run();
+    }
+    if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
+    if (first) return *std::move(first);
+    return {};
+}
+
+Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
+    while (!bytes.empty()) {
+        const ssize_t got = ::pread(fd, bytes.data(), std::min(bytes.size(), kRequest), static_cast<off_t>(offset));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return Error{errno, 0, "read", name};
+        if (got == 0) return Error{EIO, 0, "read", name + ": it became shorter meanwhile; try again"};
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+        offset += static_cast<std::uint64_t>(got);
+    }
+    return {};
+}
+
+Result<void> write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::string &name) {
+    while (!bytes.empty()) {
+        const ssize_t put = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kRequest), static_cast<off_t>(offset));
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return Error{errno, 0, "write", name};
+        bytes = bytes.subspan(static_cast<std::size_t>(put));
+        offset += static_cast<std::uint64_t>(put);
+    }
+    return {};
+}
+
+} // namespace gmemfs

@@ -1,0 +1,106 @@
+// SnapshotFormat: the records of a snapshot (docs/formats.md), made into bytes, and bytes made into them.
+//
+//     magic | totals | entry ... entry | chunk data chunk data ... | end
+//
+// Whatever a decoder is given, it returns a record whose every field is within its limits, or EBADMSG. What only holds
+// between records (parents, links, chunks that are all there) SnapshotReader checks. Pure functions: thread-safe.
+#pragma once
+
+#include "vmm/base/result.hpp"
+#include "vmm/base/units.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+inline constexpr char kSnapshotMagic[] = "GMEMSNP1";
+inline constexpr std::size_t kSnapshotMagicSize = 8;
+inline constexpr std::uint32_t kSnapshotVersion = 1;
+inline constexpr std::uint64_t kChunkSize = 4 * MiB;
+inline constexpr std::size_t kRecordHead = 8;         ///< length 4, crc32 4
+inline constexpr std::size_t kRecordMost = 1 * MiB;   ///< a body's size; an entry with all its xattrs has 134 KiB
+inline constexpr std::size_t kChunkRecordSize = 33;   ///< with its head
+inline constexpr std::size_t kEndRecordSize = 29;     ///< with its head
+inline constexpr std::size_t kEntryRecordLeast = 80;  ///< with its head
+inline constexpr std::uint32_t kNoEntry = 0xffffffff; ///< no index of an entry
+
+enum class SnapshotKind : std::uint8_t { totals = 1, entry = 2, chunk = 3, end = 4 };
+
+struct SnapshotTotals {
+    std::uint64_t entries = 0;
+    std::uint64_t data_bytes = 0; ///< the sum of the files' sizes
+    std::int64_t created = 0;     ///< seconds since 1970
+};
+
+struct SnapshotAttribute {
+    std::string name, value;
+};
+
+/// One name. Entry 0 is what was saved; a folder's name is empty there.
+struct SnapshotEntry {
+    std::uint32_t parent = 0;         ///< index of its folder, less than its own
+    std::uint32_t link_to = kNoEntry; ///< index of an earlier name of the same inode, which has all that follows name
+    std::string name;
+    std::uint32_t mode = 0;
+    std::uint32_t uid = 0, gid = 0;
+    std::uint64_t device = 0; ///< of a device node
+    std::uint64_t size = 0;   ///< of a regular file
+    timespec accessed = {}, modified = {};
+    std::string target; ///< of a symbolic link
+    std::vector<SnapshotAttribute> attributes;
+
+    bool is_folder() const;
+    bool is_file() const; ///< regular, and the first name of it: one that has data here
+    bool is_link() const; ///< a symbolic one
+    bool is_other_name() const { return link_to != kNoEntry; }
+};
+
+/// What stands before a chunk's data.
+struct SnapshotChunk {
+    std::uint32_t entry = 0;
+    std::uint64_t offset = 0; ///< a multiple of kChunkSize
+    std::uint32_t size = 0;   ///< 1 to kChunkSize
+    std::uint32_t stored = 0; ///< bytes that follow: size, or 0 where all are zeros
+    std::uint32_t crc = 0;    ///< of its `size` bytes, zeros too
+};
+
+struct SnapshotEnd {
+    std::uint64_t chunks = 0;
+    std::uint64_t stored_bytes = 0;
+    std::uint32_t checksum = 0; ///< crc32 of the crc32 of every record before it, in the file's order
+};
+
+/// A whole record: head and body.
+std::vector<std::byte> encode(const SnapshotTotals &totals);
+std::vector<std::byte> encode(const SnapshotEntry &entry);
+std::vector<std::byte> encode(const SnapshotChunk &chunk);
+std::vector<std::byte> encode(const SnapshotEnd &end);
+
+struct RecordHead {
+    std::uint32_t length = 0; ///< of the body: 1 to kRecordMost
+    std::uint32_t crc = 0;
+};
+/// EBADMSG: a length that no record has.
+Result<RecordHead> decode_head(std::span<const std::byte> bytes);
+
+/// Each takes a record's body. EBADMSG: it is none of this kind. EPROTONOSUPPORT: totals of another version.
+Result<SnapshotTotals> decode_totals(std::span<const std::byte> body);
+Result<SnapshotEntry> decode_entry(std::span<const std::byte> body);
+Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body);
+Result<SnapshotEnd> decode_end(std::span<const std::byte> body);
+
+/// zlib's, going on from `crc`.
+std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t crc = 0);
+/// The next value of SnapshotEnd::checksum.
+std::uint32_t checksum_of_checksums(std::uint32_t so_far, std::uint32_t crc);
+/// How many chunks a file of `size` bytes has.
+inline constexpr std::uint64_t count_chunks(std::uint64_t size) {
+    return size / kChunkSize + (size % kChunkSize != 0 ? 1 : 0);
+}
+
+} // namespace gmemfs
