@@ -113,6 +113,12 @@ Result<void> set_keeper(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_broker(Options &options, std::string_view value) {
+    if (value != "on" && value != "off") return usage("broker: '" + std::string(value) + "' is neither on nor off");
+    options.broker = value == "on";
+    return {};
+}
+
 Result<void> set_ecc(Options &, std::string_view value) {
     if (value == "off") return {};
     if (value == "on") return usage("ecc: this version keeps no parity yet; leave it off");
@@ -167,6 +173,7 @@ constexpr Setting kSettings[] = {
     {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
         G_OPTION_FLAG_NONE, set_handles},
     {"keeper", "on|off", "keep the memory in a process that outlives the server (on)", G_OPTION_FLAG_NONE, set_keeper},
+    {"broker", "on|off", "hand descriptors to peers over a socket (on)", G_OPTION_FLAG_NONE, set_broker},
     {"ecc", "on|off", "keep parity (off; this version has none yet)", G_OPTION_FLAG_NONE, set_ecc},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", G_OPTION_FLAG_NONE, set_workers},
     {"log", "FILE", "append the log to this file", G_OPTION_FLAG_FILENAME, set_log},
@@ -343,6 +350,7 @@ std::string describe_options(const Options &options) {
         {"max-files", options.max_files == 0 ? "by the host's memory" : std::to_string(options.max_files)},
         {"handles", handles[static_cast<int>(options.handles)]},
         {"keeper", options.keeper ? "on" : "off"},
+        {"broker", options.broker ? "on" : "off"},
         {"ecc", "off"},
         {"workers", options.workers == 0 ? "by the cores" : std::to_string(options.workers)},
         {"log", options.log_file.empty() ? "journal or syslog" : options.log_file},

@@ -28,6 +28,7 @@ struct Options {
     std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
     bool keeper = true;   ///< a process of its own holds the memory, and it outlives the server
+    bool broker = true;   ///< descriptors for peers; without it, fabric handles alone
     unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
     int supervisor = -1;  ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string log_file;

@@ -330,8 +330,9 @@ void Server::greeted() {
 }
 
 void Server::start_broker() {
-    Result<std::unique_ptr<Broker>> broker = Broker::create(*this);
-    if (broker) {
+    if (!options_.broker) {
+        log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
+    } else if (Result<std::unique_ptr<Broker>> broker = Broker::create(*this)) {
         broker_ = *std::move(broker);
         published_broker_.store(broker_.get(), std::memory_order_release);
     } else {

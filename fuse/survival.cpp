@@ -60,7 +60,11 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
     if (count > 0 && opened.state.keeper_nonce == client_->nonce()) {
         journal_ = std::move(opened.journal);
         volume.record_in(journal_.get());
-        done_ = opened.state.done;
+        // Another mount's requests have the same numbers again.
+        if (memory == Namespace::KernelMemory::none)
+            TRY(journal_->append([](RecordWriter &record) { record.done(0); }));
+        else
+            done_ = opened.state.done;
         TRY(volume.restore(opened.state, held, memory));
         log(LogLevel::info, "fuse",
             "took over " + std::to_string(count) + " inodes and " + std::to_string(held.size()) +

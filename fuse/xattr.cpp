@@ -94,7 +94,7 @@ Result<std::string> get_stats(Reply &reply, Inode &inode) {
 // Of every inode, so that who has a file open needn't look for the root of its mount.
 Result<std::string> get_socket(Reply &reply, Inode &) {
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("the broker couldn't be started: the server's log says why");
+    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
     return broker->address();
 }
 
@@ -103,7 +103,7 @@ Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     if (!inode.may_read_and_write(who_with_groups(reply)))
         return Error{EACCES, 0, "read ticket", "a handle gives read and write, and the file's mode doesn't"};
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("the broker couldn't be started: the server's log says why");
+    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
     const protocol::Ticket ticket = broker->tickets().make(inode.id());
     return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
 }

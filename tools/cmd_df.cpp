@@ -3,7 +3,12 @@
 #include "tools/mounts.hpp"
 #include "vmm/base/units.hpp"
 
+#include <chrono>
+#include <future>
+#include <memory>
 #include <sys/statvfs.h>
+#include <thread>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -20,6 +25,17 @@ Result<json> measure(const Mount &mount) {
     const Result<json> stats = read_stats(mount.path); // not readable for other users, perhaps: then without
     if (stats && stats->contains("devices")) row["devices"] = (*stats)["devices"];
     return row;
+}
+
+// A mount whose server hangs must not hide the others: it is asked by a thread that is left behind then.
+Result<json> measure_in_time(const Mount &mount) {
+    constexpr std::chrono::seconds kPatience(5);
+    auto answer = std::make_shared<std::promise<Result<json>>>();
+    std::future<Result<json>> measured = answer->get_future();
+    std::thread([answer, mount] { answer->set_value(measure(mount)); }).detach();
+    if (measured.wait_for(kPatience) == std::future_status::ready) return measured.get();
+    return Error{
+        ETIMEDOUT, 0, "ask for space", mount.path + ": its server doesn't answer: `gmemfs umount --lazy` lets go"};
 }
 
 std::string size_of(const json &row, const char *key) {
@@ -62,7 +78,7 @@ int run_df(int argc, char **argv) {
     int exit_status = 0;
     json rows = json::array();
     for (const Mount &mount : *mounts) {
-        Result<json> row = measure(mount);
+        Result<json> row = measure_in_time(mount);
         if (row)
             rows.push_back(std::move(*row));
         else
@@ -74,7 +90,9 @@ int run_df(int argc, char **argv) {
         print_table(rows);
     else if (exit_status == 0)
         std::printf("no gmemfs mounts; `gmemfs mount MOUNTPOINT` makes one\n");
-    return exit_status;
+    // Not by return: a thread that still waits for a server must not be waited for, nor lose its statics.
+    std::fflush(stdout);
+    ::_exit(exit_status);
 }
 
 } // namespace gmemfs

@@ -132,11 +132,16 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         return true;
     }
     case Item::layout: return read_layout(reader, state);
-    case Item::done:
-        state.done.insert(reader.number<std::uint64_t>());
+    case Item::done: {
+        const auto request = reader.number<std::uint64_t>();
+        if (request == 0) // a new mount, whose kernel counts from the beginning again
+            state.done.clear();
+        else
+            state.done.insert(request);
         if (state.done.size() > VolumeState::kDoneMax)
             state.done.erase(state.done.begin()); // the kernel counts upwards
         return true;
+    }
     }
     return false;
 }

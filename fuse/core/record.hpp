@@ -25,7 +25,8 @@ public:
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);
     void no_xattr(InodeId id, std::string_view name);
-    void done(std::uint64_t request); ///< the kernel's number of the request that this change is for
+    /// The kernel's number of the request that this change is for; 0: none before counts.
+    void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);
     void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
         std::span<const VolumeState::Piece> pieces);

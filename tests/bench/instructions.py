@@ -54,7 +54,7 @@ def run_server(kind, requests, folder):
     environment = {**os.environ, "GMEMFS_SIM_MACHINE": f"instructions{os.getpid()}"}
     server = subprocess.Popen(
         ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", find_program("gmemfs"), "mount", "-f",
-         "--keeper=off",
+         "--keeper=off", "--broker=off",
          "--simulate=64M", "--workers", "2", str(mount)], env=environment, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     wait_until_mounted(mount, server)

@@ -29,7 +29,7 @@ BENCHMARK(AppendSize);
 
 void CreateAndUnlink(benchmark::State &state) { // without a journal, and with one
     const auto journal = begin();
-    Namespace names({}, 0755, {});
+    Namespace names({}, 0755, 0, {});
     if (state.range(0) != 0) names.record_in(journal.get());
     for (auto _ : state) {
         const auto made = names.create(kRootInode, "name", S_IFREG, {}, {}, [](Inode &, const Inode &) {});
@@ -43,7 +43,7 @@ BENCHMARK(CreateAndUnlink)->Arg(0)->Arg(1);
 void Replay(benchmark::State &state) {
     {
         const auto journal = begin();
-        Namespace names({}, 0755, {});
+        Namespace names({}, 0755, 0, {});
         names.record_in(journal.get());
         for (InodeId id = 0; id < kFiles; ++id)
             if (!names.create(kRootInode, "file" + std::to_string(id), S_IFREG, {}, {}, [](Inode &, const Inode &) {}))
@@ -52,7 +52,7 @@ void Replay(benchmark::State &state) {
     }
     for (auto _ : state) {
         const auto opened = Journal::open(path());
-        Namespace names({}, 0755, {});
+        Namespace names({}, 0755, 0, {});
         const auto restored = names.restore(opened->state, Namespace::KernelMemory::none,
             [](Inode &made, const VolumeState::Node &node) { return made.restore(node, nullptr), Result<void>(); });
         if (!restored) std::abort();

@@ -185,7 +185,7 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
     std::vector<std::unique_ptr<Worker>> workers;
     for (unsigned index = 0; index < options.threads; ++index)
         workers.push_back(TRY(Worker::create(devices, session, crew)));
-    for (const auto &worker : workers) worker->start([] {});
+    for (const auto &worker : workers) worker->start([](std::span<const std::byte>) {}, [] {});
     while (!fuse_session_exited(session)) ::usleep(10000); // until the signal's handler has told the session
     for (const auto &worker : workers) worker->stop();
     return {};

@@ -90,6 +90,20 @@ TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
     EXPECT_EQ(state.directories.at(kRootInode).at("name12"), (VolumeState::Entry{12, 112}));
 }
 
+TEST_F(JournalFile, RecordsNameTheirRequestUntilAnotherMountBegins) {
+    {
+        const auto journal = must(Journal::create(path(), {}));
+        Journal::serve_request(1234);
+        append_names(*journal, 10, 11);
+        Journal::serve_request(0);
+        append_names(*journal, 11, 12);
+    }
+    const Journal::Opened opened = must(Journal::open(path()));
+    EXPECT_EQ(opened.state.done, std::set<std::uint64_t>{1234});
+    must(opened.journal->append([](RecordWriter &record) { record.done(0); }));
+    EXPECT_TRUE(must(Journal::open(path())).state.done.empty());
+}
+
 TEST_F(JournalFile, CutAnywhereItHoldsTheRecordsBeforeTheCut) {
     append_names(*must(Journal::create(path(), {})), 10, 16);
     const std::string whole = bytes();

@@ -4,7 +4,9 @@
 "$GMEMFS" mount "$MNT" --simulate=256M
 random_bytes 5M > source
 cp source "$MNT/f"
-(cd "$BUILD" && PYTHONPATH="$TESTS/peers" python3 -c 'import sys; from peer import *; assert Peer(sys.argv[1]).attach(sys.argv[1] + "/f").code == 0' "$MNT")
+(cd "$BUILD" && PYTHONPATH="$TESTS/peers" python3 -c 'import sys
+from peer import *
+assert Peer(sys.argv[1]).attach(sys.argv[1] + "/f").code == 0' "$MNT")
 pid=$(server_pid)
 kill -KILL "$pid"
 gone "$pid"
