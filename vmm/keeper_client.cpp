@@ -109,9 +109,18 @@ Result<Fd> KeeperClient::ask_for_fd(Operation operation, Id id) {
     return std::move(reply.fd);
 }
 
-Result<Mapping> KeeperClient::map(Id id, const DeviceInfo &device, std::uint64_t size) {
+Result<Allocation> KeeperClient::import(Id id) {
+    if (has_fabric(id)) {
+        const Reply reply = TRY(ask(Operation::open_fabric, {.id = id}));
+        Result<Allocation> imported = Allocation::import_fabric(driver_, reply.answer.fabric);
+        if (imported) return imported; // else this process may not open the IMEX channel: a descriptor works always
+    }
     const Fd fd = TRY(ask_for_fd(Operation::open, id));
-    const Allocation imported = TRY(Allocation::import_fd(driver_, fd));
+    return Allocation::import_fd(driver_, fd);
+}
+
+Result<Mapping> KeeperClient::map(Id id, const DeviceInfo &device, std::uint64_t size) {
+    const Allocation imported = TRY(import(id));
     return Mapping::create(driver_, device, imported, size); // which holds the memory from here on
 }
 

@@ -45,6 +45,7 @@ private:
         Fd fd;
     };
     Result<Reply> ask(keeper_protocol::Operation operation, keeper_protocol::Request request) EXCLUDES(mutex_);
+    Result<Allocation> import(Id id) EXCLUDES(mutex_);
     Result<Fd> ask_for_fd(keeper_protocol::Operation operation, Id id) EXCLUDES(mutex_);
     Result<std::vector<Fd>> exchange(keeper_protocol::Operation operation, keeper_protocol::Request request,
         std::span<std::byte> answer, std::size_t &size) EXCLUDES(mutex_);

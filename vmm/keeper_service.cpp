@@ -57,6 +57,7 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     case Operation::list: served.bytes = TRY(list(request.id)); return {};
     case Operation::end: served.next = Served::Next::end; return {};
     case Operation::open:
+    case Operation::open_fabric:
     case Operation::release:
     case Operation::export_fabric:
     case Operation::export_fd: break;
@@ -65,6 +66,7 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     if (!keeper_->holds(request.id))
         return Error{ENOENT, 0, "find extent", std::to_string(request.id) + ": the keeper holds no such extent"};
     if (operation == Operation::export_fabric) return export_fabric(request.id, answer);
+    if (operation == Operation::open_fabric) answer.fabric = TRY(keeper_->export_fabric_to_map(request.id));
     if (operation == Operation::open) served.fd = TRY(keeper_->export_fd_to_map(request.id));
     if (operation == Operation::export_fd) served.fd = TRY(keeper_->export_fd(request.id));
     if (operation == Operation::release) {

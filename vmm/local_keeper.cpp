@@ -43,6 +43,8 @@ Result<Fd> LocalKeeper::export_fd(Id id) {
 
 Result<Fd> LocalKeeper::export_fd_to_map(Id id) { return find(id)->allocation.export_fd(); }
 
+Result<FabricHandle> LocalKeeper::export_fabric_to_map(Id id) { return find(id)->allocation.export_fabric(); }
+
 Result<std::vector<Keeper::Held>> LocalKeeper::list() {
     const Hold hold(mutex_);
     std::vector<Held> held;

