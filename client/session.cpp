@@ -1,9 +1,11 @@
 #include "client/session.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -97,37 +99,20 @@ Result<void> Session::send(const void *message, std::size_t size) {
     return at(sent < 0 ? errno : EIO, "ask the broker", path_, "its server may have ended");
 }
 
-// One message: its length isn't known before, so it isn't receive_with_fds().
 Result<protocol::AnswerPart> Session::receive(std::vector<Fd> &fds) {
     std::vector<std::byte> bytes(protocol::kAnswerSizeMax);
-    alignas(cmsghdr) char control[CMSG_SPACE(protocol::kExtentsPerMessage * sizeof(int))];
-    iovec part = {bytes.data(), bytes.size()};
-    msghdr message = {};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t size = 0;
-    do {
-        size = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
-    if (size < 0 && errno == EAGAIN) return at(ETIMEDOUT, "ask the broker", path_, "no answer for 30 s");
-    if (size <= 0) return at(size < 0 ? errno : ECONNRESET, "ask the broker", path_, "it closed the connection");
-    std::size_t count = 0;
-    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t index = 0; index < here; ++index, ++count) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header) + index * sizeof(int), sizeof fd);
-            fds.emplace_back(fd);
-        }
-    }
-    bytes.resize(static_cast<std::size_t>(size));
+    Result<Received> received = receive_message(socket_.get(), bytes);
+    if (!received && received.error().code == EAGAIN)
+        return at(ETIMEDOUT, "ask the broker", path_, "no answer for 30 s");
+    if (!received || received->size == 0)
+        return at(received ? ECONNRESET : received.error().code, "ask the broker", path_, "it closed the connection");
+    const std::size_t count = received->fds.size();
+    std::move(received->fds.begin(), received->fds.end(), std::back_inserter(fds));
+    bytes.resize(received->size);
     protocol::AnswerPart answer = TRY(protocol::parse_answer(bytes));
     if (answer.answer.code != 0)
         return Error{answer.answer.code, 0, "ask the broker", path_ + ": " + answer.answer.text.data()};
-    if ((message.msg_flags & MSG_CTRUNC) != 0) // no descriptor left in this process
+    if (received->lacks_fds) // no descriptor left in this process
         return at(EMFILE, "receive descriptors", path_, "this process may open no more: raise ulimit -n");
     if (count != answer.descriptor_count)
         return at(EPROTO, "ask the broker", path_, "descriptors are missing in its answer");

@@ -19,8 +19,7 @@ namespace {
 
 Error usage(const std::string &detail) { return Error{EINVAL, 0, "mount", detail + "; see `gmemfs mount --help`"}; }
 
-// ---- setters: one a row of the table below
-// ----------------------------------------------------------------------------
+// ---- setters: one a row of the table below ----
 
 Result<void> set_device(Options &options, std::string_view value) {
     options.devices.clear();
@@ -107,22 +106,24 @@ Result<void> set_handles(Options &options, std::string_view value) {
     return {};
 }
 
+Result<bool> parse_switch(const char *name, std::string_view value) {
+    if (value == "on" || value == "off") return value == "on";
+    return usage(std::string(name) + ": '" + std::string(value) + "' is neither on nor off");
+}
+
 Result<void> set_keeper(Options &options, std::string_view value) {
-    if (value != "on" && value != "off") return usage("keeper: '" + std::string(value) + "' is neither on nor off");
-    options.keeper = value == "on";
+    options.keeper = TRY(parse_switch("keeper", value));
     return {};
 }
 
 Result<void> set_broker(Options &options, std::string_view value) {
-    if (value != "on" && value != "off") return usage("broker: '" + std::string(value) + "' is neither on nor off");
-    options.broker = value == "on";
+    options.broker = TRY(parse_switch("broker", value));
     return {};
 }
 
 Result<void> set_ecc(Options &, std::string_view value) {
-    if (value == "off") return {};
-    if (value == "on") return usage("ecc: this version keeps no parity yet; leave it off");
-    return usage("ecc: '" + std::string(value) + "' is neither on nor off");
+    if (TRY(parse_switch("ecc", value))) return usage("ecc: this version keeps no parity yet; leave it off");
+    return {};
 }
 
 Result<void> set_workers(Options &options, std::string_view value) {
@@ -225,8 +226,7 @@ Result<void> apply_list(Options &options, std::string_view list) {
     return {};
 }
 
-// ---- GOption
-// ----------------------------------------------------------------------------------------------------------
+// ---- GOption ----
 
 struct Given { // what GOption's callbacks gather, in the order of the command line
     std::vector<std::pair<std::string, std::string>> settings;

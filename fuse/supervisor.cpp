@@ -52,27 +52,15 @@ void send(const Fd &socket, Kind kind, std::uint32_t generation, std::span<const
 
 Result<Message> receive(const Fd &socket) {
     std::vector<std::byte> packet(kMessageMax + 64);
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    iovec part = {packet.data(), packet.size()};
-    msghdr header = {};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    const ssize_t count = ::recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC);
-    if (count < 0) return Error{errno, 0, "hear from the supervisor"};
+    Result<Received> received = receive_message(socket.get(), packet);
+    if (!received) return Error{received.error().code, 0, "hear from the supervisor"};
     Message message;
-    const cmsghdr *const rights = CMSG_FIRSTHDR(&header);
-    if (rights != nullptr && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-        message.fd = Fd(fd);
-    }
+    if (!received->fds.empty()) message.fd = std::move(received->fds.front());
     constexpr std::size_t kHead = sizeof message.kind + sizeof message.generation;
-    if (static_cast<std::size_t>(count) < kHead) return Error{EPROTO, 0, "hear from the supervisor"};
+    if (received->size < kHead) return Error{EPROTO, 0, "hear from the supervisor"};
     std::memcpy(&message.kind, packet.data(), sizeof message.kind);
     std::memcpy(&message.generation, packet.data() + sizeof message.kind, sizeof message.generation);
-    message.bytes.assign(packet.begin() + kHead, packet.begin() + count);
+    message.bytes.assign(packet.begin() + kHead, packet.begin() + static_cast<std::ptrdiff_t>(received->size));
     return message;
 }
 

@@ -15,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned kLanesMost = 12; // that many reach 93 % of the bus (H200), and more no more
-constexpr int kInterrupted = 130;   // as a shell has it for SIGINT
 
 struct Settings : CopySettings {
     bool recursive = false;
@@ -162,8 +161,7 @@ int run_cp(int argc, char **argv) {
     const Result<void> result =
         copy_all(settings, line.parameters, shows ? Progress::Display::line : Progress::Display::none);
     if (result) return 0;
-    fail(result.error());
-    return result.error().code == EINTR && is_interrupted() ? kInterrupted : kFailure;
+    return fail_or_interrupted(result.error());
 }
 
 } // namespace gmemfs

@@ -12,8 +12,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr int kInterrupted = 130; // as a shell has it for SIGINT
-
 struct Settings {
     unsigned threads = kThreadsDefault;
     bool list = false, check = false, verify = false, json = false;
@@ -206,8 +204,7 @@ int run_restore(int argc, char **argv) {
     catch_interruptions();
     const Result<void> done = run(settings, line.parameters);
     if (done) return 0;
-    fail(done.error());
-    return done.error().code == EINTR && is_interrupted() ? kInterrupted : kFailure;
+    return fail_or_interrupted(done.error());
 }
 
 } // namespace gmemfs

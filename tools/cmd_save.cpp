@@ -14,8 +14,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr int kInterrupted = 130; // as a shell has it for SIGINT
-
 struct Settings {
     unsigned threads = kThreadsDefault;
     bool verify = false;
@@ -126,8 +124,7 @@ int run_save(int argc, char **argv) {
         if (json) std::printf("%s\n", saved->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
         return 0;
     }
-    fail(saved.error());
-    return saved.error().code == EINTR && is_interrupted() ? kInterrupted : kFailure;
+    return fail_or_interrupted(saved.error());
 }
 
 } // namespace gmemfs

@@ -15,8 +15,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr int kInterrupted = 130; // as a shell has it for SIGINT
-
 struct FreeText {
     void operator()(gchar *text) const { g_free(text); }
 };
@@ -165,8 +163,7 @@ int run_request(const Request &request) {
         return 0;
     }
     std::fflush(stdout);
-    fail(result.error());
-    return result.error().code == EINTR && is_interrupted() ? kInterrupted : kFailure;
+    return fail_or_interrupted(result.error());
 }
 
 } // namespace

@@ -29,6 +29,7 @@ int run_keeper(int argc, char **argv);
 /// Exit statuses.
 inline constexpr int kFailure = 1;
 inline constexpr int kUsage = 2;
+inline constexpr int kInterrupted = 130; ///< as a shell has it for SIGINT
 
 /// How a subcommand is called, for `--help`.
 struct Synopsis {

@@ -1,5 +1,6 @@
 #include "tools/copy_progress.hpp"
 
+#include "tools/command.hpp"
 #include "vmm/base/units.hpp"
 
 #include <csignal>
@@ -55,5 +56,10 @@ void catch_interruptions() {
 }
 
 bool is_interrupted() { return interrupted != 0; }
+
+int fail_or_interrupted(const Error &error) {
+    const int failure = fail(error);
+    return error.code == EINTR && is_interrupted() ? kInterrupted : failure;
+}
 
 } // namespace gmemfs

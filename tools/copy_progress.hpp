@@ -1,6 +1,8 @@
 // Progress: how far a copy has come, on a terminal's last line; and whether the user wants it to end (^C).
 #pragma once
 
+#include "vmm/base/result.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -36,5 +38,7 @@ private:
 /// From now on SIGINT, SIGTERM and SIGHUP only set is_interrupted().
 void catch_interruptions();
 bool is_interrupted();
+/// fail(), and the exit status: kInterrupted where the error came of such a signal.
+int fail_or_interrupted(const Error &error);
 
 } // namespace gmemfs

@@ -51,6 +51,11 @@ Result<void> Copier::wait() {
     return device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
 }
 
+Result<void> Copier::wait_after(const Result<void> &queued) {
+    const Result<void> waited = wait();
+    return queued ? waited : queued;
+}
+
 Result<Staging *> Copier::staging() {
     if (!staging_) staging_.emplace(TRY(Staging::create(device_)));
     return &*staging_;
@@ -75,10 +80,7 @@ Result<void> Copier::write(Slice to, std::span<const std::byte> from) {
             queued = device_.check(device_.driver().cuEventRecord(slot.done.get(), stream_.get()), "mark chunk");
         done += part;
     }
-    const Result<void> waited = wait(); // also after an error: the engine may still be reading the slots
-    if (!queued) return Error(queued.error());
-    if (!waited) return Error(waited.error());
-    return {};
+    return wait_after(queued); // also after an error: the engine may still be reading the slots
 }
 
 Result<void> Copier::read(Slice from, std::span<std::byte> to) {
@@ -103,10 +105,7 @@ Result<void> Copier::read(Slice from, std::span<std::byte> to) {
         if (result)
             result = device_.check(device_.driver().cuEventRecord(slot.done.get(), stream_.get()), "mark chunk");
     }
-    const Result<void> waited = wait();
-    if (!result) return Error(result.error());
-    if (!waited) return Error(waited.error());
-    return {};
+    return wait_after(result);
 }
 
 } // namespace gmemfs

@@ -41,6 +41,9 @@ public:
     Result<void> queue_zero(Slice slice);
     /// Returns when all that was queued is done and visible to every peer. EIO: the device has failed.
     Result<void> wait();
+    /// wait(), whatever became of queueing; then the first Error of the two. A copy that was queued must have ended
+    /// before its host memory is somebody else's, also where the next one couldn't be queued.
+    Result<void> wait_after(const Result<void> &queued);
 
     /// Copies from any host memory, by chunks through pinned staging slots, and waits.
     Result<void> write(Slice to, std::span<const std::byte> from);

@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace gmemfs {
-namespace {
-
-// What both came to: the first Error, but only after the second has run. A DMA that was queued must have ended before
-// its host memory is somebody else's, whatever went wrong with the next one.
-Result<void> both(const Result<void> &queued, const Result<void> &waited) { return queued ? waited : queued; }
-
-} // namespace
 
 File::File(Storage &storage, Device *device, uid_t owner)
     : storage_(storage), device_(device), charge_(storage.quotas()) {
@@ -26,7 +19,7 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(
         offset, length, [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
-    TRY(both(queued, copier.wait()));
+    TRY(copier.wait_after(queued));
     return static_cast<std::size_t>(length);
 }
 
@@ -67,15 +60,13 @@ Result<void> File::transfer(Copiers &copiers, std::uint64_t offset, std::span<co
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(offset, from.size(),
         [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); });
-    return both(queued, copier.wait());
+    return copier.wait_after(queued);
 }
 
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
-    const HoldExclusive hold(layout_);
-    if (extents_.empty()) return Error{ENODATA, 0, "export fabric handle", "the file has no device memory yet"};
-    TRY(prepare_for_export(copiers));
     std::vector<FabricHandle> handles;
-    for (const Piece &piece : extents_.pieces()) handles.push_back(TRY(piece.extent->export_fabric()));
+    const std::vector<Shared> shared = TRY(share(copiers, ShareBy::fabric));
+    for (const Shared &extent : shared) handles.push_back(*extent.fabric);
     return handles;
 }
 

@@ -91,9 +91,7 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
                 return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
             });
         });
-    const Result<void> waited = copier.wait();
-    if (!queued) return Error(queued.error());
-    if (!waited) return Error(waited.error());
+    TRY(copier.wait_after(queued));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
     record_size();

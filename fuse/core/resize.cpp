@@ -192,8 +192,7 @@ Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t l
     const Result<void> queued = extents_.for_each(0, length, [&](Slice slice, std::uint64_t done) {
         return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
     });
-    const Result<void> waited = copier.wait();
-    return queued ? waited : queued;
+    return copier.wait_after(queued);
 }
 
 Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
@@ -201,8 +200,7 @@ Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to)
     Copier &copier = copiers.of(*device_);
     const Result<void> queued =
         extents_.for_each(from, to - from, [&](Slice slice, std::uint64_t) { return copier.queue_zero(slice); });
-    const Result<void> waited = copier.wait();
-    return queued ? waited : queued;
+    return copier.wait_after(queued);
 }
 
 // Called before [from, to), a part of the tail, becomes part of the file.

@@ -31,9 +31,7 @@ Result<Piece> Slab::take(Copiers &copiers, std::uint64_t size) {
         Copier &copier = copiers.of(taken->piece.extent->device());
         const Result<void> queued =
             copier.queue_zero({taken->piece.extent.get(), taken->piece.offset, taken->piece.length});
-        const Result<void> waited = copier.wait();
-        if (!queued) return Error(queued.error());
-        if (!waited) return Error(waited.error());
+        TRY(copier.wait_after(queued));
     }
     return std::move(taken->piece);
 }

@@ -6,28 +6,14 @@ system call behind each request, and that tmpfs itself. The files are empty, so 
 import contextlib
 import os
 import statistics
-import subprocess
-import tempfile
 import time
 
-from places import find_program, folder_on_tmpfs, mounted_gmemfs, read_stats, wait_until_mounted
+from places import folder_on_tmpfs, mounted_gmemfs, mounted_server, read_stats
 
 FILES = 100_000
 FOLDERS = 20
 JOBS = (1, 4)
 PLACES = ("gmemfs", "passthrough", "tmpfs")
-
-
-@contextlib.contextmanager
-def mounted_passthrough(folder, threads):
-    with tempfile.TemporaryDirectory(prefix="passthrough-bench.") as path:
-        server = subprocess.Popen([find_program("passthrough"), "--threads", str(threads), folder, path])
-        wait_until_mounted(path, server)
-        try:
-            yield path
-        finally:
-            server.terminate()
-            server.wait()
 
 
 def create(path):
@@ -105,7 +91,7 @@ def bench_metadata(context):
     print(f"\nmetadata, {files} files in {FOLDERS} directories: us a file, medians of {context.rounds}")
     with mounted_gmemfs(context.mount_options) as gmemfs, folder_on_tmpfs(context.tmpfs) as behind, \
             folder_on_tmpfs(context.tmpfs) as tmpfs, \
-            mounted_passthrough(behind, read_stats(gmemfs)["workers"]) as passthrough:
+            mounted_server("passthrough", "--threads", str(read_stats(gmemfs)["workers"]), behind) as passthrough:
         places = dict(zip(PLACES, (gmemfs, passthrough, tmpfs)))
         for jobs in JOBS:
             rounds = [{name: measure(path, jobs, files) for name, path in places.items()}

@@ -12,6 +12,7 @@
 //
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 #include "fuse/worker.hpp"
+#include "tests/bench/fuse_session.hpp"
 #include "vmm/base/limits.hpp"
 #include "vmm/local_keeper.hpp"
 
@@ -160,12 +161,7 @@ Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
         if (memory == MAP_FAILED) return Error{ENOMEM, 0, "make memory", format_size(options.size)};
         options.memory = static_cast<char *>(memory);
     }
-    fuse_loop_config *config = fuse_loop_cfg_create();
-    fuse_loop_cfg_set_max_threads(config, options.threads);
-    fuse_loop_cfg_set_idle_threads(config, options.threads);
-    fuse_loop_cfg_set_clone_fd(config, 0);
-    const int status = fuse_session_loop_mt(session, config);
-    fuse_loop_cfg_destroy(config);
+    const int status = loop_with_threads(session, options.threads);
     if (status < 0) return Error{-status, 0, "serve", {}};
     return {};
 }
@@ -192,25 +188,14 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
 }
 
 int serve(const char *program, const char *mount_point, Options &options) {
-    const char *arguments[] = {program, "-ofsname=null,subtype=null"};
-    fuse_args args = FUSE_ARGS_INIT(2, const_cast<char **>(arguments));
-    const fuse_lowlevel_ops ops = operations();
-    fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, &options);
-    int status = 1;
-    if (session != nullptr && fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, mount_point) == 0) {
-        const bool by_workers = options.sink == Sink::pinned || options.sink == Sink::device;
-        const Result<void> served =
-            by_workers ? serve_by_workers(session, options) : serve_by_libfuse(session, options);
-        if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
-        status = served ? 0 : 1;
-        fuse_session_unmount(session);
-    }
-    if (session != nullptr) {
-        fuse_remove_signal_handlers(session);
-        fuse_session_destroy(session);
-    }
-    fuse_opt_free_args(&args);
-    return status;
+    return serve_mount(
+        program, "-ofsname=null,subtype=null", mount_point, operations(), &options, [&](fuse_session *session) {
+            const bool by_workers = options.sink == Sink::pinned || options.sink == Sink::device;
+            const Result<void> served =
+                by_workers ? serve_by_workers(session, options) : serve_by_libfuse(session, options);
+            if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
+            return served.has_value();
+        });
 }
 
 int usage_error() {

@@ -5,6 +5,8 @@
 // descriptor for each of 100,000 files is more than a process may have. So no directory is renamed.
 //
 //     passthrough [--threads N] FOLDER MOUNTPOINT      in the foreground, until unmounted
+#include "tests/bench/fuse_session.hpp"
+
 #include <fuse_lowlevel.h>
 
 #include <cerrno>
@@ -239,26 +241,8 @@ int serve(const char *program, const char *folder, const char *mount_point, unsi
         return 1;
     }
     ::umask(0);
-    const char *arguments[] = {program, "-odefault_permissions,fsname=passthrough,subtype=passthrough"};
-    fuse_args args = FUSE_ARGS_INIT(2, const_cast<char **>(arguments));
-    const fuse_lowlevel_ops ops = operations();
-    fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, &nodes);
-    int status = 1;
-    if (session != nullptr && fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, mount_point) == 0) {
-        fuse_loop_config *config = fuse_loop_cfg_create();
-        fuse_loop_cfg_set_max_threads(config, threads);
-        fuse_loop_cfg_set_idle_threads(config, threads);
-        fuse_loop_cfg_set_clone_fd(config, 0);
-        status = fuse_session_loop_mt(session, config) == 0 ? 0 : 1;
-        fuse_loop_cfg_destroy(config);
-        fuse_session_unmount(session);
-    }
-    if (session != nullptr) {
-        fuse_remove_signal_handlers(session);
-        fuse_session_destroy(session);
-    }
-    fuse_opt_free_args(&args);
-    return status;
+    return gmemfs::serve_mount(program, "-odefault_permissions,fsname=passthrough,subtype=passthrough", mount_point,
+        operations(), &nodes, [&](fuse_session *session) { return gmemfs::loop_with_threads(session, threads) == 0; });
 }
 
 } // namespace

@@ -68,17 +68,22 @@ def mounted_gmemfs(options):
 
 
 @contextlib.contextmanager
-def mounted_null_server(context, sink, size, threads):
-    """The empty server; `sink`: what becomes of the bytes, see null_server.cpp."""
-    with tempfile.TemporaryDirectory(prefix="null-bench.") as path:
-        server = subprocess.Popen([find_program("null_server"), "--sink", sink, "--driver", context.library,
-                                   "--size", str(size), "--threads", str(threads), path])
+def mounted_server(program, *arguments):
+    """A server that stays in the foreground, and takes the mount point as its last argument."""
+    with tempfile.TemporaryDirectory(prefix=f"{program}-bench.") as path:
+        server = subprocess.Popen([find_program(program), *arguments, path])
         wait_until_mounted(path, server)
         try:
             yield path
         finally:
             server.terminate()
             server.wait()
+
+
+def mounted_null_server(context, sink, size, threads):
+    """The empty server; `sink`: what becomes of the bytes, see null_server.cpp."""
+    return mounted_server("null_server", "--sink", sink, "--driver", context.library, "--size", str(size),
+                          "--threads", str(threads))
 
 
 @contextlib.contextmanager

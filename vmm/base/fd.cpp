@@ -1,7 +1,9 @@
 #include "vmm/base/fd.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,33 +56,44 @@ Result<void> send_with_fds(int socket, std::span<const std::byte> bytes, std::sp
     return {};
 }
 
-Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most) {
+Result<Received> receive_message(int socket, std::span<std::byte> bytes) {
     alignas(cmsghdr) char control[CMSG_SPACE(kFdsPerMessageMax * sizeof(int))];
-    std::vector<Fd> fds;
-    std::size_t received = 0;
-    while (received < bytes.size()) {
-        iovec part = {bytes.data() + received, bytes.size() - received};
-        msghdr message = {};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        const ssize_t count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return Error{errno, 0, "receive from peer"};
-        for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-            if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-            const std::size_t number = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            for (std::size_t i = 0; i < number; ++i) {
-                int fd = -1;
-                std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-                fds.emplace_back(fd);
-            }
+    iovec part = {bytes.data(), bytes.size()};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t count = -1;
+    do {
+        count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) return Error{errno, 0, "receive from peer"};
+    Received received;
+    received.size = static_cast<std::size_t>(count);
+    received.is_cut = (message.msg_flags & MSG_TRUNC) != 0;
+    received.lacks_fds = (message.msg_flags & MSG_CTRUNC) != 0;
+    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t number = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < number; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+            received.fds.emplace_back(fd);
         }
-        if (count == 0) return Error{ECONNRESET, 0, "receive from peer", "it closed the connection"};
-        if (fds.size() > most || (message.msg_flags & MSG_CTRUNC) != 0)
+    }
+    return received;
+}
+
+Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most) {
+    std::vector<Fd> fds;
+    for (std::size_t done = 0; done < bytes.size();) {
+        Received received = TRY(receive_message(socket, bytes.subspan(done)));
+        std::move(received.fds.begin(), received.fds.end(), std::back_inserter(fds));
+        if (received.size == 0) return Error{ECONNRESET, 0, "receive from peer", "it closed the connection"};
+        if (fds.size() > most || received.lacks_fds)
             return Error{EPROTO, 0, "receive from peer", "more descriptors than expected"};
-        received += static_cast<std::size_t>(count);
+        done += received.size;
     }
     return fds;
 }

@@ -40,6 +40,16 @@ private:
 /// Writes all of `bytes`, with `fds` attached to the first byte, to a connected Unix socket. EPIPE: the peer is gone.
 Result<void> send_with_fds(int socket, std::span<const std::byte> bytes, std::span<const Fd *const> fds);
 
+/// What one recvmsg(2) brought.
+struct Received {
+    std::size_t size = 0;   ///< bytes; 0: the peer has closed the connection
+    std::vector<Fd> fds;    ///< all that came, each O_CLOEXEC
+    bool is_cut = false;    ///< the message was longer than the buffer (MSG_TRUNC)
+    bool lacks_fds = false; ///< more descriptors came than this process may open (MSG_CTRUNC)
+};
+/// One message of a packet socket, or what is there of a stream. The errno of recvmsg(2); EINTR is tried again.
+Result<Received> receive_message(int socket, std::span<std::byte> bytes);
+
 /// Reads exactly `bytes.size()` bytes and whatever descriptors come with them, each O_CLOEXEC.
 /// ECONNRESET: the peer closed before all had come. EPROTO: more descriptors than `most` came; all are closed.
 Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most);
