@@ -1,6 +1,6 @@
 // Options: the command line of `gmemfs mount` and its -o list, parsed once to one immutable value.
 //
-// Every setting is one row of a table in options.cpp: its name serves as --NAME and as -o NAME.
+// Every setting is one row of a table: see settings.hpp.
 #pragma once
 
 #include "vmm/base/result.hpp"

@@ -38,7 +38,8 @@ TEST(Options, ArgumentsForTheSupervisorMeanTheSameOptions) {
     const std::vector<std::vector<std::string>> ways = {{"/mnt"},
         {"/mnt", "--simulate", "--device=all", "--keeper=off"},
         {"--device", "0,2", "--capacity=3G", "--handles=fd", "--simulate=1G", "--workers", "8", "--log=/tmp/a log",
-            "-o", "ro,noatime,fsname=x", "/mnt/with -o in it"}};
+            "-o", "ro,noatime,fsname=x", "/mnt/with -o in it"},
+        {"/mnt", "--quota=1000=1G", "--quota", "1001=2G", "--max-files=77", "--broker=off"}};
     for (const auto &words : ways) {
         const Options options = good(words);
         std::vector<std::string> arguments = to_arguments(options);

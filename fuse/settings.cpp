@@ -1,0 +1,248 @@
+#include "fuse/settings.hpp"
+
+#include "vmm/base/limits.hpp"
+#include "vmm/base/units.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <pwd.h>
+#include <sstream>
+
+namespace gmemfs {
+
+Error bad_option(const std::string &detail) {
+    return Error{EINVAL, 0, "mount", detail + "; see `gmemfs mount --help`"};
+}
+
+namespace {
+
+Result<void> set_device(Options &options, std::string_view value) {
+    options.devices.clear();
+    // ',' on the command line; in an -o list, where ',' ends an option, ':'.
+    while (!value.empty()) {
+        const std::size_t end = value.find_first_of(",:");
+        const std::string_view name = value.substr(0, end);
+        const bool is_number = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
+        if (!is_number && !name.starts_with("GPU-") && name != "all") break;
+        options.devices.emplace_back(name);
+        if (end == std::string_view::npos) return {};
+        value = value.substr(end + 1);
+    }
+    return bad_option("device: name them by number or UUID, with commas between, or all");
+}
+
+Result<void> set_simulate(Options &options, std::string_view value) {
+    options.simulate = true;
+    if (value.empty()) return {};
+    options.simulate_size = TRY(parse_size(value));
+    if (options.simulate_size < 2 * MiB) return bad_option("simulate: a device has at least 2 MiB");
+    return {};
+}
+
+Result<void> set_capacity(Options &options, std::string_view value) {
+    options.capacity = TRY(parse_size(value));
+    if (options.capacity == 0) return bad_option("capacity: it must be more than nothing");
+    return {};
+}
+
+Result<uid_t> find_user(const std::string &name) {
+    uid_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size()) return number;
+    const passwd *const entry = name.empty() ? nullptr : ::getpwnam(name.c_str());
+    if (entry == nullptr) return bad_option("quota: there is no user '" + name + "'");
+    return entry->pw_uid;
+}
+
+Result<void> add_quota(Options &options, const std::string &user, std::string_view size) {
+    const uid_t number = TRY(find_user(user));
+    options.quotas[number] = TRY(parse_size(size));
+    return {};
+}
+
+// USER=SIZE, or a file of lines "USER SIZE", with comments after '#'.
+Result<void> set_quota(Options &options, std::string_view value) {
+    const std::size_t equals = value.find('=');
+    if (equals != std::string_view::npos)
+        return add_quota(options, std::string(value.substr(0, equals)), value.substr(equals + 1));
+    const std::string path(value);
+    std::ifstream file(path);
+    if (!file) return bad_option("quota: '" + path + "' is neither USER=SIZE nor a file that can be read");
+    std::string line;
+    for (int number = 1; std::getline(file, line); ++number) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        std::string user;
+        std::string size;
+        std::string more;
+        if (!(words >> user)) continue;
+        if (!(words >> size) || words >> more)
+            return bad_option("quota: " + path + ", line " + std::to_string(number) + ": it is not like `USER SIZE`");
+        TRY(add_quota(options, user, size));
+    }
+    return {};
+}
+
+Result<void> set_max_files(Options &options, std::string_view value) {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.max_files);
+    if (error != std::errc() || end != value.data() + value.size() || options.max_files == 0)
+        return bad_option("max-files: '" + std::string(value) + "' is no number from 1 on");
+    return {};
+}
+
+Result<void> set_handles(Options &options, std::string_view value) {
+    if (value == "auto")
+        options.handles = HandlePolicy::automatic;
+    else if (value == "fabric")
+        options.handles = HandlePolicy::fabric;
+    else if (value == "fd")
+        options.handles = HandlePolicy::fd;
+    else
+        return bad_option("handles: '" + std::string(value) + "' is none of auto, fabric, fd");
+    return {};
+}
+
+Result<bool> parse_switch(const char *name, std::string_view value) {
+    if (value == "on" || value == "off") return value == "on";
+    return bad_option(std::string(name) + ": '" + std::string(value) + "' is neither on nor off");
+}
+
+Result<void> set_keeper(Options &options, std::string_view value) {
+    options.keeper = TRY(parse_switch("keeper", value));
+    return {};
+}
+
+Result<void> set_broker(Options &options, std::string_view value) {
+    options.broker = TRY(parse_switch("broker", value));
+    return {};
+}
+
+Result<void> set_ecc(Options &, std::string_view value) {
+    if (TRY(parse_switch("ecc", value))) return bad_option("ecc: this version keeps no parity yet; leave it off");
+    return {};
+}
+
+Result<void> set_workers(Options &options, std::string_view value) {
+    unsigned count = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+    if (error != std::errc() || end != value.data() + value.size() || count < kWorkersMin || count > kWorkersMax)
+        return bad_option("workers: '" + std::string(value) + "' is no number from " + std::to_string(kWorkersMin) +
+                          " to " + std::to_string(kWorkersMax));
+    options.workers = count;
+    return {};
+}
+
+Result<void> set_supervisor(Options &options, std::string_view value) {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.supervisor);
+    if (error != std::errc() || end != value.data() + value.size() || options.supervisor < 3)
+        return bad_option("supervisor: it is no descriptor");
+    return {};
+}
+
+Result<void> set_log(Options &options, std::string_view value) {
+    if (value.empty()) return bad_option("log: name a file");
+    options.log_file = value;
+    return {};
+}
+
+Result<void> set_source(Options &options, std::string_view value) {
+    // mount(8) passes "none" or nothing on where fstab names no source.
+    if (!value.empty() && value != "none") options.source = value;
+    return {};
+}
+
+// ---- what each is at present: the words that its setter would take
+
+using Words = std::vector<std::string>;
+
+std::string joined(const Words &words) {
+    std::string line;
+    for (const std::string &word : words) line += (line.empty() ? "" : ",") + word;
+    return line;
+}
+
+Words number(std::uint64_t value) { return value == 0 ? Words() : Words{std::to_string(value)}; }
+Words text(const std::string &value) { return value.empty() ? Words() : Words{value}; }
+Words on_or_off(bool value) { return {value ? "on" : "off"}; }
+
+Words quotas(const Options &options) {
+    Words words;
+    for (const auto &[user, bytes] : options.quotas)
+        words.push_back(std::to_string(user) + "=" + std::to_string(bytes));
+    return words;
+}
+
+Words simulate(const Options &options) {
+    if (!options.simulate) return {};
+    return {options.simulate_size == 0 ? std::string() : std::to_string(options.simulate_size)};
+}
+
+Words handles(const Options &options) {
+    constexpr const char *kNames[] = {"auto", "fabric", "fd"};
+    return {kNames[static_cast<int>(options.handles)]};
+}
+
+using Kind = Setting::Kind;
+constexpr Setting kSettings[] = {
+    {"device", "N,...|UUID|all", "GPUs to use (0); the roomiest takes a new file", Kind::plain, set_device,
+        [](const Options &options) { return text(joined(options.devices)); }, ""},
+    {"simulate", "BYTES", "use the simulator, with a device of so many bytes (8G)", Kind::optional, set_simulate,
+        simulate, "no"},
+    {"capacity", "BYTES", "use no more device memory than this", Kind::plain, set_capacity,
+        [](const Options &options) { return number(options.capacity); }, "all device memory"},
+    {"quota", "USER=BYTES|FILE", "device memory for a user's files; may be repeated; FILE has lines `USER BYTES`",
+        Kind::plain, set_quota, quotas, "none"},
+    {"max-files", "N", "files and directories at a time (one for each 2 pages of the host's memory)", Kind::plain,
+        set_max_files, [](const Options &options) { return number(options.max_files); }, "by the host's memory"},
+    {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
+        Kind::plain, set_handles, handles, ""},
+    {"keeper", "on|off", "keep the memory in a process that outlives the server (on)", Kind::plain, set_keeper,
+        [](const Options &options) { return on_or_off(options.keeper); }, ""},
+    {"broker", "on|off", "hand descriptors to peers over a socket (on)", Kind::plain, set_broker,
+        [](const Options &options) { return on_or_off(options.broker); }, ""},
+    {"ecc", "on|off", "keep parity (off; this version has none yet)", Kind::plain, set_ecc,
+        [](const Options &) { return on_or_off(false); }, ""},
+    {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,
+        [](const Options &options) { return number(options.workers); }, "by the cores"},
+    {"log", "FILE", "append the log to this file", Kind::file, set_log,
+        [](const Options &options) { return text(options.log_file); }, "journal or syslog"},
+    {"supervisor", "FD", "for the supervisor's use", Kind::hidden, set_supervisor,
+        [](const Options &) { return Words(); }, ""},
+    {"fsname", "NAME", "what stands first in /proc/mounts (gmemfs)", Kind::plain, set_source,
+        [](const Options &options) { return text(options.source); }, ""},
+};
+
+} // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+
+std::string describe_options(const Options &options) {
+    std::string lines;
+    const auto add = [&](const std::string &name, const std::string &value) {
+        const auto origin = options.origins.find(name);
+        lines += name + " = " + value + "  (" + (origin == options.origins.end() ? "default" : origin->second) + ")\n";
+    };
+    for (const Setting &setting : kSettings) {
+        if (setting.kind == Kind::hidden) continue;
+        const Words words = setting.words(options);
+        const std::string value = joined(words);
+        add(setting.name, words.empty() ? setting.unset : value.empty() ? "yes" : value);
+    }
+    for (const std::string &word : options.mount_options) add(word, "yes");
+    return lines;
+}
+
+std::vector<std::string> to_arguments(const Options &options) {
+    Words arguments = {"mount", "-f"};
+    for (const Setting &setting : kSettings)
+        for (const std::string &word : setting.words(options))
+            arguments.push_back("--" + std::string(setting.name) + "=" + word);
+    for (const std::string &word : options.mount_options) {
+        arguments.emplace_back("-o");
+        arguments.push_back(word);
+    }
+    arguments.emplace_back("--");
+    arguments.push_back(options.mount_point);
+    return arguments;
+}
+
+} // namespace gmemfs
