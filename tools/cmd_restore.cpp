@@ -189,10 +189,8 @@ int run_restore(int argc, char **argv) {
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     if (line.exit_status) return *line.exit_status;
     const bool wants_folder = list == FALSE && check == FALSE;
-    if ((line.parameters.size() == 2) != wants_folder || (list != FALSE && check != FALSE)) {
-        std::fprintf(stderr, "gmemfs restore: it takes %s; see `gmemfs restore --help`\n", synopsis.parameters);
-        return kUsage;
-    }
+    if ((line.parameters.size() == 2) != wants_folder || (list != FALSE && check != FALSE))
+        return fail_usage("restore", std::string("it takes ") + synopsis.parameters);
     Settings settings;
     settings.threads = threads_for(threads);
     settings.list = list != FALSE;

@@ -1,12 +1,11 @@
 // test: a self-test of a device: its memory, its parity, its repairs; for people, and by its exit status for scripts.
 #include "tools/command.hpp"
+#include "tools/device_request.hpp"
 #include "tools/self_test.hpp"
 #include "vmm/base/units.hpp"
-#include "vmm/simulator_path.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -22,23 +21,8 @@ using Text = std::unique_ptr<gchar, FreeText>;
 
 struct Request {
     SelfTestSettings settings;
-    std::string device = "0"; ///< ordinal or UUID
     bool as_json = false;
-    bool simulate = false;
-    std::uint64_t simulated_size = 0; ///< bytes; 0: what the simulator has
 };
-
-// GOption lets only callbacks leave a value out, so that of --simulate=BYTES is cut off before it reads the arguments.
-std::optional<std::string> take_simulated_size(int argc, char **argv) {
-    constexpr std::string_view kOption = "--simulate=";
-    std::optional<std::string> value;
-    for (int index = 1; index < argc && std::string_view(argv[index]) != "--"; ++index) {
-        if (!std::string_view(argv[index]).starts_with(kOption)) continue;
-        value = argv[index] + kOption.size();
-        argv[index][kOption.size() - 1] = 0;
-    }
-    return value;
-}
 
 Result<Planted> parse_planted(std::string_view text) {
     if (text == "memory") return Planted::memory;
@@ -47,44 +31,14 @@ Result<Planted> parse_planted(std::string_view text) {
     return Error{EINVAL, 0, "--plant", "memory, parity or repair"};
 }
 
-Result<Request> check_request(Request request, const gchar *size, const gchar *planted, const gchar *device,
-    const std::optional<std::string> &simulated_size) {
+Result<Request> check_request(Request request, const gchar *size, const gchar *planted) {
     request.settings.size = TRY(parse_size(size != nullptr ? size : "1G"));
     if (request.settings.size == 0) return Error{EINVAL, 0, "--size", "at least a byte"};
     if (planted != nullptr) request.settings.planted = TRY(parse_planted(planted));
     if (request.settings.planted != Planted::nothing && request.settings.planted != Planted::memory &&
         !request.settings.ecc)
         return Error{EINVAL, 0, "--plant", std::string(planted) + " needs --ecc"};
-    if (device != nullptr) request.device = device;
-    if (request.device.empty() ||
-        (!request.device.starts_with("GPU-") && request.device.find_first_not_of("0123456789") != std::string::npos))
-        return Error{EINVAL, 0, "--device", request.device + " is neither a number nor a UUID"};
-    if (simulated_size) {
-        request.simulated_size = TRY(parse_size(*simulated_size));
-        if (request.simulated_size < 2 * MiB) return Error{EINVAL, 0, "--simulate", "a device has at least 2 MiB"};
-    }
     return request;
-}
-
-Result<std::string> find_library(const Request &request) {
-    if (!request.simulate) return std::string("libcuda.so.1");
-    std::string library = simulator_path();
-    if (library.empty())
-        return Error{ENOENT, 0, "find the simulator", "no libcuda.so.1 of gmemfs beside this program: run `make`"};
-    // A machine of this test's own, unless the user names one.
-    ::setenv("GMEMFS_SIM_MACHINE", ("test-" + std::to_string(::getpid())).c_str(), 0);
-    if (request.simulated_size != 0) ::setenv("GMEMFS_SIM_DEVICES", std::to_string(request.simulated_size).c_str(), 1);
-    return library;
-}
-
-Result<DeviceInfo> find_device(const Driver &driver, const std::string &name) {
-    const std::vector<DeviceInfo> infos = TRY(query_devices(driver));
-    std::string there;
-    for (const DeviceInfo &info : infos) {
-        if (name == std::to_string(info.ordinal) || name == info.uuid_text()) return info;
-        there += (there.empty() ? "" : ", ") + std::to_string(info.ordinal);
-    }
-    return Error{ENODEV, 0, "find device", name + " isn't there; this machine has " + (there.empty() ? "none" : there)};
 }
 
 double rate(const SelfTestStep &step) {
@@ -130,7 +84,7 @@ void print_json(const Request &request, const std::optional<DeviceInfo> &info, c
         {"ecc", request.settings.ecc}, {"size", report.size}, {"steps", steps}, {"mismatches", report.mismatches},
         {"memory", {{"used_before", report.used_before}, {"used_after", report.used_after}}}};
     if (!result) all["failure"] = result.error().text();
-    if (info) all["device"] = {{"ordinal", info->ordinal}, {"uuid", info->uuid_text()}, {"name", info->name}};
+    if (info) all["device"] = to_json(*info);
     if (request.settings.ecc)
         all["parity"] = {{"blocks", report.blocks}, {"blocks_made", report.blocks_made},
             {"symbols_made", report.symbols_made}, {"beyond_repair_made", report.beyond_made},
@@ -139,10 +93,10 @@ void print_json(const Request &request, const std::optional<DeviceInfo> &info, c
     std::printf("%s\n", all.dump(2).c_str());
 }
 
-Result<void> test_device(const Request &request, std::optional<DeviceInfo> &info, SelfTestReport &report) {
-    const std::string library = TRY(find_library(request));
-    const std::unique_ptr<Driver> driver = TRY(Driver::open(library));
-    info = TRY(find_device(*driver, request.device));
+Result<void> test_device(
+    const Request &request, const DeviceRequest &wanted, std::optional<DeviceInfo> &info, SelfTestReport &report) {
+    const std::unique_ptr<Driver> driver = TRY(wanted.open_driver());
+    info = TRY(wanted.find(*driver));
     const std::unique_ptr<Device> device = TRY(Device::open(*driver, *info));
     if (!request.as_json) print_heading(*info, request.settings);
     return run_self_test(*device, request.settings, report, [&](const SelfTestStep &step) {
@@ -150,10 +104,10 @@ Result<void> test_device(const Request &request, std::optional<DeviceInfo> &info
     });
 }
 
-int run_request(const Request &request) {
+int run_request(const Request &request, const DeviceRequest &wanted) {
     std::optional<DeviceInfo> info;
     SelfTestReport report;
-    const Result<void> result = test_device(request, info, report);
+    const Result<void> result = test_device(request, wanted, info, report);
     if (request.as_json)
         print_json(request, info, report, result);
     else if (!report.steps.empty())
@@ -169,41 +123,41 @@ int run_request(const Request &request) {
 } // namespace
 
 int run_test(int argc, char **argv) {
-    gchar *size = nullptr, *device = nullptr, *planted = nullptr;
+    gchar *size = nullptr, *planted = nullptr;
     gint64 seed = 1;
-    gboolean ecc = FALSE, simulate = FALSE, as_json = FALSE;
-    const std::vector<GOptionEntry> options = {
+    gboolean ecc = FALSE, as_json = FALSE;
+    DeviceRequest wanted;
+    std::vector<GOptionEntry> options = wanted.options();
+    const std::vector<GOptionEntry> own = {
         {"size", 0, 0, G_OPTION_ARG_STRING, &size, "How much memory to test (1G)", "BYTES"},
-        {"device", 0, 0, G_OPTION_ARG_STRING, &device, "Which GPU, by number or UUID (0)", "N"},
         {"ecc", 0, 0, G_OPTION_ARG_NONE, &ecc, "Test parity, too: encode, make errors, find and repair them", nullptr},
-        {"simulate", 0, 0, G_OPTION_ARG_NONE, &simulate,
-            "Test the simulator in place of a GPU; --simulate=BYTES: with a device of this size", nullptr},
         {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "What the bytes and the errors made depend on (1)", "N"},
         {"plant", 0, 0, G_OPTION_ARG_STRING, &planted,
             "Turn a bit behind the test's back, which must then fail: in memory, parity or repair", "WHERE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", nullptr},
     };
+    options.insert(options.end(), own.begin(), own.end());
     const Synopsis synopsis = {"", "Tests the memory of a GPU, and parity on it. What others have there is left alone.",
         "Exit status 0: the device passed. 1: it failed, or can't be tested. 130: interrupted; all memory is free "
         "again.",
         0, 0};
-    const std::optional<std::string> simulated_size = take_simulated_size(argc, argv);
+    wanted.take_simulated_size(argc, argv);
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
-    const Text size_owner(size), device_owner(device), planted_owner(planted);
+    const Text size_owner(size), planted_owner(planted);
     if (line.exit_status) return *line.exit_status;
     Request asked;
     asked.settings.seed = static_cast<std::uint64_t>(seed);
     asked.settings.ecc = ecc != FALSE;
     asked.as_json = as_json != FALSE;
-    asked.simulate = simulate != FALSE;
     if (::isatty(STDERR_FILENO) != 0) asked.settings.display = Progress::Display::line;
-    const Result<Request> request = check_request(std::move(asked), size, planted, device, simulated_size);
-    if (!request) {
-        std::fprintf(stderr, "gmemfs test: %s; see `gmemfs test --help`\n", request.error().text().c_str());
-        return kUsage;
-    }
+    const auto check = [&]() -> Result<Request> {
+        TRY(wanted.check());
+        return check_request(std::move(asked), size, planted);
+    };
+    const Result<Request> request = check();
+    if (!request) return fail_usage("test", request.error().text());
     catch_interruptions();
-    return run_request(*request);
+    return run_request(*request, wanted);
 }
 
 } // namespace gmemfs

@@ -22,11 +22,6 @@ void print_help(GOptionContext &context) {
     std::fputs(text.c_str(), stdout);
 }
 
-int fail_usage(const std::string &command, const std::string &what) {
-    std::fprintf(stderr, "gmemfs %s: %s; see `gmemfs %s --help`\n", command.c_str(), what.c_str(), command.c_str());
-    return kUsage;
-}
-
 std::string count_error(const Synopsis &synopsis, std::size_t count) {
     if (count < synopsis.least) return std::string("it lacks a parameter: ") + synopsis.parameters;
     return std::string("too many parameters: it takes ") + (synopsis.most == 0 ? "none" : synopsis.parameters);
@@ -68,6 +63,11 @@ CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, 
 int fail(const Error &error) {
     std::fprintf(stderr, "gmemfs: %s\n", error.text().c_str());
     return kFailure;
+}
+
+int fail_usage(const std::string &command, const std::string &what) {
+    std::fprintf(stderr, "gmemfs %s: %s; see `gmemfs %s --help`\n", command.c_str(), what.c_str(), command.c_str());
+    return kUsage;
 }
 
 } // namespace gmemfs

@@ -20,6 +20,7 @@ int run_cp(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
 int run_test(int argc, char **argv);
+int run_bench(int argc, char **argv);
 int run_version(int argc, char **argv);
 int run_restart(int argc, char **argv);
 int run_save(int argc, char **argv);
@@ -49,5 +50,7 @@ CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, 
 
 /// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
 int fail(const Error &error);
+/// Prints "gmemfs COMMAND: what is wrong; see ..." on stderr, and returns kUsage.
+int fail_usage(const std::string &command, const std::string &what);
 
 } // namespace gmemfs

@@ -27,6 +27,7 @@ constexpr Subcommand kSubcommands[] = {
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},
     {"test", run_test, "a self-test of a device: its memory, and parity on it"},
+    {"bench", run_bench, "what a device reaches by itself: copies, clearing, parity"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
     {"keeper", run_keeper, nullptr},
 };

@@ -2,7 +2,7 @@
 import os
 import statistics
 
-from places import GIB, MIB, find_program, mounted_gmemfs, run_json, time_us
+from places import GIB, MIB, device_rates, find_program, mounted_gmemfs, run_json, time_us
 
 
 def time_truncate(path, size, repeats):
@@ -59,10 +59,10 @@ def bench_handle(context):
 def bench_dma(context):
     """The copy engines' own rates: what no filesystem can exceed."""
     size = min(2 * GIB, context.memory // 4)
-    result = run_json(find_program("dma"), "--driver", context.library, "--size", size, "--chunk", 16 * MIB)
-    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {result['host_to_device']:.1f},"
-          f" out {result['device_to_host']:.1f};"
-          f" on the device {result['device_to_device']:.0f} (read plus written), zeros {result['zero']:.0f};"
-          f" filling 1 MiB of pinned memory: {result['refill_us']['idle']:.0f} us, after the copy engine has read it"
-          f" {result['refill_us']['copied']:.0f} us")
+    result = device_rates(context, size)
+    rates = result["gb_per_second"]
+    print(f"\npinned DMA, chunks of 16 MiB, GB/s: in {rates['host_to_device']:.1f}, out {rates['device_to_host']:.1f};"
+          f" on the device {rates['device_to_device']:.0f} (read plus written), zeros {rates['zero']:.0f};"
+          f" encode {rates['encode']:.0f}, verify {rates['verify']:.0f};"
+          f" waiting for 4 KiB {result['us']['in_4k']:.1f} us, for 1 MiB {result['us']['in_1m']:.0f}")
     return result

@@ -4,7 +4,7 @@ import os
 import statistics
 import subprocess
 
-from places import (GIB, MIB, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, run_json, time_us)
+from places import GIB, MIB, device_rates, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, time_us
 
 
 def copy_rate(source, target, size):
@@ -56,8 +56,7 @@ def bench_copy(context):
                     "out": copy_rate(inside, target, size),
                     "out, empty server": copy_rate(os.path.join(empty, "copy"), target, size),
                     "within": range_rate(os.path.join(mount, "a"), os.path.join(mount, "b"), within),
-                    "device to device": run_json(find_program("dma"), "--driver", context.library, "--size",
-                                                 within, "--chunk", min(16 * MIB, within))["device_to_device"]}
+                    "device to device": device_rates(context, within)["gb_per_second"]["device_to_device"]}
             for name, rate in told.items():
                 if index > 0:
                     rates[name].append(rate)

@@ -92,5 +92,11 @@ def folder_on_tmpfs(parent):
         yield path
 
 
+def device_rates(context, size):
+    """What the device reaches by itself, with extents of `size` bytes: `gmemfs bench`."""
+    simulate = () if context.on_gpu else ("--simulate",)
+    return run_json(find_program("gmemfs"), "bench", "--json", "--size", size, *simulate)
+
+
 def read_stats(mount):
     return json.loads(os.getxattr(mount, "user.gmemfs.stats"))
