@@ -16,6 +16,17 @@ std::size_t counters_and_marks(std::uint64_t block_count) {
 
 } // namespace
 
+void BlockReport::append(const BlockReport &further) {
+    blocks += further.blocks;
+    blocks_wrong += further.blocks_wrong;
+    codewords_wrong += further.codewords_wrong;
+    blocks_mended += further.blocks_mended;
+    symbols_mended += further.symbols_mended;
+    checksums_mended += further.checksums_mended;
+    left_wrong.insert(left_wrong.end(), further.left_wrong.begin(), further.left_wrong.end());
+    faults.insert(faults.end(), further.faults.begin(), further.faults.end());
+}
+
 Result<FindingsBuffer> FindingsBuffer::create(Pool &pool) {
     PoolPiece piece = TRY(pool.take(sizeof(Findings)));
     PinnedBuffer landing = TRY(PinnedBuffer::create(pool.device(), sizeof(Findings)));
@@ -58,11 +69,11 @@ Result<void> FindingsBuffer::read(
     return {};
 }
 
-Result<std::unique_ptr<Parity>> Parity::create(const ParityKernels &kernels, Pool &pool, const Extent &data) {
-    GMEMFS_ASSERT(data.size() % kBlockSize == 0);
-    GMEMFS_ASSERT(&pool.device() == &data.device());
-    PoolPiece parity = TRY(pool.take(size_of(data.size())));
-    PoolPiece checksums = TRY(pool.take(data.size() / kBlockSize * sizeof(Checksum)));
+Result<std::unique_ptr<Parity>> Parity::create(const ParityKernels &kernels, Pool &pool, Slice data) {
+    GMEMFS_ASSERT(data.length % kBlockSize == 0);
+    GMEMFS_ASSERT(&pool.device() == &data.extent->device());
+    PoolPiece parity = TRY(pool.take(size_of(data.length)));
+    PoolPiece checksums = TRY(pool.take(data.length / kBlockSize * sizeof(Checksum)));
     return std::unique_ptr<Parity>(new Parity(kernels, data, std::move(parity), std::move(checksums)));
 }
 

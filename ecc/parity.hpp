@@ -1,4 +1,5 @@
-// Parity: what belongs to one extent: 8 KiB of parity a block (6.25 % of the data), and 16 bytes of checksum.
+// Parity: what belongs to one piece of an extent: 8 KiB of parity a block (6.25 % of the data), and 16 bytes of
+// checksum.
 //
 // Encodes, verifies and repairs ranges of whole blocks on the device, on a stream that the caller gives. It doesn't
 // know which of its blocks are current: who writes data encodes the blocks that the write touched. Encoding makes the
@@ -14,7 +15,7 @@
 
 namespace gmemfs {
 
-/// What a verification or a repair found in a range. Block numbers count from the extent's first.
+/// What a verification or a repair found in a range. Block numbers count from the piece's first.
 struct BlockReport {
     struct Fault {
         std::uint64_t block;
@@ -32,6 +33,7 @@ struct BlockReport {
     std::vector<Fault> faults;             ///< of a repair, in no order, at most kFaultsMax for every 16 GiB
 
     bool clean() const { return blocks_wrong == 0; }
+    void append(const BlockReport &further); ///< of blocks behind these
 };
 
 /// Where the kernels write their Findings, and where the host reads them. One for each thread that verifies. Not
@@ -60,8 +62,8 @@ private:
 class Parity {
 public:
     /// The contents are whatever was there before: clear() or encode() comes before anything else. `data` has whole
-    /// blocks: its size is a multiple of 128 KiB. ENOSPC: the device is full.
-    static Result<std::unique_ptr<Parity>> create(const ParityKernels &kernels, Pool &pool, const Extent &data);
+    /// blocks: its length is a multiple of 128 KiB. ENOSPC: the device is full.
+    static Result<std::unique_ptr<Parity>> create(const ParityKernels &kernels, Pool &pool, Slice data);
 
     std::uint64_t block_count() const { return block_count_; }
     /// Where `count` blocks from number `first` lie, and what belongs to them.
@@ -82,9 +84,9 @@ public:
     Result<BlockReport> repair(CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
 
 private:
-    Parity(const ParityKernels &kernels, const Extent &data, PoolPiece parity, PoolPiece checksums)
-        : kernels_(kernels), data_(data.address()), block_count_(data.size() / kBlockSize), parity_(std::move(parity)),
-          checksums_(std::move(checksums)) {}
+    Parity(const ParityKernels &kernels, Slice data, PoolPiece parity, PoolPiece checksums)
+        : kernels_(kernels), data_(data.extent->address() + data.offset), block_count_(data.length / kBlockSize),
+          parity_(std::move(parity)), checksums_(std::move(checksums)) {}
     enum class Mode { verify, repair };
     Result<BlockReport> check(
         Mode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);

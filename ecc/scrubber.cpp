@@ -9,14 +9,10 @@ constexpr double kWaitMax = 1e6; // seconds between two jobs: at a byte a second
 
 } // namespace
 
-Result<std::unique_ptr<Scrubber>> Scrubber::create(Pool &pool, std::uint64_t bytes_per_second, Next next) {
+Scrubber::Scrubber(std::uint64_t bytes_per_second, Next next)
+    : bytes_per_second_(bytes_per_second), next_(std::move(next)) {
     GMEMFS_ASSERT(bytes_per_second > 0);
-    FindingsBuffer findings = TRY(FindingsBuffer::create(pool));
-    Stream stream = TRY(Stream::create(pool.device()));
-    std::unique_ptr<Scrubber> scrubber(
-        new Scrubber(bytes_per_second, std::move(next), std::move(findings), std::move(stream)));
-    scrubber->thread_ = std::thread([made = scrubber.get()] { made->run(); });
-    return scrubber;
+    thread_ = std::thread([this] { run(); }); // the last thing: all else is there
 }
 
 Scrubber::~Scrubber() {
@@ -84,22 +80,19 @@ bool Scrubber::wait_for_turn() {
 
 void Scrubber::scrub(const Job &job) {
     const Clock::time_point began = Clock::now();
-    const Result<BlockReport> report = job.parity->repair(stream_.get(), findings_, job.first, job.count);
-    {
-        const std::lock_guard<std::mutex> hold(mutex_);
-        if (report) {
-            counts_.scrubbed += report->blocks;
-            counts_.repaired += report->blocks_mended;
-            counts_.damaged += report->left_wrong.size();
-        } else {
-            ++counts_.failed;
-        }
-        // A job that failed is charged, too: a device that fails isn't asked as fast as it can refuse.
-        const double seconds = static_cast<double>(job.count * kBlockSize) / static_cast<double>(bytes_per_second_);
-        earliest_ = began + std::chrono::duration_cast<Clock::duration>(
-                                std::chrono::duration<double>(std::min(seconds, kWaitMax)));
+    const Result<BlockReport> report = job.repair();
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (report) {
+        counts_.scrubbed += report->blocks;
+        counts_.repaired += report->blocks_mended;
+        counts_.damaged += report->left_wrong.size();
+    } else {
+        ++counts_.failed;
     }
-    job.done(report);
+    // A job that failed is charged, too: a device that fails isn't asked as fast as it can refuse.
+    const double seconds = static_cast<double>(job.bytes) / static_cast<double>(bytes_per_second_);
+    earliest_ =
+        began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::min(seconds, kWaitMax)));
 }
 
 } // namespace gmemfs

@@ -1,12 +1,11 @@
-// Scrubber: a thread that reads blocks of one device, compares them with their parity, and repairs them, at a pace.
+// Scrubber: a thread that has blocks compared with their parity, and repaired, at a pace.
 //
-// It knows no files. Whoever owns the parity gives it one job at a time, keeps writers away from those blocks until the
-// job is done, and so decides what is scrubbed, in what order, and how long it is locked: a job of 64 MiB takes 40 us
-// on a device that reads 4 TB/s, and the launches as long again.
+// It knows no files. Whoever owns the parity gives it one job at a time, which keeps writers away from its blocks while
+// it runs, and so decides what is scrubbed, in what order, and how long it is locked: a job of 64 MiB takes 40 us on a
+// device that reads 4 TB/s, and the launches as long again.
 #pragma once
 
 #include "ecc/parity.hpp"
-#include "vmm/stream.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -18,15 +17,13 @@
 
 namespace gmemfs {
 
-/// Thread-safe. Outlived by the pool, and by all that its jobs name.
+/// Thread-safe. Outlived by all that its jobs name.
 class Scrubber {
 public:
-    /// Blocks that nobody writes to, and whose parity is current, until `done` returns.
     struct Job {
-        Parity *parity;             ///< on the scrubber's device
-        std::uint64_t first, count; ///< blocks; at least 1
-        /// Called once, on the scrubber's thread, with what was found; what it owns is let go right after it.
-        std::function<void(const Result<BlockReport> &)> done;
+        std::uint64_t bytes; ///< of data that it reads
+        /// Called once, on the scrubber's thread: repairs, and says what it found. What it owns is let go right after.
+        std::function<Result<BlockReport>()> repair;
     };
     /// Asked on the scrubber's thread, with none of its locks held. Nothing: there is no work until wake().
     using Next = std::function<std::optional<Job>()>;
@@ -38,9 +35,8 @@ public:
     };
 
     /// Begins at once. It reads `bytes_per_second` (at least 1) of data at the most, over any two jobs and more: the
-    /// time that a job's bytes take is waited out before the next one is asked for. ENOMEM, ENOSPC: no room for its
-    /// findings.
-    static Result<std::unique_ptr<Scrubber>> create(Pool &pool, std::uint64_t bytes_per_second, Next next);
+    /// time that a job's bytes take is waited out before the next one is asked for.
+    Scrubber(std::uint64_t bytes_per_second, Next next);
     /// Waits for the job that is under way, and for no pace.
     ~Scrubber();
     Scrubber(const Scrubber &) = delete;
@@ -53,17 +49,12 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    Scrubber(std::uint64_t bytes_per_second, Next next, FindingsBuffer findings, Stream stream)
-        : bytes_per_second_(bytes_per_second), next_(std::move(next)), findings_(std::move(findings)),
-          stream_(std::move(stream)) {}
     void run();
     bool wait_for_turn();
     void scrub(const Job &job);
 
     const std::uint64_t bytes_per_second_;
     const Next next_;
-    FindingsBuffer findings_; // the thread's own, like the stream
-    Stream stream_;
     mutable std::mutex mutex_; // std::condition_variable wants this one; for what follows
     std::condition_variable changed_;
     bool ends_ = false, paused_ = false;

@@ -59,6 +59,7 @@ fuse_lowlevel_ops fuse_operations() {
     ops.getxattr = op_getxattr;
     ops.listxattr = op_listxattr;
     ops.removexattr = op_removexattr;
+    ops.ioctl = op_ioctl;
     return ops;
 }
 

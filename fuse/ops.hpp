@@ -52,6 +52,10 @@ void op_lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse
 void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offset, fuse_file_info *source_file,
     fuse_ino_t target, off_t target_offset, fuse_file_info *target_file, std::size_t length, int flags);
 
+// ops_control.cpp
+void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *argument, fuse_file_info *file,
+    unsigned flags, const void *input, std::size_t input_size, std::size_t output_size);
+
 /// Runs what needs memory; once more where there was none and unlinked files were about to give theirs back.
 template <typename Operation>
 auto with_room(Server &server, Operation operation) {

@@ -36,6 +36,12 @@ Result<void> apply(Options &options, std::string_view name, std::string_view val
     return bad_option("no such option: " + std::string(name));
 }
 
+bool may_lack_value(std::string_view name) {
+    return std::any_of(settings().begin(), settings().end(), [&](const Setting &setting) {
+        return name == setting.name && (setting.kind == Setting::Kind::optional || setting.kind == Setting::Kind::flag);
+    });
+}
+
 Result<void> apply_list(Options &options, std::string_view list) {
     while (!list.empty()) {
         const std::size_t end = list.find(',');
@@ -51,7 +57,7 @@ Result<void> apply_list(Options &options, std::string_view list) {
             continue;
         }
         const bool has_value = equals != std::string_view::npos;
-        if (!has_value && name != "simulate") return bad_option("no such option: -o " + std::string(word));
+        if (!has_value && !may_lack_value(name)) return bad_option("no such option: -o " + std::string(word));
         TRY(apply(options, name, has_value ? word.substr(equals + 1) : std::string_view(), "-o"));
     }
     return {};
@@ -87,6 +93,7 @@ std::vector<std::string> spell_out(int argc, char **argv) {
 GOptionFlags flags_of(Setting::Kind kind) {
     switch (kind) {
     case Setting::Kind::optional: return G_OPTION_FLAG_OPTIONAL_ARG;
+    case Setting::Kind::flag: return G_OPTION_FLAG_NO_ARG;
     case Setting::Kind::file: return G_OPTION_FLAG_FILENAME;
     case Setting::Kind::hidden: return G_OPTION_FLAG_HIDDEN;
     case Setting::Kind::plain: break;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vmm/base/result.hpp"
+#include "vmm/base/units.hpp"
 #include "vmm/handle.hpp"
 
 #include <cstdint>
@@ -27,10 +28,15 @@ struct Options {
     std::map<uid_t, std::uint64_t> quotas;    ///< bytes a user
     std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
-    bool keeper = true;   ///< a process of its own holds the memory, and it outlives the server
-    bool broker = true;   ///< descriptors for peers; without it, fabric handles alone
-    unsigned workers = 0; ///< threads that serve requests; 0 for 4 to 16, by the cores
-    int supervisor = -1;  ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
+    bool keeper = true;             ///< a process of its own holds the memory, and it outlives the server
+    bool broker = true;             ///< descriptors for peers; without it, fabric handles alone
+    bool ecc = false;               ///< new files have parity, unless their directory says otherwise
+    bool allow_inject = false;      ///< `gmemfs inject` may damage files
+    bool verify_reads = false;      ///< what is read is compared with its parity before
+    std::uint64_t scrub_rate = GiB; ///< bytes a second that are read in the background to verify them; 0: none
+    unsigned scrub_every = 60;      ///< seconds from the begin of a pass to that of the next
+    unsigned workers = 0;           ///< threads that serve requests; 0 for 4 to 16, by the cores
+    int supervisor = -1; ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string log_file;
     std::string source = "gmemfs";              ///< what stands first in /proc/mounts
     std::vector<std::string> mount_options;     ///< for libfuse and the kernel: allow_other, ro, noatime, ...

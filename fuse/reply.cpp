@@ -114,6 +114,19 @@ Credentials Reply::who() const {
     return {context->uid, context->gid, {}};
 }
 
+Credentials Reply::who_with_groups() const {
+    Credentials asking = who();
+    if (asking.uid == 0) return asking;
+    asking.groups.resize(64);
+    int count = fuse_req_getgroups(request_, static_cast<int>(asking.groups.size()), asking.groups.data());
+    if (count > static_cast<int>(asking.groups.size())) {
+        asking.groups.resize(static_cast<std::size_t>(count));
+        count = fuse_req_getgroups(request_, count, asking.groups.data());
+    }
+    asking.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+    return asking;
+}
+
 bool Reply::answered(int code, int status) {
     GMEMFS_ASSERT(!is_answered_);
     is_answered_ = true;
@@ -179,6 +192,11 @@ void Reply::space(const struct statvfs &space) {
 void Reply::position(std::uint64_t offset) {
     server().stats().count(op_);
     answered(0, fuse_reply_lseek(request_, static_cast<off_t>(offset)));
+}
+
+void Reply::control(std::span<const std::byte> bytes) {
+    server().stats().count(op_);
+    answered(0, fuse_reply_ioctl(request_, 0, bytes.data(), bytes.size()));
 }
 
 bool Reply::entry(const Attributes &attributes) {

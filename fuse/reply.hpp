@@ -32,6 +32,8 @@ public:
     Server &server() const;
     fuse_req_t request() const { return request_; }
     Credentials who() const; ///< without supplementary groups
+    /// With them: asked of /proc, which costs; so only where the answer may depend on them.
+    Credentials who_with_groups() const;
 
     void done();                    ///< success, and nothing more to say
     void none();                    ///< forget: there is no answer
@@ -44,6 +46,7 @@ public:
     void value(std::string_view value, std::size_t room); ///< of an xattr, by the protocol: size 0 asks for the length
     void space(const struct statvfs &space);
     void position(std::uint64_t offset);
+    void control(std::span<const std::byte> bytes); ///< of ioctl
     /// These hand the kernel a lookup, or an open: false where it no longer wants it, and the caller takes it back.
     [[nodiscard]] bool entry(const Attributes &attributes);
     [[nodiscard]] bool opened(std::uint64_t handle);

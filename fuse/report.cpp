@@ -32,12 +32,20 @@ json count_requests(const Stats &stats) {
     return counts;
 }
 
+json describe_scrub(const ScrubWalk *walk) {
+    if (walk == nullptr) return "off";
+    const Scrubber::Counts counts = walk->counts();
+    return {{"passes", walk->passes()}, {"blocks_scrubbed", counts.scrubbed}, {"blocks_repaired", counts.repaired},
+        {"blocks_damaged", counts.damaged}, {"failed", counts.failed}};
+}
+
 } // namespace
 
 json report(Server &server) {
     constexpr const char *kPolicies[] = {"auto", "fabric", "fd"};
     const Options &options = server.options();
     const Storage::Space space = server.volume().storage().space();
+    const Storage::ParityUse parity = server.volume().storage().parity_use();
     json quotas = json::object();
     for (const auto &[user, quota] : server.volume().storage().quotas().report())
         quotas[std::to_string(user)] = {{"limit", quota.limit}, {"used", quota.used}};
@@ -58,6 +66,9 @@ json report(Server &server) {
         {"used", space.used},
         {"available", space.available},
         {"shared", {{"extents", space.shared.extents}, {"slots", space.shared.slots}}},
+        {"scrub", describe_scrub(server.scrub_walk())},
+        {"parity", {{"held", parity.held}, {"blocks_verified", parity.blocks.verified},
+                       {"blocks_repaired", parity.blocks.repaired}, {"blocks_damaged", parity.blocks.damaged}}},
         {"quotas", std::move(quotas)},
         {"files_max", server.volume().names().inodes_max()},
         {"files", server.volume().names().count()},

@@ -135,10 +135,12 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
     std::unique_ptr<Server> server(new Server(options, supervisor));
     TRY(server->open_driver());
     TRY(server->open_devices());
-    const Volume::Limits limits = {
-        {options.capacity, options.quotas}, options.max_files != 0 ? options.max_files : usual_files_max()};
+    const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads},
+        .files = options.max_files != 0 ? options.max_files : usual_files_max(),
+        .parity = options.ecc};
     server->volume_ = std::make_unique<Volume>(
         *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+    if (options.ecc) TRY(server->volume_->storage().check_parity()); // not at the first write
     if (server->survival_)
         TRY(server->survival_->recover(
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
@@ -279,6 +281,9 @@ Server::End Server::run(std::function<void()> ready) {
     if (resumes())
         if (const Result<void> resumed = resume(); !resumed)
             log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");
+    if (options_.scrub_rate > 0)
+        scrub_walk_ = std::make_unique<ScrubWalk>(
+            *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
     for (const auto &worker : workers_)
         worker->start([this](std::span<const std::byte> request) { received(request); },
             [this] { g_main_context_invoke(nullptr, quit, loop_); });
@@ -289,6 +294,7 @@ Server::End Server::run(std::function<void()> ready) {
         // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
         fuse_session_exit(session_);
         for (const auto &worker : workers_) worker->stop();
+        scrub_walk_.reset();
         is_mounted_ = false; // not for this server to unmount
         if (survival_) survival_->let_go();
         log(LogLevel::info, "fuse", "making way for another server of " + options_.mount_point);
@@ -306,6 +312,7 @@ void Server::stop() {
     // Workers first: libfuse closes the descriptor that they read from before it unmounts.
     fuse_session_exit(session_);
     for (const auto &worker : workers_) worker->stop();
+    scrub_walk_.reset();
     published_broker_ = nullptr;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.

@@ -4,6 +4,7 @@
 #include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
+#include "fuse/scrub_walk.hpp"
 #include "fuse/stats.hpp"
 #include "fuse/supervisor.hpp"
 #include "fuse/survival.hpp"
@@ -86,7 +87,8 @@ public:
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
-    const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
+    const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
+    const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
     std::size_t worker_count() const { return workers_.size(); }
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
@@ -130,7 +132,8 @@ private:
     GMainLoop *loop_ = nullptr;
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on
     std::function<void()> ready_;
-    std::unique_ptr<Broker> broker_; // it holds inodes, too
+    std::unique_ptr<ScrubWalk> scrub_walk_; // there while workers are
+    std::unique_ptr<Broker> broker_;        // it holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;

@@ -17,6 +17,7 @@ struct Setting {
     enum class Kind {
         plain,
         optional, ///< its value may be left out
+        flag,     ///< it has no value
         file,     ///< its value is a path
         hidden,   ///< not for users
     };

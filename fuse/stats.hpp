@@ -40,6 +40,7 @@ enum class Op {
     getxattr,
     listxattr,
     removexattr,
+    ioctl,
     count
 };
 inline constexpr std::size_t kOpCount = static_cast<std::size_t>(Op::count);

@@ -19,20 +19,6 @@ constexpr std::string_view kSecurityPrefix = "security.";
 
 Error no_data(const char *detail) { return Error{ENODATA, 0, "read attribute", detail}; }
 
-// Supplementary groups are asked of /proc, which costs: so only where the answer may depend on them.
-Credentials who_with_groups(const Reply &reply) {
-    Credentials who = reply.who();
-    if (who.uid == 0) return who;
-    who.groups.resize(64);
-    int count = fuse_req_getgroups(reply.request(), static_cast<int>(who.groups.size()), who.groups.data());
-    if (count > static_cast<int>(who.groups.size())) {
-        who.groups.resize(static_cast<std::size_t>(count));
-        count = fuse_req_getgroups(reply.request(), count, who.groups.data());
-    }
-    who.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
-    return who;
-}
-
 Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
     const std::uint64_t size = TRY(reply.server().volume().allocation_size(caller_of(reply), inode));
     return std::to_string(size);
@@ -40,7 +26,7 @@ Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
 
 Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     Caller caller = caller_of(reply);
-    caller.who = who_with_groups(reply);
+    caller.who = reply.who_with_groups();
     const bool was_shared = inode.is_file() && inode.file()->is_shared();
     const Result<std::vector<FabricHandle>> handles = reply.server().volume().fabric_handles(caller, inode);
     if (!handles) {
@@ -82,7 +68,17 @@ Result<void> set_device(Reply &reply, Inode &inode, std::string_view value) {
 
 Result<std::string> get_ecc(Reply &, Inode &inode) {
     if (!inode.is_file() && !inode.is_directory()) return no_data("only files and directories have parity");
-    return std::string("off"); // until there is parity to be current, open or damaged
+    if (inode.is_directory()) return std::string(inode.has_parity() ? "on" : "off"); // what it hands down
+    constexpr const char *kStates[] = {"off", "current", "open", "damaged"};
+    return std::string(kStates[static_cast<int>(inode.file()->parity_state())]);
+}
+
+Result<void> set_ecc(Reply &reply, Inode &inode, std::string_view value) {
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "set parity", "only files and directories have it"};
+    if (value != "on" && value != "off")
+        return Error{EINVAL, 0, "set parity", std::string(value) + " is neither on nor off"};
+    return reply.server().volume().set_parity(inode, value == "on");
 }
 
 Result<std::string> get_stats(Reply &reply, Inode &inode) {
@@ -100,7 +96,7 @@ Result<std::string> get_socket(Reply &reply, Inode &) {
 
 Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file can be mapped by peers");
-    if (!inode.may_read_and_write(who_with_groups(reply)))
+    if (!inode.may_read_and_write(reply.who_with_groups()))
         return Error{EACCES, 0, "read ticket", "a handle gives read and write, and the file's mode doesn't"};
     const Broker *const broker = reply.server().broker();
     if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
@@ -118,7 +114,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.fabric_handle", get_fabric_handle, nullptr},
     {"user.gmemfs.extents", get_extents, nullptr},
     {"user.gmemfs.device", get_device, set_device},
-    {"user.gmemfs.ecc", get_ecc, nullptr},
+    {"user.gmemfs.ecc", get_ecc, set_ecc},
     {"user.gmemfs.stats", get_stats, nullptr},
     {"user.gmemfs.socket", get_socket, nullptr},
     {"user.gmemfs.ticket", get_ticket, nullptr},

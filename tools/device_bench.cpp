@@ -27,7 +27,7 @@ public:
         bench->pinned_.emplace(TRY(PinnedBuffer::create(device, 2 * kChunk)));
         bench->copier_.emplace(TRY(Copier::create(device)));
         bench->kernels_ = TRY(ParityKernels::load(device));
-        bench->parity_ = TRY(Parity::create(*bench->kernels_, bench->pool_, *bench->one_));
+        bench->parity_ = TRY(Parity::create(*bench->kernels_, bench->pool_, {bench->one_.get(), 0, bench->size_}));
         bench->findings_.emplace(TRY(FindingsBuffer::create(bench->pool_)));
         bench->stream_.emplace(TRY(Stream::create(device)));
         return bench;

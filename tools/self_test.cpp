@@ -32,17 +32,6 @@ struct Lane {
     Copier copier;
 };
 
-void append(BlockReport &to, const BlockReport &from) {
-    to.blocks += from.blocks;
-    to.blocks_wrong += from.blocks_wrong;
-    to.codewords_wrong += from.codewords_wrong;
-    to.blocks_mended += from.blocks_mended;
-    to.symbols_mended += from.symbols_mended;
-    to.checksums_mended += from.checksums_mended;
-    to.left_wrong.insert(to.left_wrong.end(), from.left_wrong.begin(), from.left_wrong.end());
-    to.faults.insert(to.faults.end(), from.faults.begin(), from.faults.end());
-}
-
 // Not thread-safe. Frees everything when it dies.
 class SelfTest {
 public:
@@ -169,7 +158,7 @@ private:
 
     Result<void> allocate_parity() {
         kernels_ = TRY(ParityKernels::load(device_));
-        parity_ = TRY(Parity::create(*kernels_, pool_, *extent_));
+        parity_ = TRY(Parity::create(*kernels_, pool_, {extent_.get(), 0, extent_->size()}));
         findings_.emplace(TRY(FindingsBuffer::create(pool_)));
         stream_.emplace(TRY(Stream::create(device_)));
         return {};
@@ -196,7 +185,7 @@ private:
     Result<BlockReport> verify() {
         BlockReport all;
         TRY(each_range([&](std::uint64_t first, std::uint64_t count) -> Result<void> {
-            append(all, TRY(parity_->verify(stream_->get(), *findings_, first, count)));
+            all.append(TRY(parity_->verify(stream_->get(), *findings_, first, count)));
             return {};
         }));
         return all;
@@ -246,7 +235,7 @@ private:
     Result<void> repair() {
         BlockReport all;
         TRY(each_range([&](std::uint64_t first, std::uint64_t count) -> Result<void> {
-            append(all, TRY(parity_->repair(stream_->get(), *findings_, first, count)));
+            all.append(TRY(parity_->repair(stream_->get(), *findings_, first, count)));
             return {};
         }));
         report_.blocks_repaired = all.blocks_mended;

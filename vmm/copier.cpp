@@ -46,6 +46,13 @@ Result<void> Copier::queue_zero(Slice slice) {
         device_.driver().cuMemsetD8Async(address(slice), 0, slice.length, stream_.get()), "clear device memory");
 }
 
+Result<CUevent> Copier::mark() {
+    TRY(device_.make_current());
+    if (!mark_) mark_.emplace(TRY(Event::create(device_)));
+    TRY(device_.check(device_.driver().cuEventRecord(mark_->get(), stream_.get()), "mark copies"));
+    return mark_->get();
+}
+
 Result<void> Copier::wait() {
     // A stream knows its context: nothing here may fail before the wait, or memory would be freed under the engine.
     return device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");

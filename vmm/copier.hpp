@@ -39,6 +39,9 @@ public:
     Result<void> queue_copy(Slice from, Slice to);
     /// Queues a fill with zeros: 256 us a GiB (H200).
     Result<void> queue_zero(Slice slice);
+    /// An event that comes when all that was queued so far is done, for other streams to wait for. The Copier's; the
+    /// next call moves it, which leaves those that wait already as they are.
+    Result<CUevent> mark();
     /// Returns when all that was queued is done and visible to every peer. EIO: the device has failed.
     Result<void> wait();
     /// wait(), whatever became of queueing; then the first Error of the two. A copy that was queued must have ended
@@ -56,6 +59,7 @@ private:
 
     Device &device_;
     Stream stream_;
+    std::optional<Event> mark_;      // made when it is first asked for
     std::optional<Staging> staging_; // made at the first use of pageable memory: 16 MiB cost 7 ms to pin
 };
 

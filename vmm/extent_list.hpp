@@ -15,10 +15,20 @@
 
 namespace gmemfs {
 
+/// Something that belongs to a piece of memory and goes just before it does: its parity.
+class Companion {
+public:
+    Companion() = default;
+    Companion(const Companion &) = delete;
+    Companion &operator=(const Companion &) = delete;
+    virtual ~Companion() = default;
+};
+
 /// What a file has of an extent: all of it, or a slot.
 struct Piece {
-    std::shared_ptr<Extent> extent; ///< its last copy gives the piece back, and the extent where that was all of it
-    std::uint64_t offset, length;   ///< bytes, in the extent
+    std::shared_ptr<Extent> extent;    ///< its last copy gives the piece back, and the extent where that was all of it
+    std::uint64_t offset, length;      ///< bytes, in the extent
+    std::shared_ptr<Companion> beside; ///< null for none
 
     Piece(std::shared_ptr<Extent> whole) : extent(std::move(whole)), offset(0), length(extent->size()) {}
     Piece(std::shared_ptr<Extent> shared, std::uint64_t at, std::uint64_t bytes)

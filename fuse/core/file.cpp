@@ -5,7 +5,7 @@
 namespace gmemfs {
 
 File::File(Storage &storage, Device *device, uid_t owner)
-    : storage_(storage), device_(device), charge_(storage.quotas()) {
+    : storage_(storage), parity_(storage), device_(device), charge_(storage.quotas()) {
     const HoldExclusive hold(layout_); // nobody else is here yet; it satisfies the thread-safety analysis
     (void)charge_.move_to(owner);      // nothing is charged yet, so nothing can be too much
 }
@@ -14,8 +14,12 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     const HoldShared hold(layout_);
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
-    const std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
-    const RangeLock::Range range = ranges_.share(offset, offset + length);
+    std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
+    const RangeLock::Range range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
+    if (parity_.verifies_reads()) {
+        const Result<void> checked = parity_.before_read(extents_, offset, offset + length, length);
+        if (length == 0) return Error(checked.error()); // else, what lies before the damage
+    }
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(
         offset, length, [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
@@ -41,25 +45,30 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
     const std::uint64_t end = offset + from.size();
     const std::uint64_t old_size = size(); // it can only grow while the layout is held shared
     if (end <= old_size) {
-        const RangeLock::Range range = ranges_.claim(offset, end);
-        return transfer(copiers, offset, from);
+        const RangeLock::Range range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
+        return transfer(copiers, offset, from, encoded_end());
     }
     // Whoever makes the file longer has all of it from its old end on.
-    const RangeLock::Range range = ranges_.claim(std::min(offset, old_size), RangeLock::kToTheEnd);
+    const RangeLock::Range range = ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
+    const std::uint64_t encoded = encoded_end();
     if (offset > size()) TRY(expose(copiers, size(), offset));
     // If the copy fails half-way, the tail holds what must never come to light.
     const bool was_dirty = tail_dirty_.exchange(true);
-    TRY(transfer(copiers, offset, from));
+    TRY(transfer(copiers, offset, from, encoded));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
     record_size();
     return {};
 }
 
-Result<void> File::transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
+Result<void> File::transfer(
+    Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, std::uint64_t encoded_end) {
+    const std::uint64_t end = offset + from.size();
+    TRY(parity_.before_change(extents_, offset, end, encoded_end));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(offset, from.size(),
         [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); });
+    parity_.after_change(copier, extents_, offset, end);
     return copier.wait_after(queued);
 }
 
@@ -67,6 +76,7 @@ Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
     std::vector<FabricHandle> handles;
     const std::vector<Shared> shared = TRY(share(copiers, ShareBy::fabric));
     for (const Shared &extent : shared) handles.push_back(*extent.fabric);
+    parity_.begun_writing(FileParity::Writer::unknown);
     return handles;
 }
 

@@ -12,6 +12,7 @@
 // or when a handle is asked for. What a peer may have mapped never moves.
 #pragma once
 
+#include "fuse/core/file_parity.hpp"
 #include "fuse/core/range_lock.hpp"
 #include "fuse/core/storage.hpp"
 #include "vmm/extent_list.hpp"
@@ -68,7 +69,8 @@ public:
     Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
 
     /// One handle an extent, in file order; settles first, and from then on the extents never move.
-    /// ENODATA: nothing is allocated. ENOTSUP: this machine has no fabric handles.
+    /// Who has one may write at any time, so parity is left alone until seal(). ENODATA: nothing is allocated. ENOTSUP:
+    /// this machine has no fabric handles.
     Result<std::vector<FabricHandle>> fabric_handles(Copiers &copiers) EXCLUDES(layout_);
 
     /// One extent, and the handle by which a peer imports it: `fabric`, or else `fd`.
@@ -83,6 +85,26 @@ public:
     /// ENOTSUP: this machine has no fabric handles. EMFILE: the server may open no more descriptors.
     Result<std::vector<Shared>> share(Copiers &copiers, ShareBy by) EXCLUDES(layout_);
 
+    ParityState parity_state() const { return parity_.state(); }
+    bool has_parity() const { return parity_.is_on(); }
+    /// EBUSY: the file has extents already.
+    Result<void> set_parity(bool on) EXCLUDES(layout_);
+    /// Compares the blocks that a range of the file touches with their parity, and repairs what can be repaired, or
+    /// nothing. Blocks count from the file's start. ENODATA: it has no parity. EBUSY: a peer may be writing to it.
+    using ParityMode = FileParity::Mode;
+    Result<BlockReport> check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// Turns `bits` bits, each another one, of [offset, offset + length), which is cut to the file's size, and leaves
+    /// the parity as it is: for tests. `seed` decides which. EINVAL: there are not so many, or more than 2^24.
+    Result<void> damage(Copiers &copiers, std::uint64_t offset, std::uint64_t length, std::uint64_t bits,
+        std::uint64_t seed) EXCLUDES(layout_);
+    /// Makes the parity of a file that peers have written to fit what is there now, if it has any: it is current
+    /// afterwards, but for a lease to write that is still held. Waits for the parity of all writes. EIO: the device.
+    Result<void> seal() EXCLUDES(layout_);
+    /// A peer with a lease to write begins, before it gets a handle; parity is left alone. The last one that ends
+    /// seals.
+    void begin_writing() { parity_.begun_writing(FileParity::Writer::counted); }
+    Result<void> end_writing() EXCLUDES(layout_) { return parity_.ended_writing() ? seal() : Result<void>(); }
+
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file
         std::string device;           ///< UUID, as nvidia-smi prints it
@@ -96,7 +118,7 @@ public:
     void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
     /// As a journal has it, before the file is published. The tail counts as dirty: what was written there, and not
     /// acknowledged, may be.
-    void restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) EXCLUDES(layout_);
+    void restore(ExtentList extents, std::uint64_t size, std::uint64_t kept, bool has_parity) EXCLUDES(layout_);
 
     /// The device that the file lives on or was placed on; null when that is still open.
     Device *device() const EXCLUDES(layout_);
@@ -107,6 +129,8 @@ public:
 
 private:
     Device &chosen_device() REQUIRES(layout_);
+    std::uint64_t encoded_end() const REQUIRES_SHARED(layout_);
+    void restore_parity() REQUIRES(layout_);
     void record_layout() const REQUIRES(layout_);
     void record_size() const;
     void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
@@ -125,16 +149,17 @@ private:
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
     Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
-    Result<std::uint64_t> copy_locked(Copiers &copiers, const File &source, std::uint64_t source_offset,
+    Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
-    Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
-        REQUIRES_SHARED(layout_);
+    Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from,
+        std::uint64_t encoded_end) REQUIRES_SHARED(layout_);
 
     Storage &storage_;
     Journal *journal_ = nullptr; // null: nothing is recorded
     std::uint64_t id_ = 0;       // of the inode, in the journal
     mutable SharedMutex layout_;
     mutable RangeLock ranges_; // what is being read or written; taken after layout_
+    FileParity parity_;        // changes with the extents and their bytes, under the same locks
     ExtentList extents_ GUARDED_BY(layout_);
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);

@@ -166,6 +166,17 @@ void Inode::place(Device *device) {
     placement_ = device;
 }
 
+bool Inode::has_parity() const {
+    if (file_) return file_->has_parity();
+    const Hold hold(mutex_);
+    return has_parity_;
+}
+
+void Inode::hand_down_parity(bool on) {
+    const Hold hold(mutex_);
+    has_parity_ = on;
+}
+
 void Inode::restore(const VolumeState::Node &node, Device *placement) {
     device_number_ = node.device_number;
     target_ = node.target;
@@ -181,6 +192,7 @@ void Inode::restore(const VolumeState::Node &node, Device *placement) {
     for (const auto &[name, value] : node.xattrs) xattr_bytes_ += name.size() + value.size();
     xattrs_.insert(node.xattrs.begin(), node.xattrs.end());
     placement_ = placement;
+    has_parity_ = node.has_parity;
 }
 
 } // namespace gmemfs

@@ -99,6 +99,10 @@ public:
     Device *placement() const EXCLUDES(mutex_);
     void place(Device *device) EXCLUDES(mutex_);
 
+    /// Whether a file has parity, or a directory's new files and directories will.
+    bool has_parity() const EXCLUDES(mutex_);
+    void hand_down_parity(bool on) EXCLUDES(mutex_); ///< of a directory
+
     /// As a journal has it, before the inode is published. A file's data is File's business.
     void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
 
@@ -134,6 +138,7 @@ private:
     std::map<std::string, std::string, std::less<>> xattrs_ GUARDED_BY(mutex_);
     std::size_t xattr_bytes_ GUARDED_BY(mutex_) = 0;
     Device *placement_ GUARDED_BY(mutex_) = nullptr;
+    bool has_parity_ GUARDED_BY(mutex_) = false;
 };
 
 } // namespace gmemfs

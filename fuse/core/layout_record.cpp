@@ -24,7 +24,7 @@ void File::record_size() const {
     (void)journal_->append([&](RecordWriter &record) { record.size(id_, size()); });
 }
 
-void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) {
+void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept, bool has_parity) {
     const HoldExclusive hold(layout_);
     GMEMFS_ASSERT(size <= extents.size());
     kept_ = kept;
@@ -39,6 +39,8 @@ void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept) {
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
+    parity_.turn(has_parity);
+    restore_parity();
 }
 
 } // namespace gmemfs

@@ -15,6 +15,7 @@ Result<Leases::Id> Leases::grant(InodeRef inode, Use use, Sharing sharing, pid_t
     }
     const Id id = next_++;
     by_inode_.emplace(inode->id(), id);
+    if (use == Use::write && inode->file() != nullptr) inode->file()->begin_writing();
     leases_.emplace(id, Lease{std::move(inode), use, sharing, holder, {}});
     return id;
 }
@@ -34,7 +35,10 @@ void Leases::release(Id id) {
             by_inode_.erase(held);
             break;
         }
+    const Lease ended = std::move(found->second);
     leases_.erase(found);
+    // The device may have failed; then the file stays open.
+    if (ended.use == Use::write && ended.inode->file() != nullptr) (void)ended.inode->file()->end_writing();
 }
 
 } // namespace gmemfs

@@ -4,6 +4,8 @@
 //     shared    yes      EBUSY          reading or writing makes no difference to who may be there together:
 //     exclusive EBUSY    EBUSY          a writer tells that it will change bytes behind the filesystem's back
 //
+// While one to write is held, the file's parity is left alone; with the last one it is made to fit.
+//
 // A lease holds its file and the extents that were handed out with it: neither unlink nor truncate gives their bytes
 // back to the budget before the lease ends. It forbids nothing to who comes by read(2) or write(2).
 #pragma once

@@ -91,6 +91,8 @@ public:
     Result<void> list(InodeId directory, std::uint64_t after, const std::function<Visit(const Entry &)> &visit)
         EXCLUDES(tree_);
 
+    /// Files that have parity, in the order of their numbers.
+    std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
     std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten

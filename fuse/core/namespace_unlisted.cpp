@@ -1,5 +1,7 @@
-// Namespace, what no directory lists: the broker's socket, and inodes without a name.
+// Namespace, apart from directories: the broker's socket, inodes without a name, and all of them together.
 #include "fuse/core/namespace.hpp"
+
+#include <algorithm>
 
 namespace gmemfs {
 
@@ -20,6 +22,17 @@ std::uint64_t Namespace::count() const {
 std::uint64_t Namespace::orphan_count() const {
     const HoldShared hold(tree_);
     return orphans_.size();
+}
+
+std::vector<InodeId> Namespace::files_with_parity() const {
+    std::vector<InodeId> files;
+    {
+        const HoldShared hold(tree_);
+        for (const auto &[id, node] : nodes_)
+            if (node.inode->is_file() && node.inode->has_parity()) files.push_back(id);
+    }
+    std::sort(files.begin(), files.end());
+    return files;
 }
 
 } // namespace gmemfs

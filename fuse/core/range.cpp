@@ -65,8 +65,8 @@ Result<std::uint64_t> File::copy_from(
     return copy_locked(copiers, source, source_offset, target_offset, length);
 }
 
-Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, std::uint64_t source_offset,
-    std::uint64_t target_offset, std::uint64_t length) {
+Result<std::uint64_t> File::copy_locked(
+    Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length) {
     if (source_offset >= source.size()) return std::uint64_t(0);
     const std::uint64_t count = std::min(length, source.size() - source_offset);
     if (count == 0) return std::uint64_t(0);
@@ -81,6 +81,10 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
     const bool is_part = count >= kCopyCallMax && source.size() - source_offset <= INT64_MAX - target_offset;
     TRY(reserve_for_write(copiers, end, is_part ? target_offset + (source.size() - source_offset) : end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));
+    // What is copied is encoded anew: so it must be right.
+    if (std::uint64_t good = 0; source.parity_.follows())
+        TRY(source.parity_.before_read(source.extents_, source_offset, source_offset + count, good));
+    TRY(parity_.before_change(extents_, target_offset, end, encoded_end()));
     const bool was_dirty = tail_dirty_;
     if (end > size()) tail_dirty_ = true;
     Copier &copier = copiers.of(*device_);
@@ -91,6 +95,7 @@ Result<std::uint64_t> File::copy_locked(Copiers &copiers, const File &source, st
                 return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
             });
         });
+    parity_.after_change(copier, extents_, target_offset, end);
     TRY(copier.wait_after(queued));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);

@@ -18,6 +18,7 @@ enum class Item : std::uint8_t {
     size = 9,       // number 8, size 8
     layout = 10,    // number 8, size 8, kept 8, device 16, count 4, count x (extent 8, offset 8, length 8)
     done = 11,      // request 8
+    parity = 12,    // number 8, 1 or 0: 1
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -131,6 +132,11 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         state.nodes[id].size = reader.number<std::uint64_t>();
         return true;
     }
+    case Item::parity: {
+        const auto id = reader.number<std::uint64_t>();
+        state.nodes[id].has_parity = reader.number<std::uint8_t>() != 0;
+        return true;
+    }
     case Item::layout: return read_layout(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();
@@ -191,6 +197,7 @@ void RecordWriter::inode(const Inode &inode) {
         now.changed.tv_sec, now.changed.tv_nsec};
     if (placement != nullptr) node.placement = placement->info().uuid;
     node.target = inode.target();
+    node.has_parity = inode.has_parity();
     this->inode(inode.id(), node);
 }
 
@@ -202,6 +209,13 @@ void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
     raw(node.times.data(), sizeof node.times);
     raw(node.placement.data(), node.placement.size());
     text(node.target);
+    if (node.has_parity) parity(id, true);
+}
+
+void RecordWriter::parity(InodeId id, bool on) {
+    number(unsigned(Item::parity), 1);
+    number(id, 8);
+    number(on ? 1 : 0, 1);
 }
 
 void RecordWriter::gone(InodeId id) {

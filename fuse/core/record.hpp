@@ -20,7 +20,8 @@ public:
     void next_inode(InodeId next);  ///< inode numbers below it aren't given again
     void inode(const Inode &inode); ///< attributes, target, placement; not xattrs and layout
     void inode(InodeId id, const VolumeState::Node &node);
-    void gone(InodeId id); ///< nobody knows it any more; its memory goes next
+    void parity(InodeId id, bool on); ///< whether it, or what is made in it, has parity; inode() tells where it is so
+    void gone(InodeId id);            ///< nobody knows it any more; its memory goes next
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);

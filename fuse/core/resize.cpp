@@ -140,20 +140,30 @@ Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint6
     // What no device has is refused by the storage; here it is only kept from overflowing.
     constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
     TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
-    Result<std::shared_ptr<Extent>> extent = storage_.create(copiers, device, size, clear_from);
-    if (extent) return Piece(*std::move(extent));
-    charge_.lower_to(extents_.size());
-    return Error(extent.error());
+    const auto make = [&]() -> Result<Piece> {
+        Piece piece(TRY(storage_.create(copiers, device, size, clear_from)));
+        TRY(parity_.attach(piece, clear_from));
+        return piece;
+    };
+    Result<Piece> piece = make();
+    if (!piece) charge_.lower_to(extents_.size());
+    return piece;
 }
 
 // A larger slot, or the first one, with what the file has in it.
 Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
-    TRY(charge_.raise_to(Slab::slot_size_for(end)));
-    Result<Piece> slot = storage_.create_slot(copiers, chosen_device(), end);
-    const Result<void> copied = slot ? copy_to(copiers, *slot, size()) : Result<void>(Error(slot.error()));
-    if (!copied) {
+    const std::uint64_t wanted = parity_.end_of(end); // no block belongs to two files
+    TRY(charge_.raise_to(Slab::slot_size_for(wanted)));
+    const auto make = [&]() REQUIRES(layout_) -> Result<Piece> {
+        Piece slot = TRY(storage_.create_slot(copiers, chosen_device(), wanted));
+        TRY(parity_.attach(slot, 0));
+        TRY(copy_to(copiers, slot, size()));
+        return slot;
+    };
+    Result<Piece> slot = make();
+    if (!slot) {
         charge_.lower_to(extents_.size());
-        return Error(copied.error());
+        return Error(slot.error());
     }
     publish(ExtentList({*std::move(slot)}), size());
     tail_dirty_ = false;
@@ -188,18 +198,23 @@ Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint6
 
 Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) {
     if (length == 0) return {};
+    // What is copied is encoded anew: so what can be mended is mended, and the rest is known as damaged from here on.
+    if (parity_.follows()) TRY(parity_.check(FileParity::Mode::repair, extents_, 0, length));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(0, length, [&](Slice slice, std::uint64_t done) {
         return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
     });
+    parity_.after_move(copier, piece, length);
     return copier.wait_after(queued);
 }
 
 Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
     if (from >= to) return {};
+    TRY(parity_.before_change(extents_, from, to, encoded_end()));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued =
         extents_.for_each(from, to - from, [&](Slice slice, std::uint64_t) { return copier.queue_zero(slice); });
+    parity_.after_change(copier, extents_, from, to);
     return copier.wait_after(queued);
 }
 
@@ -207,6 +222,12 @@ Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to)
 Result<void> File::expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
     if (!tail_dirty_ && !extents_.any_exported()) return {};
     return clear(copiers, from, std::min(to, extents_.size()));
+}
+
+// Up to where parity fits what is there: in a tail that holds anything, or whatever peers wrote, nothing was encoded.
+std::uint64_t File::encoded_end() const {
+    const bool tail_is_unknown = tail_dirty_ || (parity_.is_on() && extents_.any_exported());
+    return tail_is_unknown ? size() : extents_.size();
 }
 
 Device &File::chosen_device() {
@@ -221,6 +242,7 @@ void File::publish(ExtentList extents, std::uint64_t size) {
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
+    parity_.cut_to(size);
     record_layout();
 }
 

@@ -1,5 +1,6 @@
 #include "fuse/core/storage.hpp"
 
+#include "fuse/core/piece_parity.hpp"
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ std::uint64_t free_memory(const Device &device) {
 
 Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
     : keeper_(keeper), devices_(devices), budget_(limits.capacity != 0 ? limits.capacity : total_memory(devices)),
-      quotas_(limits.quotas) {
+      quotas_(limits.quotas), verify_reads_(limits.verify_reads) {
     GMEMFS_ASSERT(!devices.empty());
     for (const auto &device : devices)
         slabs_.push_back(std::make_unique<Slab>(
@@ -92,6 +93,43 @@ Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
     unknown.uuid = held.device_uuid;
     return Error{ENODEV, 0, "take over extent",
         "files live on " + unknown.uuid_text() + ", which this mount doesn't use: name it with --device"};
+}
+
+Result<ParityEngine *> Storage::engine_of(Device &device) {
+    const Hold hold(mutex_);
+    for (const auto &engine : engines_)
+        if (&engine->device() == &device) return engine.get();
+    engines_.push_back(TRY(ParityEngine::create(keeper_, device)));
+    return engines_.back().get();
+}
+
+Result<void> Storage::check_parity() {
+    for (const auto &device : devices_) TRY(engine_of(*device));
+    return {};
+}
+
+Result<std::shared_ptr<Companion>> Storage::make_parity(const Piece &piece) {
+    ParityEngine &engine = *TRY(engine_of(piece.extent->device()));
+    if (piece.length % kBlockSize != 0) return Error{EBADMSG, 0, "make parity", "for a piece of less than a block"};
+    const std::uint64_t bytes = Parity::size_of(piece.length);
+    TRY(budget_.reserve(bytes));
+    Result<std::unique_ptr<Parity>> parity = engine.make({piece.extent.get(), piece.offset, piece.length});
+    if (parity) return std::shared_ptr<Companion>(std::make_shared<PieceParity>(engine, *std::move(parity), budget_));
+    budget_.release(bytes);
+    return Error(parity.error());
+}
+
+Storage::ParityUse Storage::parity_use() const {
+    const Hold hold(mutex_);
+    ParityUse use = {};
+    for (const auto &engine : engines_) {
+        const ParityEngine::Counts counts = engine->counts();
+        use.blocks.verified += counts.verified;
+        use.blocks.repaired += counts.repaired;
+        use.blocks.damaged += counts.damaged;
+        use.held += engine->held();
+    }
+    return use;
 }
 
 // Its bytes are reserved already; they are released with the last holder.

@@ -1,6 +1,7 @@
 // Storage: where a file's extents come from: the devices of the mount, the keeper, and the budget.
 #pragma once
 
+#include "ecc/parity_engine.hpp"
 #include "fuse/core/budget.hpp"
 #include "fuse/core/quota.hpp"
 #include "fuse/core/slab.hpp"
@@ -19,6 +20,7 @@ public:
     struct Limits {
         std::uint64_t capacity = 0; ///< bytes of device memory; 0 stands for the memory of all devices
         Quotas::Limits quotas = {};
+        bool verify_reads = false; ///< --verify-reads
     };
     /// `devices` is not empty.
     Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
@@ -46,6 +48,19 @@ public:
     /// A file's piece of an extent that was taken over: all of it, or a slot. EBADMSG: it can't be.
     Result<Piece> adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length);
 
+    /// Memory for the parity of a piece, a sixteenth of it, its contents whatever was there before. ENOSPC: the budget
+    /// or the device is full. ENOEXEC: this program has no kernels for the device.
+    Result<std::shared_ptr<Companion>> make_parity(const Piece &piece) EXCLUDES(mutex_);
+    bool verifies_reads() const { return verify_reads_; }
+    /// Whether there can be parity on every device. ENOEXEC.
+    Result<void> check_parity() EXCLUDES(mutex_);
+    /// Of all devices, together.
+    struct ParityUse {
+        ParityEngine::Counts blocks;
+        std::uint64_t held; ///< bytes of device memory, with checksums and what is left over in granules
+    };
+    ParityUse parity_use() const EXCLUDES(mutex_);
+
     Quotas &quotas() { return quotas_; }
 
     struct Space {
@@ -64,11 +79,15 @@ private:
     const std::vector<std::unique_ptr<Device>> &devices_;
     Budget budget_;
     Quotas quotas_;
+    const bool verify_reads_;
+    mutable Mutex mutex_;
+    std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_); // one a device that was asked for
     std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_: gone before it
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
     Slab &slab_of(const Device &device);
+    Result<ParityEngine *> engine_of(Device &device) EXCLUDES(mutex_);
     bool trim();
 };
 

@@ -7,26 +7,30 @@ namespace gmemfs {
 Result<InodeRef> Volume::make_node(
     const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
     return names_.create(parent, name, mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
-        if (made.is_file()) {
-            made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
-            made.file()->record_in(journal_, made.id());
-        } else {
+        if (made.is_file())
+            hold_new_file(made, directory);
+        else
             made.hold_device_number(number);
-        }
     });
 }
 
 Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode_t mode) {
-    return names_.create_unnamed(
-        parent, S_IFREG | mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
-            made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
-            made.file()->record_in(journal_, made.id());
-        });
+    return names_.create_unnamed(parent, S_IFREG | mode, caller.who, caller.now,
+        [&](Inode &made, const Inode &directory) { hold_new_file(made, directory); });
+}
+
+void Volume::hold_new_file(Inode &made, const Inode &directory) {
+    made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
+    (void)made.file()->set_parity(directory.has_parity()); // it has no memory yet, so it can
+    made.file()->record_in(journal_, made.id());
 }
 
 Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
-    return names_.create(parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now,
-        [](Inode &made, const Inode &directory) { made.place(directory.placement()); });
+    return names_.create(
+        parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now, [](Inode &made, const Inode &directory) {
+            made.place(directory.placement());
+            made.hand_down_parity(directory.has_parity());
+        });
 }
 
 Result<InodeRef> Volume::make_symlink(
@@ -149,6 +153,16 @@ Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode
     if (!inode.is_file()) return Error{ENODATA, 0, "read allocation size", "only a file has device memory"};
     TRY(inode.file()->settle(caller.copiers));
     return inode.file()->mappable();
+}
+
+Result<void> Volume::set_parity(Inode &inode, bool on) {
+    if (on) TRY(storage_.check_parity());
+    if (inode.is_file())
+        TRY(inode.file()->set_parity(on));
+    else
+        inode.hand_down_parity(on);
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) { record.parity(inode.id(), inode.has_parity()); });
 }
 
 } // namespace gmemfs

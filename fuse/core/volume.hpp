@@ -26,10 +26,13 @@ public:
     struct Limits {
         Storage::Limits storage = {};
         std::uint64_t files = 0; ///< inodes at a time; 0: as many as the host has memory for
+        bool parity = false;     ///< what the root hands down
     };
     Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits,
         const Credentials &owner, mode_t root_mode, timespec now)
-        : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {}
+        : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {
+        names_.root()->hand_down_parity(limits.parity);
+    }
 
     /// From here on every change is recorded before it is acknowledged; EIO, then, from whatever changes something: it
     /// couldn't be recorded. Before anybody else uses this.
@@ -62,6 +65,10 @@ public:
     /// Where an empty file, or a directory's new files, shall live. EBUSY: see File::place.
     Result<void> place(Inode &inode, Device *device);
 
+    /// Whether an empty file, or a directory's new files and directories, shall have parity. EBUSY: see
+    /// File::set_parity. ENOEXEC: this program has no kernels for a device of the mount.
+    Result<void> set_parity(Inode &inode, bool on);
+
     /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
     enum class OpenMode { keep, truncate };
     Result<void> open(const Caller &caller, Inode &inode, OpenMode mode);
@@ -71,7 +78,7 @@ public:
     /// close(2) of one descriptor; settles when no other open of the file is under way.
     Result<void> flush(const Caller &caller, Inode &inode);
 
-    /// Records the times that writes have changed. Data needs nothing.
+    /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.
     Result<void> sync(Inode &inode);
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
@@ -96,6 +103,7 @@ public:
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
 private:
+    void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);
     Result<void> record_privileges(Inode &inode);
     Result<void> check_recorded() const;

@@ -59,6 +59,7 @@ Result<void> Volume::record_inode(Inode &inode) {
 }
 
 Result<void> Volume::sync(Inode &inode) {
+    if (inode.is_file()) TRY(inode.file()->seal());
     if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
     return record_inode(inode);
 }
@@ -132,7 +133,7 @@ Result<void> Volume::restore(
         if (node.size > list.size()) return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
         Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
         made.hold_file(std::make_unique<File>(storage_, device, node.uid));
-        made.file()->restore(std::move(list), node.size, node.kept);
+        made.file()->restore(std::move(list), node.size, node.kept, node.has_parity);
         made.file()->record_in(journal_, made.id());
         return {};
     }));

@@ -112,7 +112,7 @@ public:
         const auto data = TRY(Extent::create(keeper, *device, options.size));
         const auto target = TRY(Extent::create(keeper, *device, options.size));
         const auto kernels = TRY(load_kernels(*device, options.kernels));
-        const auto parity = TRY(Parity::create(*kernels, pool, *data));
+        const auto parity = TRY(Parity::create(*kernels, pool, {data.get(), 0, data->size()}));
         Bench bench(options, *device, *kernels, data->address(), target->address());
         bench.blocks_ = parity->blocks(0, parity->block_count());
         TRY(bench.prepare(pool));

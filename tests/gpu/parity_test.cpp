@@ -252,7 +252,7 @@ protected:
     ParityOnDevice()
         : extent_(must(Extent::create(machine_.keeper, *machine_.device, 4 * MiB))),
           kernels_(must(ParityKernels::load(*machine_.device))), before_(machine_.pool.held()),
-          parity_(must(Parity::create(*kernels_, machine_.pool, *extent_))),
+          parity_(must(Parity::create(*kernels_, machine_.pool, {extent_.get(), 0, extent_->size()}))),
           findings_(must(FindingsBuffer::create(machine_.pool))) {}
     CUstream stream() { return machine_.stream.get(); }
     void fill(std::uint64_t block, std::uint64_t count, std::uint8_t byte) {

@@ -21,8 +21,10 @@ class ScrubberTest : public test::OnSimulation {
 protected:
     ScrubberTest()
         : extent_(must(Extent::create(keeper_, device(), kBlocks * kBlockSize))),
-          kernels_(must(ParityKernels::load(device()))), parity_(must(Parity::create(*kernels_, pool_, *extent_))),
-          stream_(must(Stream::create(device()))) {
+          kernels_(must(ParityKernels::load(device()))),
+          parity_(must(Parity::create(*kernels_, pool_, {extent_.get(), 0, extent_->size()}))),
+          stream_(must(Stream::create(device()))), repairs_(must(Stream::create(device()))),
+          findings_(must(FindingsBuffer::create(pool_))) {
         must(
             device().check(driver().cuMemsetD8Async(extent_->address(), 0x33, extent_->size(), stream_.get()), "fill"));
         must(parity_->encode(stream_.get(), 0, kBlocks));
@@ -55,16 +57,19 @@ protected:
             return std::nullopt;
         }
         ++given_;
-        return Scrubber::Job{parity_.get(), job * 4 % kBlocks, 4, [this](const Result<BlockReport> &report) {
+        return Scrubber::Job{4 * kBlockSize, [this, job] {
+                                 Result<BlockReport> report =
+                                     parity_->repair(repairs_.get(), findings_, job * 4 % kBlocks, 4);
                                  if (report)
                                      reports_.push_back(report->left_wrong);
                                  else
                                      errors_.push_back(report.error().code);
                                  done_.release();
+                                 return report;
                              }};
     }
     std::unique_ptr<Scrubber> start(std::uint64_t rate) {
-        return must(Scrubber::create(pool_, rate, [this] { return next(); }));
+        return std::make_unique<Scrubber>(rate, [this] { return next(); });
     }
 
     LocalKeeper keeper_{driver(), HandlePolicy::fd};
@@ -73,6 +78,8 @@ protected:
     std::unique_ptr<ParityKernels> kernels_;
     std::unique_ptr<Parity> parity_;
     Stream stream_;
+    Stream repairs_; // these two are the scrubber's thread's
+    FindingsBuffer findings_;
     std::atomic<std::uint64_t> passes_ = 1, given_ = 0, asked_ = 0;
     std::counting_semaphore<> idle_{0}, done_{0};
     // The scrubber's thread's, until it is idle:
@@ -156,7 +163,7 @@ TEST_F(ScrubberTest, WhatAJobHoldsIsLetGoWhenItIsDone) {
     std::weak_ptr<int> held;
     std::binary_semaphore idle{0};
     std::atomic<bool> was_held = false;
-    const auto scrubber = must(Scrubber::create(pool_, kFast, [&]() -> std::optional<Scrubber::Job> {
+    const auto next = [&]() -> std::optional<Scrubber::Job> {
         if (!held.expired() || was_held) {
             was_held = was_held && held.expired();
             idle.release();
@@ -164,8 +171,12 @@ TEST_F(ScrubberTest, WhatAJobHoldsIsLetGoWhenItIsDone) {
         }
         auto own = std::make_shared<int>(1);
         held = own;
-        return Scrubber::Job{parity_.get(), 0, 1, [own, &was_held](const Result<BlockReport> &) { was_held = true; }};
-    }));
+        return Scrubber::Job{1, [own, &was_held]() -> Result<BlockReport> {
+                                 was_held = true;
+                                 return BlockReport{};
+                             }};
+    };
+    const Scrubber scrubber(kFast, next);
     ASSERT_TRUE(idle.try_acquire_for(kPatience));
     EXPECT_TRUE(was_held);
 }

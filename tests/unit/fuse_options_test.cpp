@@ -39,7 +39,8 @@ TEST(Options, ArgumentsForTheSupervisorMeanTheSameOptions) {
         {"/mnt", "--simulate", "--device=all", "--keeper=off"},
         {"--device", "0,2", "--capacity=3G", "--handles=fd", "--simulate=1G", "--workers", "8", "--log=/tmp/a log",
             "-o", "ro,noatime,fsname=x", "/mnt/with -o in it"},
-        {"/mnt", "--quota=1000=1G", "--quota", "1001=2G", "--max-files=77", "--broker=off"}};
+        {"/mnt", "--quota=1000=1G", "--quota", "1001=2G", "--max-files=77", "--broker=off"},
+        {"/mnt", "--ecc=on", "-o", "verify-reads"}};
     for (const auto &words : ways) {
         const Options options = good(words);
         std::vector<std::string> arguments = to_arguments(options);
@@ -95,9 +96,10 @@ TEST(Options, WhatCantBeUnderstoodIsNamed) {
         {{"-o", "nonsense", "/a"}, "nonsense"}, {{"-o", "nonsense=1", "/a"}, "nonsense"},
         {{"-o", "capacity", "/a"}, "capacity"}, {{"-o", "ro=1", "/a"}, "ro"}, {{"--capacity=12Q", "/a"}, "12Q"},
         {{"--capacity=0", "/a"}, "capacity"}, {{"--capacity=-1", "/a"}, "-1"}, {{"--simulate=1K", "/a"}, "simulate"},
-        {{"--handles=magic", "/a"}, "magic"}, {{"--ecc=on", "/a"}, "parity"}, {{"--ecc=maybe", "/a"}, "maybe"},
-        {{"--workers=1", "/a"}, "workers"}, {{"--workers=1000", "/a"}, "1000"}, {{"--workers=8x", "/a"}, "8x"},
-        {{"--device=x", "/a"}, "device"}, {{"--device=0,", "/a"}, "device"}, {{"--device=", "/a"}, "device"}};
+        {{"--handles=magic", "/a"}, "magic"}, {{"-o", "verify-reads=on", "/a"}, "verify-reads"},
+        {{"--ecc=maybe", "/a"}, "maybe"}, {{"--workers=1", "/a"}, "workers"}, {{"--workers=1000", "/a"}, "1000"},
+        {{"--workers=8x", "/a"}, "8x"}, {{"--device=x", "/a"}, "device"}, {{"--device=0,", "/a"}, "device"},
+        {{"--device=", "/a"}, "device"}};
     for (const auto &[words, named] : cases) {
         const auto parsed = parse(words);
         ASSERT_FALSE(parsed) << named;
