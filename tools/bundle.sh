@@ -35,6 +35,9 @@ done
 for folder in gpu bench; do
     if [ -d tests/$folder ]; then cp -r tests/$folder "$out/tests/"; fi
 done
+mkdir -p "$out/tests/mount/survive"
+cp tests/mount/fsx.py "$out/tests/mount/"
+cp tests/mount/survive/kill_loop.py "$out/tests/mount/survive/"
 rm -f "$out"/tests/bench/*.cpp
 
 libraries() { # the files that a program needs, less those of every system

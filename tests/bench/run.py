@@ -19,11 +19,11 @@ from calls import bench_dma, bench_handle, bench_truncate
 from copies import bench_copy
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
-from through_fuse import bench_fuse, bench_hops, bench_random
+from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "metadata": bench_metadata}
-MORE = {"hops": bench_hops}  # only when named
+MORE = {"hops": bench_hops, "parity": bench_parity}  # only when named
 
 
 def look_around(arguments):

@@ -11,6 +11,11 @@ EMPTY, DROPS = "empty server", "drops"
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
 
+# name of a place, and what the mount behind it is given besides
+PARITY, VERIFIED = "parity on", "reads verified"
+MOUNTS = {"gmemfs": [], PARITY: ["--ecc=on"], VERIFIED: ["--ecc=on", "--verify-reads"]}
+
+
 class Case:
     """One way to move bytes: `total` bytes by `jobs` processes together."""
 
@@ -33,12 +38,12 @@ class Case:
 def mounted_places(context, names, total):
     """Paths of a file of `total` bytes (and PATH.0 ... of their own) in each place, written once."""
     with contextlib.ExitStack() as stack:
-        gmemfs = stack.enter_context(mounted_gmemfs(context.mount_options))
-        threads = read_stats(gmemfs).get("workers", THREADS)
-        folders = {}
+        folders = {name: stack.enter_context(mounted_gmemfs(context.mount_options + MOUNTS[name]))
+                   for name in names if name in MOUNTS}
+        threads = read_stats(folders["gmemfs"]).get("workers", THREADS)
         for name in names:
-            if name == "gmemfs":
-                folders[name] = gmemfs
+            if name in MOUNTS:
+                pass
             elif name == "tmpfs":
                 folders[name] = stack.enter_context(folder_on_tmpfs(context.tmpfs))
             else:
@@ -76,16 +81,16 @@ def measure(context, names, cases, total):
     return rates
 
 
-def print_table(title, unit, names, cases, rates, against):
-    """Medians and ratios of gmemfs to each of `against`; returns the rows for JSON."""
+def print_table(title, unit, names, cases, rates, against, subject="gmemfs"):
+    """Medians and ratios of `subject` to each of `against`; returns the rows for JSON."""
     print(f"\n{title}, {unit}")
-    print(f"{'':36}" + "".join(f"{name:>13}" for name in names) + "".join(f"{'/ ' + name:>15}" for name in against))
+    print(f"{'':36}" + "".join(f"{name:>15}" for name in names) + "".join(f"{'/ ' + name:>15}" for name in against))
     rows = []
     for case in cases:
         median = {name: statistics.median(rates[case.name, name]) for name in names}
-        ratios = {name: median["gmemfs"] / median[name] for name in against}
+        ratios = {name: median[subject] / median[name] for name in against}
         digits = 0 if case.random else 2
-        print(f"{case.name:36}" + "".join(f"{median[name]:13.{digits}f}" for name in names) +
+        print(f"{case.name:36}" + "".join(f"{median[name]:15.{digits}f}" for name in names) +
               "".join(f"{ratios[name]:15.2f}" for name in against), flush=True)
         rows.append({"case": case.name, "unit": unit, "median": median, "ratio": ratios,
                      "rounds": {name: rates[case.name, name] for name in names}})
@@ -110,6 +115,20 @@ def bench_random(context):
              for direction in ("write", "read") for jobs in (1, 8)]
     rates = measure(context, names, cases, total)
     return print_table("4 KiB requests", "requests/s", names, cases, rates, [EMPTY, DROPS, "tmpfs"])
+
+
+def bench_parity(context):
+    """What parity costs: written and read with it, with every read verified, and without, in turn."""
+    names = [PARITY, VERIFIED, "gmemfs"]
+    total = 8 * context.size
+    cases = [Case(direction, jobs, total) for direction in ("write", "read") for jobs in (1, 8)]
+    cases += [Case(direction, jobs, context.size, block=4096, random=context.requests)
+              for direction in ("write", "read") for jobs in (1, 8)]
+    rates = measure(context, names, cases, total)
+    rows = print_table("parity", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["gmemfs"], PARITY)
+    for row in rows:
+        row["ratio"][VERIFIED] = row["median"][VERIFIED] / row["median"]["gmemfs"]
+    return rows
 
 
 def bench_hops(context):

@@ -65,16 +65,18 @@ class MappedFile:
         access.flags = driver.CUmemAccess_flags.CU_MEM_ACCESS_FLAGS_PROT_READWRITE
         check(driver.cuMemSetAccess(self.address, self.size, [access], 1), "set access")
 
-    def read(self, size):
-        """The first `size` bytes, copied to the host."""
+    def read(self, size, offset=0):
+        """`size` bytes from `offset`, copied to the host."""
         array = numpy.empty(size, dtype=numpy.uint8)
-        check(driver.cuMemcpyDtoHAsync(array.ctypes.data, self.address, size, self.stream), "copy out")
+        source = int(self.address) + offset
+        check(driver.cuMemcpyDtoHAsync(array.ctypes.data, source, size, self.stream), "copy out")
         check(driver.cuStreamSynchronize(self.stream), "wait for copy")
         return array
 
-    def write(self, array):
-        """Puts the bytes of the array at the start of the memory; every peer sees them when this returns."""
-        check(driver.cuMemcpyHtoDAsync(self.address, array.ctypes.data, array.nbytes, self.stream), "copy in")
+    def write(self, array, offset=0):
+        """Puts the bytes of the array at `offset` of the memory; every peer sees them when this returns."""
+        target = int(self.address) + offset
+        check(driver.cuMemcpyHtoDAsync(target, array.ctypes.data, array.nbytes, self.stream), "copy in")
         check(driver.cuStreamSynchronize(self.stream), "wait for copy")
 
     def close(self):

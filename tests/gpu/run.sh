@@ -12,6 +12,8 @@
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
 #     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
+#     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
+#     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -36,7 +38,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity damage ecc_cost bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -340,6 +342,58 @@ phase_parity() {
     check "rates of the parity kernels" grep -q '"cases"' "$OUT/parity.txt"
     grep -v '^{' "$OUT/parity.txt" | tee -a "$LOG" "$OUT/summary.txt"
     unset GMEMFS_SIM_DEVICES
+}
+
+repaired() { "$GMEMFS" stat --json "$MOUNT" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["parity"]["blocks_repaired"])'; }
+state_is() { [ "$(getfattr --only-values --absolute-names -n user.gmemfs.ecc "$1")" = "$2" ]; }
+equal_but() { # equal_but BLOCK: the file is the source but for that block of 128 KiB, which can't be read
+    cmp -n $(($1 << 17)) "$WORK/source" "$MOUNT/damaged" && cmp -i $((($1 + 1) << 17)) "$WORK/source" "$MOUNT/damaged" &&
+        ! dd if="$MOUNT/damaged" of=/dev/null bs=128K skip="$1" count=1
+}
+phase_damage() {
+    local before
+    unmount_it
+    MOUNT_OPTIONS+=(--ecc=on --verify-reads --allow-inject)
+    mount_it || return
+    random_file "$WORK/source" "$GIGABYTE"
+    check "parity on: cp of $GIGABYTE MiB in" cp "$WORK/source" "$MOUNT/damaged"
+    check "what is used is 17/16 of the file" test \
+        "$(df -B1 --output=used "$MOUNT" | tail -n 1)" -eq $((GIGABYTE * 1048576 / 16 * 17))
+    sync "$MOUNT/damaged"
+    check "gmemfs verify finds nothing" "$GMEMFS" verify "$MOUNT/damaged"
+    [ -z "$SIMULATE" ] || export LD_LIBRARY_PATH=${DRIVER%/*}
+    if ! "$PYTHON" -c 'import numpy, cuda.bindings.driver' 2> /dev/null; then
+        report SKIP "bits flipped by a peer" 0 "$PYTHON has no numpy and cuda.bindings"
+    else
+        before=$(repaired)
+        check "4 symbols of a codeword flipped by a peer" "$PYTHON" "$here/peer_flips.py" "$MOUNT/damaged" 656360 4
+        check "reads give the right bytes" cmp "$WORK/source" "$MOUNT/damaged"
+        check "one repair was counted" test "$(repaired)" -eq $((before + 1))
+        check "60 symbols flipped by a peer" "$PYTHON" "$here/peer_flips.py" "$MOUNT/damaged" 1310720 60
+        check "EIO on that block alone" equal_but 10
+        check "the file is damaged" state_is "$MOUNT/damaged" damaged
+        check "the block written anew" dd if="$WORK/source" of="$MOUNT/damaged" bs=128K skip=10 seek=10 count=1 conv=notrunc
+        check "it is current again" state_is "$MOUNT/damaged" current
+    fi
+    unset LD_LIBRARY_PATH
+    sync "$MOUNT/damaged"
+    before=$(repaired)
+    check "2000 bits turned all over the file" "$GMEMFS" inject "$MOUNT/damaged" --bits 2000
+    check "reads give the right bytes" cmp "$WORK/source" "$MOUNT/damaged"
+    say "     $(($(repaired) - before)) blocks repaired by them"
+    check "gmemfs verify finds nothing" "$GMEMFS" verify "$MOUNT/damaged"
+    check "random operations, every read verified" "$PYTHON" "$here/../mount/fsx.py" "$MOUNT/fsx" --seed 7 --seconds 10
+    check "gmemfs verify finds nothing" "$GMEMFS" verify "$MOUNT"
+    rm -f "$WORK/source" "$MOUNT"/*
+    unmount_it
+    MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-3}")
+}
+
+phase_ecc_cost() {
+    unmount_it
+    check "what parity costs (tests/bench/run.py parity)" "$PYTHON" "$here/../bench/run.py" parity --json "$OUT/ecc.json" \
+        --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
+    sed -n '/^--- what parity/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
 phase_bench() {
