@@ -39,20 +39,22 @@ Result<void> FindingsBuffer::clear(CUstream stream, std::uint64_t block_count) {
         device_.driver().cuMemsetD8Async(address(), 0, counters_and_marks(block_count), stream), "clear findings");
 }
 
-Result<void> FindingsBuffer::copy(CUstream stream, std::size_t size) {
+Result<void> FindingsBuffer::copy(CUstream stream, std::size_t offset, std::size_t size) {
     TRY(device_.check(
-        device_.driver().cuMemcpyDtoHAsync(landing_.bytes().data(), address(), size, stream), "read findings"));
+        device_.driver().cuMemcpyDtoHAsync(landing_.bytes().data() + offset, address() + offset, size, stream),
+        "read findings"));
     return device_.check(device_.driver().cuStreamSynchronize(stream), "wait for parity kernels");
 }
 
 Result<void> FindingsBuffer::read(
     CUstream stream, std::uint64_t first, std::uint64_t block_count, BlockReport &report) {
     TRY(device_.make_current());
-    TRY(copy(stream, counters_and_marks(block_count)));
+    TRY(copy(stream, 0, counters_and_marks(block_count)));
     const auto &found = *reinterpret_cast<const Findings *>(landing_.bytes().data());
     report.blocks += block_count;
     if (found.blocks_wrong == 0) return {};
-    if (found.faults_seen > 0) TRY(copy(stream, sizeof(Findings)));
+    const std::uint64_t told = std::min<std::uint64_t>(found.faults_seen, kFaultsMax);
+    if (told > 0) TRY(copy(stream, offsetof(Findings, faults), told * sizeof(Fault)));
     report.blocks_wrong += found.blocks_wrong;
     report.codewords_wrong += found.codewords_wrong;
     report.blocks_mended += found.blocks_mended;
@@ -61,7 +63,6 @@ Result<void> FindingsBuffer::read(
     for (std::uint64_t word = 0; word * 32 < block_count; ++word)
         for (std::uint32_t marks = found.wrong_blocks[word]; marks != 0; marks &= marks - 1)
             report.left_wrong.push_back(first + word * 32 + static_cast<unsigned>(std::countr_zero(marks)));
-    const std::uint64_t told = std::min<std::uint64_t>(found.faults_seen, kFaultsMax);
     for (std::uint64_t index = 0; index < told; ++index) {
         const Fault &fault = found.faults[index];
         report.faults.push_back({first + fault.block, fault.codeword, fault.symbol, fault.kind});

@@ -51,7 +51,7 @@ public:
 private:
     FindingsBuffer(Device &device, PoolPiece piece, PinnedBuffer landing)
         : device_(device), piece_(std::move(piece)), landing_(std::move(landing)) {}
-    Result<void> copy(CUstream stream, std::size_t size);
+    Result<void> copy(CUstream stream, std::size_t offset, std::size_t size);
 
     Device &device_;
     PoolPiece piece_;

@@ -35,6 +35,11 @@ GPU_INLINE Quad load_once(const Quad *from) {
     const uint4 value = __ldcs(reinterpret_cast<const uint4 *>(from));
     return {{value.x, value.y, value.z, value.w}};
 }
+/// An ordinary load. Where results are stored beside it is faster: encode by 3 % (H200), which verifying is not.
+GPU_INLINE Quad load_cached(const Quad *from) {
+    const uint4 value = __ldcg(reinterpret_cast<const uint4 *>(from));
+    return {{value.x, value.y, value.z, value.w}};
+}
 GPU_INLINE void store_once(Quad *to, const Quad &quad) {
     __stcs(reinterpret_cast<uint4 *>(to), make_uint4(quad.word[0], quad.word[1], quad.word[2], quad.word[3]));
 }
@@ -87,6 +92,7 @@ public:
 #else
 
 inline Quad load_once(const Quad *from) { return *from; }
+inline Quad load_cached(const Quad *from) { return *from; }
 inline void store_once(Quad *to, const Quad &quad) { *to = quad; }
 inline uint32_t xor3(uint32_t one, uint32_t two, uint32_t three) { return one ^ two ^ three; }
 inline unsigned count_bits(uint32_t word) { return static_cast<unsigned>(__builtin_popcount(word)); }

@@ -33,10 +33,14 @@ struct BlockMemory {
 
 inline constexpr size_t kQuadsPerRow = kRowSize / sizeof(Quad);
 
+enum class Load { once, cached };
+
 /// The planes of one lane in row `row`; `column` is the lane's first Quad in row 0.
+template <Load kLoad = Load::once>
 GPU_INLINE Planes load_planes(const Quad *column, unsigned row) {
-    const Quad low = load_once(column + row * kQuadsPerRow);
-    const Quad high = load_once(column + row * kQuadsPerRow + kQuadsPerRow / 2);
+    constexpr auto load = kLoad == Load::once ? load_once : load_cached;
+    const Quad low = load(column + row * kQuadsPerRow);
+    const Quad high = load(column + row * kQuadsPerRow + kQuadsPerRow / 2);
     return {
         {low.word[0], low.word[1], low.word[2], low.word[3], high.word[0], high.word[1], high.word[2], high.word[3]}};
 }
@@ -52,25 +56,25 @@ struct LaneCode {
     Checksum checksum;
 };
 
-template <unsigned kRows>
+template <unsigned kRows, Load kLoad = Load::once>
 GPU_INLINE LaneCode encode_lane(const Quad *data, unsigned lane) {
     static_assert(kRows % kRowsPerFactor == 0 && kRowsPerFactor % kRowsAhead == 0);
     LaneCode code{};
     const Quad *column = data + lane;
     Planes ahead[kRowsAhead];
-    unrolled<kRowsAhead>([&](auto step) { ahead[step] = load_planes(column, step); });
+    unrolled<kRowsAhead>([&](auto step) { ahead[step] = load_planes<kLoad>(column, step); });
     GPU_NO_UNROLL
     for (unsigned row = 0; row < kRows - kRowsPerFactor; row += kRowsPerFactor, column += kRowsPerFactor * kQuadsPerRow)
         unrolled<kRowsPerFactor>([&](auto step) {
             add_row<step>(code.checksum, ahead[step % kRowsAhead]);
             divide_step(code.parity, ahead[step % kRowsAhead]);
-            ahead[step % kRowsAhead] = load_planes(column, step + kRowsAhead);
+            ahead[step % kRowsAhead] = load_planes<kLoad>(column, step + kRowsAhead);
         });
     unrolled<kRowsPerFactor>([&](auto step) { // the last rows: nothing follows them
         add_row<step>(code.checksum, ahead[step % kRowsAhead]);
         divide_step(code.parity, ahead[step % kRowsAhead]);
         if constexpr (step + kRowsAhead < kRowsPerFactor)
-            ahead[step % kRowsAhead] = load_planes(column, step + kRowsAhead);
+            ahead[step % kRowsAhead] = load_planes<kLoad>(column, step + kRowsAhead);
     });
     code.checksum.half[0] *= checksum_lane_factor(0, lane);
     code.checksum.half[1] *= checksum_lane_factor(1, lane);
@@ -95,7 +99,7 @@ GPU_INLINE void parity_encode(
     if (warp.index() >= block_count) return;
     const BlockMemory<kRows> block(data, parity, checksums, warp.index());
     const auto sum = warp.sum<BlockSum>([&](unsigned lane) -> BlockSum {
-        const LaneCode code = encode_lane<kRows>(block.data, lane);
+        const LaneCode code = encode_lane<kRows, Load::cached>(block.data, lane);
         unrolled<8>([&](auto row) { store_planes(block.parity + lane, row, code.parity[row]); });
         return {{code.checksum.half[0], code.checksum.half[1], 0}};
     });
