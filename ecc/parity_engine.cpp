@@ -1,6 +1,7 @@
 #include "ecc/parity_engine.hpp"
 
 #include "vmm/base/units.hpp"
+#include "vmm/trace.hpp"
 
 #include <algorithm>
 
@@ -86,6 +87,7 @@ Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t fi
 }
 
 Result<void> ParityEngine::encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Trace trace("gmemfs encode");
     return queue(after, parity, first, count,
         [&](CUstream stream, std::uint64_t from, std::uint64_t number) { return parity.encode(stream, from, number); });
 }
@@ -108,6 +110,7 @@ Result<BlockReport> ParityEngine::check_on(
 }
 
 Result<BlockReport> ParityEngine::check(Mode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Trace trace(mode == Mode::verify ? "gmemfs verify" : "gmemfs repair");
     TRY(device().make_current());
     const CUdeviceptr begin = parity.blocks(first, count).data;
     if (chunk_of(begin) == chunk_of(begin + count * kBlockSize - 1))

@@ -1,5 +1,7 @@
 #include "ecc/scrubber.hpp"
 
+#include "vmm/trace.hpp"
+
 #include <algorithm>
 
 namespace gmemfs {
@@ -80,6 +82,7 @@ bool Scrubber::wait_for_turn() {
 
 void Scrubber::scrub(const Job &job) {
     const Clock::time_point began = Clock::now();
+    const Trace trace("gmemfs scrub");
     const Result<BlockReport> report = job.repair();
     const std::lock_guard<std::mutex> hold(mutex_);
     if (report) {

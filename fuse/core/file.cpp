@@ -1,5 +1,7 @@
 #include "fuse/core/file.hpp"
 
+#include "vmm/trace.hpp"
+
 #include <algorithm>
 
 namespace gmemfs {
@@ -11,6 +13,7 @@ File::File(Storage &storage, Device *device, uid_t owner)
 }
 
 Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) {
+    const Trace trace("gmemfs read");
     const HoldShared hold(layout_);
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
@@ -28,6 +31,7 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
 }
 
 Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
+    const Trace trace("gmemfs write");
     if (from.empty()) return {};
     if (offset > INT64_MAX - from.size()) return Error{EFBIG, 0, "write"};
     const std::uint64_t end = offset + from.size();

@@ -1,6 +1,8 @@
 // Range: allocating, clearing and copying ranges of files: fallocate(2) and copy_file_range(2).
 #include "fuse/core/file.hpp"
 
+#include "vmm/trace.hpp"
+
 #include <algorithm>
 
 namespace gmemfs {
@@ -46,6 +48,7 @@ Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t l
 
 Result<std::uint64_t> File::copy_from(
     Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length) {
+    const Trace trace("gmemfs copy");
     if (length > INT64_MAX || target_offset > INT64_MAX - length) return Error{EFBIG, 0, "copy range"};
     if (&source == this) {
         const std::uint64_t gap =
