@@ -2,7 +2,10 @@
 #include "tools/command.hpp"
 #include "tools/copy_file.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
@@ -17,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr unsigned kLanesMost = 12; // that many reach 93 % of the bus (H200), and more no more
 
 struct Settings : CopySettings {
-    bool recursive = false;
+    bool recursive = false, json = false;
 };
 
 struct Task {
@@ -99,7 +102,17 @@ std::uint64_t size_of(const std::vector<Task> &tasks) {
     return total;
 }
 
+// For scripts: bytes, and the seconds of moving them and of everything.
+void print_json(const Progress &progress, double all_seconds) {
+    const double seconds = progress.seconds();
+    const nlohmann::json told = {{"bytes", progress.done()}, {"seconds", seconds}, {"all_seconds", all_seconds},
+        {"gb_per_second", seconds > 0 ? static_cast<double>(progress.done()) / 1e9 / seconds : 0}};
+    std::printf("%s\n", told.dump().c_str());
+}
+
 Result<void> copy_all(const Settings &settings, const std::vector<std::string> &parameters, Progress::Display display) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point began = Clock::now();
     const std::string &target = parameters.back();
     std::error_code error;
     if (parameters.size() == 2 && (parameters[0] == "-" || target == "-")) {
@@ -127,13 +140,14 @@ Result<void> copy_all(const Settings &settings, const std::vector<std::string> &
     }
     progress.finish();
     if (result && settings.preserve) preserve_folders(tasks);
+    if (result && settings.json) print_json(progress, std::chrono::duration<double>(Clock::now() - began).count());
     return result;
 }
 
 } // namespace
 
 int run_cp(int argc, char **argv) {
-    gboolean recursive = FALSE, preserve = FALSE, verify = FALSE, quiet = FALSE;
+    gboolean recursive = FALSE, preserve = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
     gint lanes = 0;
     const std::vector<GOptionEntry> options = {
         {"recursive", 'r', 0, G_OPTION_ARG_NONE, &recursive, "Copy folders with all that is in them", nullptr},
@@ -141,6 +155,8 @@ int run_cp(int argc, char **argv) {
             nullptr},
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read both again afterwards, and compare every byte", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print bytes and seconds as one JSON object, and no progress",
+            nullptr},
         {"threads", 0, 0, G_OPTION_ARG_INT, &lanes, "How many copy side by side (by the cores, 12 at the most)", "N"},
     };
     const Synopsis synopsis = {"SOURCE... TARGET",
@@ -154,10 +170,11 @@ int run_cp(int argc, char **argv) {
     settings.recursive = recursive != FALSE;
     settings.preserve = preserve != FALSE;
     settings.verify = verify != FALSE;
+    settings.json = json != FALSE;
     settings.lanes = lanes > 0 ? std::min(64U, static_cast<unsigned>(lanes))
                                : std::clamp(std::thread::hardware_concurrency(), 1U, kLanesMost);
     catch_interruptions();
-    const bool shows = quiet == FALSE && ::isatty(STDERR_FILENO) != 0;
+    const bool shows = quiet == FALSE && json == FALSE && ::isatty(STDERR_FILENO) != 0;
     const Result<void> result =
         copy_all(settings, line.parameters, shows ? Progress::Display::line : Progress::Display::none);
     if (result) return 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <mutex>
@@ -190,14 +191,18 @@ Result<void> run_lanes(Device *device, std::uint64_t size, unsigned count, const
 Result<void> copy_bytes(
     Device *device, CopyEnd source, CopyEnd target, std::uint64_t size, unsigned lanes, Progress &progress) {
     GMEMFS_ASSERT(!source.is_device() || !target.is_device());
-    return run_lanes(
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point began = Clock::now();
+    Result<void> copied = run_lanes(
         device, size, lanes,
         [&](Lane &lane, std::uint64_t offset, std::size_t length) {
-            Result<void> copied = lane.copy(source, target, offset, length);
-            if (copied) progress.add(length);
-            return copied;
+            Result<void> chunk = lane.copy(source, target, offset, length);
+            if (chunk) progress.add(length);
+            return chunk;
         },
         [&](Lane &lane) { return lane.finish(target); });
+    progress.add_seconds(std::chrono::duration<double>(Clock::now() - began).count());
+    return copied;
 }
 
 Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uint64_t size, unsigned lanes) {

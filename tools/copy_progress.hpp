@@ -21,6 +21,10 @@ public:
     void start_file(const std::string &name);
     void add(std::uint64_t bytes); ///< shows the line, ten times a second at the most
     void finish();                 ///< clears the line
+    /// Time that went into moving bytes, apart from opening, allocating and mapping.
+    void add_seconds(double seconds) { seconds_ += seconds; }
+    double seconds() const { return seconds_; }
+    std::uint64_t done() const { return done_; } ///< bytes
 
 private:
     void show(std::uint64_t done, double seconds);
@@ -30,6 +34,7 @@ private:
     const std::uint64_t total_;
     const Clock::time_point started_ = Clock::now();
     std::atomic<std::uint64_t> done_ = 0;
+    std::atomic<double> seconds_ = 0;
     std::atomic<std::int64_t> shown_ms_ = -1000;
     std::mutex mutex_; // of name_ and the line
     std::string name_;

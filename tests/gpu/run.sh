@@ -14,6 +14,7 @@
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
+#     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -38,7 +39,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity damage ecc_cost bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity damage ecc_cost frameworks bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -394,6 +395,31 @@ phase_ecc_cost() {
     check "what parity costs (tests/bench/run.py parity)" "$PYTHON" "$here/../bench/run.py" parity --json "$OUT/ecc.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}"
     sed -n '/^--- what parity/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
+}
+
+frameworks() { # with the package and the library of this bundle, or of this source tree
+    local package library
+    for package in "$BUILD/python" "$here/../../client/python"; do [ -d "$package" ] && break; done
+    for library in "$BUILD/lib/libgmemfs.so" "$BUILD/libgmemfs.so"; do [ -e "$library" ] && break; done
+    PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS=$GMEMFS XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 \
+        "$PYTHON" "$here/frameworks.py" "$@"
+}
+phase_frameworks() {
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, cupy, jax, safetensors' 2> /dev/null; then
+        report SKIP "frameworks" 0 "no GPU, or $PYTHON has not all of torch, cupy, jax and safetensors"
+        return
+    fi
+    mount_it || return
+    check "PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
+    check "a model of 16 GiB, four processes" frameworks model "$MOUNT" "$WORK"
+    unmount_it
+    MOUNT_OPTIONS+=(--handles=fd)
+    mount_it || return
+    check "by descriptors: PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
+    check "by descriptors: a model of 2 GiB, four processes" frameworks model "$MOUNT" "$WORK" --gib 2
+    unmount_it
+    unset 'MOUNT_OPTIONS[-1]'
+    grep '^{"' "$LOG" >> "$OUT/summary.txt"
 }
 
 phase_bench() {
