@@ -50,6 +50,11 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     return list.dump();
 }
 
+Result<std::string> get_generation(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has extents");
+    return std::to_string(inode.file()->generation());
+}
+
 Result<std::string> get_device(Reply &reply, Inode &inode) {
     const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
     const auto &devices = reply.server().devices();
@@ -113,6 +118,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.allocation_size", get_allocation_size, nullptr},
     {"user.fabric_handle", get_fabric_handle, nullptr},
     {"user.gmemfs.extents", get_extents, nullptr},
+    {"user.gmemfs.generation", get_generation, nullptr},
     {"user.gmemfs.device", get_device, set_device},
     {"user.gmemfs.ecc", get_ecc, set_ecc},
     {"user.gmemfs.stats", get_stats, nullptr},

@@ -13,6 +13,13 @@ bool ExtentList::any_exported() const {
     return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece &piece) { return piece.extent->is_exported(); });
 }
 
+bool ExtentList::is_same_memory(const ExtentList &other) const {
+    return std::equal(pieces_.begin(), pieces_.end(), other.pieces_.begin(), other.pieces_.end(),
+        [](const Piece &one, const Piece &another) {
+            return one.extent == another.extent && one.offset == another.offset && one.length == another.length;
+        });
+}
+
 ExtentList ExtentList::with(Piece piece) const {
     Pieces longer = pieces_;
     longer.push_back(std::move(piece));

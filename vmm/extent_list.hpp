@@ -51,6 +51,8 @@ public:
     bool is_slot() const { return pieces_.size() == 1 && !pieces_.front().is_whole(); }
     std::uint64_t offset(std::size_t index) const { return index == 0 ? 0 : ends_[index - 1]; } ///< in the file
     bool any_exported() const;
+    /// Whether both are the same pieces in the same order.
+    bool is_same_memory(const ExtentList &other) const;
 
     /// This list with one more extent at its end.
     ExtentList with(Piece piece) const;

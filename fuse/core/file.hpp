@@ -15,6 +15,7 @@
 #include "fuse/core/file_parity.hpp"
 #include "fuse/core/range_lock.hpp"
 #include "fuse/core/storage.hpp"
+#include "fuse/core/volume_state.hpp"
 #include "vmm/extent_list.hpp"
 
 #include <atomic>
@@ -39,6 +40,8 @@ public:
     std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
     /// Bytes that a peer would map: allocated(), but for a small file what its own extent will have.
     std::uint64_t mappable() const EXCLUDES(layout_);
+    /// Another number each time that the extents change, never used twice in a mount; 0: it never had any.
+    std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
@@ -118,7 +121,7 @@ public:
     void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
     /// As a journal has it, before the file is published. The tail counts as dirty: what was written there, and not
     /// acknowledged, may be.
-    void restore(ExtentList extents, std::uint64_t size, std::uint64_t kept, bool has_parity) EXCLUDES(layout_);
+    void restore(ExtentList extents, const VolumeState::Node &node) EXCLUDES(layout_);
 
     /// The device that the file lives on or was placed on; null when that is still open.
     Device *device() const EXCLUDES(layout_);
@@ -170,6 +173,7 @@ private:
     // grows also under the claimed tail.
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
+    std::atomic<std::uint64_t> generation_ = 0;
     std::atomic<bool> loose_ = false;
     std::atomic<bool> slot_ = false; // shares its extent
 };

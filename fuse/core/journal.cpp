@@ -80,7 +80,10 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
     for (const auto &[id, node] : state.nodes) {
         writer.clear();
         writer.inode(id, node);
-        if (S_ISREG(node.mode)) writer.layout(id, node.size, node.kept, node.placement, node.pieces);
+        if (S_ISREG(node.mode)) {
+            writer.layout(id, node.size, node.kept, node.placement, node.pieces);
+            writer.generation(id, node.generation);
+        }
         frame(bytes, writer.bytes());
         for (const auto &[name, value] : node.xattrs) {
             writer.clear();

@@ -16,6 +16,7 @@ void File::record_layout() const {
     for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
         record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
+        record.generation(id_, generation());
     });
 }
 
@@ -24,7 +25,8 @@ void File::record_size() const {
     (void)journal_->append([&](RecordWriter &record) { record.size(id_, size()); });
 }
 
-void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept, bool has_parity) {
+void File::restore(ExtentList extents, const VolumeState::Node &node) {
+    const std::uint64_t size = node.size, kept = node.kept;
     const HoldExclusive hold(layout_);
     GMEMFS_ASSERT(size <= extents.size());
     kept_ = kept;
@@ -39,7 +41,9 @@ void File::restore(ExtentList extents, std::uint64_t size, std::uint64_t kept, b
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
-    parity_.turn(has_parity);
+    generation_.store(node.generation, std::memory_order_release);
+    storage_.continue_generations(node.generation);
+    parity_.turn(node.has_parity);
     restore_parity();
 }
 

@@ -7,18 +7,19 @@ namespace {
 
 // An item begins with one of these, in one byte. Numbers are little-endian; a text is its size in 4 bytes, and itself.
 enum class Item : std::uint8_t {
-    keeper = 1,     // nonce 8
-    next_inode = 2, // number 8
-    inode = 3,      // number 8, mode 4, links 4, uid 4, gid 4, device number 8, times 6 x 8, placement 16, target text
-    gone = 4,       // number 8
-    entry = 5,      // directory 8, inode 8, cookie 8, name text
-    no_entry = 6,   // directory 8, name text
-    xattr = 7,      // number 8, name text, value text
-    no_xattr = 8,   // number 8, name text
-    size = 9,       // number 8, size 8
-    layout = 10,    // number 8, size 8, kept 8, device 16, count 4, count x (extent 8, offset 8, length 8)
-    done = 11,      // request 8
-    parity = 12,    // number 8, 1 or 0: 1
+    keeper = 1,      // nonce 8
+    next_inode = 2,  // number 8
+    inode = 3,       // number 8, mode 4, links 4, uid 4, gid 4, device number 8, times 6 x 8, placement 16, target text
+    gone = 4,        // number 8
+    entry = 5,       // directory 8, inode 8, cookie 8, name text
+    no_entry = 6,    // directory 8, name text
+    xattr = 7,       // number 8, name text, value text
+    no_xattr = 8,    // number 8, name text
+    size = 9,        // number 8, size 8
+    layout = 10,     // number 8, size 8, kept 8, device 16, count 4, count x (extent 8, offset 8, length 8)
+    done = 11,       // request 8
+    parity = 12,     // number 8, 1 or 0: 1
+    generation = 13, // number 8, generation 8
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -137,6 +138,11 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         state.nodes[id].has_parity = reader.number<std::uint8_t>() != 0;
         return true;
     }
+    case Item::generation: {
+        const auto id = reader.number<std::uint64_t>();
+        state.nodes[id].generation = reader.number<std::uint64_t>();
+        return true;
+    }
     case Item::layout: return read_layout(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();
@@ -216,6 +222,12 @@ void RecordWriter::parity(InodeId id, bool on) {
     number(unsigned(Item::parity), 1);
     number(id, 8);
     number(on ? 1 : 0, 1);
+}
+
+void RecordWriter::generation(InodeId id, std::uint64_t generation) {
+    number(unsigned(Item::generation), 1);
+    number(id, 8);
+    number(generation, 8);
 }
 
 void RecordWriter::gone(InodeId id) {

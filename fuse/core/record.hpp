@@ -29,6 +29,7 @@ public:
     /// The kernel's number of the request that this change is for; 0: none before counts.
     void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);
+    void generation(InodeId id, std::uint64_t generation);
     void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
         std::span<const VolumeState::Piece> pieces);
 

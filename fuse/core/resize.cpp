@@ -238,7 +238,8 @@ Device &File::chosen_device() {
 void File::publish(ExtentList extents, std::uint64_t size) {
     GMEMFS_ASSERT(size <= extents.size());
     const ExtentList replaced = std::exchange(extents_, std::move(extents)); // goes when the journal knows
-    charge_.lower_to(extents_.size());                                       // it was raised before anything was made
+    if (!extents_.is_same_memory(replaced)) generation_.store(storage_.next_generation(), std::memory_order_release);
+    charge_.lower_to(extents_.size()); // it was raised before anything was made
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);

@@ -119,6 +119,10 @@ Result<std::shared_ptr<Companion>> Storage::make_parity(const Piece &piece) {
     return Error(parity.error());
 }
 
+void Storage::continue_generations(std::uint64_t last) {
+    if (last > generation_) generation_ = last;
+}
+
 Storage::ParityUse Storage::parity_use() const {
     const Hold hold(mutex_);
     ParityUse use = {};

@@ -8,6 +8,7 @@
 #include "vmm/copiers.hpp"
 #include "vmm/extent.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -61,6 +62,10 @@ public:
     };
     ParityUse parity_use() const EXCLUDES(mutex_);
 
+    /// For File::generation().
+    std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
+    void continue_generations(std::uint64_t last); ///< those that come are greater; before the storage is shared
+
     Quotas &quotas() { return quotas_; }
 
     struct Space {
@@ -80,6 +85,7 @@ private:
     Budget budget_;
     Quotas quotas_;
     const bool verify_reads_;
+    std::atomic<std::uint64_t> generation_ = 0;
     mutable Mutex mutex_;
     std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_); // one a device that was asked for
     std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_: gone before it

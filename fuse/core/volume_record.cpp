@@ -133,7 +133,7 @@ Result<void> Volume::restore(
         if (node.size > list.size()) return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
         Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
         made.hold_file(std::make_unique<File>(storage_, device, node.uid));
-        made.file()->restore(std::move(list), node.size, node.kept, node.has_parity);
+        made.file()->restore(std::move(list), node);
         made.file()->record_in(journal_, made.id());
         return {};
     }));

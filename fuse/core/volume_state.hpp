@@ -33,8 +33,9 @@ struct VolumeState {
         dev_t device_number = 0;
         std::array<std::int64_t, 6> times = {}; ///< accessed, modified, changed: seconds and nanoseconds of each
         std::string target;
-        Uuid placement = {};     ///< of a directory: where its new files live; of a file: where it lives
-        bool has_parity = false; ///< of a directory: what its new files have
+        Uuid placement = {};          ///< of a directory: where its new files live; of a file: where it lives
+        bool has_parity = false;      ///< of a directory: what its new files have
+        std::uint64_t generation = 0; ///< of a file's extents; 0: it never had any
         std::uint64_t size = 0, kept = 0;
         std::vector<Piece> pieces;
         std::map<std::string, std::string> xattrs;

@@ -270,7 +270,10 @@ TEST_F(ParityTest, ComesBackFromWhatAForerunnerLeft) {
     std::shared_ptr<Extent> shown = pieces.front().extent;
     {
         File next(storage_, &simulation().device(), 0);
-        next.restore(ExtentList(std::move(pieces)), 3 * MiB, 0, true);
+        VolumeState::Node node;
+        node.size = 3 * MiB;
+        node.has_parity = true;
+        next.restore(ExtentList(std::move(pieces)), node);
         EXPECT_EQ(next.parity_state(), ParityState::current);
         EXPECT_TRUE(must(next.check_parity(Mode::verify, 0, 3 * MiB)).clean());
     }
