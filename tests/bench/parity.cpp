@@ -190,8 +190,8 @@ private:
         // What went before has pushed all of the beginning out of the L2 cache; the second time it is there.
         for (const char *const name : {"encode 1 MiB", "encode 1 MiB, from the L2 cache"})
             cases_.push_back({name, 0, [=, this] { return kernels_.encode(stream(), mebibyte); }});
-        cases_.push_back({"encode 128 KiB, from the L2 cache", 0,
-            [=, this] { return kernels_.encode(stream(), one); }});
+        cases_.push_back(
+            {"encode 128 KiB, from the L2 cache", 0, [=, this] { return kernels_.encode(stream(), one); }});
         cases_.push_back({"verify 1 MiB, from the L2 cache", 0, [=, this] { return verify(kernels_, mebibyte); },
             [this] { return clear_findings(); }, [this] { return expect_wrong(0); }});
         return {};
