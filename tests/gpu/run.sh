@@ -302,7 +302,7 @@ level = data
 while True:
     level = b"".join(hashlib.sha256(level[at:at + 4096]).digest() for at in range(0, len(level), 4096))
     if len(level) <= 32: break
-print("sha256-tree-4k:" + hashlib.sha256(b"gmemfs-digest-1\\n" + len(data).to_bytes(8, "little") + level).hexdigest())' "$1"
+print("sha256-tree-4k:" + hashlib.sha256(b"gmemfs-digest-1\n" + len(data).to_bytes(8, "little") + level).hexdigest())' "$1"
 }
 digest_of() { getfattr --only-values --absolute-names -n user.gmemfs.digest "$1"; }
 phase_digest() {
