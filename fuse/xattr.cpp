@@ -55,6 +55,17 @@ Result<std::string> get_generation(Reply &, Inode &inode) {
     return std::to_string(inode.file()->generation());
 }
 
+Result<std::string> get_digest(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has contents to digest");
+    const Digest digest = TRY(inode.file()->digest());
+    std::string text = "sha256-tree-4k:";
+    for (const std::byte byte : digest) {
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
+    }
+    return text;
+}
+
 Result<std::string> get_device(Reply &reply, Inode &inode) {
     const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
     const auto &devices = reply.server().devices();
@@ -119,6 +130,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.fabric_handle", get_fabric_handle, nullptr},
     {"user.gmemfs.extents", get_extents, nullptr},
     {"user.gmemfs.generation", get_generation, nullptr},
+    {"user.gmemfs.digest", get_digest, nullptr},
     {"user.gmemfs.device", get_device, set_device},
     {"user.gmemfs.ecc", get_ecc, set_ecc},
     {"user.gmemfs.stats", get_stats, nullptr},

@@ -57,14 +57,19 @@ private:
     gmemfs_mapping_info info_ = {};
 };
 
-// The target's memory as the host sees it: null where it can't be had, and then pwrite(2) does it.
+// The target's memory as the host sees it: null where it can't be had, and then pwrite(2) does it. A full disk shall be
+// an errno, and no SIGBUS: so it is allocated before it is touched, by each lane what it copies, or all of it at first
+// where the kernel can't do that (before Linux 5.14).
 class HostMapping {
 public:
     HostMapping(int fd, std::uint64_t size) : size_(size) {
-        // Allocated first: a full disk shall be an errno, and no SIGBUS.
-        if (::fallocate(fd, 0, 0, static_cast<off_t>(size)) != 0) return;
         void *const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (address != MAP_FAILED) address_ = address;
+        if (address == MAP_FAILED) return;
+        is_lazy_ = ::madvise(address, 1, MADV_POPULATE_WRITE) == 0;
+        if (is_lazy_ || ::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0)
+            address_ = address;
+        else
+            ::munmap(address, size);
     }
     HostMapping(const HostMapping &) = delete;
     HostMapping &operator=(const HostMapping &) = delete;
@@ -72,9 +77,11 @@ public:
         if (address_ != nullptr) ::munmap(address_, size_);
     }
     std::byte *bytes() const { return static_cast<std::byte *>(address_); }
+    bool is_lazy() const { return is_lazy_; } ///< who copies into it allocates: CopyEnd::is_lazy
 
 private:
     std::uint64_t size_;
+    bool is_lazy_ = false;
     void *address_ = nullptr;
 };
 
@@ -191,7 +198,7 @@ Result<void> copy_contents(const CopySettings &settings, CopyDevices &devices, c
     if (!is_done) {
         std::optional<HostMapping> mapping;
         if (ends.source.is_device()) mapping.emplace(file.fd(), size);
-        if (mapping) ends.target.mapped = mapping->bytes();
+        if (mapping) ends.target.mapped = mapping->bytes(), ends.target.is_lazy = mapping->is_lazy();
         TRY(copy_bytes(ends.device, ends.source, ends.target, size, settings.lanes, progress));
         ends.target.mapped = nullptr;
     }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <sys/mman.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -134,6 +135,9 @@ private:
         if (target.is_device()) return {};
         const std::span<const std::byte> bytes = slot.bytes(length);
         if (target.mapped == nullptr) return write_all(target.fd, bytes, slot.offset);
+        // By one call instead of a fault a page; what a fault would answer with SIGBUS is EFAULT.
+        if (target.is_lazy && ::madvise(target.mapped + slot.offset, length, MADV_POPULATE_WRITE) != 0)
+            return Error{errno == EFAULT ? ENOSPC : errno, 0, "allocate room in the target"};
         std::memcpy(target.mapped + slot.offset, bytes.data(), bytes.size());
         return {};
     }

@@ -5,7 +5,8 @@
 //     device memory --copy engine--> pinned buffer --memcpy, pwrite--> host file   (out)
 //
 // One thread reads a cached file at 4.7 GB/s, 12 at 50, 93 % of the bus (H200's host). Out, pwrite(2) locks the inode
-// for each write (3 to 5 GB/s however many threads), so a target that can be is mapped.
+// for each write (3 to 5 GB/s however many threads), so a target that can be is mapped, and each
+// lane allocates what it copies there.
 #pragma once
 
 #include "tools/copy_progress.hpp"
@@ -21,6 +22,7 @@ struct CopyEnd {
     int fd = -1;
     std::byte *mapped = nullptr; ///< of a target: all of it; else null
     CUdeviceptr address = 0;     ///< of device memory; 0 for a host file
+    bool is_lazy = false;        ///< mapped, and to be allocated before it is touched
     bool is_device() const { return address != 0; }
 };
 

@@ -67,6 +67,7 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
 
 Result<void> File::transfer(
     Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, std::uint64_t encoded_end) {
+    forget_digest();
     const std::uint64_t end = offset + from.size();
     TRY(parity_.before_change(extents_, offset, end, encoded_end));
     Copier &copier = copiers.of(*device_);

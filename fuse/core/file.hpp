@@ -108,6 +108,10 @@ public:
     void begin_writing() { parity_.begun_writing(FileParity::Writer::counted); }
     Result<void> end_writing() EXCLUDES(layout_) { return parity_.ended_writing() ? seal() : Result<void>(); }
 
+    /// What the bytes come to (ecc/digest.hpp), made on the device and kept until they change; made anew each time
+    /// where a peer may have changed them. Who writes waits meanwhile. ENOSPC, ENOEXEC: see Digester.
+    Result<Digest> digest() EXCLUDES(layout_);
+
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file
         std::string device;           ///< UUID, as nvidia-smi prints it
@@ -134,6 +138,7 @@ private:
     Device &chosen_device() REQUIRES(layout_);
     std::uint64_t encoded_end() const REQUIRES_SHARED(layout_);
     void restore_parity() REQUIRES(layout_);
+    void forget_digest();
     void record_layout() const REQUIRES(layout_);
     void record_size() const;
     void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
@@ -167,6 +172,13 @@ private:
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
+    struct KnownDigest {
+        Digest digest;
+        std::uint64_t size; // of the file that it is of: who makes it longer may come while it is made
+    };
+    Mutex digest_mutex_; // a leaf
+    std::optional<KnownDigest> digest_ GUARDED_BY(digest_mutex_);
+    std::atomic<bool> knows_digest_ = false; // forgotten by who changes bytes, within the range that is claimed for it
     // The tail may hold anything. Changed by who has claimed the tail.
     std::atomic<bool> tail_dirty_ = false;
     // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and

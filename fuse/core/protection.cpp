@@ -30,6 +30,7 @@ Result<void> File::damage(
     const HoldExclusive hold(layout_);
     const std::uint64_t from = std::min(offset, size()), bytes = std::min(length, size() - from);
     if (bits > kMost || bits > bytes * 8) return Error{EINVAL, 0, "damage file", "there are not so many bits"};
+    forget_digest();
     TRY(parity_.wait(extents_)); // or the encode of a write would come later, and the damage be right
     std::mt19937_64 random(seed);
     std::map<std::uint64_t, std::uint8_t> turned; // by byte: which of its bits

@@ -84,6 +84,7 @@ Result<std::uint64_t> File::copy_locked(
     const bool is_part = count >= kCopyCallMax && source.size() - source_offset <= INT64_MAX - target_offset;
     TRY(reserve_for_write(copiers, end, is_part ? target_offset + (source.size() - source_offset) : end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));
+    forget_digest();
     // What is copied is encoded anew: so it must be right.
     if (std::uint64_t good = 0; source.parity_.follows())
         TRY(source.parity_.before_read(source.extents_, source_offset, source_offset + count, good));

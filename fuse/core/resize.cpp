@@ -210,6 +210,7 @@ Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t l
 
 Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
     if (from >= to) return {};
+    forget_digest();
     TRY(parity_.before_change(extents_, from, to, encoded_end()));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued =
@@ -244,6 +245,7 @@ void File::publish(ExtentList extents, std::uint64_t size) {
     allocated_.store(extents_.size(), std::memory_order_release);
     size_.store(size, std::memory_order_release);
     parity_.cut_to(size);
+    forget_digest();
     record_layout();
 }
 

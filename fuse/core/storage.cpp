@@ -20,6 +20,15 @@ std::uint64_t free_memory(const Device &device) {
     return memory ? round_down(memory->free, device.info().granularity) : 0;
 }
 
+// What there is one of for each device, from when it is first asked for.
+template <typename Made>
+Result<Made *> find_or_make(std::vector<std::unique_ptr<Made>> &all, Keeper &keeper, Device &device) {
+    for (const std::unique_ptr<Made> &made : all)
+        if (&made->device() == &device) return made.get();
+    all.push_back(TRY(Made::create(keeper, device)));
+    return all.back().get();
+}
+
 } // namespace
 
 Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
@@ -97,10 +106,12 @@ Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
 
 Result<ParityEngine *> Storage::engine_of(Device &device) {
     const Hold hold(mutex_);
-    for (const auto &engine : engines_)
-        if (&engine->device() == &device) return engine.get();
-    engines_.push_back(TRY(ParityEngine::create(keeper_, device)));
-    return engines_.back().get();
+    return find_or_make(engines_, keeper_, device);
+}
+
+Result<Digester *> Storage::digester_of(Device &device) {
+    const Hold hold(mutex_);
+    return find_or_make(digesters_, keeper_, device);
 }
 
 Result<void> Storage::check_parity() {

@@ -1,6 +1,7 @@
 // Storage: where a file's extents come from: the devices of the mount, the keeper, and the budget.
 #pragma once
 
+#include "ecc/digest.hpp"
 #include "ecc/parity_engine.hpp"
 #include "fuse/core/budget.hpp"
 #include "fuse/core/quota.hpp"
@@ -62,6 +63,9 @@ public:
     };
     ParityUse parity_use() const EXCLUDES(mutex_);
 
+    /// Made at the first call. ENOEXEC: this program has no kernels for the device.
+    Result<Digester *> digester_of(Device &device) EXCLUDES(mutex_);
+
     /// For File::generation().
     std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
     void continue_generations(std::uint64_t last); ///< those that come are greater; before the storage is shared
@@ -88,6 +92,7 @@ private:
     std::atomic<std::uint64_t> generation_ = 0;
     mutable Mutex mutex_;
     std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_); // one a device that was asked for
+    std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);   // the same
     std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_: gone before it
 
     Result<std::shared_ptr<Extent>> make(

@@ -4,7 +4,8 @@ import os
 import statistics
 import subprocess
 
-from places import GIB, MIB, device_rates, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, time_us
+from places import (GIB, MIB, device_rates, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server,
+                    run_json, time_us)
 
 
 def copy_rate(source, target, size):
@@ -28,6 +29,36 @@ def range_rate(source, target, size):
     for fd in fds:
         os.close(fd)
     return 2 * size / 1e3 / statistics.median(times[1:])
+
+
+def bench_cp(context):
+    """gmemfs cp in and out of a tmpfs, the copying alone, beside pinned DMA and a parallel memcpy into a mapped file."""
+    size = min(8 * GIB, context.memory // 4) if context.on_gpu else 64 * MIB
+    cp = [find_program("gmemfs"), "cp", "--json"]
+    with mounted_gmemfs(context.mount_options) as mount, folder_on_tmpfs(context.tmpfs) as memory:
+        source, inside, target = (os.path.join(memory, "source"), os.path.join(mount, "copy"),
+                                  os.path.join(memory, "target"))
+        with open(source, "wb") as file:
+            block = os.urandom(32 * MIB)
+            for _ in range(size // len(block)):
+                file.write(block)
+        rates = {name: [] for name in ("in", "pinned DMA in", "out", "memcpy into a mapped file")}
+        for index in range(context.rounds + 1):
+            told = {"in": run_json(*cp, source, inside)["gb_per_second"],
+                    "pinned DMA in": device_rates(context, min(GIB, size))["gb_per_second"]["host_to_device"],
+                    "out": run_json(*cp, inside, target)["gb_per_second"]}
+            os.unlink(target)
+            told["memcpy into a mapped file"] = run_json(find_program("mapped_copy"), target, "--size",
+                                                         size)["gb_per_second"]
+            for name, rate in told.items():
+                if index > 0:
+                    rates[name].append(rate)
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    ratio = {"in": median["in"] / median["pinned DMA in"], "out": median["out"] / median["memcpy into a mapped file"]}
+    print(f"\ngmemfs cp of {size // MIB} MiB, the copying alone, GB/s: in {median['in']:.1f}"
+          f" of {median['pinned DMA in']:.1f} pinned DMA ({ratio['in']:.2f}); out {median['out']:.1f}"
+          f" of {median['memcpy into a mapped file']:.1f} by memcpy into a mapped file ({ratio['out']:.2f})")
+    return {"size": size, "median": median, "ratio": ratio, "rounds": rates}
 
 
 def bench_copy(context):

@@ -16,13 +16,13 @@ import subprocess
 import sys
 
 from calls import bench_dma, bench_handle, bench_truncate
-from copies import bench_copy
+from copies import bench_copy, bench_cp
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
 from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
-           "random": bench_random, "copy": bench_copy, "metadata": bench_metadata}
+           "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
 MORE = {"hops": bench_hops, "parity": bench_parity}  # only when named
 
 

@@ -9,6 +9,7 @@
 #     client        the test client: parent and child, and each by itself; libgmemfs from C and C++
 #     peers         Python peers: cuda.bindings alone, and a CuPy array
 #     copy          8 GiB of random data in and out by cp and by gmemfs cp, checksums
+#     digest        user.gmemfs.digest of 8 GiB, how fast, and that of 1 GiB against Python's hashlib
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
 #     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
@@ -39,7 +40,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy parallel selftest parity damage ecc_cost frameworks bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy digest parallel selftest parity damage ecc_cost frameworks bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -291,6 +292,31 @@ phase_copy() {
 }
 one_extent() {
     "$GMEMFS" stat --json "$1" | "$PYTHON" -c 'import json, sys; sys.exit(len(json.load(sys.stdin)["extents"]) != 1)'
+}
+
+python_digest() { # as docs/formats.md has it
+    "$PYTHON" -c '
+import hashlib, sys
+data = open(sys.argv[1], "rb").read()
+level = data
+while True:
+    level = b"".join(hashlib.sha256(level[at:at + 4096]).digest() for at in range(0, len(level), 4096))
+    if len(level) <= 32: break
+print("sha256-tree-4k:" + hashlib.sha256(b"gmemfs-digest-1\n" + len(data).to_bytes(8, "little") + level).hexdigest())' "$1"
+}
+digest_of() { getfattr --only-values --absolute-names -n user.gmemfs.digest "$1"; }
+phase_digest() {
+    local start
+    mount_it || return
+    random_file "$WORK/source" "$GIGABYTE"
+    cp "$WORK/source" "$MOUNT/digest"
+    check "the digest is hashlib's" test "$(digest_of "$MOUNT/digest")" = "$(python_digest "$WORK/source")"
+    truncate -s "${COPY}M" "$MOUNT/digest"
+    start=$(now)
+    check "digest of $COPY MiB" digest_of "$MOUNT/digest"
+    say "     $(rate "$COPY" "$(since "$start")"), getfattr's start included"
+    check "and again, as it is known" digest_of "$MOUNT/digest"
+    rm -f "$WORK/source" "$MOUNT/digest"
 }
 
 at_once() { # at_once COMMAND: COMMAND 0 .. COMMAND 7 at the same time; fails if one does
