@@ -4,8 +4,8 @@
 #include "ecc/kernels/repair.cuh"
 
 /// A thread block is one warp, so that none waits for the slowest of several before the next is begun: with 4 it was
-/// 0.4 % slower (H200). 16 of them on a multiprocessor, so 128 registers.
-#define ECC_WARPS 16
+/// 0.4 % slower (H200). 12 of them on a multiprocessor, so 168 registers.
+#define ECC_WARPS 12
 
 #define ECC_ENTRIES(encode_name, verify_name, repair_name, rows)                                                       \
     extern "C" __global__ void __launch_bounds__(32, ECC_WARPS)                                                        \

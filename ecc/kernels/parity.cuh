@@ -5,8 +5,8 @@
 //     checksums    checksums[block]            16 bytes
 //
 // ecc/block.hpp says which bit is whose. A lane loads 32 bytes of each row and carries the remainder of the division by
-// g for its 32 codewords: 64 words. Four rows are in flight ahead of the division, which hides the memory's latency
-// with 16 warps on a multiprocessor. No tables, no shared memory.
+// g for its 32 codewords: 64 words. Eight rows are in flight ahead of the division, which hides the memory's latency
+// with 12 warps on a multiprocessor, and for a single warp nearly so. No tables, no shared memory.
 //
 // Reads and writes once: encode 128 KiB + 8 KiB + 16 bytes a block, verify reads as much. Bound by memory where the
 // multiprocessors do one division step (84 XORs, 16 multiply-adds) per KiB and warp in less time than it takes to load.
@@ -17,7 +17,7 @@
 
 namespace gmemfs::kernels {
 
-inline constexpr unsigned kRowsAhead = 4; ///< rows in flight, a divisor of kRowsPerFactor
+inline constexpr unsigned kRowsAhead = 8; ///< rows in flight, a multiple of kRowsPerFactor
 
 /// One block on the device.
 template <unsigned kRows>
@@ -58,23 +58,21 @@ struct LaneCode {
 
 template <unsigned kRows, Load kLoad = Load::once>
 GPU_INLINE LaneCode encode_lane(const Quad *data, unsigned lane) {
-    static_assert(kRows % kRowsPerFactor == 0 && kRowsPerFactor % kRowsAhead == 0);
+    static_assert(kRows % kRowsAhead == 0 && kRowsAhead % kRowsPerFactor == 0);
     LaneCode code{};
     const Quad *column = data + lane;
     Planes ahead[kRowsAhead];
     unrolled<kRowsAhead>([&](auto step) { ahead[step] = load_planes<kLoad>(column, step); });
     GPU_NO_UNROLL
-    for (unsigned row = 0; row < kRows - kRowsPerFactor; row += kRowsPerFactor, column += kRowsPerFactor * kQuadsPerRow)
-        unrolled<kRowsPerFactor>([&](auto step) {
-            add_row<step>(code.checksum, ahead[step % kRowsAhead]);
-            divide_step(code.parity, ahead[step % kRowsAhead]);
-            ahead[step % kRowsAhead] = load_planes<kLoad>(column, step + kRowsAhead);
+    for (unsigned row = 0; row < kRows - kRowsAhead; row += kRowsAhead, column += kRowsAhead * kQuadsPerRow)
+        unrolled<kRowsAhead>([&](auto step) {
+            add_row<step % kRowsPerFactor>(code.checksum, ahead[step]);
+            divide_step(code.parity, ahead[step]);
+            ahead[step] = load_planes<kLoad>(column, step + kRowsAhead);
         });
-    unrolled<kRowsPerFactor>([&](auto step) { // the last rows: nothing follows them
-        add_row<step>(code.checksum, ahead[step % kRowsAhead]);
-        divide_step(code.parity, ahead[step % kRowsAhead]);
-        if constexpr (step + kRowsAhead < kRowsPerFactor)
-            ahead[step % kRowsAhead] = load_planes<kLoad>(column, step + kRowsAhead);
+    unrolled<kRowsAhead>([&](auto step) { // the last rows: nothing follows them
+        add_row<step % kRowsPerFactor>(code.checksum, ahead[step]);
+        divide_step(code.parity, ahead[step]);
     });
     code.checksum.half[0] *= checksum_lane_factor(0, lane);
     code.checksum.half[1] *= checksum_lane_factor(1, lane);
