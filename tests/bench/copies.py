@@ -32,7 +32,7 @@ def range_rate(source, target, size):
 
 
 def bench_cp(context):
-    """gmemfs cp in and out of a tmpfs, the copying alone, beside pinned DMA and a parallel memcpy into a mapped file."""
+    """gmemfs cp in and out of a tmpfs, the copying alone, beside pinned DMA and a parallel memcpy into a mapping."""
     size = min(8 * GIB, context.memory // 4) if context.on_gpu else 64 * MIB
     cp = [find_program("gmemfs"), "cp", "--json"]
     with mounted_gmemfs(context.mount_options) as mount, folder_on_tmpfs(context.tmpfs) as memory:
