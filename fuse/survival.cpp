@@ -72,11 +72,14 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
                 (opened.dropped == 0 ? "" : "; its last record was torn, and was never acknowledged"));
         return {};
     }
+    if (!held.empty())
+        return Error{EBADMSG, 0, "take over files",
+            "the keeper holds " + std::to_string(held.size()) + " extents, and " + folder_.journal_path() +
+                " is not of this keeper: put the right one back, or unmount to give the memory up"};
     if (count > 1)
         log(LogLevel::error, "fuse",
             "the keeper of the server before this one has ended, too: " + std::to_string(count - 1) +
                 " inodes are lost; this mount begins empty");
-    for (const Keeper::Held &each : held) client_->release(each.id); // made before there was anything to record
     VolumeState empty;
     empty.keeper_nonce = client_->nonce();
     journal_ = TRY(Journal::create(folder_.journal_path(), empty));

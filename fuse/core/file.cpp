@@ -69,11 +69,11 @@ Result<void> File::transfer(
     Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, std::uint64_t encoded_end) {
     forget_digest();
     const std::uint64_t end = offset + from.size();
-    TRY(parity_.before_change(extents_, offset, end, encoded_end));
+    if (parity_.is_on()) TRY(parity_.before_change(extents_, offset, end, encoded_end));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(offset, from.size(),
         [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); });
-    parity_.after_change(copier, extents_, offset, end);
+    if (parity_.is_on()) parity_.after_change(copier, extents_, offset, end);
     return copier.wait_after(queued);
 }
 

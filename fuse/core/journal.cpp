@@ -120,6 +120,34 @@ std::uint64_t replay_journal(std::span<const std::byte> bytes, VolumeState &stat
     return at;
 }
 
+namespace {
+
+// Whether `bytes` begin with a whole record.
+bool has_record(std::span<const std::byte> bytes) {
+    Frame head;
+    if (bytes.size() < sizeof head) return false;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    if (head.length == 0 || head.length > kRecordMax || head.length > bytes.size() - sizeof head) return false;
+    return crc_of(bytes.subspan(sizeof head, head.length)) == head.crc;
+}
+
+// What follows the last good record: the beginning of one, which the server's death cut off; or is it damage? Nothing
+// that was acknowledged comes after a record that is torn.
+bool is_torn(std::span<const std::byte> bytes, std::uint64_t good) {
+    if (good == 0) return bytes.size() < sizeof kMagic;
+    const std::span<const std::byte> rest = bytes.subspan(good);
+    Frame head;
+    if (rest.size() >= sizeof head) {
+        std::memcpy(&head, rest.data(), sizeof head);
+        if (head.length > kRecordMax || head.length <= rest.size() - sizeof head) return false;
+    }
+    for (std::size_t at = 1; at < rest.size(); ++at)
+        if (has_record(rest.subspan(at))) return false;
+    return true;
+}
+
+} // namespace
+
 Result<Journal::Opened> Journal::open(const std::string &path) {
     Opened opened;
     Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_APPEND));
@@ -129,6 +157,12 @@ Result<Journal::Opened> Journal::open(const std::string &path) {
         const std::vector<std::byte> bytes = TRY(read_all(file, path));
         good = replay_journal(bytes, opened.state);
         opened.dropped = bytes.size() - good;
+        if (opened.dropped > 0 && !is_torn(bytes, good))
+            return Error{EBADMSG, 0, "read journal",
+                path + ": it is damaged at byte " + std::to_string(good) + " of " + std::to_string(bytes.size()) +
+                    (good == 0 ? ", so nothing says which memory is whose: put it back, or unmount to give all up"
+                               : ": put it back; or go on with what was recorded before that: truncate -s " +
+                                     std::to_string(good) + " " + path)};
     }
     if (good == 0) { // none, or something else
         opened.state = {};
