@@ -1,9 +1,9 @@
-"""Recovery: how long nobody is answered when the server is killed, with many files and with large ones; the journal's cost.
+"""Recovery: how long nobody is answered when the server is killed, with many files and with large ones; its cost.
 
 The way of the supervisor: SIGKILL to the server, until a name that the kernel doesn't know is answered, and until the
-descriptor that was open all along reads. The way of mount: the supervisor dies, too, and `gmemfs mount` brings all back.
-A server answers nothing before everything is restored, so that the first answer is also the end of it.
-The journal's cost: creates, small writes that make files longer, and unlinks a second, with the keeper and without one.
+descriptor that was open all along reads. The way of mount: the supervisor dies, too, and `gmemfs mount` brings all
+back. A server answers nothing before everything is restored, so that the first answer is also the end of it.
+The journal's cost: creates, small writes that make files longer, and unlinks a second, with the keeper and without.
 """
 import contextlib
 import json
@@ -134,8 +134,8 @@ def recoveries(context, what, files, size):
             figures[way] = {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
             figures[way]["longest"] = max(times["read"] for times in rounds)
             print(f"{what}, {way}: answered after {figures[way]['answered']:.3f} s, an open file read after"
-                  f" {figures[way]['read']:.3f} s (medians of {context.rounds}), longest {figures[way]['longest']:.3f} s;"
-                  f" journal {figures['journal_bytes'] / MIB:.1f} MiB")
+                  f" {figures[way]['read']:.3f} s (medians of {context.rounds}), longest"
+                  f" {figures[way]['longest']:.3f} s; journal {figures['journal_bytes'] / MIB:.1f} MiB")
     return figures
 
 
@@ -188,7 +188,8 @@ def journal_growth(context):
             if number % 1000 == 0:
                 largest = max(largest, journal_size(runtime))
         last = journal_size(runtime)
-    print(f"journal over {changes} changes: {max(largest, last) / MIB:.1f} MiB at the most, {last / MIB:.1f} at the end")
+    print(f"journal over {changes} changes: {max(largest, last) / MIB:.1f} MiB at the most,"
+          f" {last / MIB:.1f} at the end")
     return {"changes": changes, "largest": max(largest, last), "last": last}
 
 
