@@ -11,7 +11,6 @@ extern "C" const unsigned char parity_fatbin_end[];
 namespace gmemfs {
 namespace {
 
-constexpr unsigned kThreads = 128; // as the kernels' launch bounds say: 4 warps, 4 blocks
 constexpr unsigned kRepairBlocksMax = 4096;
 
 constexpr auto kTwins = ParityTwins<kDataRows>::make("parity_encode", "parity_verify", "parity_repair");
@@ -34,31 +33,29 @@ Result<std::unique_ptr<ParityKernels>> ParityKernels::load(Device &device, const
     return std::unique_ptr<ParityKernels>(new ParityKernels(std::move(module), encode, verify, repair));
 }
 
-Result<void> ParityKernels::launch(CUfunction function, std::uint64_t grid_size, unsigned threads, CUstream stream,
-    Blocks blocks, CUdeviceptr findings) const {
+Result<void> ParityKernels::launch(
+    CUfunction function, std::uint64_t warps, CUstream stream, Blocks blocks, CUdeviceptr findings) const {
     GMEMFS_ASSERT(blocks.count > 0);
-    GMEMFS_ASSERT(grid_size < 1U << 31);
+    GMEMFS_ASSERT(warps < 1U << 31);
     void *arguments[] = {&blocks.data, &blocks.parity, &blocks.checksums, &blocks.count, &findings};
     TRY(device().make_current());
-    return device().check(device().driver().cuLaunchKernel(function, static_cast<unsigned>(grid_size), 1, 1, threads, 1,
-                              1, 0, stream, arguments, nullptr),
+    return device().check(device().driver().cuLaunchKernel(function, static_cast<unsigned>(warps), 1, 1, kLanes, 1, 1,
+                              0, stream, arguments, nullptr),
         "launch parity kernel");
 }
 
 Result<void> ParityKernels::encode(CUstream stream, const Blocks &blocks) const {
-    constexpr unsigned kWarps = kThreads / kLanes;
-    return launch(encode_, (blocks.count + kWarps - 1) / kWarps, kThreads, stream, blocks, 0);
+    return launch(encode_, blocks.count, stream, blocks, 0);
 }
 
 Result<void> ParityKernels::verify(CUstream stream, const Blocks &blocks, CUdeviceptr findings) const {
     GMEMFS_ASSERT(blocks.count <= kBlocksPerPass);
-    constexpr unsigned kWarps = kThreads / kLanes;
-    return launch(verify_, (blocks.count + kWarps - 1) / kWarps, kThreads, stream, blocks, findings);
+    return launch(verify_, blocks.count, stream, blocks, findings);
 }
 
 Result<void> ParityKernels::repair(CUstream stream, const Blocks &blocks, CUdeviceptr findings) const {
     GMEMFS_ASSERT(blocks.count <= kBlocksPerPass);
-    return launch(repair_, std::min<std::uint64_t>(blocks.count, kRepairBlocksMax), kLanes, stream, blocks, findings);
+    return launch(repair_, std::min<std::uint64_t>(blocks.count, kRepairBlocksMax), stream, blocks, findings);
 }
 
 } // namespace gmemfs

@@ -38,8 +38,8 @@ public:
 private:
     ParityKernels(Module module, CUfunction encode, CUfunction verify, CUfunction repair)
         : module_(std::move(module)), encode_(encode), verify_(verify), repair_(repair) {}
-    Result<void> launch(CUfunction function, std::uint64_t grid_size, unsigned threads, CUstream stream, Blocks blocks,
-        CUdeviceptr findings) const;
+    Result<void> launch(
+        CUfunction function, std::uint64_t warps, CUstream stream, Blocks blocks, CUdeviceptr findings) const;
 
     Module module_;
     CUfunction encode_, verify_, repair_;

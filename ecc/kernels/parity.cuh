@@ -92,7 +92,7 @@ GPU_INLINE bool equal(const Checksum &one, const Checksum &other) {
     return one.half[0] == other.half[0] && one.half[1] == other.half[1];
 }
 
-/// kernel parity_encode: one warp a block, any block size that is a multiple of a warp.
+/// kernel parity_encode: one warp a block.
 template <unsigned kRows>
 GPU_INLINE void parity_encode(
     const Warp &warp, uint8_t *data, uint8_t *parity, Checksum *checksums, uint64_t block_count) {

@@ -17,6 +17,7 @@ struct FileParity::Run {
 template <typename Visit>
 Result<void> FileParity::for_each_run(
     const ExtentList &extents, std::uint64_t offset, std::uint64_t end, Visit visit) const {
+    if (offset >= end) return {}; // rounded, it would be a block
     const std::uint64_t from = round_down(offset, kBlockSize);
     const std::uint64_t to = std::min(round_up(end, kBlockSize), extents.size());
     for (std::size_t index = 0; index < extents.count(); ++index) {

@@ -187,9 +187,12 @@ private:
             {"RS(128,120) encode", bytes_120, [=, this] { return kernels_120_->encode(stream(), blocks_120); }});
         cases_.push_back({"RS(128,120) verify", bytes_120, [=, this] { return verify(*kernels_120_, blocks_120); },
             [this] { return clear_findings(); }, [this] { return expect_wrong(0); }});
-        cases_.push_back({"encode 1 MiB", 0, [=, this] { return kernels_.encode(stream(), mebibyte); }});
-        cases_.push_back({"encode 128 KiB", 0, [=, this] { return kernels_.encode(stream(), one); }});
-        cases_.push_back({"verify 1 MiB", 0, [=, this] { return verify(kernels_, mebibyte); },
+        // What went before has pushed all of the beginning out of the L2 cache; the second time it is there.
+        for (const char *const name : {"encode 1 MiB", "encode 1 MiB, from the L2 cache"})
+            cases_.push_back({name, 0, [=, this] { return kernels_.encode(stream(), mebibyte); }});
+        cases_.push_back(
+            {"encode 128 KiB, from the L2 cache", 0, [=, this] { return kernels_.encode(stream(), one); }});
+        cases_.push_back({"verify 1 MiB, from the L2 cache", 0, [=, this] { return verify(kernels_, mebibyte); },
             [this] { return clear_findings(); }, [this] { return expect_wrong(0); }});
         return {};
     }
