@@ -84,8 +84,10 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     // which costs one copy on the device too many.
     // Opens of a server before this one aren't counted.
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
-    if (inode.is_file() && inode.links() > 0 && inode.opens.load(std::memory_order_acquire) <= 1)
-        return inode.file()->settle(caller.copiers);
+    if (!inode.is_file() || inode.links() == 0 || inode.opens.load(std::memory_order_acquire) > 1) return {};
+    // What can't be settled lies there whole, only looser: with a dead keeper every close would fail, and with it the
+    // cp that brings the file to safety. close() tries again and has it logged; a journal that can't be written counts.
+    if (const Result<void> settled = inode.file()->settle(caller.copiers); !settled) return check_recorded();
     return {};
 }
 

@@ -75,7 +75,8 @@ public:
     /// A failure to settle is no failure of close: the data is there, only looser than it could be. Returned for the
     /// log.
     Result<void> close(const Caller &caller, Inode &inode);
-    /// close(2) of one descriptor; settles when no other open of the file is under way.
+    /// close(2) of one descriptor; settles when no other open of the file is under way. Failing to settle is no failure
+    /// of it, either. EIO: the journal can't be written.
     Result<void> flush(const Caller &caller, Inode &inode);
 
     /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.

@@ -16,6 +16,8 @@
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
+#     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
+#                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -40,7 +42,7 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy digest parallel selftest parity damage ecc_cost frameworks bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy digest parallel selftest parity damage ecc_cost frameworks survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -49,12 +51,12 @@ LOG=$OUT/run.log
 # started, which in a virtual machine may be little.
 WORK=$(mktemp -d /dev/shm/gmemfs-run.XXXXXX)
 OWN_TMPFS=""
-[ "$(id -u)" = 0 ] && mount -t tmpfs -o size=40g gmemfs-run "$WORK" 2> /dev/null && OWN_TMPFS=1
+[ "$(id -u)" = 0 ] && mount -t tmpfs -o size=48g gmemfs-run "$WORK" 2> /dev/null && OWN_TMPFS=1
 MOUNT=$WORK/mount
 mkdir "$MOUNT"
 
 # Sizes in MiB. What the driver counts as used moves by a little: what a context loads when it is first needed.
-GIGABYTE=1024 COPY=8192 SLACK=128
+GIGABYTE=1024 COPY=8192 SLACK=128 SAVED=32768 ROUNDS=200 RECOVERY_OPTIONS=(--rounds 3)
 MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
 
 program() {
@@ -68,7 +70,7 @@ GMEMFS=$(program gmemfs)
 PATH=$PATH:$BUILD/bin # getfattr, where the machine has none
 
 if [ -n "$SIMULATE" ]; then
-    GIGABYTE=64 COPY=256 SLACK=0
+    GIGABYTE=64 COPY=512 SLACK=0 SAVED=256 ROUNDS=3 RECOVERY_OPTIONS=(--simulate --rounds 1 --files 1000 --size 67108864)
     export GMEMFS_SIM_MACHINE=run$$ # that no other mount shares
     MOUNT_OPTIONS=(--simulate=2G) BENCH_OPTIONS=(--simulate --rounds 2 --size 8388608)
     for DRIVER in "$BUILD"/{sim,bin/sim,lib/gmemfs/sim}/libcuda.so.1; do
@@ -446,6 +448,111 @@ phase_frameworks() {
     unmount_it
     unset 'MOUNT_OPTIONS[-1]'
     grep '^{"' "$LOG" >> "$OUT/summary.txt"
+}
+
+# ---- the server's death ----------------------------------------------------------------------------------------------
+server_pid() { "$GMEMFS" stat --json "$MOUNT" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["server_pid"])'; }
+keeper_pid() { pgrep -f "^gmemfs keeper .* $MOUNT\$"; }
+wait_for_size() { # wait_for_size FILE MIB: until it is larger (20 s at the most)
+    for _ in $(seq 4000); do
+        [ "$(stat -c %s "$1" 2> /dev/null || echo 0)" -gt $(($2 << 20)) ] && return
+        sleep 0.005
+    done
+    return 1
+}
+cp_through_a_kill() { # the supervisor's way: cp notices nothing, and its bytes are all there
+    local copying server
+    rm -f "$MOUNT/copy"
+    cp "$WORK/source" "$MOUNT/copy" &
+    copying=$!
+    wait_for_size "$MOUNT/copy" $((COPY / 8)) || return
+    server=$(server_pid)
+    kill -0 "$copying" && kill -KILL "$server" || return
+    echo "killed at $(stat -c %s "$MOUNT/copy") of $((COPY << 20)) bytes"
+    wait "$copying" && [ "$(server_pid)" != "$server" ] && cmp "$WORK/source" "$MOUNT/copy"
+}
+cp_through_the_keepers_death() { # cp is told, what it had written stays, and nothing hangs
+    local copying there
+    rm -f "$MOUNT/copy"
+    cp "$WORK/source" "$MOUNT/copy" &
+    copying=$!
+    wait_for_size "$MOUNT/copy" $((COPY / 8)) || return
+    kill -KILL "$(keeper_pid)" || return
+    if wait "$copying"; then echo "cp didn't notice"; return 1; fi
+    there=$(stat -c %s "$MOUNT/copy")
+    echo "$there of $((COPY << 20)) bytes had been written"
+    cmp -n "$there" "$WORK/source" "$MOUNT/copy"
+}
+peer_through_a_kill() { # peer_through_a_kill [keeper]
+    local options=()
+    rm -f "$MOUNT/peer"
+    truncate -s "${GIGABYTE}M" "$MOUNT/peer" || return
+    getfattr -n user.fabric_handle --absolute-names "$MOUNT/peer" > /dev/null || return # settles its memory
+    [ "${1:-}" = keeper ] && options=(--keeper "$(keeper_pid)")
+    "$PYTHON" "$here/peer_keeps_writing.py" "$MOUNT/peer" "$(server_pid)" "${options[@]}"
+}
+four_blocks() { cat "$WORK/block" "$WORK/block" "$WORK/block" "$WORK/block"; }
+save_and_restore() { # save_and_restore FOLDER: GB/s of gmemfs save and restore, and of dd to the same place
+    local folder=$1 start
+    rm -rf "$MOUNT/restored"
+    mkdir "$MOUNT/restored"
+    start=$(now)
+    four_blocks | dd of="$folder/dd" bs=4M iflag=fullblock conv=fdatasync status=none || return
+    echo "FIGURE $folder: dd with fdatasync of $SAVED MiB: $(rate "$SAVED" "$(since "$start")")"
+    start=$(now)
+    if four_blocks | dd of="$folder/dd" bs=4M iflag=fullblock oflag=direct conv=fdatasync status=none 2> /dev/null; then
+        echo "FIGURE $folder: dd with O_DIRECT and fdatasync: $(rate "$SAVED" "$(since "$start")")"
+    fi
+    rm -f "$folder/dd"
+    start=$(now)
+    "$GMEMFS" save --quiet "$MOUNT/saved" "$folder/snapshot" || return
+    echo "FIGURE $folder: gmemfs save: $(rate "$SAVED" "$(since "$start")"), the sync to disk included"
+    start=$(now)
+    "$GMEMFS" restore --quiet "$folder/snapshot" "$MOUNT/restored" || return
+    echo "FIGURE $folder: gmemfs restore: $(rate "$SAVED" "$(since "$start")")"
+    rm -f "$folder/snapshot"
+    diff -r "$MOUNT/saved" "$MOUNT/restored"
+}
+phase_survive() {
+    local way
+    export GMEMFS_RUNTIME_DIR=$WORK/runtime
+    mkdir -p -m 700 "$GMEMFS_RUNTIME_DIR"
+    unmount_it
+    for way in mount supervisor; do
+        check "kill loop: $ROUNDS rounds, way: $way" "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds "$ROUNDS" \
+            --way $way --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}"
+        grep '^kill_loop:' "$LOG" | tail -1 | tee -a "$OUT/summary.txt"
+    done
+    mount_it || return
+    random_file "$WORK/source" "$COPY"
+    check "SIGKILL to the server in the middle of a cp of $COPY MiB" cp_through_a_kill
+    [ -z "$SIMULATE" ] || export LD_LIBRARY_PATH=${DRIVER%/*}
+    if "$PYTHON" -c 'import numpy, cuda.bindings.driver' 2> /dev/null; then
+        check "SIGKILL to the server while a peer's kernels write" peer_through_a_kill
+    else
+        report SKIP "SIGKILL while a peer's kernels write" 0 "$PYTHON has no numpy and cuda.bindings"
+    fi
+    unset LD_LIBRARY_PATH
+    check "SIGKILL to the keeper in the middle of a cp" cp_through_the_keepers_death
+    rm -f "$WORK/source"
+    unmount_it
+    mount_it || return
+    mkdir "$MOUNT/saved"
+    random_file "$WORK/block" $((SAVED / 4)) # four files of it
+    for part in 0 1 2 3; do cp "$WORK/block" "$MOUNT/saved/$part"; done
+    for way in "$WORK" "$OUT"; do
+        mkdir -p "$way"
+        if [ "$(df --output=avail -m "$way" | tail -1)" -lt $((SAVED + SAVED / 8)) ]; then
+            report SKIP "save and restore of $SAVED MiB in $way" 0 "too little room"
+            continue
+        fi
+        check "save and restore of $SAVED MiB in $way ($(stat -f -c %T "$way"))" save_and_restore "$way"
+    done
+    unmount_it
+    check "recovery times (tests/bench/run.py recovery)" "$PYTHON" "$here/../bench/run.py" recovery dma \
+        --json "$OUT/recovery.json" "${RECOVERY_OPTIONS[@]}"
+    grep -a '^FIGURE\|: answered after\| a second: \|^journal over\|pinned' "$LOG" | tail -40 >> "$OUT/summary.txt"
+    unset GMEMFS_RUNTIME_DIR
 }
 
 phase_bench() {
