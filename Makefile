@@ -219,8 +219,6 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install -D -m 644 client/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
 	sed 's,"client/gmemfs.h","gmemfs.h",' client/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	@mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),' tools/gmemfs@.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/gmemfs@.service
 	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/gmemfs.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gmemfs.pc
 tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`

@@ -24,8 +24,8 @@ namespace gmemfs {
 /// Thread-safe. Below File::layout_ and above Inode::mutex_ in the order of locks.
 class Journal {
 public:
-    /// What the journal at `path` came to, and where it goes on. A file that isn't there is an empty one. EBADMSG: it is
-    /// damaged, not only torn at its end; it is left as it is. EIO and others: it can't be read or written.
+    /// What the journal at `path` came to, and where it goes on. A file that isn't there is an empty one. EBADMSG: it
+    /// is damaged, not only torn at its end; it is left as it is. EIO and others: it can't be read or written.
     struct Opened {
         std::unique_ptr<Journal> journal;
         VolumeState state;
