@@ -140,10 +140,11 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
         .parity = options.ecc};
     server->volume_ = std::make_unique<Volume>(
         *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
-    if (options.ecc) TRY(server->volume_->storage().check_parity()); // not at the first write
     if (server->survival_)
         TRY(server->survival_->recover(
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
+    if (options.ecc) TRY(server->volume_->storage().check_parity());
     TRY(server->mount());
     return server;
 }
