@@ -25,7 +25,7 @@
 #   PYTHON  a Python with numpy and cuda.bindings (python3)
 #
 # --simulate runs the same on the simulator with small sizes, to try the script where there is no GPU. Exit status:
-# 0 all passed, 1 something failed. Under 8 minutes on an H200.
+# 0 all passed, 1 something failed. All phases together take more than ten minutes on an H200: name those that are wanted.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
