@@ -4,6 +4,7 @@
 #include "vmm/base/units.hpp"
 
 #include <charconv>
+#include <climits>
 #include <fstream>
 #include <pwd.h>
 #include <sstream>
@@ -82,10 +83,18 @@ Result<void> set_quota(Options &options, std::string_view value) {
     return {};
 }
 
+// A whole number from `least` to `most`; `what` says so to people.
+Result<std::uint64_t> parse_number(
+    const char *name, std::string_view value, std::uint64_t least, std::uint64_t most, const std::string &what) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    const bool is_number = error == std::errc() && end == value.data() + value.size();
+    if (is_number && number >= least && number <= most) return number;
+    return bad_option(std::string(name) + ": '" + std::string(value) + "' is no " + what);
+}
+
 Result<void> set_max_files(Options &options, std::string_view value) {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.max_files);
-    if (error != std::errc() || end != value.data() + value.size() || options.max_files == 0)
-        return bad_option("max-files: '" + std::string(value) + "' is no number from 1 on");
+    options.max_files = TRY(parse_number("max-files", value, 1, UINT64_MAX, "number from 1 on"));
     return {};
 }
 
@@ -137,9 +146,8 @@ Result<void> set_scrub_rate(Options &options, std::string_view value) {
 }
 
 Result<void> set_scrub_every(Options &options, std::string_view value) {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.scrub_every);
-    if (error != std::errc() || end != value.data() + value.size() || options.scrub_every == 0)
-        return bad_option("scrub-every: '" + std::string(value) + "' is no number of seconds from 1 on");
+    options.scrub_every =
+        static_cast<unsigned>(TRY(parse_number("scrub-every", value, 1, INT_MAX, "number of seconds from 1 on")));
     return {};
 }
 
@@ -149,19 +157,13 @@ Result<void> set_allow_inject(Options &options, std::string_view value) {
 }
 
 Result<void> set_workers(Options &options, std::string_view value) {
-    unsigned count = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
-    if (error != std::errc() || end != value.data() + value.size() || count < kWorkersMin || count > kWorkersMax)
-        return bad_option("workers: '" + std::string(value) + "' is no number from " + std::to_string(kWorkersMin) +
-                          " to " + std::to_string(kWorkersMax));
-    options.workers = count;
+    const std::string what = "number from " + std::to_string(kWorkersMin) + " to " + std::to_string(kWorkersMax);
+    options.workers = static_cast<unsigned>(TRY(parse_number("workers", value, kWorkersMin, kWorkersMax, what)));
     return {};
 }
 
 Result<void> set_supervisor(Options &options, std::string_view value) {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.supervisor);
-    if (error != std::errc() || end != value.data() + value.size() || options.supervisor < 3)
-        return bad_option("supervisor: it is no descriptor");
+    options.supervisor = static_cast<int>(TRY(parse_number("supervisor", value, 3, INT_MAX, "descriptor")));
     return {};
 }
 
