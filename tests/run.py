@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]        SUITE: tidy unit conformance parity mount python; all of them where none is named
+#   tests/run.py [SUITE...]        of tidy unit conformance parity fuzz mount python; all where none is named
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -102,6 +102,16 @@ def suite_parity():
     return google_test("parity", "parity-tests")
 
 
+def suite_fuzz():
+    """Each fuzzer, over a fixed number of random inputs."""
+    count = Count()
+    for source in sorted((ROOT / "tests/fuzz").glob("*.cpp")):
+        print(f"{source.stem}: ", end="", flush=True)
+        done = subprocess.run([BUILD / "fuzz-once" / source.stem], cwd=ROOT, env=environment(), check=False)
+        count.add(Count(failed=1) if done.returncode else Count(passed=1))
+    return count
+
+
 def suite_mount():
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results.json"
@@ -127,7 +137,7 @@ def suite_python():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "parity": suite_parity,
-          "mount": suite_mount, "python": suite_python}
+          "fuzz": suite_fuzz, "mount": suite_mount, "python": suite_python}
 
 
 def main():

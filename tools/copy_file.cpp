@@ -1,7 +1,7 @@
 #include "tools/copy_file.hpp"
 
 #include "client/gmemfs.h"
-#include "tools/copy_lanes.hpp"
+#include "tools/copy_verify.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/limits.hpp"
@@ -202,7 +202,13 @@ Result<void> copy_contents(const CopySettings &settings, CopyDevices &devices, c
         TRY(copy_bytes(ends.device, ends.source, ends.target, size, settings.lanes, progress));
         ends.target.mapped = nullptr;
     }
-    if (settings.verify) TRY(compare_bytes(ends.device, ends.source, ends.target, size, settings.lanes));
+    if (settings.verify) {
+        const bool is_from_mount = !devices.library_for(source).empty();
+        const bool is_to_mount = !devices.library_for(file.name()).empty();
+        const VerifiedBy way = TRY(
+            verify_copy(ends.device, {ends.source, is_from_mount}, {ends.target, is_to_mount}, size, settings.lanes));
+        progress.add_verified(way == VerifiedBy::digests);
+    }
     // What was written past the filesystem's back is sealed; for a host file this is what makes ENOSPC and EIO known.
     if (ends.target.is_device() && ::fsync(file.fd()) != 0) return Error{errno, 0, "seal file"};
     return {};
