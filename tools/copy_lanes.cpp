@@ -1,5 +1,6 @@
 #include "tools/copy_lanes.hpp"
 
+#include "tools/direct_source.hpp"
 #include "vmm/staging.hpp"
 #include "vmm/stream.hpp"
 
@@ -91,7 +92,9 @@ public:
             TRY(queue_read(source.address + offset, bytes));
             return mark(slot);
         }
-        TRY(read_all(source.fd, bytes, offset));
+        std::size_t have = 0;
+        if (source.direct != nullptr) have = source.direct->read(slot.bytes(kCopyChunk), offset, length);
+        TRY(read_all(source.fd, bytes.subspan(have), offset + have));
         if (!target.is_device()) return complete(slot, target);
         TRY(device_->check(
             device_->driver().cuMemcpyHtoDAsync(target.address + offset, bytes.data(), bytes.size(), stream_->get()),

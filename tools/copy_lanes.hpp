@@ -22,12 +22,15 @@ namespace gmemfs {
 /// Bytes that a lane takes at once; pinning costs 0.46 ms a MiB (H200), which larger ones don't win back.
 inline constexpr std::size_t kCopyChunk = 2 << 20;
 
+class DirectSource;
+
 /// One side of a copy: a host file, by descriptor or mapped, or device memory. A view.
 struct CopyEnd {
     int fd = -1;
-    std::byte *mapped = nullptr; ///< of a target: all of it; else null
-    CUdeviceptr address = 0;     ///< of device memory; 0 for a host file
-    bool is_lazy = false;        ///< mapped, and to be allocated before it is touched
+    std::byte *mapped = nullptr;          ///< of a target: all of it; else null
+    CUdeviceptr address = 0;              ///< of device memory; 0 for a host file
+    const DirectSource *direct = nullptr; ///< of a source: tried first
+    bool is_lazy = false;                 ///< mapped, and to be allocated before it is touched
     bool is_device() const { return address != 0; }
 };
 
