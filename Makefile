@@ -82,7 +82,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -185,8 +185,11 @@ demo:  ## install what is needed, build, mount (on the GPU, or on the simulator 
 	@BUILD=$(BUILD) tools/demo.sh
 test:  ## install what is needed, build, and run every suite; SUITES="unit mount" and SANITIZE=thread choose
 	@$(DEPS) install
-	@$(AGAIN) tests
+	@$(AGAIN) tests $(if $(SANITIZE),,races)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
+races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
+	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread all \
+	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test
