@@ -13,8 +13,8 @@ namespace gmemfs {
 
 namespace {
 
-// The flags of an inode that forbid to write through a file that was opened with `flags`. What the kernel writes back of
-// a mapping is older than an immutable flag, but it needn't be older than the end of the file.
+// The flags of an inode that forbid to write through `file`. What the kernel writes back of a mapping may be older than
+// an immutable flag, and is let through; an append-only file's mustn't be overwritten by any way.
 InodeFlags forbidding(const fuse_file_info &file) {
     if (file.writepage != 0) return kAppendOnly;
     return (file.flags & O_APPEND) != 0 ? kImmutable : kFixed;

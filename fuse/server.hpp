@@ -94,7 +94,7 @@ public:
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
     void greeted(unsigned protocol_minor); ///< the kernel's FUSE_INIT has come
-    /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, protocol 7.33; but 5.12 has 7.33, too.
+    /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, whose protocol is 5.12's, too, 7.33.
     bool kernel_checks_flags() const { return protocol_minor_ >= 34; }
     /// A request as it came, before it is served: the greeting is kept for the next server.
     void received(std::span<const std::byte> request);

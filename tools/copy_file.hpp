@@ -14,6 +14,7 @@ namespace gmemfs {
 struct CopySettings {
     unsigned lanes = 1;    ///< threads
     bool preserve = false; ///< mode, ACL, owner where allowed, times
+    bool buffered = false; ///< through the page cache, whatever is in it
     bool verify = false;   ///< read both again and compare
 };
 
@@ -34,8 +35,8 @@ private:
 Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const std::string &source,
     const std::string &target, Progress &progress);
 
-/// Of the open file or folder `target`: the access control lists that `source` has, and no others. EOPNOTSUPP: there are
-/// none on that filesystem.
+/// Gives the open file or folder `target` the access control lists that `source` has, and no others. EOPNOTSUPP: there
+/// are none on that filesystem.
 Result<void> copy_acls(int source, int target);
 
 /// Standard input to `target`, or `source` to standard output: as fast as a pipe is.

@@ -109,8 +109,8 @@ bool Acl::allows(mode_t wanted, const Credentials &who, uid_t owner, gid_t group
     bool is_in_any = false;
     for (const Entry &entry : entries_) {
         if (entry.tag == Tag::user && entry.id == who.uid) return has(entry.permissions & bound);
-        const bool fits = (entry.tag == Tag::owning_group && who.is_in(group)) ||
-                          (entry.tag == Tag::group && who.is_in(entry.id));
+        const bool fits =
+            (entry.tag == Tag::owning_group && who.is_in(group)) || (entry.tag == Tag::group && who.is_in(entry.id));
         if (fits && has(entry.permissions & bound)) return true;
         is_in_any = is_in_any || fits;
     }

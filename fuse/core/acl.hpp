@@ -1,10 +1,10 @@
 // Acl: a POSIX access control list, as an extended attribute has it, and what chmod(2), a new inode and a check of
 // access make of it.
 //
-// The bytes are the kernel's (<linux/posix_acl_xattr.h>): version 2 in 4 bytes, then entries of a tag and permissions in
-// 2 bytes each and a user's or group's number in 4, all little-endian. What the entries mean is acl(5), which is POSIX
-// 1003.1e draft 17, section 23.1. A list with a mask says more than nine bits do; the mask is then what stat(2) shows
-// for the group, and bounds what named users, named groups and the owning group have.
+// The bytes are the kernel's (<linux/posix_acl_xattr.h>): version 2 in 4 bytes, then entries of a tag and permissions
+// in 2 bytes each and a user's or group's number in 4, all little-endian. What the entries mean is acl(5), which is
+// POSIX 1003.1e draft 17. A list with a mask says more than nine bits do; the mask is then what stat(2) shows for the
+// group, and bounds what named users, named groups and the owning group have.
 #pragma once
 
 #include "fuse/core/credentials.hpp"

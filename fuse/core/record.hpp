@@ -21,9 +21,9 @@ public:
     void inode(const Inode &inode); ///< attributes, target, placement; not xattrs and layout
     void inode(InodeId id, const VolumeState::Node &node);
     void new_inode(const Inode &inode); ///< with the xattrs that it was made with
-    void parity(InodeId id, bool on); ///< whether it, or what is made in it, has parity; inode() tells where it is so
+    void parity(InodeId id, bool on);   ///< whether it, or what is made in it, has parity; inode() tells where it is so
     void flags(InodeId id, std::uint32_t flags); ///< InodeFlags; inode() tells where there are any
-    void gone(InodeId id);            ///< nobody knows it any more; its memory goes next
+    void gone(InodeId id);                       ///< nobody knows it any more; its memory goes next
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);

@@ -69,24 +69,24 @@ TEST(Acl, WhatIsNoListIsRefused) {
 TEST(Acl, TheFirstKindThatFitsDecides) {
     const Acl acl = parse(kNamed);
     const auto allows = [&](mode_t wanted, const Credentials &who) { return acl.allows(wanted, who, 1, 10); };
-    EXPECT_TRUE(allows(7, {1, 99}));         // the owner: no mask
-    EXPECT_TRUE(allows(6, {5, 99}));         // named
-    EXPECT_FALSE(allows(1, {5, 10}));        // named, and no group asked
-    EXPECT_TRUE(allows(4, {2, 10}));         // the owning group
-    EXPECT_FALSE(allows(2, {2, 10}));        //
-    EXPECT_TRUE(allows(6, {2, 10, {50}}));   // any group that has it all
-    EXPECT_FALSE(allows(1, {2, 50}));        // the mask takes it from the named group
-    EXPECT_FALSE(allows(1, {2, 10}));        // a group that hasn't is no stranger
-    EXPECT_TRUE(allows(1, {2, 99}));         // the others: no mask
-    EXPECT_FALSE(allows(4, {2, 99}));        //
+    EXPECT_TRUE(allows(7, {1, 99}));          // the owner: no mask
+    EXPECT_TRUE(allows(6, {5, 99}));          // named
+    EXPECT_FALSE(allows(1, {5, 10}));         // named, and no group asked
+    EXPECT_TRUE(allows(4, {2, 10}));          // the owning group
+    EXPECT_FALSE(allows(2, {2, 10}));         //
+    EXPECT_TRUE(allows(6, {2, 10, {50}}));    // any group that has it all
+    EXPECT_FALSE(allows(1, {2, 50}));         // the mask takes it from the named group
+    EXPECT_FALSE(allows(1, {2, 10}));         // a group that hasn't is no stranger
+    EXPECT_TRUE(allows(1, {2, 99}));          // the others: no mask
+    EXPECT_FALSE(allows(4, {2, 99}));         //
     EXPECT_TRUE(allows(6, {2, 99, {7, 50}})); // a supplementary group
 }
 
 TEST(Acl, ChmodSetsTheMaskAndANewInodeIsLimited) {
     Acl acl = parse(kNamed);
     acl.change_mode(0640);
-    EXPECT_EQ(acl.bytes(),
-        bytes_of({{owner, 6}, {user, 6, 5}, {owning_group, 5}, {group, 7, 50}, {mask, 4}, {others, 0}}));
+    EXPECT_EQ(
+        acl.bytes(), bytes_of({{owner, 6}, {user, 6, 5}, {owning_group, 5}, {group, 7, 50}, {mask, 4}, {others, 0}}));
     acl.limit(0777);
     EXPECT_EQ(acl.mode(), 0640U);
     acl.limit(0407);
