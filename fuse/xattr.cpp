@@ -157,8 +157,15 @@ bool is_kept(std::string_view name) {
     return name.starts_with(kUserPrefix) || name.starts_with(kTrustedPrefix) || name.starts_with(kSecurityPrefix);
 }
 
-Result<void> check_name(std::string_view name) {
-    if (is_acl(name)) return {};
+// Whether `name` is an ACL's. EOPNOTSUPP: the mount keeps none.
+Result<bool> check_acl(const Reply &reply, std::string_view name) {
+    if (is_acl(name) && !reply.server().options().acl)
+        return Error{EOPNOTSUPP, 0, "use access control list", "this mount has none: --acl=off"};
+    return is_acl(name);
+}
+
+Result<void> check_name(const Reply &reply, std::string_view name) {
+    if (TRY(check_acl(reply, name))) return {};
     if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted., security. and ACLs"};
     if (name == kUserPrefix || name == kTrustedPrefix || name == kSecurityPrefix)
         return Error{EINVAL, 0, "use attribute", "it has no name"};
@@ -171,7 +178,7 @@ Result<void> check_name(std::string_view name) {
 
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
-    if (!is_kept(name) && !is_acl(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    if (!TRY(check_acl(reply, name)) && !is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
 }
 
@@ -181,7 +188,7 @@ Result<void> set_xattr(
         if (row->set == nullptr) return Error{EPERM, 0, "set attribute", std::string(name) + " can only be read"};
         return row->set(reply, inode, value);
     }
-    TRY(check_name(name));
+    TRY(check_name(reply, name));
     return reply.server().volume().set_xattr(caller_for(reply, name), inode, name, value, mode);
 }
 
@@ -194,7 +201,7 @@ std::string list_xattrs(const Reply &reply, const Inode &inode) {
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
-    TRY(check_name(name));
+    TRY(check_name(reply, name));
     return reply.server().volume().remove_xattr(caller_for(reply, name), inode, name);
 }
 
