@@ -142,7 +142,7 @@ def bench_parity(context):
 
 
 def bench_uring(context):
-    """The empty servers by read(2) and by io_uring, in turn, beside gmemfs: built with libfuse 3.18, on a kernel with Y in
+    """The empty servers by read(2) and by io_uring, in turn, beside gmemfs: with libfuse 3.18, and Y in the kernel's
     /sys/module/fuse/parameters/enable_uring."""
     sinks = [DROPS, EMPTY, "device"] if context.on_gpu else [DROPS, EMPTY]
     names = [name + transport for name in sinks for transport in ("", RING)] + ["gmemfs"]
