@@ -91,6 +91,10 @@ __attribute__((visibility("default"))) int gmemfs_sim_set_faults(const char *pla
 
 __attribute__((visibility("default"))) unsigned long gmemfs_sim_call_count() { return call_count(); }
 
+__attribute__((visibility("default"))) unsigned long gmemfs_sim_live_count(const char *what) {
+    return live_count(what == nullptr ? "" : what);
+}
+
 CUresult cuInit(unsigned flags) {
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult result = start_process(); result != CUDA_SUCCESS) return result;

@@ -125,7 +125,8 @@ std::string parse_rule(std::string_view text, Rule &rule) {
 // What gives something back is never the call that "*" means: were it to fail, nobody could do anything but leak.
 bool gives_back(std::string_view function) {
     constexpr std::array kGivers = {"cuMemRelease", "cuMemUnmap", "cuMemAddressFree", "cuMemFree", "cuMemFreeHost",
-        "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuCtxDestroy", "cuDevicePrimaryCtxRelease"};
+        "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuCtxDestroy",
+        "cuDevicePrimaryCtxRelease"};
     return std::find(kGivers.begin(), kGivers.end(), function) != kGivers.end();
 }
 
