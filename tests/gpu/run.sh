@@ -290,7 +290,21 @@ phase_copy() {
     check "gmemfs cp of $COPY MiB out" "$GMEMFS" cp "$MOUNT/copy" "$WORK/target"
     say "     out: $(rate "$COPY" "$(since "$start")"), the program's start included"
     check "its checksums are equal" test "$want" = "$(sum_of < "$WORK/target")"
+    start=$(now)
+    check "gmemfs cp --verify of $COPY MiB in, by digests" verified_by_digests "$WORK/source" "$MOUNT/copy"
+    say "     in and verified: $(rate "$COPY" "$(since "$start")"), the program's start included"
+    rm -f "$WORK/target"
+    start=$(now)
+    check "gmemfs cp --verify of $COPY MiB out, by digests" verified_by_digests "$MOUNT/copy" "$WORK/target"
+    say "     out and verified: $(rate "$COPY" "$(since "$start")"), the program's start included"
     rm -f "$WORK/source" "$WORK/target" "$MOUNT/copy"
+}
+verified_by_digests() {
+    "$GMEMFS" cp --verify --json "$1" "$2" | "$PYTHON" -c '
+import json, sys
+told = json.load(sys.stdin)
+print(told)
+sys.exit(told["files_verified_by_digests"] != 1)'
 }
 one_extent() {
     "$GMEMFS" stat --json "$1" | "$PYTHON" -c 'import json, sys; sys.exit(len(json.load(sys.stdin)["extents"]) != 1)'
