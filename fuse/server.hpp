@@ -111,6 +111,7 @@ private:
     Result<void> resume();
     Result<void> open_driver();
     Result<void> open_devices();
+    void device_failed(const Device &device, const Error &error) const;
     Result<void> mount();
     void start_broker();
     void stop();
@@ -138,7 +139,7 @@ private:
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
-    bool is_mounted_ = false;
+    std::atomic<bool> is_mounted_ = false;
 };
 
 } // namespace gmemfs

@@ -11,6 +11,7 @@ namespace gmemfs::sim {
 namespace {
 
 CUresult apply_plan(const char *function) {
+    if (current_context() != nullptr) take_watched_plan();
     const CUresult fault = planned_fault(function);
     if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
     return fault;

@@ -75,7 +75,10 @@ CUresult start_process() {
     const std::lock_guard<std::mutex> hold(mutex);
     if (g_process != nullptr) return process() != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
     std::string why;
-    if (!set_plan(text_of("GMEMFS_SIM_FAULTS", ""), why)) {
+    const std::string faults = text_of("GMEMFS_SIM_FAULTS", "");
+    if (faults.starts_with('@')) {
+        watch_for_plan(faults.substr(1));
+    } else if (!set_plan(faults, why)) {
         std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_FAULTS: %s\n", why.c_str());
         return CUDA_ERROR_INVALID_VALUE;
     }
