@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# walk: one driver call of a mount's server and one of its keeper fail, at every k-th point; its files are used nonetheless.
+# walk: one driver call of a mount's server and one of its keeper fail, at every k-th point; files are used still.
 #
 #   tests/mount/faults/walk.py --mount-point DIR [--step K] [--last N]      prints how many points it walked
 #
