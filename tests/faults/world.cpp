@@ -17,11 +17,7 @@ constexpr std::uint64_t kEveryLookup = 1'000'000;
 
 Bytes some_bytes(std::size_t size, unsigned seed) {
     Bytes bytes(size);
-    std::uint32_t state = seed * 2654435761U + 1;
-    for (std::byte &byte : bytes) {
-        state = state * 1664525U + 1013904223U; // Numerical Recipes, section 7.1
-        byte = static_cast<std::byte>(state >> 24);
-    }
+    fill_with_pattern(bytes, seed);
     return bytes;
 }
 

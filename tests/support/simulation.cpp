@@ -60,13 +60,17 @@ std::uint64_t Simulation::used() const {
     return bytes;
 }
 
-std::span<std::byte> OnSimulation::pattern(std::size_t size, unsigned seed) {
-    const std::span<std::byte> bytes = simulation().buffer().bytes().first(size);
+void fill_with_pattern(std::span<std::byte> bytes, unsigned seed) {
     std::uint32_t state = seed * 2654435761U + 1;
     for (std::byte &byte : bytes) {
         state = state * 1664525U + 1013904223U; // Numerical Recipes, section 7.1: good enough to tell places apart
         byte = static_cast<std::byte>(state >> 24);
     }
+}
+
+std::span<std::byte> OnSimulation::pattern(std::size_t size, unsigned seed) {
+    const std::span<std::byte> bytes = simulation().buffer().bytes().first(size);
+    fill_with_pattern(bytes, seed);
     return bytes;
 }
 

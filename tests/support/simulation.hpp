@@ -49,6 +49,9 @@ private:
     unsigned long (*live_count_)(const char *) = nullptr;
 };
 
+/// Bytes that depend on `seed` and the place.
+void fill_with_pattern(std::span<std::byte> bytes, unsigned seed);
+
 /// A test on the simulator; after each, no fault is planned and no device memory is left in use.
 class OnSimulation : public ::testing::Test {
 protected:
@@ -60,7 +63,7 @@ protected:
     static Simulation &simulation() { return Simulation::get(); }
     static Copiers &copiers() { return simulation().copiers(); }
 
-    /// Bytes that depend on `seed` and the place, in the pinned buffer.
+    /// The same, in the pinned buffer.
     static std::span<std::byte> pattern(std::size_t size, unsigned seed);
 
 private:
