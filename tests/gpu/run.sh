@@ -221,7 +221,7 @@ phase_client() {
     check "test client: --parent and --child, each by itself" client_in_two_terminals
     check "libgmemfs: the C interface" env GMEMFS_DRIVER="$DRIVER" "$(program c_test)" "$MOUNT"
     check "libgmemfs: the C++ interface, every kind of handle" env GMEMFS_DRIVER="$DRIVER" "$(program cpp_test)" "$MOUNT"
-    rm -f "$MOUNT"/*
+    rm -rf "$MOUNT"/*
 }
 
 random_file() { # random_file PATH MIB: a stream cipher's output; /dev/urandom is ten times slower
