@@ -345,7 +345,8 @@ void Server::stop() {
     loop_ = nullptr;
 }
 
-void Server::greeted() {
+void Server::greeted(unsigned protocol_minor) {
+    protocol_minor_ = protocol_minor;
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
             " device(s), " + std::to_string(workers_.size()) + " workers");
