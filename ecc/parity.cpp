@@ -111,6 +111,14 @@ Result<BlockReport> Parity::repair(
 
 Result<BlockReport> Parity::check(
     Mode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count) {
+    Result<BlockReport> report = check_in_passes(mode, stream, findings, first, count);
+    // A repair that is queued and ran later would take what is written next for damage, and undo it.
+    if (!report) kernels_.device().driver().cuStreamSynchronize(stream);
+    return report;
+}
+
+Result<BlockReport> Parity::check_in_passes(
+    Mode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count) {
     BlockReport report;
     for (std::uint64_t done = 0; done < count;) {
         const std::uint64_t part = std::min(count - done, kBlocksPerPass);

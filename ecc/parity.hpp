@@ -77,7 +77,7 @@ public:
     Result<void> clear(CUstream stream, std::uint64_t first, std::uint64_t count);
     /// Queues the encoding of `count` blocks (at least 1) from number `first`.
     Result<void> encode(CUstream stream, std::uint64_t first, std::uint64_t count);
-    /// Compares, writes nothing, and waits.
+    /// Compares, writes nothing, and waits, as the next one also where it fails.
     Result<BlockReport> verify(CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
     /// Compares, puts right what can be, and waits. Never leaves a block that it changed without its checksum matching.
     /// The caller sees to it that nobody writes to these blocks, and that their parity is current.
@@ -89,6 +89,8 @@ private:
           parity_(std::move(parity)), checksums_(std::move(checksums)) {}
     enum class Mode { verify, repair };
     Result<BlockReport> check(
+        Mode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
+    Result<BlockReport> check_in_passes(
         Mode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
 
     const ParityKernels &kernels_;

@@ -192,8 +192,29 @@ Result<void> Server::open_devices() {
         if (!probe) return Error(probe.error());
         keeper_->release(*probe);
         devices_.push_back(TRY(Device::open(*driver_, info)));
+        Device &device = *devices_.back();
+        device.when_failed([this, &device](const Error &error) { device_failed(device, error); });
     }
     return {};
+}
+
+// This process can do nothing more on the device, and another one may: so this is SIGKILL by our own hand, wherever the
+// error was met. What was asked is not answered, and the next server is asked again.
+void Server::device_failed(const Device &device, const Error &error) const {
+    const std::string where = "device " + std::to_string(device.info().ordinal) + " (" + device.info().uuid_text() +
+                              ") is lost to this process";
+    const bool has_keeper = survival_ != nullptr && !survival_->keeper().is_dead();
+    if (supervisor_ != nullptr && has_keeper) {
+        if (!is_mounted_) return; // at the start, which fails of it, or at the end
+        log(LogLevel::error, "fuse", error, where + ", and another server takes over");
+        ::_exit(kDeviceLost);
+    }
+    const std::string advice =
+        has_keeper ? "; every request for its memory fails from here on; the keeper has the files: kill -KILL " +
+                         std::to_string(::getpid()) + ", and mount anew"
+                   : "; every request for its memory fails from here on, and what files held on it is lost with this "
+                     "process: unmount, see what `gmemfs doctor` says, and mount anew";
+    log(LogLevel::error, "fuse", error, where + advice);
 }
 
 Result<void> Server::mount() {

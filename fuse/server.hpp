@@ -113,6 +113,7 @@ private:
     Result<void> resume();
     Result<void> open_driver();
     Result<void> open_devices();
+    void device_failed(const Device &device, const Error &error) const;
     Result<void> mount();
     void start_broker();
     void stop();
@@ -141,7 +142,7 @@ private:
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
     std::atomic<unsigned> protocol_minor_ = 0;
-    bool is_mounted_ = false;
+    std::atomic<bool> is_mounted_ = false;
 };
 
 } // namespace gmemfs

@@ -30,6 +30,7 @@ constexpr std::size_t kMessageMax = 4096;
 // would die of the same request, or of the same broken card.
 constexpr unsigned kEarlyDeathsMax = 5;
 constexpr std::chrono::milliseconds kEarly(200);
+constexpr std::chrono::seconds kLossesApart(60);
 
 enum class Kind : std::uint32_t { start = 1, ready, failed, device };
 
@@ -107,6 +108,10 @@ public:
             if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return 0;
             if (!has_begun_) return kFailure; // it has said why
             if (WIFEXITED(*status) && WEXITSTATUS(*status) == kGoAgain) continue;
+            if (WIFEXITED(*status) && WEXITSTATUS(*status) == kDeviceLost) {
+                if (may_lose_device()) continue;
+                return kFailure;
+            }
             const std::string how = WIFSIGNALED(*status) ? "by signal " + std::to_string(WTERMSIG(*status))
                                                          : "with status " + std::to_string(WEXITSTATUS(*status));
             if (!may_try_again()) {
@@ -126,6 +131,23 @@ private:
         const bool is_early = !ready_at_ || Clock::now() - *ready_at_ < kEarly;
         early_deaths_ = is_early ? early_deaths_ + 1 : 0;
         return early_deaths_ < kEarlyDeathsMax;
+    }
+
+    // The server has said what the error was.
+    bool may_lose_device() {
+        const Clock::time_point now = Clock::now();
+        const bool is_again = lost_at_ && now - *lost_at_ < kLossesApart;
+        lost_at_ = now;
+        if (is_again)
+            log(LogLevel::error, "supervisor",
+                "the server of " + options_.mount_point + " has lost its device again within " +
+                    std::to_string(kLossesApart.count()) +
+                    " s: no more. The keeper has the files: see what `gmemfs doctor` and the kernel's log say of the "
+                    "device; then `gmemfs mount` tries again");
+        else
+            log(LogLevel::warning, "supervisor",
+                "the server of " + options_.mount_point + " has lost its device: starting another one, once");
+        return !is_again;
     }
 
     Result<pid_t> start(Fd &socket) {
@@ -219,6 +241,7 @@ private:
     std::vector<std::byte> greeting_;
     std::optional<Clock::time_point> ready_at_; // of the server that runs
     unsigned early_deaths_ = 0;
+    std::optional<Clock::time_point> lost_at_; // when a server ended with kDeviceLost
 };
 
 } // namespace

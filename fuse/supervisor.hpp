@@ -46,6 +46,9 @@ private:
 
 /// Exit status of a server that wants another one in its place, at once.
 inline constexpr int kGoAgain = 75;
+/// Of one whose device is lost to it, by a sticky error: another one may have it again. Not twice in a minute: then the
+/// card is broken, or what is asked of it breaks it.
+inline constexpr int kDeviceLost = 76;
 
 /// In the second process: starts servers until one ends on purpose; the program's exit status. `background` is told how
 /// the first one began.

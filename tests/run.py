@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]        of tidy unit conformance parity fuzz mount races python; all where none is named
+#   tests/run.py [SUITE...]     of tidy unit faults conformance parity fuzz mount races python; all where none is named
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -94,6 +94,10 @@ def suite_unit():
     return google_test("unit", "unit-tests")
 
 
+def suite_faults():
+    return google_test("faults", "fault-tests")
+
+
 def suite_conformance():
     return google_test("conformance", "conformance-tests", f"--driver={BUILD / 'sim/libcuda.so.1'}")
 
@@ -153,8 +157,9 @@ def suite_python():
     return run_for_junit("python", [str(python), "-m", "pytest", "-q", "tests/python"], "--junitxml=", env)
 
 
-SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "parity": suite_parity,
-          "fuzz": suite_fuzz, "mount": suite_mount, "races": suite_races, "python": suite_python}
+SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
+          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "races": suite_races,
+          "python": suite_python}
 
 
 def main():

@@ -72,15 +72,13 @@ Device::~Device() {
     if (context_ != nullptr) driver_.cuDevicePrimaryCtxRelease(info_.handle);
 }
 
-Result<void> Device::make_current() const {
-    return driver_.check(driver_.cuCtxSetCurrent(context_), "bind context to thread");
-}
+Result<void> Device::make_current() const { return check(driver_.cuCtxSetCurrent(context_), "bind context to thread"); }
 
 Result<Device::Memory> Device::memory() const {
     TRY(make_current());
     std::size_t free = 0;
     std::size_t total = 0;
-    TRY(driver_.check(driver_.cuMemGetInfo(&free, &total), "read free memory"));
+    TRY(check(driver_.cuMemGetInfo(&free, &total), "read free memory"));
     return Memory{free, total};
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,13 +54,17 @@ public:
     Result<Memory> memory() const;
 
     /// Like Driver::check, and remembers a sticky error: from then on nothing on this device can succeed.
-    Result<void> check(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here = {}) {
+    Result<void> check(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here = {}) const {
         if (result == CUDA_SUCCESS) [[likely]]
             return {};
-        if (driver_errno(result).sticky) failed_.store(true, std::memory_order_relaxed);
-        return driver_.check(result, doing, here);
+        const Result<void> checked = driver_.check(result, doing, here);
+        if (driver_errno(result).sticky && !failed_.exchange(true) && when_failed_) when_failed_(checked.error());
+        return checked;
     }
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
+    /// `tell` is called with the first sticky error, on the thread that met it, whatever locks that holds. Before
+    /// another thread uses this.
+    void when_failed(std::function<void(const Error &)> tell) { when_failed_ = std::move(tell); }
 
 private:
     Device(const Driver &driver, DeviceInfo info) : driver_(driver), info_(std::move(info)) {}
@@ -67,7 +72,8 @@ private:
     const Driver &driver_;
     const DeviceInfo info_;
     CUcontext context_ = nullptr;
-    std::atomic<bool> failed_ = false;
+    mutable std::atomic<bool> failed_ = false;
+    std::function<void(const Error &)> when_failed_;
 };
 
 } // namespace gmemfs

@@ -14,7 +14,8 @@
 namespace gmemfs {
 
 /// Thread-safe. Outlives every Extent that it made. LocalKeeper owns the memory itself; KeeperClient asks a process.
-/// EIO, wherever a Result is returned by a KeeperClient: the keeper's process has died.
+/// Wherever a Result is returned by a KeeperClient, EIO: the keeper's process has died, or hasn't answered for 10 s;
+/// EMFILE: this process may open no more descriptors.
 class Keeper {
 public:
     using Id = std::uint64_t; ///< never used twice by one keeper

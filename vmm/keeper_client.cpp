@@ -17,10 +17,16 @@ constexpr int kPatienceMs = 10000;
 // One message, and at most one descriptor with it.
 Result<std::vector<Fd>> receive_one(const Fd &socket, std::span<std::byte> bytes, std::size_t &size) {
     Result<Received> received = receive_message(socket.get(), bytes);
+    if (!received && received.error().code == EAGAIN)
+        return Error{ETIMEDOUT, 0, "hear from the keeper",
+            "no answer for " + std::to_string(kPatienceMs / 1000) + " s: is it stopped? `gmemfs restart` when it runs"};
     if (!received) return Error{received.error().code, 0, "hear from the keeper"};
     if (received->size == 0) return Error{ECONNRESET, 0, "hear from the keeper", "it has ended"};
-    if (received->is_cut || received->lacks_fds || received->fds.size() > 1)
-        return Error{EPROTO, 0, "hear from the keeper", "too much"};
+    if (received->is_cut || received->fds.size() > 1) return Error{EPROTO, 0, "hear from the keeper", "too much"};
+    // The message is whole, and the keeper is well: so this is no end.
+    if (received->lacks_fds)
+        return Error{EMFILE, 0, "take a descriptor from the keeper",
+            "this process may open no more: raise RLIMIT_NOFILE where it is started"};
     size = received->size;
     return std::move(received->fds);
 }
@@ -59,11 +65,12 @@ Result<std::vector<Fd>> KeeperClient::exchange(
     if (dead_) return lost(Error{ECONNRESET, 0, "hear from the keeper", "it has ended"});
     if (const Result<void> sent = send(socket_, operation, request); !sent) return lost(sent.error());
     Result<std::vector<Fd>> fds = receive_one(socket_, answer, size);
+    if (!fds && fds.error().code == ETIMEDOUT) is_late_ = true;
     std::uint32_t version = 0;
     if (fds && size >= sizeof version) std::memcpy(&version, answer.data(), sizeof version);
     if (fds && version != kVersion) fds = Error{EPROTO, 0, "hear from the keeper", "it speaks another version"};
     // After a missed answer the next one would be taken for it: so there is no next one.
-    if (!fds) return lost(fds.error());
+    if (!fds && fds.error().code != EMFILE) return lost(fds.error());
     return fds;
 }
 
@@ -146,8 +153,10 @@ Result<std::vector<Keeper::Held>> KeeperClient::list() {
 }
 
 void KeeperClient::end() {
-    if (dead_.exchange(true)) return;
-    end_keeper(socket_);
+    if (!dead_.exchange(true))
+        end_keeper(socket_);
+    else if (is_late_)
+        (void)send(socket_, Operation::end, {}); // it reads that when it runs again: nobody else will come for it
 }
 
 void end_keeper(const Fd &socket) {

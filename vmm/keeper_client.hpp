@@ -32,7 +32,7 @@ public:
     int socket() const { return socket_.get(); }   ///< to be woken when the keeper dies (POLLHUP)
     bool is_dead() const { return dead_.load(); }
     /// The keeper is to keep what it holds for the next server: from then on release() does nothing.
-    void let_go() { dead_ = true; }
+    void let_go() { dead_ = true, is_late_ = false; }
     /// The mount has been unmounted on purpose: the keeper ends, and its memory is free. Waits for that, 10 seconds at
     /// the most. From then on release() does nothing, and everything else fails.
     void end() EXCLUDES(mutex_);
@@ -54,7 +54,8 @@ private:
     const Driver &driver_;
     const Fd socket_;
     std::uint64_t nonce_ = 0;
-    std::atomic<bool> dead_ = false; // died, was lost, or was told to end
+    std::atomic<bool> dead_ = false;    // died, was lost, or was told to end
+    std::atomic<bool> is_late_ = false; // lost because it didn't answer: it may live
     Mutex mutex_;
     std::unordered_set<Id> with_fabric_ GUARDED_BY(mutex_);
 };

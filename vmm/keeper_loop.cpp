@@ -21,8 +21,26 @@ bool may_connect(const Fd &connection) {
     return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
-void accept_one(const Fd &listener, std::vector<Fd> &connections) {
-    Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+// One descriptor that is kept for the next server: where extents have taken all others it must get in all the same.
+class Reserve {
+public:
+    Reserve() { fill(); }
+    void fill() {
+        if (!fd_) fd_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
+    void give() { fd_.reset(); }
+
+private:
+    Fd fd_;
+};
+
+void accept_one(const Fd &listener, std::vector<Fd> &connections, Reserve &reserve) {
+    constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+    Fd connection(::accept4(listener.get(), nullptr, nullptr, kFlags));
+    if (!connection && errno == EMFILE) {
+        reserve.give();
+        connection = Fd(::accept4(listener.get(), nullptr, nullptr, kFlags));
+    }
     if (!connection || !may_connect(connection)) return;
     // The oldest goes: a server that has just started is worth more than one that forgot to hang up.
     if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
@@ -40,8 +58,10 @@ Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &
         TRY(service.serve(std::span<const std::byte>(message).first(static_cast<std::size_t>(size))));
     const Fd *const passed[] = {&served.fd};
     // The connection doesn't block: who sends without reading the answers is hung up on.
-    if (!send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0)))
-        return Error{ECONNABORTED, 0, "answer"};
+    const Result<void> sent = send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0));
+    // Who has gone meanwhile may have left more to read: that this is to end, if it didn't answer in time.
+    const bool has_gone = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
+    if (!sent && !has_gone) return Error{ECONNABORTED, 0, "answer"};
     return KeeperService::Served::Next(served.next);
 }
 
@@ -50,8 +70,10 @@ Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &
 Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
     using Next = KeeperService::Served::Next;
     std::vector<Fd> connections;
+    Reserve reserve;
     bool was_alone = true; // nobody ever connected
     while (true) {
+        reserve.fill(); // again, once one was closed
         std::vector<pollfd> waited = {{listener.get(), POLLIN, 0}};
         for (const Fd &connection : connections) waited.push_back({connection.get(), POLLIN, 0});
         const int count = ::poll(waited.data(), waited.size(), was_alone ? kLonelyMs : -1);
@@ -80,7 +102,7 @@ Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
             }
         }
         if (waited[0].revents != 0) {
-            accept_one(listener, connections);
+            accept_one(listener, connections, reserve);
             was_alone = was_alone && connections.empty();
         }
     }

@@ -27,16 +27,24 @@ std::uint32_t crc_of(std::span<const std::byte> bytes) {
         ::crc32(0, reinterpret_cast<const Bytef *>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
 
-Error cannot(const char *doing, const std::string &path) {
-    return Error{errno == ENOENT ? ENOENT : EIO, 0, doing, path + ": " + std::strerror(errno)};
+// What the user can do something about keeps its name; whatever else a filesystem may say of itself is EIO of this one.
+int errno_to_tell(int code) {
+    constexpr int kTold[] = {ENOENT, ENOSPC, EDQUOT, EMFILE, ENFILE, EACCES, EPERM, EROFS};
+    if (code == EFBIG) return ENOSPC; // RLIMIT_FSIZE: of the user's file it would say something else
+    return std::find(std::begin(kTold), std::end(kTold), code) != std::end(kTold) ? code : EIO;
 }
 
-Result<void> write_all(const Fd &file, std::span<const std::byte> bytes, const std::string &path) {
-    while (!bytes.empty()) {
-        const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
+Error cannot(const char *doing, const std::string &path, int code = errno) {
+    return Error{errno_to_tell(code), 0, doing, path + ": " + std::strerror(code)};
+}
+
+// From byte `done` on, which it moves: also where it fails half-way.
+Result<void> write_all(const Fd &file, std::span<const std::byte> bytes, std::size_t &done, const std::string &path) {
+    while (done < bytes.size()) {
+        const ssize_t count = ::write(file.get(), bytes.data() + done, bytes.size() - done);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return cannot("write journal", path);
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        if (count <= 0) return cannot("write journal", path, count == 0 ? EIO : errno); // 0 leaves an older errno
+        done += static_cast<std::size_t>(count);
     }
     return {};
 }
@@ -179,8 +187,13 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string &path, const 
     Fd file(::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_APPEND, 0600));
     if (!file) return cannot("make journal", aside);
     const std::vector<std::byte> bytes = snapshot_of(state);
-    TRY(write_all(file, bytes, aside));
-    if (::rename(aside.c_str(), path.c_str()) != 0) return cannot("rename journal", aside);
+    std::size_t done = 0;
+    Result<void> written = write_all(file, bytes, done, aside);
+    if (written && ::rename(aside.c_str(), path.c_str()) != 0) written = cannot("rename journal", aside);
+    if (!written) { // half of it would only take the room that the old one needs
+        ::unlink(aside.c_str());
+        return Error(written.error());
+    }
     return std::unique_ptr<Journal>(new Journal(path, std::move(file), bytes.size()));
 }
 
@@ -193,13 +206,14 @@ Result<void> Journal::append(const std::function<void(RecordWriter &)> &fill) {
     fill(writer_);
     if (current_request() != 0) writer_.done(current_request());
     frame(pending_, writer_.bytes());
-    if (Result<void> written = write_all(file_, pending_, path_); !written) {
-        // A part of it may be there, and nothing may come after a torn record.
-        if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) return cannot("cut journal", path_);
+    // Where a part of it is there already the rest comes next, so that no record ever follows a torn one.
+    if (Result<void> written = write_all(file_, pending_, begun_, path_); !written) {
+        unwritten_ = written.error().code;
         return written;
     }
     size_ += pending_.size();
     pending_.clear();
+    begun_ = 0;
     // Reading it all again takes about 0.1 s for 100,000 files; nobody's change is acknowledged meanwhile.
     if (size_ >= compact_at_) (void)compact(); // where that fails the old file goes on
     return {};
@@ -210,7 +224,9 @@ void Journal::serve_request(std::uint64_t number) { current_request() = number; 
 Result<void> Journal::check() const {
     const Hold hold(mutex_);
     if (pending_.empty()) return {};
-    return Error{EIO, 0, "write journal", path_ + ": a record couldn't be written; is the runtime folder full?"};
+    return Error{unwritten_, 0, "write journal",
+        path_ + ": a record couldn't be written (" + std::strerror(unwritten_) +
+            "): make room in the runtime folder, and the next change writes both"};
 }
 
 Result<void> Journal::compact() {

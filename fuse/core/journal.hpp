@@ -36,9 +36,9 @@ public:
     static Result<std::unique_ptr<Journal>> create(const std::string &path, const VolumeState &state);
 
     /// Appends what `fill` writes; it is called under the journal's lock, so that of two records about one thing the
-    /// later one holds the later state. docs/keeper.md has what it costs. EIO: it couldn't be written
-    /// (the runtime folder is full, most likely); it is kept, and goes before the next one. Until that is written the
-    /// change can be lost with the server, so neither it nor any later one is acknowledged.
+    /// later one holds the later state. docs/keeper.md has what it costs. ENOSPC, EDQUOT, EIO: it
+    /// couldn't be written; it is kept, and goes before the next one. Until that is written the change can be lost with
+    /// the server, so neither it nor any later one is acknowledged.
     Result<void> append(const std::function<void(RecordWriter &)> &fill) EXCLUDES(mutex_);
     /// What this thread appends from here on is for request `number`; 0 for none. So that a server that is asked again
     /// what the one before it has done, and not answered, knows it.
@@ -58,6 +58,8 @@ private:
     std::uint64_t size_ GUARDED_BY(mutex_);             // up to the end of the last whole record
     std::uint64_t compact_at_ GUARDED_BY(mutex_);       // size from which on it is worth while
     std::vector<std::byte> pending_ GUARDED_BY(mutex_); // framed records that couldn't be written yet
+    std::size_t begun_ GUARDED_BY(mutex_) = 0;          // bytes of these that are in the file
+    int unwritten_ GUARDED_BY(mutex_) = 0;              // the errno of the last append that failed
     RecordWriter writer_ GUARDED_BY(mutex_);
 };
 

@@ -31,8 +31,8 @@ public:
     /// `inodes_max`: how many there may be at a time, the root and what is unlinked but open included; 0: any number.
     Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now);
 
-    /// From here on every change is recorded before it is returned. EIO, then, from any of them: it has happened, but
-    /// it couldn't be recorded. Before anybody else uses this.
+    /// From here on every change is recorded before it is returned. The journal's error, then, from any of them: it has
+    /// happened, but it couldn't be recorded. Before anybody else uses this.
     void record_in(Journal *journal) { journal_ = journal; }
     /// As a journal has it; nothing was made here yet. `prepare` gives a file its data. EBADMSG: what the journal says
     /// can't be.

@@ -50,7 +50,7 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
 }
 
 Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
-    kept_ = 0; // truncate(2) takes away what was allocated past the end
+    const std::uint64_t kept = std::exchange(kept_, 0); // truncate(2) takes away what was allocated past the end
     if (new_size == 0) {
         publish({}, 0);
         tail_dirty_ = false;
@@ -66,7 +66,10 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
             loose_.store(false, std::memory_order_release);
             return {};
         }
-        if (!is_no_space(whole.error())) return Error(whole.error());
+        if (!is_no_space(whole.error())) {
+            kept_ = kept;
+            return Error(whole.error());
+        }
     }
     ExtentList shorter = extents_.cut_to(new_size);
     // Shortened first: a clear that fails half-way must not have eaten a file that is still long. Then the tail is

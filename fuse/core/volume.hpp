@@ -34,8 +34,8 @@ public:
         names_.root()->hand_down_parity(limits.parity);
     }
 
-    /// From here on every change is recorded before it is acknowledged; EIO, then, from whatever changes something: it
-    /// couldn't be recorded. Before anybody else uses this.
+    /// From here on every change is recorded before it is acknowledged; the journal's error, then, from whatever
+    /// changes something: it couldn't be recorded. Before anybody else uses this.
     void record_in(Journal *journal);
     Result<void> record_root(); ///< the first record of a journal that begins
     /// As a journal has it; nothing was made here yet. `held` is what the keeper holds: what no file has of it is given
@@ -79,7 +79,7 @@ public:
     /// log.
     Result<void> close(const Caller &caller, Inode &inode);
     /// close(2) of one descriptor; settles when no other open of the file is under way. Failing to settle is no failure
-    /// of it, either. EIO: the journal can't be written.
+    /// of it, either. The journal's error: it can't be written.
     Result<void> flush(const Caller &caller, Inode &inode);
 
     /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ public:
     void plan_faults(const std::string &plan);
     /// Driver calls since the last plan.
     unsigned long call_count() const;
+    /// What this process holds of the driver's things, by name, and "descriptors": what is left shows what leaked.
+    std::map<std::string, unsigned long> live() const;
     /// Bytes of device memory in use by everyone, over both devices.
     std::uint64_t used() const;
 
@@ -43,7 +46,11 @@ private:
     std::unique_ptr<PinnedBuffer> buffer_;
     int (*set_faults_)(const char *) = nullptr;
     unsigned long (*call_count_)() = nullptr;
+    unsigned long (*live_count_)(const char *) = nullptr;
 };
+
+/// Bytes that depend on `seed` and the place.
+void fill_with_pattern(std::span<std::byte> bytes, unsigned seed);
 
 /// A test on the simulator; after each, no fault is planned and no device memory is left in use.
 class OnSimulation : public ::testing::Test {
@@ -56,7 +63,7 @@ protected:
     static Simulation &simulation() { return Simulation::get(); }
     static Copiers &copiers() { return simulation().copiers(); }
 
-    /// Bytes that depend on `seed` and the place, in the pinned buffer.
+    /// The same, in the pinned buffer.
     static std::span<std::byte> pattern(std::size_t size, unsigned seed);
 
 private:

@@ -248,6 +248,16 @@ TEST_F(FileTest, AllocateKeepsTheSizeAndOutlivesSettling) {
     EXPECT_EQ(file_->allocated(), 2 * MiB);
 }
 
+TEST_F(FileTest, AFailedTruncateLeavesWhatWasAllocated) {
+    write(0, 1000, 1);
+    must(file_->allocate(copiers(), 0, 8 * MiB, File::SizeMode::keep));
+    simulation().plan_faults("cuMemCreate#1+=NOT_PERMITTED");
+    EXPECT_EQ(code_of(file_->resize(copiers(), 999)), EPERM);
+    simulation().plan_faults("");
+    must(file_->punch(copiers(), 6 * MiB, 2 * MiB)); // of the memory past the end, which is known still
+    EXPECT_EQ(file_->allocated(), 6 * MiB);
+}
+
 TEST_F(FileTest, AllocateExtendsWithZerosInOneExtent) {
     write(0, 1000, 1);
     must(file_->allocate(copiers(), 3 * MiB, 2 * MiB, File::SizeMode::extend));

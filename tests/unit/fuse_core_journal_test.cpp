@@ -207,13 +207,20 @@ TEST_F(JournalFile, WhatCouldNotBeWrittenIsWrittenWithTheNextRecord) {
     append_names(*journal, 10, 12);
     rlimit before = {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-    ::signal(SIGXFSZ, SIG_IGN); // so that write(2) says EFBIG; half of the record is written
-    const rlimit full = {journal->size() + 20, before.rlim_max};
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
-    const auto refused = journal->append([](RecordWriter &record) { record.xattr(10, "user.a", "b"); });
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
-    EXPECT_EQ(code_of(refused), EIO);
-    EXPECT_EQ(code_of(journal->check()), EIO);
+    ::signal(SIGXFSZ, SIG_IGN); // so that write(2) says EFBIG
+    // The first leaves a part of its record, the second some more of it, the third nothing.
+    for (const std::uint64_t room : {5, 20, 20}) {
+        const rlimit full = {journal->size() + room, before.rlim_max};
+        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+        const auto refused = journal->append([](RecordWriter &record) { record.xattr(10, "user.a", "b"); });
+        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+        EXPECT_EQ(code_of(refused), ENOSPC);
+        EXPECT_EQ(code_of(journal->check()), ENOSPC);
+        EXPECT_EQ(bytes().size(), journal->size() + room);
+        // What a server that dies now leaves.
+        std::filesystem::copy_file(path(), path() + ".left", std::filesystem::copy_options::overwrite_existing);
+        EXPECT_TRUE(must(Journal::open(path() + ".left")).state.nodes.at(10).xattrs.empty());
+    }
     append_names(*journal, 12, 13);
     EXPECT_TRUE(journal->check());
     const Journal::Opened opened = must(Journal::open(path()));

@@ -1,15 +1,12 @@
 // The keeper's service and client over a socket pair, on the simulator; the process itself is tests/mount/survive's.
+#include "tests/support/keeper_thread.hpp"
 #include "tests/support/simulation.hpp"
 #include "vmm/extent.hpp"
 #include "vmm/keeper_client.hpp"
 #include "vmm/keeper_service.hpp"
 
 #include <cstring>
-#include <optional>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <thread>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -17,45 +14,11 @@ namespace {
 using namespace keeper_protocol;
 using test::code_of;
 using test::must;
-using test::Simulation;
 
-constexpr std::uint64_t kNonce = 42;
-
-std::vector<DeviceInfo> devices() {
-    std::vector<DeviceInfo> infos;
-    for (const auto &device : Simulation::get().devices()) infos.push_back(device->info());
-    return infos;
-}
-
-// An abstract socket, served by a thread as by the keeper's process.
 class KeeperThread : public test::OnSimulation {
 protected:
-    KeeperThread() : listener_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
-        address_.sun_family = AF_UNIX; // bound to no name, it gets one of its own (unix(7), autobind)
-        EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr *>(&address_), sizeof(sa_family_t)), 0);
-        EXPECT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr *>(&address_), &size_), 0);
-        EXPECT_EQ(::listen(listener_.get(), 16), 0);
-        thread_ = std::thread([this] {
-            KeeperService service(simulation().driver(), devices(), HandlePolicy::automatic, kNonce);
-            EXPECT_TRUE(serve_keeper(service, listener_));
-            listener_.reset();
-        });
-    }
-    ~KeeperThread() override { stop(); }
-
-    // The thread leaves its last connection open, as the process would until its end: so nobody waits for that here.
-    void stop() {
-        if (!thread_.joinable()) return;
-        const Fd socket = connect();
-        send(socket, {.operation = static_cast<std::uint32_t>(Operation::end)});
-        thread_.join();
-    }
-    Fd connect() {
-        Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-        EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr *>(&address_), size_), 0);
-        return socket;
-    }
-    std::unique_ptr<KeeperClient> client() { return must(KeeperClient::connect(simulation().driver(), connect())); }
+    Fd connect() { return keeper_.connect(); }
+    std::unique_ptr<KeeperClient> client() { return must(keeper_.client()); }
     const DeviceInfo &info() { return simulation().device().info(); }
 
     static void send(const Fd &socket, const Request &request) {
@@ -68,10 +31,7 @@ protected:
     }
 
 private:
-    Fd listener_;
-    sockaddr_un address_ = {};
-    socklen_t size_ = sizeof address_;
-    std::thread thread_;
+    test::KeeperThread keeper_;
 };
 
 TEST_F(KeeperThread, WhatOneServerWroteTheNextOneReads) {
@@ -88,7 +48,7 @@ TEST_F(KeeperThread, WhatOneServerWroteTheNextOneReads) {
         extent->abandon(); // as by SIGKILL: nothing is given back
     }
     const auto second = client();
-    EXPECT_EQ(second->nonce(), kNonce);
+    EXPECT_EQ(second->nonce(), test::KeeperThread::kNonce);
     const auto held = must(second->list());
     ASSERT_EQ(held.size(), 1U);
     EXPECT_EQ(held[0].id, id);

@@ -11,6 +11,7 @@ namespace gmemfs::sim {
 namespace {
 
 CUresult apply_plan(const char *function) {
+    if (current_context() != nullptr) take_watched_plan();
     const CUresult fault = planned_fault(function);
     if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
     return fault;
@@ -90,6 +91,10 @@ __attribute__((visibility("default"))) int gmemfs_sim_set_faults(const char *pla
 }
 
 __attribute__((visibility("default"))) unsigned long gmemfs_sim_call_count() { return call_count(); }
+
+__attribute__((visibility("default"))) unsigned long gmemfs_sim_live_count(const char *what) {
+    return live_count(what == nullptr ? "" : what);
+}
 
 CUresult cuInit(unsigned flags) {
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;

@@ -295,13 +295,16 @@ CUresult cuModuleLoadData(CUmodule *module, const void *image) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuModuleLoadData);
     GMEMFS_SIM_NOT_NULL(module);
     GMEMFS_SIM_NOT_NULL(image);
+    ++process()->modules;
     *module = reinterpret_cast<CUmodule>(1); // NOLINT(performance-no-int-to-ptr): a handle, never followed
     return CUDA_SUCCESS;
 }
 
 CUresult cuModuleUnload(CUmodule module) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuModuleUnload);
-    return module != nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    if (module == nullptr || process()->modules == 0) return CUDA_ERROR_INVALID_HANDLE;
+    --process()->modules;
+    return CUDA_SUCCESS;
 }
 
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {

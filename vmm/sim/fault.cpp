@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -55,6 +57,7 @@ struct Plan {
     Random random{1};
     std::atomic<bool> is_empty = true;
     std::atomic<unsigned long> calls = 0;
+    std::string watched; // constant once the process has started; empty for none
 };
 
 Plan &plan() {
@@ -125,7 +128,8 @@ std::string parse_rule(std::string_view text, Rule &rule) {
 // What gives something back is never the call that "*" means: were it to fail, nobody could do anything but leak.
 bool gives_back(std::string_view function) {
     constexpr std::array kGivers = {"cuMemRelease", "cuMemUnmap", "cuMemAddressFree", "cuMemFree", "cuMemFreeHost",
-        "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuCtxDestroy", "cuDevicePrimaryCtxRelease"};
+        "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuCtxDestroy",
+        "cuDevicePrimaryCtxRelease"};
     return std::find(kGivers.begin(), kGivers.end(), function) != kGivers.end();
 }
 
@@ -171,6 +175,21 @@ bool set_plan(const std::string &text, std::string &why) {
     now.random = Random(seed);
     now.calls = 0;
     return true;
+}
+
+void watch_for_plan(const std::string &path) { plan().watched = path; }
+
+void take_watched_plan() {
+    const std::string &path = plan().watched;
+    if (path.empty() || ::access(path.c_str(), F_OK) != 0) return;
+    const std::string taken = path + "." + std::to_string(::getpid());
+    if (::rename(path.c_str(), taken.c_str()) != 0) return; // another thread or process was first
+    std::ifstream file(taken);
+    std::string text;
+    std::getline(file, text);
+    ::unlink(taken.c_str());
+    std::string why;
+    if (!set_plan(text, why)) std::fprintf(stderr, "gmemfs simulator: %s: %s\n", path.c_str(), why.c_str());
 }
 
 CUresult planned_fault(const char *function) {

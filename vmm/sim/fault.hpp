@@ -7,7 +7,8 @@
 //     *#7=NOT_PERMITTED                the seventh call of any function but those that give something back
 //     seed=42                          of the probabilities; 1 where none is named
 //
-// Several, with ';' between. Calls are counted from when the plan was set.
+// Several, with ';' between. Calls are counted from when the plan was set. "@PATH": whatever plan a file of that name
+// holds once it is there; the first process that finds it, in a call with a context, removes it, and no other has it.
 #pragma once
 
 #include <cuda.h>
@@ -19,6 +20,10 @@ namespace gmemfs::sim {
 /// Replaces the plan and starts counting anew. False, with `why`, where it can't be understood: nothing is changed
 /// then.
 bool set_plan(const std::string &plan, std::string &why);
+/// "@PATH": before the process makes its first call.
+void watch_for_plan(const std::string &path);
+/// Sets the plan that has come to lie there, if one has.
+void take_watched_plan();
 /// Counts a call of `function`, waits as planned, and says what it is to fail with; CUDA_SUCCESS for nothing.
 CUresult planned_fault(const char *function);
 /// Calls since the plan was set, of what "*" stands for.

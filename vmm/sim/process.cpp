@@ -1,5 +1,8 @@
 #include "vmm/sim/process.hpp"
 
+#include "vmm/sim/stream.hpp"
+
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/mman.h>
@@ -72,7 +75,10 @@ CUresult start_process() {
     const std::lock_guard<std::mutex> hold(mutex);
     if (g_process != nullptr) return process() != nullptr ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
     std::string why;
-    if (!set_plan(text_of("GMEMFS_SIM_FAULTS", ""), why)) {
+    const std::string faults = text_of("GMEMFS_SIM_FAULTS", "");
+    if (faults.starts_with('@')) {
+        watch_for_plan(faults.substr(1));
+    } else if (!set_plan(faults, why)) {
         std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_FAULTS: %s\n", why.c_str());
         return CUDA_ERROR_INVALID_VALUE;
     }
@@ -102,6 +108,23 @@ CUresult start_process() {
         if (process() != nullptr) Machine::leave_all(); // but not in a child that was forked and has never started
     });
     return CUDA_SUCCESS;
+}
+
+unsigned long live_count(std::string_view what) {
+    Process *const mine = process();
+    if (mine == nullptr) return 0;
+    if (what == "streams") return stream_count();
+    if (what == "events") return event_count();
+    if (what == "modules") return mine->modules.load();
+    const std::lock_guard<std::mutex> hold(mine->mutex);
+    if (what == "allocations") return mine->handles.size();
+    if (what == "mappings") return mine->mappings.size();
+    if (what == "reservations") return mine->reservations.size();
+    if (what == "pinned") return mine->pinned.size();
+    if (what != "contexts") return ULONG_MAX;
+    unsigned long retained = 0;
+    for (const auto &context : mine->primary) retained += context ? context->retain_count.load() : 0;
+    return retained;
 }
 
 std::map<std::uint64_t, Mapping>::iterator Process::mapping_at(CUdeviceptr address) {

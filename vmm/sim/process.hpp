@@ -16,6 +16,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -102,6 +103,7 @@ struct Process {
     std::unordered_map<CUdeviceptr, std::uint64_t> plain_allocations; // cuMemAlloc: device address to size
     std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
     std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
+    std::atomic<std::size_t> modules = 0;          // loaded
 
     /// Held shared while work touches device memory, alone while memory is taken away from under it. Before `mutex`.
     UseLock in_use;
@@ -117,6 +119,9 @@ struct Process {
 Process *process();
 /// What cuInit does. Reads the environment: see docs/simulator.md.
 CUresult start_process();
+/// How many of "allocations", "mappings", "reservations", "pinned", "contexts" (times retained), "modules", "streams"
+/// or "events" this process has now: what is left shows what leaked. ULONG_MAX of anything else.
+unsigned long live_count(std::string_view what);
 /// GMEMFS_SIM_DRIVER_VERSION, also before cuInit.
 int driver_version();
 /// The calling thread's current context; null where there is none.

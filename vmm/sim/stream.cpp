@@ -223,4 +223,14 @@ CUresult destroy_event(CUevent handle) {
     return all.events.erase(reinterpret_cast<std::uintptr_t>(handle)) != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
+std::size_t stream_count() {
+    const std::lock_guard<std::mutex> hold(registry().mutex);
+    return registry().streams.size();
+}
+
+std::size_t event_count() {
+    const std::lock_guard<std::mutex> hold(registry().mutex);
+    return registry().events.size();
+}
+
 } // namespace gmemfs::sim

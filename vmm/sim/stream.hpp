@@ -76,6 +76,8 @@ void wait_for_all_streams(const Context *context); ///< of every context where i
 std::shared_ptr<Event> find_event(CUevent event);
 CUresult create_event(CUevent *event);
 CUresult destroy_event(CUevent event);
+std::size_t stream_count(); ///< made and not destroyed, of all contexts
+std::size_t event_count();  ///< the same
 
 // kernel.cpp
 CUresult get_function(CUfunction *function, const char *name);
