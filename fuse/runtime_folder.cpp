@@ -152,7 +152,9 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
     const Fd listener = TRY(open_socket());
     const sockaddr_un address = socket_address(folder_);
     ::unlink(address.sun_path); // of a keeper that is dead, or we would have connected to it
-    if (::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+    // What bind(2) makes has the socket's own mode, whatever the umask was.
+    if (::fchmod(listener.get(), 0600) != 0 ||
+        ::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         ::listen(listener.get(), kBacklog) != 0)
         return Error{errno, 0, "make the keeper's socket", path_};
     std::vector<std::string> words = {"keeper"};
