@@ -27,7 +27,6 @@ constexpr unsigned kFoldersMax = 8; // of one mount point: its live mount, and t
 constexpr int kDyingMs = 2000;      // the end of a process with 64 GiB mapped takes 43 ms (H200)
 constexpr int kBacklog = 16;
 constexpr const char *kSocketName = "keeper.sock";
-constexpr const char *kPrivatePlace = "/private";
 
 // The last word for people, a hash of all of it against its like: "gpu-0123456789abcdef".
 std::string name_of(const std::string &mount_point) {
@@ -87,7 +86,7 @@ void remove_private_place(const std::string &path) {
 }
 
 void empty_folder(const std::string &path) {
-    remove_private_place(path + kPrivatePlace);
+    remove_private_place(path + "/" + kPrivatePlace);
     for (const char *const file : {"/keeper.sock", "/journal", "/journal.new", "/unsaved", "/restoring", "/lock"})
         ::unlink((path + file).c_str());
     ::rmdir(path.c_str());
@@ -164,7 +163,7 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
 }
 
 Result<std::string> RuntimeFolder::make_private_place() const {
-    std::string place = path_ + kPrivatePlace;
+    std::string place = path_ + "/" + kPrivatePlace;
     remove_private_place(place);
     TRY(make_private(place));
     return place;

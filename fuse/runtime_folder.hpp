@@ -12,6 +12,9 @@
 
 namespace gmemfs {
 
+/// The folder in it to mount in where nobody else comes.
+inline constexpr const char *kPrivatePlace = "private";
+
 /// Owner of the lock, which says that this process is the mount's server. Move-only. Not thread-safe.
 class RuntimeFolder {
 public:
@@ -26,7 +29,7 @@ public:
     std::string unsaved_path() const { return path_ + "/unsaved"; }
     /// There while a snapshot is restored: what a server leaves that died meanwhile is no state of the mount's.
     std::string restoring_path() const { return path_ + "/restoring"; }
-    /// A folder to mount in where nobody else comes. What a server that died has mounted there is unmounted.
+    /// Makes the private place. What a server that died has mounted there is unmounted.
     Result<std::string> make_private_place() const;
 
     /// Connected to the keeper that a dead server left. ENOENT, ECONNREFUSED: there is none.

@@ -108,8 +108,27 @@ std::uint64_t size_of_parts(const std::string &file) {
     return size;
 }
 
-// Saving takes as long as it takes. The mount is there again where it has failed.
-Result<void> wait_for_save(const Fd &server, const std::string &mount_point, const Saving &saving, std::uint64_t used) {
+Error still_runs(pid_t pid) {
+    return Error{ETIMEDOUT, 0, "wait for the server",
+        "it is unmounted, but process " + std::to_string(pid) +
+            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
+            "the mount any more"};
+}
+
+// Waits for the process to end, because the driver gives its device memory back only then.
+Result<void> wait_for_end(const Fd &server, pid_t pid) {
+    pollfd ended = {server.get(), POLLIN, 0};
+    const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
+    if (count == 1) return {};
+    return still_runs(pid);
+}
+
+// Saving takes as long as it takes; while it goes on there is a private mount. Where it has failed the mount is there
+// again.
+Result<void> wait_for_save(
+    const Fd &server, pid_t pid, const std::string &mount_point, const Saving &saving, std::uint64_t used) {
+    const std::string sign = std::filesystem::path(saving.unsaved).replace_filename(kPrivatePlace);
+    int idle_ms = 0;
     Progress progress(::isatty(STDERR_FILENO) != 0 ? Progress::Display::line : Progress::Display::none, used);
     progress.start_file(saving.file);
     pollfd ended = {server.get(), POLLIN, 0};
@@ -119,23 +138,14 @@ Result<void> wait_for_save(const Fd &server, const std::string &mount_point, con
             progress.finish();
             return not_saved(mount_point, read_text(saving.unsaved), mount_point + " is mounted again");
         }
+        idle_ms = ::access(sign.c_str(), F_OK) == 0 ? 0 : idle_ms + kSavePollMs;
+        if (idle_ms > kServerEndTimeoutMs) return progress.finish(), still_runs(pid);
         const std::uint64_t size = size_of_parts(saving.file);
         if (size > progress.done()) progress.add(size - progress.done());
     }
     progress.finish();
     if (::access(saving.unsaved.c_str(), F_OK) != 0) return {};
     return not_saved(mount_point, read_text(saving.unsaved), "`gmemfs mount` serves them again");
-}
-
-// Waits for the process to end, because the driver gives its device memory back only then.
-Result<void> wait_for_end(const Fd &server, pid_t pid) {
-    pollfd ended = {server.get(), POLLIN, 0};
-    const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
-    if (count == 1) return {};
-    return Error{count < 0 ? errno : ETIMEDOUT, 0, "wait for the server",
-        "it is unmounted, but process " + std::to_string(pid) +
-            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
-            "the mount any more"};
 }
 
 // Nobody saves for a dead server: the next one does.
@@ -195,7 +205,7 @@ Result<void> unmount_and_wait(const std::string &path, const How &how) {
     // A lazy unmount leaves the server to those who still have files open.
     if (!server || how.mode == UnmountMode::lazily) return {};
     if (saving.file.empty()) return wait_for_end(server, pid);
-    return wait_for_save(server, mount_point, saving, stats->value("used", std::uint64_t(0)));
+    return wait_for_save(server, pid, mount_point, saving, stats->value("used", std::uint64_t(0)));
 }
 
 } // namespace
