@@ -65,8 +65,10 @@ CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_c
           $(call kernels,client/kernels/*.cu)
 LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
+COPY := $(call objects,tools/direct_source.cpp tools/copy_lanes.cpp tools/copy_progress.cpp tools/copy_verify.cpp tools/command.cpp)
 SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
+FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 # Programs of tests, each made where its sources exist.
 TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
@@ -75,12 +77,12 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
          $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
-         $(BUILD)/client/c_test $(BUILD)/client/cpp_test
+         $(BUILD)/client/c_test $(BUILD)/client/cpp_test $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
@@ -122,7 +124,7 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 	ar rcs $@ $^
 
 $(BUILD)/gmemfs: $(TOOL) $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lcrypto -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
@@ -148,8 +150,11 @@ $(BUILD)/client/%: tests/client/%.cpp client/gmemfs.h client/gmemfs.hpp $(BUILD)
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(SNAPSHOT) $(LAYERS)
-	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(SNAPSHOT) $(COPY) $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -lcrypto -ldl
+$(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/once/main.o $(SNAPSHOT) $(LAYERS)
+	@mkdir -p $(@D) && ln -sfn ../sim $(@D)/sim
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
@@ -180,8 +185,11 @@ demo:  ## install what is needed, build, mount (on the GPU, or on the simulator 
 	@BUILD=$(BUILD) tools/demo.sh
 test:  ## install what is needed, build, and run every suite; SUITES="unit mount" and SANITIZE=thread choose
 	@$(DEPS) install
-	@$(AGAIN) tests
+	@$(AGAIN) tests $(if $(SANITIZE),,races)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
+races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
+	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread all \
+	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test
@@ -194,11 +202,12 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp tools/snapshot_*.[ch]pp) \
-        $(BUILD)/sim/libcuda.so.1
+        $(BUILD)/sim/libcuda.so.1 $(call kernels,ecc/kernels/*.cu)
 	@mkdir -p $(@D)/sim $(@D)/corpus/$*
 	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
 	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -o $@ $< \
-	    $(wildcard vmm/*.cpp vmm/base/*.cpp fuse/core/*.cpp) $(SNAPSHOT:$(BUILD)/obj/%.o=%.cpp) -lz -ldl
+	    $(wildcard vmm/*.cpp vmm/base/*.cpp ecc/*.cpp fuse/core/*.cpp) $(call kernels,ecc/kernels/*.cu) \
+	    $(SNAPSHOT:$(BUILD)/obj/%.o=%.cpp) -lz -ldl
 fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \

@@ -4,6 +4,7 @@
 #include "client/range.hpp"
 #include "vmm/base/lock.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <fcntl.h>
 #include <memory>
@@ -19,13 +20,48 @@ struct gmemfs_file {
     std::vector<gmemfs::DeviceInfo> devices;
 };
 
+namespace gmemfs::client {
+
+/// Thread-safe: a directory's mappings share one.
+class Connection {
+public:
+    explicit Connection(Session session) : session_(std::move(session)) {}
+    /// Calls `call(session)`, while nobody else uses it.
+    template <typename Call>
+    auto use(const Call &call) EXCLUDES(mutex_) {
+        const Hold hold(mutex_);
+        return call(session_);
+    }
+    Result<void> release(std::uint64_t lease) {
+        return use([&](Session &session) { return session.release(lease); });
+    }
+
+private:
+    Mutex mutex_;
+    Session session_ GUARDED_BY(mutex_);
+};
+
+} // namespace gmemfs::client
+
 /// Immutable after gmemfs_map, and so thread-safe.
 struct gmemfs_mapping {
-    std::shared_ptr<gmemfs_file> file; // first: its driver is the last to go
-    gmemfs::client::Session session;
+    std::shared_ptr<gmemfs_file> file; // first: its driver is the last to go; of a directory's mapping, the directory
+    std::string path;
+    std::shared_ptr<gmemfs::client::Connection> connection;
     std::uint64_t lease;
     std::optional<gmemfs::client::Range> range;
     gmemfs_mapping_info info;
+};
+
+/// Immutable after gmemfs_map_directory, and so thread-safe.
+struct gmemfs_directory {
+    struct File {
+        std::string name;
+        gmemfs_mapping *mapping; // the caller's
+        int code;
+        std::string text;
+    };
+    std::vector<File> files;
 };
 
 namespace gmemfs::client {
@@ -60,6 +96,18 @@ Result<Options> read_options(const Options *given) {
     return options;
 }
 
+// What the caller's struct, older or newer, has room for.
+template <typename Info>
+int hand_out(const Info &known, Info *info) {
+    const std::size_t size = info->struct_size;
+    if (size < sizeof(std::size_t) || size > 4096)
+        return fail(Error{EINVAL, 0, "describe", "struct_size isn't set to the struct's size"});
+    std::memset(info, 0, size);
+    std::memcpy(info, &known, std::min(size, sizeof known));
+    info->struct_size = size;
+    return 0;
+}
+
 // gmemfs_file is shared with its mappings; what the caller holds is the address of a share.
 using Share = std::shared_ptr<gmemfs_file>;
 Share *share_of(gmemfs_file *file) { return reinterpret_cast<Share *>(file); }
@@ -69,6 +117,23 @@ Error on(const std::string &path, Error error) {
     return error;
 }
 
+Result<Share> open_with(const char *path, int flags, unsigned mode) {
+    auto file = std::make_shared<gmemfs_file>();
+    file->path = path;
+    file->fd = Fd(::open(path, flags, mode));
+    if (!file->fd) return Error{errno, 0, "open file", path};
+    const Result<std::string> socket = read_attribute(file->fd, protocol::kSocketAttribute);
+    if (!socket && (socket.error().code == ENODATA || socket.error().code == ENOTSUP))
+        return Error{ENOTTY, 0, "open file", file->path + ": it is on no gmemfs mount, or on one without a broker"};
+    return file;
+}
+
+Result<void> use_driver(gmemfs_file &file, const char *library) {
+    file.driver = TRY(Driver::open(driver_library(library)));
+    file.devices = TRY(query_devices(*file.driver));
+    return {};
+}
+
 Result<Share> open(const char *path, const gmemfs_open_options &options) {
     constexpr int kKnown = GMEMFS_CREATE | GMEMFS_EXCLUSIVE | GMEMFS_TRUNCATE;
     if (path == nullptr || (options.flags & ~kKnown) != 0)
@@ -76,20 +141,13 @@ Result<Share> open(const char *path, const gmemfs_open_options &options) {
     const int flags = O_RDWR | O_CLOEXEC | ((options.flags & GMEMFS_CREATE) != 0 ? O_CREAT : 0) |
                       ((options.flags & GMEMFS_EXCLUSIVE) != 0 ? O_EXCL : 0) |
                       ((options.flags & GMEMFS_TRUNCATE) != 0 ? O_TRUNC : 0);
-    auto file = std::make_shared<gmemfs_file>();
-    file->path = path;
-    file->fd = Fd(::open(path, flags, options.mode == 0 ? 0600 : options.mode));
-    if (!file->fd) return Error{errno, 0, "open file", path};
-    const Result<std::string> socket = read_attribute(file->fd, protocol::kSocketAttribute);
-    if (!socket && (socket.error().code == ENODATA || socket.error().code == ENOTSUP))
-        return Error{ENOTTY, 0, "open file", file->path + ": it is on no gmemfs mount, or on one without a broker"};
+    const Share file = TRY(open_with(path, flags, options.mode == 0 ? 0600 : options.mode));
     struct stat status = {};
     if (::fstat(file->fd.get(), &status) != 0) return Error{errno, 0, "stat file", path};
     const bool is_resize = options.size != 0 && options.size != static_cast<std::uint64_t>(status.st_size);
     if (is_resize && ::ftruncate(file->fd.get(), static_cast<off_t>(options.size)) != 0)
         return Error{errno, 0, "allocate device memory", file->path + ": " + format_size(options.size)};
-    file->driver = TRY(Driver::open(driver_library(options.driver)));
-    file->devices = TRY(query_devices(*file->driver));
+    TRY(use_driver(*file, options.driver));
     return file;
 }
 
@@ -105,45 +163,111 @@ int ordinal_of(const gmemfs_file &file, const std::array<std::uint8_t, 16> &uuid
     return -1; // not reached: Range::create has found it
 }
 
-Result<std::unique_ptr<gmemfs_mapping>> map_by(
-    const Share &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
-    const std::uint32_t lease = (options.access == GMEMFS_READ ? 0 : protocol::kWriteLease) |
-                                (options.sharing == GMEMFS_ALONE ? protocol::kExclusiveLease : 0);
-    Session session = TRY(Session::connect(file->fd, file->path));
-    Attached attached = TRY(session.attach(file->fd, handle_types, lease));
+std::uint32_t lease_of(const gmemfs_map_options &options) {
+    return (options.access == GMEMFS_READ ? 0 : protocol::kWriteLease) |
+           (options.sharing == GMEMFS_ALONE ? protocol::kExclusiveLease : 0);
+}
+
+using OwnMapping = std::unique_ptr<gmemfs_mapping>;
+
+Result<OwnMapping> make_mapping(const Share &file, const std::string &path,
+    const std::shared_ptr<Connection> &connection, Attached &attached, const gmemfs_map_options &options) {
     Result<Range> range = Range::create(*file->driver, file->devices, attached,
         options.access == GMEMFS_READ ? Access::read : Access::write, options.address);
-    if (!range) {
-        (void)session.release(attached.lease); // or it would last as long as this process
-        return on(file->path, range.error());
-    }
+    if (!range) return on(path, range.error());
     const protocol::ExtentRecord &first = attached.extents.front();
     const gmemfs_mapping_info info = {sizeof info, range->address(), range->size(), attached.size,
         ordinal_of(*file, first.device), options.access,
         first.handle_type == protocol::kFabric ? GMEMFS_HANDLES_FABRIC : GMEMFS_HANDLES_FD,
         static_cast<unsigned>(attached.extents.size())};
-    return std::unique_ptr<gmemfs_mapping>(
-        new gmemfs_mapping{file, std::move(session), attached.lease, *std::move(range), info});
+    return OwnMapping(new gmemfs_mapping{file, path, connection, attached.lease, *std::move(range), info});
 }
 
-Result<std::unique_ptr<gmemfs_mapping>> map(const Share &file, const gmemfs_map_options &options) {
+Result<OwnMapping> map_by(const Share &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
+    const auto connection = std::make_shared<Connection>(TRY(Session::connect(file->fd, file->path)));
+    Attached attached = TRY(
+        connection->use([&](Session &session) { return session.attach(file->fd, handle_types, lease_of(options)); }));
+    Result<OwnMapping> mapping = make_mapping(file, file->path, connection, attached, options);
+    if (!mapping) (void)connection->release(attached.lease); // or it would last as long as this process
+    return mapping;
+}
+
+Result<void> check_options(const gmemfs_map_options &options, const std::string &path) {
     const bool is_known = (options.access == GMEMFS_READ_WRITE || options.access == GMEMFS_READ) &&
                           (options.sharing == GMEMFS_SHARED || options.sharing == GMEMFS_ALONE) &&
                           options.handles >= GMEMFS_HANDLES_ANY && options.handles <= GMEMFS_HANDLES_FD;
-    if (!is_known) return Error{EINVAL, 0, "map file", file->path + ": unknown options"};
-    if (options.handles == GMEMFS_HANDLES_FABRIC) return map_by(file, options, protocol::kFabric);
-    if (options.handles == GMEMFS_HANDLES_FD) return map_by(file, options, protocol::kDescriptor);
-    // The server may have fabric handles and this process none (no IMEX channel in its container, another device
-    // plugin): then the driver's error can be any, and descriptors work all the same.
-    Result<std::unique_ptr<gmemfs_mapping>> mapping = map_by(file, options, protocol::kFabric | protocol::kDescriptor);
-    if (mapping || mapping.error().driver == 0) return mapping;
-    return map_by(file, options, protocol::kDescriptor);
+    if (is_known) return {};
+    return Error{EINVAL, 0, "map file", path + ": unknown options"};
+}
+
+// Calls `map_with(handle types)`. The server may have fabric handles and this process none (no IMEX channel in its
+// container, another device plugin): then the driver's error can be any, and descriptors work all the same.
+template <typename MapWith, typename IsFailure>
+auto map_by_handles(int handles, const MapWith &map_with, const IsFailure &is_driver_failure) {
+    if (handles == GMEMFS_HANDLES_FABRIC) return map_with(protocol::kFabric);
+    if (handles == GMEMFS_HANDLES_FD) return map_with(protocol::kDescriptor);
+    auto made = map_with(protocol::kFabric | protocol::kDescriptor);
+    return is_driver_failure(made) ? map_with(protocol::kDescriptor) : std::move(made);
+}
+
+Result<OwnMapping> map(const Share &file, const gmemfs_map_options &options) {
+    TRY(check_options(options, file->path));
+    return map_by_handles(
+        options.handles, [&](std::uint32_t handle_types) { return map_by(file, options, handle_types); },
+        [](const Result<OwnMapping> &made) { return !made && made.error().driver != 0; });
+}
+
+struct Entry {
+    std::string name;
+    OwnMapping mapping;
+    std::optional<Error> error;
+};
+using Entries = std::vector<Entry>;
+
+void unmap_all(Entries &entries) {
+    for (Entry &entry : entries) (void)gmemfs_unmap(entry.mapping.release());
+}
+
+Result<Entries> map_directory_by(
+    const Share &directory, const gmemfs_map_options &options, std::uint32_t handle_types) {
+    const auto connection = std::make_shared<Connection>(TRY(Session::connect(directory->fd, directory->path)));
+    Entries entries;
+    const auto take = [&](AttachedEntry &attached) {
+        const std::string path = directory->path + "/" + attached.name;
+        Result<OwnMapping> mapping = Error{attached.code, 0, "map file", path + ": " + attached.text};
+        if (attached.code == 0) mapping = make_mapping(directory, path, connection, attached.attached, options);
+        entries.push_back({attached.name, mapping ? *std::move(mapping) : nullptr,
+            mapping ? std::optional<Error>() : mapping.error()});
+        return mapping.has_value();
+    };
+    const Result<void> attached = connection->use([&](Session &session) {
+        return session.attach_directory(directory->fd, handle_types, lease_of(options), take);
+    });
+    if (attached) return entries;
+    unmap_all(entries);
+    return Error(attached.error());
+}
+
+Result<Entries> map_directory(const char *path, const gmemfs_map_options &options, const char *library) {
+    if (path == nullptr) return Error{EINVAL, 0, "map directory", "no path"};
+    TRY(check_options(options, path));
+    if (options.address != 0) return Error{EINVAL, 0, "map directory", "its files can't all have one address"};
+    const Share directory = TRY(open_with(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+    TRY(use_driver(*directory, library));
+    const auto is_drivers = [](const Entry &entry) { return entry.error && entry.error->driver != 0; };
+    return map_by_handles(
+        options.handles, [&](std::uint32_t handle_types) { return map_directory_by(directory, options, handle_types); },
+        [&](Result<Entries> &made) {
+            if (!made || std::none_of(made->begin(), made->end(), is_drivers)) return false;
+            unmap_all(*made); // all of it once more, by descriptors
+            return true;
+        });
 }
 
 Result<int> export_dma_buf(const gmemfs_mapping &mapping, std::uint64_t offset, std::uint64_t length) {
     const Range &range = *mapping.range;
     const Driver &driver = *mapping.file->driver;
-    const std::string &path = mapping.file->path;
+    const std::string &path = mapping.path;
     const bool is_within = length != 0 && offset < range.size() && length <= range.extent_end(offset) - offset;
     if (!is_within) return Error{EINVAL, 0, "make dma-buf", path + ": the part isn't within one extent of the mapping"};
     if (driver.cuMemGetHandleForAddressRange == nullptr)
@@ -208,21 +332,13 @@ int gmemfs_seal(gmemfs_file *file) {
 int gmemfs_map(gmemfs_file *file, const gmemfs_map_options *options, gmemfs_mapping **mapping) {
     const Result<gmemfs_map_options> read = read_options(options);
     if (!read) return fail(read.error());
-    Result<std::unique_ptr<gmemfs_mapping>> made = map(*share_of(file), *read);
+    Result<OwnMapping> made = map(*share_of(file), *read);
     if (!made) return fail(made.error());
     *mapping = made->release();
     return 0;
 }
 
-int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info) {
-    const std::size_t size = info->struct_size;
-    if (size < sizeof(std::size_t) || size > 4096)
-        return fail(Error{EINVAL, 0, "describe mapping", "struct_size isn't set to the struct's size"});
-    std::memset(info, 0, size);
-    std::memcpy(info, &mapping->info, std::min(size, sizeof mapping->info));
-    info->struct_size = size;
-    return 0;
-}
+int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info) { return hand_out(mapping->info, info); }
 
 int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length, int *fd) {
     const Result<int> made = export_dma_buf(*mapping, offset, length);
@@ -235,8 +351,32 @@ int gmemfs_unmap(gmemfs_mapping *mapping) {
     const std::unique_ptr<gmemfs_mapping> last(mapping);
     if (!last) return 0;
     last->range.reset(); // before the broker may give the memory to others
-    return finish(last->session.release(last->lease));
+    return finish(last->connection->release(last->lease));
 }
+
+int gmemfs_map_directory(
+    const char *path, const gmemfs_map_options *options, const char *driver, gmemfs_directory **directory) {
+    const Result<gmemfs_map_options> read = read_options(options);
+    if (!read) return fail(read.error());
+    Result<Entries> made = map_directory(path, *read, driver);
+    if (!made) return fail(made.error());
+    auto listed = std::make_unique<gmemfs_directory>();
+    for (Entry &entry : *made)
+        listed->files.push_back({std::move(entry.name), entry.mapping.release(), entry.error ? entry.error->code : 0,
+            entry.error ? entry.error->text() : std::string()});
+    *directory = listed.release();
+    return 0;
+}
+
+size_t gmemfs_get_entry_count(gmemfs_directory *directory) { return directory->files.size(); }
+
+int gmemfs_get_entry(gmemfs_directory *directory, size_t index, gmemfs_entry *entry) {
+    if (index >= directory->files.size()) return fail(Error{EINVAL, 0, "describe entry", "there aren't so many"});
+    const gmemfs_directory::File &file = directory->files[index];
+    return hand_out(gmemfs_entry{sizeof *entry, file.name.c_str(), file.mapping, file.code, file.text.c_str()}, entry);
+}
+
+void gmemfs_free_directory(gmemfs_directory *directory) { const std::unique_ptr<gmemfs_directory> last(directory); }
 
 const char *gmemfs_last_error(void) { return last_error.text.c_str(); }
 int gmemfs_last_driver_error(void) { return last_error.driver; }

@@ -117,6 +117,33 @@ int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length
  * says that the broker couldn't be told (its server has died, say); the mapping is gone all the same. NULL is fine. */
 int gmemfs_unmap(gmemfs_mapping *mapping);
 
+/* ---- directories ------------------------------------------------------------------------------------------------ */
+
+typedef struct gmemfs_directory gmemfs_directory; /* what became of the files in one */
+
+/* Maps all files in a directory, by one request to the broker, through one connection. Not what is in its directories.
+ * *directory is the caller's, to be freed; so are the mappings in it, each to be unmapped when its time has come. A
+ * file that can't be mapped has a code and hinders no other. Of the options, `address` is 0; `driver` is as in
+ * gmemfs_open_options. ENOTDIR. EACCES: the directory can't be listed and searched. EUSERS: it has more than 1,024
+ * files. ENOTTY, ECONNREFUSED: as of gmemfs_open and gmemfs_map. */
+int gmemfs_map_directory(
+    const char *path, const gmemfs_map_options *options, const char *driver, gmemfs_directory **directory);
+
+typedef struct gmemfs_entry {
+    size_t struct_size;      /* sizeof(gmemfs_entry), set by the caller */
+    const char *name;        /* in the directory; good until that is freed, as the text is */
+    gmemfs_mapping *mapping; /* as gmemfs_map makes one, with a lease of its own; NULL where there is a code */
+    int code;                /* 0, or the errno: ENODATA: the file is empty. ESTALE: removed meanwhile. EACCES, ... */
+    const char *text;        /* what failed and what to do; "" where there is no code */
+} gmemfs_entry;
+
+/* In the order of readdir(3). */
+size_t gmemfs_get_entry_count(gmemfs_directory *directory);
+int gmemfs_get_entry(gmemfs_directory *directory, size_t index, gmemfs_entry *entry);
+
+/* The list; the mappings stay. NULL is fine. */
+void gmemfs_free_directory(gmemfs_directory *directory);
+
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 
 /* What the last failure in this thread was: what failed, on what, and what to do, in one line. Never NULL; good until

@@ -10,7 +10,11 @@
 
 #include "client/gmemfs.h"
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -23,6 +27,8 @@ public:
     explicit Failure(int code)
         : std::system_error(code, std::generic_category()), text_(gmemfs_last_error()),
           driver_(gmemfs_last_driver_error()) {}
+    Failure(int code, std::string text)
+        : std::system_error(code, std::generic_category()), text_(std::move(text)), driver_(0) {}
     const char *what() const noexcept override { return text_.c_str(); }
     int driver() const noexcept { return driver_; } ///< CUresult; 0 where the driver wasn't the cause
 
@@ -83,6 +89,7 @@ public:
 
 private:
     friend class File;
+    friend std::map<std::string, Mapping> map_directory(const std::string &, const MapOptions &, const char *);
     explicit Mapping(gmemfs_mapping *mapping) : mapping_(mapping) {
         info_.struct_size = sizeof info_;
         gmemfs_get_info(mapping_, &info_); // can't fail: the size is set
@@ -139,5 +146,30 @@ public:
 private:
     gmemfs_file *file_ = nullptr;
 };
+
+/// All files in a directory that have memory, by name, through one request. Throws what gmemfs_map_directory returns,
+/// and what the first file has as its code, but for ENODATA (empty), and ESTALE (removed meanwhile).
+inline std::map<std::string, Mapping> map_directory(
+    const std::string &path, const MapOptions &options = {}, const char *driver = nullptr) {
+    gmemfs_directory *directory = nullptr;
+    detail::check(gmemfs_map_directory(path.c_str(), &options, driver, &directory));
+    const std::unique_ptr<gmemfs_directory, decltype(&gmemfs_free_directory)> owner(directory, gmemfs_free_directory);
+    std::map<std::string, Mapping> mappings;
+    int failed = 0;
+    std::string text;
+    for (std::size_t index = 0; index < gmemfs_get_entry_count(directory); ++index) {
+        gmemfs_entry entry = {};
+        entry.struct_size = sizeof entry;
+        detail::check(gmemfs_get_entry(directory, index, &entry));
+        if (entry.mapping != nullptr) {
+            mappings.emplace(entry.name, Mapping(entry.mapping));
+        } else if (failed == 0 && entry.code != ENODATA && entry.code != ESTALE) {
+            failed = entry.code;
+            text = entry.text;
+        }
+    }
+    if (failed != 0) throw Failure(failed, text);
+    return mappings;
+}
 
 } // namespace gmemfs

@@ -5,6 +5,9 @@
 //     broker: Answer + ExtentRecord[count], as many messages as it takes; a descriptor for each record that says so
 //     peer: Release (the lease), or an end of the connection
 //     broker: Answer
+//     peer: Attach of a directory (Kind::attach_directory)
+//     broker: Entry + ExtentRecord[count] for each file in it, as many messages as it takes; an Answer where it has
+//     none
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -33,7 +36,7 @@ inline constexpr const char *kSocketAttribute = "user.gmemfs.socket";
 inline constexpr std::size_t kTicketSize = 24;
 using Ticket = std::array<std::uint8_t, kTicketSize>; ///< opaque to peers
 
-enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3 };
+enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3, attach_directory = 4, entry = 5 };
 
 /// Bits of Attach::handle_types and ExtentRecord::handle_type.
 inline constexpr std::uint32_t kFabric = 1;
@@ -82,21 +85,30 @@ struct Answer {
     std::array<char, 160> text; ///< what failed and what to do; ends in a zero
 };
 
+/// One file of a directory. Its Answer is that file's: a code that isn't 0 concerns no other.
+struct Entry {
+    Answer answer;
+    std::uint32_t index, file_count;     ///< which of the directory's files, and how many there are; from 0 on
+    std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
+};
+
+static_assert(sizeof(Entry) == 480);
 static_assert(sizeof(Header) == 16 && sizeof(Attach) == 48 && sizeof(Release) == 24);
 static_assert(sizeof(ExtentRecord) == 112 && sizeof(Answer) == 216);
 
 /// SCM_MAX_FD of the kernel: no message carries more descriptors, and each record may need one.
 inline constexpr std::size_t kExtentsPerMessage = 253;
 inline constexpr std::size_t kRequestSizeMax = 64;
-inline constexpr std::size_t kAnswerSizeMax = sizeof(Answer) + kExtentsPerMessage * sizeof(ExtentRecord);
+inline constexpr std::size_t kAnswerSizeMax = sizeof(Entry) + kExtentsPerMessage * sizeof(ExtentRecord);
 static_assert(sizeof(Attach) <= kRequestSizeMax && sizeof(Release) <= kRequestSizeMax);
 
 inline Header make_header(Kind kind, std::size_t size) {
     return {kMagic, kVersion, kind, static_cast<std::uint32_t>(size), 0};
 }
 
-inline Attach make_attach(const Ticket &ticket, std::uint32_t handle_types, std::uint32_t lease) {
-    return {make_header(Kind::attach, sizeof(Attach)), ticket, handle_types, lease};
+/// `kind`: Kind::attach, or Kind::attach_directory with a directory's ticket.
+inline Attach make_attach(Kind kind, const Ticket &ticket, std::uint32_t handle_types, std::uint32_t lease) {
+    return {make_header(kind, sizeof(Attach)), ticket, handle_types, lease};
 }
 
 inline Release make_release(std::uint64_t lease) { return {make_header(Kind::release, sizeof(Release)), lease}; }
@@ -107,6 +119,13 @@ inline Answer make_answer(int code, std::string_view text) {
     answer.code = code;
     text.copy(answer.text.data(), std::min(text.size(), answer.text.size() - 1));
     return answer;
+}
+
+inline Entry make_entry(const Answer &answer, std::uint32_t index, std::uint32_t file_count, std::string_view name) {
+    Entry entry = {answer, index, file_count, {}};
+    entry.answer.header = make_header(Kind::entry, sizeof(Entry));
+    name.copy(entry.name.data(), entry.name.size() - 1);
+    return entry;
 }
 
 /// The struct that `bytes` begins with; they are long enough.
@@ -135,7 +154,8 @@ using Request = std::variant<Attach, Release>;
 /// What a peer asks. EPROTO, EPROTONOSUPPORT.
 inline Result<Request> parse_request(std::span<const std::byte> bytes) {
     const Header header = TRY(parse_header(bytes));
-    if (header.kind == Kind::attach && bytes.size() == sizeof(Attach)) {
+    const bool is_attach = header.kind == Kind::attach || header.kind == Kind::attach_directory;
+    if (is_attach && bytes.size() == sizeof(Attach)) {
         const auto attach = read_message<Attach>(bytes);
         const bool is_known = (attach.handle_types & ~(kFabric | kDescriptor)) == 0 && attach.handle_types != 0 &&
                               (attach.lease & ~(kWriteLease | kExclusiveLease)) == 0;
@@ -153,19 +173,25 @@ struct AnswerPart {
     std::size_t descriptor_count; ///< of the extents
 };
 
-/// EPROTO, EPROTONOSUPPORT. What the records say is checked for itself, not against other messages.
-inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
+/// One message of what a directory is answered with.
+struct EntryPart {
+    AnswerPart part;
+    std::uint32_t index, file_count;
+    std::string name;
+};
+
+/// The records behind the `head` bytes of a message that begins with an Answer.
+inline Result<AnswerPart> parse_records(std::span<const std::byte> bytes, Kind kind, std::size_t head) {
     const Header header = TRY(parse_header(bytes));
-    if (header.kind != Kind::answer || bytes.size() < sizeof(Answer))
-        return Error{EPROTO, 0, "read message", "it is no answer"};
+    if (header.kind != kind || bytes.size() < head) return Error{EPROTO, 0, "read message", "it is no answer"};
     AnswerPart part = {read_message<Answer>(bytes), {}, 0};
     part.answer.text.back() = '\0';
     const Answer &answer = part.answer;
     const bool is_sound = answer.count <= kExtentsPerMessage && answer.extent_count <= kExtentsPerFileMax &&
                           answer.first <= answer.extent_count && answer.count <= answer.extent_count - answer.first &&
-                          bytes.size() == sizeof(Answer) + answer.count * sizeof(ExtentRecord) && answer.code >= 0;
+                          bytes.size() == head + answer.count * sizeof(ExtentRecord) && answer.code >= 0;
     if (!is_sound) return Error{EPROTO, 0, "read message", "its counts contradict each other"};
-    bytes = bytes.subspan(sizeof(Answer));
+    bytes = bytes.subspan(head);
     for (std::uint32_t index = 0; index < answer.count; ++index, bytes = bytes.subspan(sizeof(ExtentRecord))) {
         part.extents.push_back(read_message<ExtentRecord>(bytes));
         const ExtentRecord &extent = part.extents.back();
@@ -176,6 +202,23 @@ inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
         part.descriptor_count += extent.handle_type == kDescriptor ? 1 : 0;
     }
     return part;
+}
+
+/// EPROTO, EPROTONOSUPPORT. What the records say is checked for itself, not against other messages.
+inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
+    return parse_records(bytes, Kind::answer, sizeof(Answer));
+}
+
+/// The same. A name is one of a directory's: not empty, neither . nor .., no slash; so it can be opened there as it is.
+inline Result<EntryPart> parse_entry(std::span<const std::byte> bytes) {
+    AnswerPart part = TRY(parse_records(bytes, Kind::entry, sizeof(Entry)));
+    const auto entry = read_message<Entry>(bytes);
+    const std::string name(entry.name.data(), ::strnlen(entry.name.data(), entry.name.size()));
+    const bool is_name =
+        !name.empty() && name.size() <= kNameMax && name != "." && name != ".." && name.find('/') == std::string::npos;
+    if (!is_name || entry.index >= entry.file_count)
+        return Error{EPROTO, 0, "read message", "it names no file of a directory"};
+    return EntryPart{std::move(part), entry.index, entry.file_count, name};
 }
 
 } // namespace gmemfs::protocol

@@ -99,63 +99,117 @@ Result<void> Session::send(const void *message, std::size_t size) {
     return at(sent < 0 ? errno : EIO, "ask the broker", path_, "its server may have ended");
 }
 
-Result<protocol::AnswerPart> Session::receive(std::vector<Fd> &fds) {
+Result<std::vector<std::byte>> Session::receive(std::vector<Fd> &fds) {
     std::vector<std::byte> bytes(protocol::kAnswerSizeMax);
     Result<Received> received = receive_message(socket_.get(), bytes);
     if (!received && received.error().code == EAGAIN)
         return at(ETIMEDOUT, "ask the broker", path_, "no answer for 30 s");
     if (!received || received->size == 0)
         return at(received ? ECONNRESET : received.error().code, "ask the broker", path_, "it closed the connection");
-    const std::size_t count = received->fds.size();
     std::move(received->fds.begin(), received->fds.end(), std::back_inserter(fds));
+    lacks_fds_ = received->lacks_fds;
     bytes.resize(received->size);
-    protocol::AnswerPart answer = TRY(protocol::parse_answer(bytes));
-    if (answer.answer.code != 0)
-        return Error{answer.answer.code, 0, "ask the broker", path_ + ": " + answer.answer.text.data()};
-    if (received->lacks_fds) // no descriptor left in this process
-        return at(EMFILE, "receive descriptors", path_, "this process may open no more: raise ulimit -n");
-    if (count != answer.descriptor_count)
-        return at(EPROTO, "ask the broker", path_, "descriptors are missing in its answer");
-    return answer;
+    return bytes;
 }
 
-Result<Attached> Session::attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease) {
+Result<void> Session::ask(const Fd &file, protocol::Kind kind, std::uint32_t handle_types, std::uint32_t lease) {
     const Result<std::string> text = read_attribute(file, protocol::kTicketAttribute);
     if (!text) return at(text.error().code, "map file", path_, "the ticket for the broker is refused: mind its mode");
     protocol::Ticket ticket = {};
     if (text->size() != ticket.size()) return at(EPROTO, "map file", path_, "its ticket has another size");
     std::memcpy(ticket.data(), text->data(), ticket.size());
-    const protocol::Attach request = protocol::make_attach(ticket, handle_types, lease);
-    TRY(send(&request, sizeof request));
-    Attached attached;
-    std::uint64_t end = 0;
-    std::uint32_t wanted = 1;
-    while (attached.extents.size() < wanted) {
-        const protocol::AnswerPart part = TRY(receive(attached.fds));
-        const bool is_next = part.answer.first == attached.extents.size() && part.answer.count != 0 &&
-                             (wanted == part.answer.extent_count || attached.extents.empty());
-        if (!is_next) return at(EPROTO, "ask the broker", path_, "its messages contradict each other");
-        wanted = part.answer.extent_count;
-        for (const protocol::ExtentRecord &extent : part.extents) {
-            if (extent.offset != end) return at(EPROTO, "ask the broker", path_, "its extents leave a gap");
-            end += extent.length;
-            attached.extents.push_back(extent);
-        }
-        attached.lease = part.answer.lease;
-        attached.size = part.answer.size;
-        attached.allocated = part.answer.allocated;
+    const protocol::Attach request = protocol::make_attach(kind, ticket, handle_types, lease);
+    return send(&request, sizeof request);
+}
+
+// Whether the file is whole now. That descriptors are missing is the file's code: the rest of the answer is to come,
+// and its lease to be released.
+Result<bool> Session::add(AttachedEntry &entry, const protocol::AnswerPart &part, std::size_t fd_count) const {
+    Attached &attached = entry.attached;
+    const protocol::Answer &answer = part.answer;
+    if (answer.code != 0) {
+        entry.code = answer.code;
+        entry.text = answer.text.data();
+        return true;
     }
-    if (end != attached.allocated || attached.size > end)
-        return at(EPROTO, "ask the broker", path_, "its extents aren't the whole file");
-    return attached;
+    const bool is_first = attached.extents.empty();
+    const bool is_next = answer.first == attached.extents.size() && answer.count != 0 &&
+                         (is_first || (answer.lease == attached.lease && answer.allocated == attached.allocated));
+    if (!is_next) return at(EPROTO, "ask the broker", path_, "its messages contradict each other");
+    std::uint64_t end = is_first ? 0 : attached.extents.back().offset + attached.extents.back().length;
+    for (const protocol::ExtentRecord &extent : part.extents) {
+        if (extent.offset != end) return at(EPROTO, "ask the broker", path_, "its extents leave a gap");
+        end += extent.length;
+        attached.extents.push_back(extent);
+    }
+    attached.lease = answer.lease;
+    attached.size = answer.size;
+    attached.allocated = answer.allocated;
+    if (lacks_fds_) {
+        entry.code = EMFILE;
+        entry.text = "this process may open no more descriptors: raise ulimit -n";
+    } else if (fd_count != part.descriptor_count) {
+        return at(EPROTO, "ask the broker", path_, "descriptors are missing in its answer");
+    }
+    if (attached.extents.size() < answer.extent_count) return false;
+    if (end == attached.allocated && attached.size <= end) return true;
+    return at(EPROTO, "ask the broker", path_, "its extents aren't the whole file");
+}
+
+Result<Attached> Session::attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease) {
+    TRY(ask(file, protocol::Kind::attach, handle_types, lease));
+    AttachedEntry entry;
+    for (bool is_whole = false; !is_whole;) {
+        const std::size_t before = entry.attached.fds.size();
+        const std::vector<std::byte> bytes = TRY(receive(entry.attached.fds));
+        const protocol::AnswerPart part = TRY(protocol::parse_answer(bytes));
+        is_whole = TRY(add(entry, part, entry.attached.fds.size() - before));
+    }
+    if (entry.code == 0) return std::move(entry.attached);
+    if (entry.attached.lease != 0) (void)release(entry.attached.lease); // or it would last as long as this process
+    return at(entry.code, "ask the broker", path_, entry.text);
+}
+
+Result<void> Session::attach_directory(
+    const Fd &directory, std::uint32_t handle_types, std::uint32_t lease, const Take &take) {
+    TRY(ask(directory, protocol::Kind::attach_directory, handle_types, lease));
+    std::vector<std::uint64_t> unused;
+    std::uint32_t file_count = 1; // until it is told
+    for (std::uint32_t index = 0; index < file_count; ++index) {
+        AttachedEntry entry;
+        for (bool is_whole = false; !is_whole;) {
+            const std::size_t before = entry.attached.fds.size();
+            const std::vector<std::byte> bytes = TRY(receive(entry.attached.fds));
+            if (TRY(protocol::parse_header(bytes)).kind == protocol::Kind::answer) { // about the directory
+                const protocol::Answer answer = TRY(protocol::parse_answer(bytes))
+                .answer;
+                if (answer.code == 0 && index == 0) return {}; // it has no file
+                return at(answer.code == 0 ? EPROTO : answer.code, "ask the broker", path_, answer.text.data());
+            }
+            const protocol::EntryPart part = TRY(protocol::parse_entry(bytes));
+            const bool is_next = part.index == index && (index == 0 || part.file_count == file_count) &&
+                                 (entry.name.empty() || entry.name == part.name);
+            if (!is_next) return at(EPROTO, "ask the broker", path_, "its messages contradict each other");
+            file_count = part.file_count;
+            entry.name = part.name;
+            is_whole = TRY(add(entry, part.part, entry.attached.fds.size() - before));
+        }
+        const std::uint64_t number = entry.attached.lease;
+        if (!take(entry) && number != 0) unused.push_back(number);
+    }
+    for (const std::uint64_t number : unused) TRY(release(number));
+    return {};
 }
 
 Result<void> Session::release(std::uint64_t lease) {
     const protocol::Release request = protocol::make_release(lease);
     TRY(send(&request, sizeof request));
     std::vector<Fd> none;
-    TRY(receive(none));
-    return {};
+    const std::vector<std::byte> bytes = TRY(receive(none));
+    const protocol::Answer answer = TRY(protocol::parse_answer(bytes))
+    .answer;
+    if (answer.code == 0) return {};
+    return at(answer.code, "ask the broker", path_, answer.text.data());
 }
 
 } // namespace gmemfs::client

@@ -4,6 +4,7 @@
 #include "client/protocol.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,14 @@ struct Attached {
     std::vector<Fd> fds; ///< one for each extent that has no fabric handle, in order
 };
 
+/// One file of a directory.
+struct AttachedEntry {
+    std::string name; ///< in the directory
+    int code = 0;     ///< 0, or why there is nothing of it in `attached`
+    std::string text; ///< the broker's, where there is a code
+    Attached attached;
+};
+
 /// Owner of one connection. Move-only. Not thread-safe.
 class Session {
 public:
@@ -26,13 +35,23 @@ public:
     /// EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: it gave none for 30 s. EPROTO:
     /// nonsense.
     Result<Attached> attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease);
+    /// The same for every file in an open directory, one after the other, in one request. What concerns a single file
+    /// is its entry's code. `take` gets each as it comes, asks nothing of this session, and says whether its lease is
+    /// kept; a descriptor that it closes makes room for the next. ENOTDIR, EACCES: the directory. EUSERS: it has more
+    /// files than a connection may lease.
+    using Take = std::function<bool(AttachedEntry &)>;
+    Result<void> attach_directory(
+        const Fd &directory, std::uint32_t handle_types, std::uint32_t lease, const Take &take);
     Result<void> release(std::uint64_t lease);
 
 private:
     explicit Session(Fd socket, std::string path) : socket_(std::move(socket)), path_(std::move(path)) {}
     Result<void> send(const void *message, std::size_t size);
-    Result<protocol::AnswerPart> receive(std::vector<Fd> &fds);
+    Result<void> ask(const Fd &file, protocol::Kind kind, std::uint32_t handle_types, std::uint32_t lease);
+    Result<std::vector<std::byte>> receive(std::vector<Fd> &fds);
+    Result<bool> add(AttachedEntry &entry, const protocol::AnswerPart &part, std::size_t fd_count) const;
 
+    bool lacks_fds_ = false; // in what was received last
     Fd socket_;
     std::string path_; // for messages
 };

@@ -4,11 +4,9 @@
 #include "fuse/server.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -49,11 +47,6 @@ Result<Credentials> read_credentials(int socket, pid_t &pid) {
         if (errno != ERANGE) break;
     }
     return Error{errno, 0, "read the peer's groups"};
-}
-
-std::vector<std::byte> bytes_of(const protocol::Answer &answer) {
-    const auto *const first = reinterpret_cast<const std::byte *>(&answer);
-    return {first, first + sizeof answer};
 }
 
 Error refused(int code, const char *detail) { return Error{code, 0, "connect to the broker", detail}; }
@@ -151,9 +144,8 @@ void Broker::greet(Fd socket) {
     ::setsockopt(peer.socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferSize, sizeof kSendBufferSize);
     const Result<void> admitted = admit(peer);
     if (!admitted) {
-        const std::vector<std::byte> answer =
-            bytes_of(protocol::make_answer(admitted.error().code, admitted.error().detail));
-        (void)::send(peer.socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const Message answer = refusal(admitted.error());
+        (void)::send(peer.socket.get(), answer.bytes.data(), answer.bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }
     peers_.push_back(std::move(peer));
@@ -191,19 +183,17 @@ void Broker::respond(Peer &peer, std::span<const std::byte> bytes) {
     if (!request) {
         answer = Error(request.error());
     } else if (const auto *const wanted = std::get_if<protocol::Attach>(&*request)) {
-        answer = attach(peer, *wanted);
+        answer = wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
     } else {
         const Result<void> released = release(peer, std::get<protocol::Release>(*request).lease);
         if (!released) answer = Error(released.error());
-        if (released) answer->push_back({bytes_of(protocol::make_answer(0, "")), {}});
+        if (released) answer->push_back(success());
     }
     lease_count_.store(leases_.count(), std::memory_order_relaxed);
     if (answer) {
         for (Message &message : *answer) peer.outgoing.push_back(std::move(message));
     } else {
-        const Error &error = answer.error();
-        const std::string text = error.detail.empty() ? error.doing : error.detail;
-        peer.outgoing.push_back({bytes_of(protocol::make_answer(error.code, text)), {}});
+        peer.outgoing.push_back(refusal(answer.error()));
     }
     send(peer);
 }
@@ -215,85 +205,25 @@ void Broker::send(Peer &peer) {
         for (const Fd &fd : message.fds) fds.push_back(&fd);
         const Result<void> sent = send_with_fds(peer.socket.get(), message.bytes, fds);
         if (!sent && sent.error().code == EAGAIN) {
-            peer.deadline_us = g_get_monotonic_time() + kAnswerTime;
-            watch(peer, peer.socket.get(), GIOCondition(G_IO_OUT | G_IO_HUP | G_IO_ERR),
-                [](gint, GIOCondition, gpointer data) -> gboolean {
-                    auto &self = *static_cast<Peer *>(data);
-                    self.broker.send(self);
-                    return G_SOURCE_CONTINUE;
-                });
+            wait_for_room(peer);
             return;
         }
         if (!sent) return hang_up(peer); // it has gone, or takes no more descriptors (ETOOMANYREFS)
         peer.outgoing.pop_front();
     }
-    wait_for_input(peer);
+    if (!peer.listing) return wait_for_input(peer);
+    share_next(peer);
+    wait_for_room(peer); // and other peers have their turn first
 }
 
-Result<std::vector<Broker::Message>> Broker::attach(Peer &peer, const protocol::Attach &attach) {
-    if (peer.leases.size() >= kBrokerLeasesPerPeerMax)
-        return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
-    const InodeId id = TRY(tickets_.check(attach.ticket));
-    const InodeRef inode = TRY(server_.volume().names().find(id));
-    if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
-    if (!peer.process && peer.pid > 0) peer.process = Fd(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
-    // Who may have the file is asked first: who may not needn't know who else has it.
-    if (!inode->may_read_and_write(peer.who))
-        return Error{EACCES, 0, "attach", "a handle gives read and write, and the file's mode doesn't: chmod it"};
-    const bool is_exclusive = (attach.lease & protocol::kExclusiveLease) != 0;
-    const bool is_write = (attach.lease & protocol::kWriteLease) != 0;
-    const Leases::Id lease = TRY(leases_.grant(inode, is_write ? Leases::Use::write : Leases::Use::read,
-        is_exclusive ? Leases::Sharing::exclusive : Leases::Sharing::shared, peer.pid));
-    Result<std::vector<Message>> answer = share(peer, inode, attach, lease);
-    if (answer)
-        peer.leases.push_back(lease);
-    else
-        leases_.release(lease);
-    return answer;
-}
-
-Result<std::vector<Broker::Message>> Broker::share(
-    Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease) {
-    timespec now = {};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    constexpr File::ShareBy kWays[] = {File::ShareBy::fabric, File::ShareBy::fd, File::ShareBy::either};
-    const bool was_shared = inode->file()->is_shared();
-    std::vector<File::Shared> shared =
-        TRY(server_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]));
-    if (was_shared) server_.attributes_changed(inode->id()); // it has an extent of its own now: st_blocks
-    protocol::Answer answer = protocol::make_answer(0, "");
-    answer.lease = lease;
-    answer.size = inode->file()->size();
-    answer.extent_count = static_cast<std::uint32_t>(shared.size());
-    std::vector<std::shared_ptr<Extent>> extents;
-    for (const File::Shared &one : shared) {
-        answer.allocated += one.extent->size();
-        extents.push_back(one.extent);
-    }
-    std::vector<Message> messages;
-    for (std::size_t first = 0; first < shared.size(); first += protocol::kExtentsPerMessage) {
-        const std::size_t count = std::min(protocol::kExtentsPerMessage, shared.size() - first);
-        answer.first = static_cast<std::uint32_t>(first);
-        answer.count = static_cast<std::uint32_t>(count);
-        answer.header.size = static_cast<std::uint32_t>(sizeof answer + count * sizeof(protocol::ExtentRecord));
-        Message message = {bytes_of(answer), {}};
-        for (File::Shared &one : std::span(shared).subspan(first, count)) {
-            protocol::ExtentRecord record = {.offset = one.offset,
-                .length = one.extent->size(),
-                .id = one.extent->id(),
-                .device = one.extent->device().info().uuid,
-                .handle_type = one.fabric ? protocol::kFabric : protocol::kDescriptor,
-                .reserved = 0,
-                .fabric = {}};
-            if (one.fabric) record.fabric = *one.fabric;
-            if (!one.fabric) message.fds.push_back(std::move(one.fd));
-            const auto *const bytes = reinterpret_cast<const std::byte *>(&record);
-            message.bytes.insert(message.bytes.end(), bytes, bytes + sizeof record);
-        }
-        messages.push_back(std::move(message));
-    }
-    leases_.keep(lease, std::move(extents));
-    return messages;
+void Broker::wait_for_room(Peer &peer) {
+    peer.deadline_us = g_get_monotonic_time() + kAnswerTime;
+    watch(peer, peer.socket.get(), GIOCondition(G_IO_OUT | G_IO_HUP | G_IO_ERR),
+        [](gint, GIOCondition, gpointer data) -> gboolean {
+            auto &self = *static_cast<Peer *>(data);
+            self.broker.send(self);
+            return G_SOURCE_CONTINUE;
+        });
 }
 
 Result<void> Broker::release(Peer &peer, Leases::Id lease) {
@@ -309,6 +239,7 @@ Result<void> Broker::release(Peer &peer, Leases::Id lease) {
 void Broker::hang_up(Peer &peer) {
     if (peer.leases.empty() || !peer.process) return remove(peer);
     peer.outgoing.clear();
+    peer.listing.reset();
     peer.socket.reset();
     peer.deadline_us = 0;
     watch(peer, peer.process.get(), G_IO_IN, [](gint, GIOCondition, gpointer data) -> gboolean {

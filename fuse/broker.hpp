@@ -20,8 +20,10 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gmemfs {
@@ -48,16 +50,23 @@ private:
         std::vector<std::byte> bytes;
         std::vector<Fd> fds;
     };
+    // What a directory's files are shared one after the other for: the main loop serves other peers in between.
+    struct Listing {
+        protocol::Attach attach;
+        std::vector<std::pair<std::string, InodeId>> files;
+        std::uint32_t next = 0;
+    };
     struct Peer {
         Broker &broker;
         Fd socket;  // none: the connection has ended, and the process hasn't
-        Fd process; // a pidfd, from the first lease on; none where this PID namespace doesn't show the process
+        Fd process; // a pidfd, from the first lease on; none where the kernel can't say which process it is
         pid_t pid = 0;
         Credentials who = {};
         std::vector<Leases::Id> leases = {};
-        std::deque<Message> outgoing = {}; // while it isn't empty, nothing is read
-        std::int64_t deadline_us = 0;      // of the next step that is the peer's; 0: none
-        guint source = 0;                  // the one that waits for the peer
+        std::deque<Message> outgoing = {}; // while it isn't empty, or there is a listing, nothing is read
+        std::optional<Listing> listing = {};
+        std::int64_t deadline_us = 0; // of the next step that is the peer's; 0: none
+        guint source = 0;             // the one that waits for the peer
     };
     using Peers = std::list<Peer>;
 
@@ -69,11 +78,20 @@ private:
     void serve(Peer &peer);
     void respond(Peer &peer, std::span<const std::byte> bytes);
     Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
-    Result<std::vector<Message>> share(
-        Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
+    void share_next(Peer &peer);
+    struct SharedFile {
+        protocol::Answer answer; // without what each message says of itself
+        std::vector<File::Shared> extents;
+    };
+    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
+    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    static Message success();
+    static Message refusal(const Error &error);
     Result<void> release(Peer &peer, Leases::Id lease);
     void send(Peer &peer);
     void wait_for_input(Peer &peer);
+    void wait_for_room(Peer &peer);
     void hang_up(Peer &peer);
     void remove(Peer &peer);
     void watch(Peer &peer, int fd, GIOCondition condition, GUnixFDSourceFunc function);

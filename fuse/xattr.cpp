@@ -129,8 +129,9 @@ Result<std::string> get_socket(Reply &reply, Inode &) {
 }
 
 Result<std::string> get_ticket(Reply &reply, Inode &inode) {
-    if (!inode.is_file()) return no_data("only a file can be mapped by peers");
-    if (!inode.may_read_and_write(reply.who_with_groups()))
+    const Credentials who = reply.who_with_groups();
+    if (!inode.is_file() && !inode.is_directory()) return no_data("only files can be mapped by peers");
+    if (inode.is_directory() ? !inode.may_read_and_search(who) : !inode.may_read_and_write(who))
         return Error{EACCES, 0, "read ticket", "a handle gives read and write, and the file's mode doesn't"};
     const Broker *const broker = reply.server().broker();
     if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");

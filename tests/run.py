@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]        SUITE: tidy unit conformance parity mount python; all of them where none is named
+#   tests/run.py [SUITE...]        of tidy unit conformance parity fuzz mount races python; all where none is named
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -33,7 +33,7 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
-def environment():
+def environment(sanitize=SANITIZE):
     env = dict(os.environ)
     # A leak, a race or undefined behaviour ends the program with a status that no test gives.
     # intercept_tls_get_addr: g++ 12's leak check crashes on a thread that ends while it looks (a simulated stream's).
@@ -41,7 +41,7 @@ def environment():
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
     env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={ROOT}/tests/support/tsan.supp")
     env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/support/lsan.supp")
-    if not SANITIZE:
+    if not sanitize:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
             env.pop(name)
     return env
@@ -102,16 +102,43 @@ def suite_parity():
     return google_test("parity", "parity-tests")
 
 
-def suite_mount():
+def suite_fuzz():
+    """Each fuzzer, over a fixed number of random inputs."""
+    count = Count()
+    for source in sorted((ROOT / "tests/fuzz").glob("*.cpp")):
+        print(f"{source.stem}: ", end="", flush=True)
+        done = subprocess.run([BUILD / "fuzz-once" / source.stem], cwd=ROOT, env=environment(), check=False)
+        count.add(Count(failed=1) if done.returncode else Count(passed=1))
+    return count
+
+
+def run_scenarios(name, env, *paths):
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results.json"
-        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results], cwd=ROOT,
-                              env=environment(), check=False)
+        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results, *paths], cwd=ROOT,
+                              env=env, check=False)
         if not results.exists():
-            print(f"mount: the runner ended with {done.returncode} and no results")
+            print(f"{name}: the runner ended with {done.returncode} and no results")
             return Count(failed=1)
         outcomes = [test["outcome"] for test in json.loads(results.read_text())]
         return Count(*(outcomes.count(word) for word in ("passed", "failed", "skipped")))
+
+
+def suite_mount():
+    return run_scenarios("mount", environment())
+
+
+def suite_races():
+    """The broker's scenarios once more, with programs built for ThreadSanitizer."""
+    build = BUILD / "thread"
+    if SANITIZE:
+        print(f"skip: races: all suites run with {SANITIZE}")
+        return Count(skipped=1)
+    if not (build / "gmemfs").exists():
+        print(f"races: {build / 'gmemfs'} is missing: make races")
+        return Count(failed=1)
+    env = environment("thread") | {"SANITIZE": "thread", "BUILD": str(build)}
+    return run_scenarios("races", env, ROOT / "tests/mount/peers")
 
 
 def suite_python():
@@ -127,7 +154,7 @@ def suite_python():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "conformance": suite_conformance, "parity": suite_parity,
-          "mount": suite_mount, "python": suite_python}
+          "fuzz": suite_fuzz, "mount": suite_mount, "races": suite_races, "python": suite_python}
 
 
 def main():

@@ -106,7 +106,9 @@ std::uint64_t size_of(const std::vector<Task> &tasks) {
 void print_json(const Progress &progress, double all_seconds) {
     const double seconds = progress.seconds();
     const nlohmann::json told = {{"bytes", progress.done()}, {"seconds", seconds}, {"all_seconds", all_seconds},
-        {"gb_per_second", seconds > 0 ? static_cast<double>(progress.done()) / 1e9 / seconds : 0}};
+        {"gb_per_second", seconds > 0 ? static_cast<double>(progress.done()) / 1e9 / seconds : 0},
+        {"files_verified_by_digests", progress.verified_by_digests()},
+        {"files_verified_by_bytes", progress.verified_by_bytes()}};
     std::printf("%s\n", told.dump().c_str());
 }
 
@@ -147,13 +149,16 @@ Result<void> copy_all(const Settings &settings, const std::vector<std::string> &
 } // namespace
 
 int run_cp(int argc, char **argv) {
-    gboolean recursive = FALSE, preserve = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
+    gboolean recursive = FALSE, preserve = FALSE, buffered = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
     gint lanes = 0;
     const std::vector<GOptionEntry> options = {
         {"recursive", 'r', 0, G_OPTION_ARG_NONE, &recursive, "Copy folders with all that is in them", nullptr},
         {"preserve", 'p', 0, G_OPTION_ARG_NONE, &preserve, "Keep mode, times, and owner where that is allowed",
             nullptr},
-        {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read both again afterwards, and compare every byte", nullptr},
+        {"verify", 0, 0, G_OPTION_ARG_NONE, &verify,
+            "Read both again afterwards, and compare their digests, which devices make", nullptr},
+        {"buffered", 0, 0, G_OPTION_ARG_NONE, &buffered,
+            "Read a disk through the page cache, so that the source is in it afterwards", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print bytes and seconds as one JSON object, and no progress",
             nullptr},
@@ -169,6 +174,7 @@ int run_cp(int argc, char **argv) {
     Settings settings;
     settings.recursive = recursive != FALSE;
     settings.preserve = preserve != FALSE;
+    settings.buffered = buffered != FALSE;
     settings.verify = verify != FALSE;
     settings.json = json != FALSE;
     settings.lanes = lanes > 0 ? std::min(64U, static_cast<unsigned>(lanes))

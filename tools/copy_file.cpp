@@ -1,7 +1,8 @@
 #include "tools/copy_file.hpp"
 
 #include "client/gmemfs.h"
-#include "tools/copy_lanes.hpp"
+#include "tools/copy_verify.hpp"
+#include "tools/direct_source.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/limits.hpp"
@@ -196,13 +197,23 @@ Result<void> copy_contents(const CopySettings &settings, CopyDevices &devices, c
     else
         ends = {{source_fd}, {file.fd()}, nullptr, nullptr};
     if (!is_done) {
+        std::unique_ptr<DirectSource> direct;
+        if (ends.target.is_device() && !settings.buffered) direct = DirectSource::open(source_fd, size);
+        ends.source.direct = direct.get();
         std::optional<HostMapping> mapping;
         if (ends.source.is_device()) mapping.emplace(file.fd(), size);
         if (mapping) ends.target.mapped = mapping->bytes(), ends.target.is_lazy = mapping->is_lazy();
         TRY(copy_bytes(ends.device, ends.source, ends.target, size, settings.lanes, progress));
         ends.target.mapped = nullptr;
+        ends.source.direct = nullptr;
     }
-    if (settings.verify) TRY(compare_bytes(ends.device, ends.source, ends.target, size, settings.lanes));
+    if (settings.verify) {
+        const bool is_from_mount = !devices.library_for(source).empty();
+        const bool is_to_mount = !devices.library_for(file.name()).empty();
+        const VerifiedBy way = TRY(
+            verify_copy(ends.device, {ends.source, is_from_mount}, {ends.target, is_to_mount}, size, settings.lanes));
+        progress.add_verified(way == VerifiedBy::digests);
+    }
     // What was written past the filesystem's back is sealed; for a host file this is what makes ENOSPC and EIO known.
     if (ends.target.is_device() && ::fsync(file.fd()) != 0) return Error{errno, 0, "seal file"};
     return {};

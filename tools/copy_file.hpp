@@ -14,6 +14,7 @@ namespace gmemfs {
 struct CopySettings {
     unsigned lanes = 1;    ///< threads
     bool preserve = false; ///< mode, owner where allowed, times
+    bool buffered = false; ///< through the page cache, whatever is in it
     bool verify = false;   ///< read both again and compare
 };
 

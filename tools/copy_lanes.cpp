@@ -1,6 +1,6 @@
 #include "tools/copy_lanes.hpp"
 
-#include "vmm/base/units.hpp"
+#include "tools/direct_source.hpp"
 #include "vmm/staging.hpp"
 #include "vmm/stream.hpp"
 
@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <sys/mman.h>
@@ -19,7 +18,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr std::size_t kChunk = 2 * MiB; // pinning costs 0.46 ms a MiB (H200), which larger ones don't win back
 constexpr std::size_t kSlots = 2;
 
 Result<void> read_all(int fd, std::span<std::byte> to, std::uint64_t offset) {
@@ -68,10 +66,10 @@ public:
         }
         for (Slot &slot : lane.slots_) {
             if (device == nullptr) {
-                slot.pageable.resize(kChunk);
+                slot.pageable.resize(kCopyChunk);
                 continue;
             }
-            slot.pinned.emplace(TRY(PinnedBuffer::create(*device, kChunk)));
+            slot.pinned.emplace(TRY(PinnedBuffer::create(*device, kCopyChunk)));
             slot.done.emplace(TRY(Event::create(*device)));
         }
         return lane;
@@ -94,7 +92,9 @@ public:
             TRY(queue_read(source.address + offset, bytes));
             return mark(slot);
         }
-        TRY(read_all(source.fd, bytes, offset));
+        std::size_t have = 0;
+        if (source.direct != nullptr) have = source.direct->read(slot.bytes(kCopyChunk), offset, length);
+        TRY(read_all(source.fd, bytes.subspan(have), offset + have));
         if (!target.is_device()) return complete(slot, target);
         TRY(device_->check(
             device_->driver().cuMemcpyHtoDAsync(target.address + offset, bytes.data(), bytes.size(), stream_->get()),
@@ -104,6 +104,12 @@ public:
     Result<void> finish(CopyEnd target) {
         for (std::size_t index = 0; index < kSlots; ++index) TRY(complete(slots_.at(next_++ % kSlots), target));
         return {};
+    }
+
+    Result<void> read(int fd, std::uint64_t offset, std::size_t length, const TakeBytes &take) {
+        const std::span<std::byte> bytes = slots_.front().bytes(length);
+        TRY(read_all(fd, bytes, offset));
+        return take(offset, bytes);
     }
 
     Result<void> compare(CopyEnd left, CopyEnd right, std::uint64_t offset, std::size_t length) {
@@ -166,9 +172,9 @@ Result<void> run_lanes(Device *device, std::uint64_t size, unsigned count, const
     const auto take = [&](Lane &lane) -> Result<void> {
         while (!is_over) {
             if (is_interrupted()) return Error{EINTR, 0, "copy"};
-            const std::uint64_t offset = next.fetch_add(kChunk);
+            const std::uint64_t offset = next.fetch_add(kCopyChunk);
             if (offset >= size) return finish(lane);
-            TRY(step(lane, offset, static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, size - offset))));
+            TRY(step(lane, offset, static_cast<std::size_t>(std::min<std::uint64_t>(kCopyChunk, size - offset))));
         }
         return {};
     };
@@ -176,7 +182,7 @@ Result<void> run_lanes(Device *device, std::uint64_t size, unsigned count, const
         Lane lane = TRY(Lane::create(device));
         return take(lane);
     };
-    const std::uint64_t chunks = (size + kChunk - 1) / kChunk;
+    const std::uint64_t chunks = (size + kCopyChunk - 1) / kCopyChunk;
     std::vector<std::thread> threads;
     for (std::uint64_t index = 0; index < std::min<std::uint64_t>(count, chunks); ++index)
         threads.emplace_back([&] {
@@ -214,6 +220,13 @@ Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uin
     return run_lanes(
         device, size, lanes,
         [&](Lane &lane, std::uint64_t offset, std::size_t length) { return lane.compare(left, right, offset, length); },
+        [](Lane &) { return Result<void>(); });
+}
+
+Result<void> read_bytes(int fd, std::uint64_t size, unsigned lanes, const TakeBytes &take) {
+    return run_lanes(
+        nullptr, size, lanes,
+        [&](Lane &lane, std::uint64_t offset, std::size_t length) { return lane.read(fd, offset, length, take); },
         [](Lane &) { return Result<void>(); });
 }
 

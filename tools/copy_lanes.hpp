@@ -14,15 +14,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 
 namespace gmemfs {
+
+/// Bytes that a lane takes at once; pinning costs 0.46 ms a MiB (H200), which larger ones don't win back.
+inline constexpr std::size_t kCopyChunk = 2 << 20;
+
+class DirectSource;
 
 /// One side of a copy: a host file, by descriptor or mapped, or device memory. A view.
 struct CopyEnd {
     int fd = -1;
-    std::byte *mapped = nullptr; ///< of a target: all of it; else null
-    CUdeviceptr address = 0;     ///< of device memory; 0 for a host file
-    bool is_lazy = false;        ///< mapped, and to be allocated before it is touched
+    std::byte *mapped = nullptr;          ///< of a target: all of it; else null
+    CUdeviceptr address = 0;              ///< of device memory; 0 for a host file
+    const DirectSource *direct = nullptr; ///< of a source: tried first
+    bool is_lazy = false;                 ///< mapped, and to be allocated before it is touched
     bool is_device() const { return address != 0; }
 };
 
@@ -33,5 +41,9 @@ Result<void> copy_bytes(
 
 /// Reads both ends and compares them. EBADMSG: they differ, and where.
 Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uint64_t size, unsigned lanes);
+
+/// Calls `take(offset, bytes)` for each chunk of a host file, on `lanes` threads; an error ends it.
+using TakeBytes = std::function<Result<void>(std::uint64_t offset, std::span<const std::byte> bytes)>;
+Result<void> read_bytes(int fd, std::uint64_t size, unsigned lanes, const TakeBytes &take);
 
 } // namespace gmemfs

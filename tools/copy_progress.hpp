@@ -24,6 +24,9 @@ public:
     /// Time that went into moving bytes, apart from opening, allocating and mapping.
     void add_seconds(double seconds) { seconds_ += seconds; }
     double seconds() const { return seconds_; }
+    void add_verified(bool by_digests) { ++(by_digests ? by_digests_ : by_bytes_); } ///< a file
+    std::uint64_t verified_by_digests() const { return by_digests_; }
+    std::uint64_t verified_by_bytes() const { return by_bytes_; }
     std::uint64_t done() const { return done_; } ///< bytes
 
 private:
@@ -33,7 +36,7 @@ private:
     const Display display_;
     const std::uint64_t total_;
     const Clock::time_point started_ = Clock::now();
-    std::atomic<std::uint64_t> done_ = 0;
+    std::atomic<std::uint64_t> done_ = 0, by_digests_ = 0, by_bytes_ = 0;
     std::atomic<double> seconds_ = 0;
     std::atomic<std::int64_t> shown_ms_ = -1000;
     std::mutex mutex_; // of name_ and the line

@@ -104,13 +104,12 @@ std::uint32_t Inode::links() const {
     return links_;
 }
 
-bool Inode::may_read_and_write(const Credentials &who) const {
+bool Inode::may(mode_t wanted, const Credentials &who) const {
     if (who.uid == 0) return true; // as CAP_DAC_OVERRIDE has it
     const Hold hold(mutex_);
-    constexpr mode_t kBoth = 06;
-    if (who.uid == uid_) return (permissions_ >> 6 & kBoth) == kBoth;
+    if (who.uid == uid_) return (permissions_ >> 6 & wanted) == wanted;
     const bool in_group = who.gid == gid_ || std::find(who.groups.begin(), who.groups.end(), gid_) != who.groups.end();
-    return (permissions_ >> (in_group ? 3 : 0) & kBoth) == kBoth;
+    return (permissions_ >> (in_group ? 3 : 0) & wanted) == wanted;
 }
 
 Result<void> Inode::set_xattr(std::string_view name, std::string_view value, XattrMode mode, timespec now) {

@@ -85,7 +85,9 @@ public:
     std::uint32_t links() const EXCLUDES(mutex_);
 
     /// Whether these may read and write the file, by its mode bits: the condition for a handle.
-    bool may_read_and_write(const Credentials &who) const EXCLUDES(mutex_);
+    bool may_read_and_write(const Credentials &who) const { return may(06, who); }
+    /// Whether these may list the directory and reach what is in it.
+    bool may_read_and_search(const Credentials &who) const { return may(05, who); }
 
     enum class XattrMode { any, create, replace }; ///< XATTR_CREATE, XATTR_REPLACE
     /// EEXIST, ENODATA: what `mode` forbids. ENOSPC: more than kXattrBytesPerInodeMax.
@@ -119,6 +121,7 @@ public:
     std::atomic<bool> lingers = false;
 
 private:
+    bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
     void drop_privileges() REQUIRES(mutex_);
     bool drop_capabilities() REQUIRES(mutex_); // whether there were any
 

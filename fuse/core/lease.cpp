@@ -8,7 +8,8 @@ Result<Leases::Id> Leases::grant(InodeRef inode, Use use, Sharing sharing, pid_t
         const Lease &lease = leases_.find(held->second)->second;
         if (sharing == Sharing::shared && lease.sharing == Sharing::shared) continue;
         return Error{EBUSY, 0, "lease file",
-            "process " + std::to_string(lease.holder) + " holds " +
+            (lease.holder > 0 ? "process " + std::to_string(lease.holder) : "a process of another PID namespace") +
+                " holds " +
                 (lease.sharing == Sharing::exclusive ? "an exclusive lease"
                                                      : "a lease, so there can't be an exclusive") +
                 ": wait until it has unmapped the file"};

@@ -1,8 +1,10 @@
 """Copies: cp in and out, beside the same cp on a tmpfs; and copy_file_range within the mount, beside the device."""
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
+import tempfile
 
 from places import (GIB, MIB, device_rates, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server,
                     run_json, time_us)
@@ -13,6 +15,14 @@ def copy_rate(source, target, size):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(target)
     return size / 1e3 / time_us(lambda: subprocess.run(["cp", source, target], check=True))
+
+
+def write_random(path, size):
+    """A multiple of 32 MiB: the same ones, again and again."""
+    block = os.urandom(32 * MIB)
+    with open(path, "wb") as file:
+        for _ in range(size // len(block)):
+            file.write(block)
 
 
 def range_rate(source, target, size):
@@ -31,6 +41,32 @@ def range_rate(source, target, size):
     return 2 * size / 1e3 / statistics.median(times[1:])
 
 
+def bench_cold(context):
+    """gmemfs cp of a file that no cache holds, past the page cache and through it: GB/s and the processor's seconds."""
+    size = 8 * GIB if context.on_gpu else 512 * MIB
+    rates, busy = {"direct": [], "buffered": []}, {"direct": [], "buffered": []}
+    with mounted_gmemfs(context.mount_options) as mount, tempfile.TemporaryDirectory(dir=context.disk) as disk:
+        source = os.path.join(disk, "source")
+        write_random(source, size)
+        for index in range(context.rounds):
+            for name in ("direct", "buffered") if index % 2 == 0 else ("buffered", "direct"):
+                with open(source, "rb") as file:
+                    os.fsync(file.fileno())
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                told = run_json(find_program("gmemfs"), "cp", "--json", source, os.path.join(mount, "copy"),
+                                *(["--buffered"] if name == "buffered" else []))
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                rates[name].append(told["gb_per_second"])
+                busy[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    told = {name: {"gb_per_second": statistics.median(rates[name]), "cpu_seconds": statistics.median(busy[name])}
+            for name in rates}
+    print(f"\ngmemfs cp of {size // MIB} MiB from a disk, cold: " + ", ".join(
+        f"{name} {figures['gb_per_second']:.2f} GB/s and {figures['cpu_seconds']:.2f} s of a processor"
+        for name, figures in told.items()))
+    return told
+
+
 def bench_cp(context):
     """gmemfs cp in and out of a tmpfs, the copying alone, beside pinned DMA and a parallel memcpy into a mapping."""
     size = min(8 * GIB, context.memory // 4) if context.on_gpu else 64 * MIB
@@ -38,10 +74,7 @@ def bench_cp(context):
     with mounted_gmemfs(context.mount_options) as mount, folder_on_tmpfs(context.tmpfs) as memory:
         source, inside, target = (os.path.join(memory, "source"), os.path.join(mount, "copy"),
                                   os.path.join(memory, "target"))
-        with open(source, "wb") as file:
-            block = os.urandom(32 * MIB)
-            for _ in range(size // len(block)):
-                file.write(block)
+        write_random(source, size)
         rates = {name: [] for name in ("in", "pinned DMA in", "out", "memcpy into a mapped file")}
         for index in range(context.rounds + 1):
             told = {"in": run_json(*cp, source, inside)["gb_per_second"],

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from calls import bench_dma, bench_handle, bench_truncate
-from copies import bench_copy, bench_cp
+from copies import bench_cold, bench_copy, bench_cp
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
 from recovery import bench_recovery
@@ -24,7 +24,7 @@ from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
-MORE = {"hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery}  # only when named
+MORE = {"cold": bench_cold, "hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery}  # only when named
 
 
 def look_around(arguments):
@@ -32,7 +32,7 @@ def look_around(arguments):
     doctor = subprocess.run([find_program("gmemfs"), "doctor", "--json"], stdout=subprocess.PIPE, text=True)
     on_gpu = json.loads(doctor.stdout)["can_mount"] and not arguments.simulate
     context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu, tmpfs=arguments.tmpfs,
-                                 files=arguments.files, recovery_size=arguments.size)
+                                 disk=arguments.disk, files=arguments.files, recovery_size=arguments.size)
     context.memory = 64 * GIB if on_gpu else 2 * GIB
     context.size = arguments.size or (GIB if on_gpu else 64 * MIB)
     context.requests = 20000 if on_gpu else 500
@@ -53,6 +53,7 @@ def main():
     parser.add_argument("--files", type=int, help="of the benches metadata and recovery (100,000)")
     parser.add_argument("--simulate", action="store_true", help="on the simulator even where there is a GPU")
     parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 16 GiB (/dev/shm)")
+    parser.add_argument("--disk", default=".", help="a folder on a disk with room for 8 GiB, of the bench cold (.)")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:

@@ -8,6 +8,7 @@ from places import (MIB, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_
 THREADS = 16  # of the empty servers; gmemfs says in its counters how many it runs, and that is taken where it does
 # name of a place, and the empty server's sink behind it
 EMPTY, DROPS = "empty server", "drops"
+BUS = "no FUSE"  # the same bytes by bus_copy: into a pinned buffer and over the bus, and no filesystem
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
 
@@ -26,6 +27,12 @@ class Case:
         self.name = (f"{direction} {kind}{'1 MiB' if block == MIB else '4 KiB'}, {jobs} job{'s' if jobs > 1 else ''}"
                      f"{', a file each' if files else ''}")
 
+    def run_bus(self, library):
+        size = self.random // self.jobs * self.block if self.random else self.size
+        told = run_json(find_program("bus_copy"), self.direction, "--driver", library, "--jobs", self.jobs,
+                        "--size", size, "--block", self.block)
+        return told["requests_per_second"] if self.random else told["gb_per_second"]
+
     def run(self, path):
         words = ["--jobs", self.jobs, "--size", self.size, "--block", self.block]
         words += ["--files"] if self.files else []
@@ -42,18 +49,18 @@ def mounted_places(context, names, total):
                    for name in names if name in MOUNTS}
         threads = read_stats(folders["gmemfs"]).get("workers", THREADS)
         for name in names:
-            if name in MOUNTS:
-                pass
-            elif name == "tmpfs":
+            if name in MOUNTS or name == BUS:
+                continue
+            if name == "tmpfs":
                 folders[name] = stack.enter_context(folder_on_tmpfs(context.tmpfs))
             else:
                 folders[name] = stack.enter_context(mounted_null_server(context, SINKS[name], total, threads))
-        yield {name: os.path.join(folder, "bench") for name, folder in folders.items()}
+        yield {name: "" if name == BUS else os.path.join(folders[name], "bench") for name in names}
 
 
 def set_up(name, path, case, total):
     """The files that a case wants, with their memory: none but what it needs, since device memory isn't endless."""
-    if name in SINKS:
+    if name in SINKS or name == BUS:
         return
     wanted = {f"{path}.{job}": case.size for job in range(case.jobs)} if case.files else {path: total}
     folder = os.path.dirname(path)
@@ -75,7 +82,7 @@ def measure(context, names, cases, total):
                 set_up(name, path, case, total)
             for index in range(context.rounds + 1):
                 for name, path in paths.items():
-                    rate = case.run(path)
+                    rate = case.run_bus(context.library) if name == BUS else case.run(path)
                     if index > 0:
                         rates[case.name, name].append(rate)
     return rates
@@ -132,12 +139,13 @@ def bench_parity(context):
 
 
 def bench_hops(context):
-    """Where the time of a request goes: the empty server with one hop more from column to column, then gmemfs."""
-    names = [DROPS, EMPTY, "pinned", "device", "gmemfs"]
+    """Where the time of a request goes: the empty server with one hop more from column to column, then gmemfs; and what
+    the last hop takes where there is no filesystem at all."""
+    names = [DROPS, EMPTY, "pinned", "device", "gmemfs", BUS]
     total = 4 * context.size
     cases = [Case(direction, jobs, min(total, jobs * context.size))
              for direction in ("write", "read") for jobs in (1, 8)]
     cases += [Case(direction, jobs, context.size, block=4096, random=context.requests)
               for direction in ("write", "read") for jobs in (1, 8)]
     rates = measure(context, names, cases, total)
-    return print_table("hops", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["device", EMPTY])
+    return print_table("hops", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["device", EMPTY, BUS])

@@ -116,6 +116,57 @@ static void test_map(const char *mount) {
     gmemfs_close(file);
 }
 
+static gmemfs_entry entry_of(gmemfs_directory *directory, size_t index, int code) {
+    gmemfs_entry entry = {0};
+    entry.struct_size = sizeof entry;
+    CHECK(gmemfs_get_entry(directory, index, &entry) == 0);
+    CHECK(entry.code == code && (entry.mapping == NULL) == (code != 0) && (entry.text[0] == 0) == (code == 0));
+    return entry;
+}
+
+static void test_directory(const char *mount) {
+    gmemfs_map_options options = {0};
+    gmemfs_mapping_info info;
+    gmemfs_mapping *one;
+    gmemfs_entry empty;
+    gmemfs_directory *directory = NULL;
+    int handles;
+    char folder[4000];
+    snprintf(folder, sizeof folder, "%s/directory", mount);
+    CHECK(mkdir(folder, 0700) == 0);
+    CHECK(gmemfs_map_directory(folder, NULL, NULL, &directory) == 0 && gmemfs_get_entry_count(directory) == 0);
+    gmemfs_free_directory(directory);
+    gmemfs_close(open_file(folder, "a", 3 << 20));
+    gmemfs_close(open_file(folder, "b", 0));
+    gmemfs_close(open_file(folder, "c", 1 << 20));
+    options.struct_size = sizeof options;
+    for (handles = GMEMFS_HANDLES_ANY; handles <= GMEMFS_HANDLES_FD; handles += GMEMFS_HANDLES_FD) {
+        options.handles = handles;
+        CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == 0);
+        CHECK(gmemfs_get_entry_count(directory) == 3);
+        one = entry_of(directory, 2, 0).mapping;
+        info = info_of(one);
+        CHECK(info.size == 1 << 20 && info.length == 2 << 20);
+        CHECK(handles == GMEMFS_HANDLES_ANY || info.handles == handles);
+        empty = entry_of(directory, 1, ENODATA);
+        CHECK(strcmp(empty.name, "b") == 0 && strstr(empty.text, "directory/b") != NULL);
+        CHECK(gmemfs_get_entry(directory, 3, &empty) == EINVAL);
+        CHECK(strcmp(entry_of(directory, 0, 0).name, "a") == 0);
+        CHECK(gmemfs_unmap(entry_of(directory, 0, 0).mapping) == 0);
+        gmemfs_free_directory(directory);
+        CHECK(info_of(one).address == info.address && gmemfs_unmap(one) == 0);
+    }
+    options.address = 1 << 21;
+    CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == EINVAL);
+    options.address = 0;
+    options.sharing = 7;
+    CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == EINVAL);
+    snprintf(path, sizeof path, "%s/directory/a", mount);
+    CHECK(gmemfs_map_directory(path, NULL, NULL, &directory) == ENOTDIR);
+    CHECK(gmemfs_map_directory("/", NULL, NULL, &directory) == ENOTTY);
+    gmemfs_free_directory(NULL);
+}
+
 static void *map_often(void *file) {
     int round;
     for (round = 0; round < 50; ++round) {
@@ -140,6 +191,7 @@ int main(int argc, char **argv) {
     test_open(argv[1]);
     test_options(argv[1]);
     test_map(argv[1]);
+    test_directory(argv[1]);
     test_threads(argv[1]);
     return 0;
 }

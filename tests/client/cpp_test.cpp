@@ -8,6 +8,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -111,5 +112,24 @@ int main(int argc, char **argv) {
     CHECK(code_of_map(file, {}) == EBUSY);
     alone.unmap();
     CHECK(code_of_map(file, {}) == 0);
+    // A directory at once; the empty file is left out.
+    const std::string folder = mount + "/folder";
+    CHECK(mkdir(folder.c_str(), 0700) == 0);
+    gmemfs::File::create(folder + "/a", 3 << 20);
+    gmemfs::File::create(folder + "/b", 5 << 20);
+    gmemfs::File::create(folder + "/empty", 0);
+    {
+        std::map<std::string, gmemfs::Mapping> files = gmemfs::map_directory(folder);
+        CHECK(files.size() == 2 && files.at("a").size() == 3 << 20 && files.at("b").size() == 5 << 20);
+        write_and_read(driver, folder + "/b", files.at("b"), 5);
+        gmemfs::MapOptions by_itself;
+        by_itself.sharing = GMEMFS_ALONE;
+        try {
+            gmemfs::map_directory(folder, by_itself);
+            CHECK(false);
+        } catch (const gmemfs::Failure &failure) {
+            CHECK(failure.code().value() == EBUSY && std::strstr(failure.what(), "/folder/a") != nullptr);
+        }
+    }
     return 0;
 }

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         left = left.subspan(1 + length);
     }
     for (const auto memory : {Namespace::KernelMemory::none, Namespace::KernelMemory::kept}) {
-        Namespace names({}, 0755, {});
+        Namespace names({}, 0755, 1000, {});
         const Result<void> restored = names.restore(state, memory, [](Inode &made, const VolumeState::Node &node) {
             made.restore(node, nullptr);
             return Result<void>();

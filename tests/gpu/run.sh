@@ -221,7 +221,7 @@ phase_client() {
     check "test client: --parent and --child, each by itself" client_in_two_terminals
     check "libgmemfs: the C interface" env GMEMFS_DRIVER="$DRIVER" "$(program c_test)" "$MOUNT"
     check "libgmemfs: the C++ interface, every kind of handle" env GMEMFS_DRIVER="$DRIVER" "$(program cpp_test)" "$MOUNT"
-    rm -f "$MOUNT"/*
+    rm -rf "$MOUNT"/*
 }
 
 random_file() { # random_file PATH MIB: a stream cipher's output; /dev/urandom is ten times slower
@@ -290,7 +290,21 @@ phase_copy() {
     check "gmemfs cp of $COPY MiB out" "$GMEMFS" cp "$MOUNT/copy" "$WORK/target"
     say "     out: $(rate "$COPY" "$(since "$start")"), the program's start included"
     check "its checksums are equal" test "$want" = "$(sum_of < "$WORK/target")"
+    start=$(now)
+    check "gmemfs cp --verify of $COPY MiB in, by digests" verified_by_digests "$WORK/source" "$MOUNT/copy"
+    say "     in and verified: $(rate "$COPY" "$(since "$start")"), the program's start included"
+    rm -f "$WORK/target"
+    start=$(now)
+    check "gmemfs cp --verify of $COPY MiB out, by digests" verified_by_digests "$MOUNT/copy" "$WORK/target"
+    say "     out and verified: $(rate "$COPY" "$(since "$start")"), the program's start included"
     rm -f "$WORK/source" "$WORK/target" "$MOUNT/copy"
+}
+verified_by_digests() {
+    "$GMEMFS" cp --verify --json "$1" "$2" | "$PYTHON" -c '
+import json, sys
+told = json.load(sys.stdin)
+print(told)
+sys.exit(told["files_verified_by_digests"] != 1)'
 }
 one_extent() {
     "$GMEMFS" stat --json "$1" | "$PYTHON" -c 'import json, sys; sys.exit(len(json.load(sys.stdin)["extents"]) != 1)'

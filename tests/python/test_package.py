@@ -77,6 +77,32 @@ def test_either_handle_can_be_forced(mount, handles):
         """)
 
 
+@pytest.mark.parametrize("handles", ["any", "fd"])
+def test_a_directory_is_mapped_at_once(mount, handles):
+    run(mount, f"""
+        folder = mount + "/shards"
+        os.mkdir(folder)
+        for index in range(70): gmemfs.open(f"{{folder}}/{{index}}", (index % 3 + 1) << 20).close()
+        open(folder + "/empty", "wb").close()
+        mappings = gmemfs.map_directory(folder, handles="{handles}")
+        assert sorted(mappings) == sorted(str(index) for index in range(70))
+        assert all(mapping.size == (int(name) % 3 + 1) << 20 for name, mapping in mappings.items())
+        with open(folder + "/5", "r+b") as plain: plain.write(b"five")
+        assert bytes(host(mappings["5"].array((4,), "uint8"))) == b"five"
+        assert leases() == 70
+        try:
+            gmemfs.map_directory(folder, exclusive=True)
+            raise AssertionError
+        except OSError as error:
+            assert error.errno == 16 and "/shards/0" in error.filename, error
+        mappings.pop("7").unmap()
+        assert leases() == 69
+        mappings.clear()
+        gc.collect()
+        assert leases() == 0
+        """)
+
+
 def test_the_memory_lives_as_long_as_the_last_consumer(mount):
     run(mount, """
         view = host(gmemfs.open(mount + "/f", 2 << 20).map().array((10,), "int64"))

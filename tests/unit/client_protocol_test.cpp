@@ -44,7 +44,8 @@ Answer answer_with(std::uint32_t extent_count, std::uint32_t first, std::uint32_
 
 TEST(Protocol, RequestsComeBackAsTheyWereMade) {
     const Ticket ticket = {1, 2, 3};
-    const Request attach = test::must(parse_request(bytes_of(make_attach(ticket, kFabric, kExclusiveLease))));
+    const Request attach =
+        test::must(parse_request(bytes_of(make_attach(Kind::attach, ticket, kFabric, kExclusiveLease))));
     EXPECT_EQ(std::get<Attach>(attach).ticket, ticket);
     EXPECT_EQ(std::get<Attach>(attach).handle_types, kFabric);
     EXPECT_EQ(std::get<Attach>(attach).lease, kExclusiveLease);
@@ -52,7 +53,7 @@ TEST(Protocol, RequestsComeBackAsTheyWereMade) {
 }
 
 TEST(Protocol, CutAndLengthenedRequestsAreRefused) {
-    for (const auto &whole : {bytes_of(make_attach({}, kFabric, 0)), bytes_of(make_release(1))}) {
+    for (const auto &whole : {bytes_of(make_attach(Kind::attach, {}, kFabric, 0)), bytes_of(make_release(1))}) {
         for (std::size_t size = 0; size < whole.size(); ++size)
             EXPECT_EQ(test::code_of(parse_request(std::span(whole).first(size))), EPROTO) << size;
         std::vector<std::byte> longer = whole;
@@ -70,9 +71,9 @@ TEST(Protocol, AnotherVersionIsNamed) {
 }
 
 TEST(Protocol, UnknownBitsAreRefused) {
-    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach({}, 4, 0)))), EPROTO);
-    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach({}, 0, 0)))), EPROTO);
-    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach({}, kFabric, 4)))), EPROTO);
+    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach(Kind::attach, {}, 4, 0)))), EPROTO);
+    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach(Kind::attach, {}, 0, 0)))), EPROTO);
+    EXPECT_EQ(test::code_of(parse_request(bytes_of(make_attach(Kind::attach, {}, kFabric, 4)))), EPROTO);
 }
 
 TEST(Protocol, AnswersCountTheirDescriptors) {
@@ -91,6 +92,39 @@ TEST(Protocol, AnswersThatContradictThemselvesAreRefused) {
     for (const ExtentRecord &bad : {extent(1, 2 * MiB, kFabric), extent(0, 0, kFabric), extent(0, 2 * MiB, 3),
              extent(~std::uint64_t(0), 2 * MiB, kFabric), extent(2 * MiB, ~std::uint64_t(0), kFabric)})
         EXPECT_EQ(test::code_of(parse_answer(answer_of(answer_with(1, 0, 1, 2 * MiB), {bad}))), EPROTO);
+}
+
+std::vector<std::byte> entry_of(std::uint32_t index, std::uint32_t file_count, std::string_view name) {
+    std::vector<std::byte> bytes = bytes_of(make_entry(answer_with(1, 0, 1, 2 * MiB), index, file_count, name));
+    const auto record = bytes_of(extent(0, 2 * MiB, kDescriptor));
+    bytes.insert(bytes.end(), record.begin(), record.end());
+    const auto size = static_cast<std::uint32_t>(bytes.size());
+    std::memcpy(bytes.data() + offsetof(Header, size), &size, sizeof size);
+    return bytes;
+}
+
+TEST(Protocol, EntriesSayWhichFileTheyAre) {
+    const EntryPart entry = test::must(parse_entry(entry_of(2, 3, "weights")));
+    EXPECT_EQ(entry.name, "weights");
+    EXPECT_EQ(entry.index, 2U);
+    EXPECT_EQ(entry.file_count, 3U);
+    EXPECT_EQ(entry.part.extents.size(), 1U);
+    EXPECT_EQ(entry.part.descriptor_count, 1U);
+    EXPECT_EQ(test::must(parse_entry(entry_of(0, 1, std::string(kNameMax, 'n')))).name.size(), kNameMax);
+    EXPECT_EQ(test::code_of(parse_answer(entry_of(0, 1, "weights"))), EPROTO); // of another kind
+}
+
+TEST(Protocol, EntriesThatNameNoFileOfADirectoryAreRefused) {
+    for (const char *const name : {"", ".", "..", "a/b", "/"})
+        EXPECT_EQ(test::code_of(parse_entry(entry_of(0, 1, name))), EPROTO) << name;
+    EXPECT_EQ(test::code_of(parse_entry(entry_of(1, 1, "a"))), EPROTO);
+    EXPECT_EQ(test::code_of(parse_entry(entry_of(0, 0, "a"))), EPROTO);
+    std::vector<std::byte> unended = entry_of(0, 1, "a");
+    std::fill_n(unended.begin() + offsetof(Entry, name), sizeof(Entry::name), std::byte{'x'});
+    EXPECT_EQ(test::code_of(parse_entry(unended)), EPROTO);
+    const std::vector<std::byte> whole = entry_of(0, 1, "a");
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        EXPECT_EQ(test::code_of(parse_entry(std::span(whole).first(size))), EPROTO) << size;
 }
 
 TEST(Protocol, ATextThatIsTooLongIsCutAndEnded) {

@@ -10,8 +10,9 @@ named by $GMEMFS_LIBRARY; the driver is libcuda.so.1, or $GMEMFS_DRIVER. Not aft
 """
 from ._abi import version
 from .array import Array
-from .file import File, Mapping, open, tensor
+from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors, save_safetensors
 
-__all__ = ["Array", "File", "Mapping", "load_safetensors", "open", "save_safetensors", "tensor", "version"]
+__all__ = ["Array", "File", "Mapping", "load_safetensors", "map_directory", "open", "save_safetensors", "tensor",
+           "version"]
 __version__ = "0.1.0"

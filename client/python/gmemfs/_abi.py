@@ -27,6 +27,11 @@ class MappingInfo(ctypes.Structure):
                 ("handles", ctypes.c_int), ("extent_count", ctypes.c_uint)]
 
 
+class Entry(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("mapping", ctypes.c_void_p),
+                ("code", ctypes.c_int), ("text", ctypes.c_char_p)]
+
+
 def _find_library() -> str:
     chosen = os.environ.get("GMEMFS_LIBRARY")
     built = pathlib.Path(__file__).resolve().parents[3] / "build" / "libgmemfs.so"  # in the source tree
@@ -35,9 +40,9 @@ def _find_library() -> str:
 
 @functools.lru_cache(maxsize=None)
 def library() -> Any:
-    name = _find_library()
+    found = _find_library()
     try:
-        loaded = ctypes.CDLL(name)
+        loaded = ctypes.CDLL(found)
     except OSError as error:
         raise ImportError(f"gmemfs: {error}; install it (make install), or name it by $GMEMFS_LIBRARY") from None
     pointer, number = ctypes.c_void_p, ctypes.c_uint64
@@ -49,11 +54,17 @@ def library() -> Any:
             "gmemfs_map": [pointer, ctypes.POINTER(MapOptions), ctypes.POINTER(pointer)],
             "gmemfs_get_info": [pointer, ctypes.POINTER(MappingInfo)],
             "gmemfs_get_dma_buf": [pointer, number, number, ctypes.POINTER(ctypes.c_int)],
+            "gmemfs_map_directory": [ctypes.c_char_p, ctypes.POINTER(MapOptions), ctypes.c_char_p,
+                                     ctypes.POINTER(pointer)],
+            "gmemfs_get_entry": [pointer, ctypes.c_size_t, ctypes.POINTER(Entry)],
             "gmemfs_unmap": [pointer], "gmemfs_last_error": [], "gmemfs_get_version": []}.items():
         getattr(loaded, function).argtypes = arguments
         getattr(loaded, function).restype = ctypes.c_int
-    loaded.gmemfs_close.argtypes = [pointer]
-    loaded.gmemfs_close.restype = None
+    for name in ("gmemfs_close", "gmemfs_free_directory"):
+        getattr(loaded, name).argtypes = [pointer]
+        getattr(loaded, name).restype = None
+    loaded.gmemfs_get_entry_count.argtypes = [pointer]
+    loaded.gmemfs_get_entry_count.restype = ctypes.c_size_t
     loaded.gmemfs_last_error.restype = ctypes.c_char_p
     loaded.gmemfs_get_version.restype = ctypes.c_char_p
     return loaded

@@ -1,5 +1,6 @@
 """File and Mapping: an open file of a gmemfs mount, and its memory mapped into this process."""
 import ctypes
+import errno
 import os
 import weakref
 from typing import Any, Dict, Optional, Sequence, Union
@@ -17,6 +18,13 @@ def _unmap(handle: int, driver: Optional[str]) -> None:
     if calls.has_context():
         calls.synchronize()
     _abi.library().gmemfs_unmap(handle)  # that the server has died meanwhile is no error here
+
+
+def _map_options(read_only: bool, exclusive: bool, handles: str, address: int) -> _abi.MapOptions:
+    return _abi.MapOptions(struct_size=ctypes.sizeof(_abi.MapOptions),
+                           access=_abi.READ if read_only else _abi.READ_WRITE,
+                           sharing=_abi.ALONE if exclusive else _abi.SHARED,
+                           handles=_abi.HANDLES[handles], address=address)
 
 
 class Mapping:
@@ -114,10 +122,7 @@ class File:
             address: int = 0) -> Mapping:
         """All of its memory. `exclusive`: BlockingIOError or OSError(EBUSY) while other peers have it mapped.
         `handles`: "any", "fabric" or "fd". `address`: one that the mapping must have."""
-        options = _abi.MapOptions(struct_size=ctypes.sizeof(_abi.MapOptions),
-                                  access=_abi.READ if read_only else _abi.READ_WRITE,
-                                  sharing=_abi.ALONE if exclusive else _abi.SHARED,
-                                  handles=_abi.HANDLES[handles], address=address)
+        options = _map_options(read_only, exclusive, handles, address)
         mapping = ctypes.c_void_p()
         _abi.check(_abi.library().gmemfs_map(self._open(), options, mapping), self.path)
         assert mapping.value is not None
@@ -143,6 +148,32 @@ class File:
 def open(path: Path, size: Optional[int] = None, *, mode: int = 0o600, driver: Optional[str] = None) -> File:
     """Opens a file for reading and writing. With a size it is made where there is none, and set to that size."""
     return File(path, 0 if size is None else _abi.CREATE, size or 0, mode, driver)
+
+
+def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = False, handles: str = "any",
+                  driver: Optional[str] = None) -> Dict[str, Mapping]:
+    """All files in a directory that have memory, by name, through one request to the broker. Empty files and those that
+    are removed meanwhile are left out; any other that can't be mapped is an OSError, and then none is."""
+    library, folder = _abi.library(), os.fspath(path)
+    directory = ctypes.c_void_p()
+    _abi.check(library.gmemfs_map_directory(os.fsencode(path), _map_options(read_only, exclusive, handles, 0),
+                                            driver.encode() if driver else None, directory), folder)
+    mappings: Dict[str, Mapping] = {}
+    failure = None
+    for index in range(library.gmemfs_get_entry_count(directory)):
+        entry = _abi.Entry(struct_size=ctypes.sizeof(_abi.Entry))
+        _abi.check(library.gmemfs_get_entry(directory, index, entry), folder)
+        name = os.fsdecode(entry.name)
+        if entry.mapping is not None:
+            mappings[name] = Mapping(os.path.join(folder, name), entry.mapping, driver)
+        elif failure is None and entry.code not in (errno.ENODATA, errno.ESTALE):
+            failure = OSError(entry.code, entry.text.decode(errors="replace"), os.path.join(folder, name))
+    library.gmemfs_free_directory(directory)
+    if failure is not None:
+        for mapping in mappings.values():
+            mapping.unmap()
+        raise failure
+    return mappings
 
 
 def tensor(path: Path, shape: Sequence[int], dtype: object, *, create: bool = False, read_only: bool = False,

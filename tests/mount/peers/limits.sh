@@ -1,4 +1,4 @@
-# A peer has 64 leases at the most, a user who isn't root 1,024 connections: EUSERS, and others are served all the same.
+# A peer has 1,024 leases at the most, a user who isn't root 1,024 connections: EUSERS, and others are served all the same.
 # options: -o allow_other
 needs_root
 truncate -s 2M "$MNT/f"
@@ -11,7 +11,7 @@ path = mount + "/f"
 EUSERS = 87
 peer = Peer(mount)
 leases = []
-for _ in range(64):
+for _ in range(1024):
     answer = peer.attach(path, FABRIC)
     assert answer.code == 0
     leases.append(answer.lease)

@@ -13,11 +13,12 @@ for message, code in [(b"x", EPROTO), (b"x" * 48, EPROTO), (header(1, 48, versio
                       (header(1, 24) + b"\0" * 8, EPROTO), (header(2, 48) + b"\0" * 32, EPROTO),
                       (header(9, 16), EPROTO), (b"x" * 60000, EPROTO), (header(1, 47) + b"\0" * 32, EPROTO),
                       (header(1, 48) + b"\0" * 24 + struct.pack("<II", 0, 0), EPROTO),
-                      (header(1, 48) + b"\0" * 24 + struct.pack("<II", 3, 4), EPROTO)]:
+                      (header(1, 48) + b"\0" * 24 + struct.pack("<II", 3, 4), EPROTO),
+                      (header(4, 24) + b"\0" * 8, EPROTO), (header(5, 16), EPROTO)]:
     peer.send(message)
     assert peer.receive().code == code, message[:40]
 for _ in range(2000):
-    message = bytearray(header(rng.randrange(4), rng.choice([16, 24, 48])) + rng.randbytes(rng.randrange(60)))
+    message = bytearray(header(rng.randrange(6), rng.choice([16, 24, 48])) + rng.randbytes(rng.randrange(60)))
     message[rng.randrange(len(message))] ^= 1 << rng.randrange(8)
     peer.send(bytes(message))
     assert peer.receive().code != 0

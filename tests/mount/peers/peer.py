@@ -22,6 +22,15 @@ class Answer:
         self.fds = fds
 
 
+class Entry(Answer):
+    """A file of a directory."""
+
+    def __init__(self, message, fds):
+        super().__init__(message[:216] + message[480:], fds)
+        self.index, self.file_count, name = struct.unpack_from("<II256s", message, 216)
+        self.name = name.split(b"\0")[0].decode()
+
+
 class Peer:
     def __init__(self, mount):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -48,6 +57,32 @@ class Peer:
             answer.extents += part.extents
             answer.fds += part.fds
         return answer
+
+    def ask_directory(self, ticket, handles=DESCRIPTOR, lease=0):
+        """The first message of the answer: an Entry, or an Answer about the directory."""
+        self.send(header(4, 48) + ticket + struct.pack("<II", handles, lease))
+        return self.receive_entry()
+
+    def receive_entry(self):
+        message, fds, _, _ = socket.recv_fds(self.socket, 65536, 253)
+        return (Entry if struct.unpack_from("<H", message, 6)[0] == 5 else Answer)(message, fds)
+
+    def attach_directory(self, path, handles=DESCRIPTOR, lease=0):
+        """Entries by name."""
+        entry = self.ask_directory(os.getxattr(path, "user.gmemfs.ticket"), handles, lease)
+        if not isinstance(entry, Entry):
+            assert entry.code == 0, entry.text
+            return {}
+        entries = {}
+        while True:
+            while entry.code == 0 and len(entry.extents) < entry.extent_count:
+                part = self.receive_entry()
+                entry.extents += part.extents
+                entry.fds += part.fds
+            entries[entry.name] = entry
+            if entry.index + 1 == entry.file_count:
+                return entries
+            entry = self.receive_entry()
 
     def release(self, lease):
         self.send(header(2, 24) + struct.pack("<Q", lease))

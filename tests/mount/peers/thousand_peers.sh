@@ -1,6 +1,6 @@
 # A thousand peers that attach and are killed at any moment leave no lease, no descriptor and no byte behind.
 # timeout: 180
-truncate -s 2M "$MNT/f"
+for name in f 1 2 3 4 5 6 7 8 9; do truncate -s 2M "$MNT/$name"; done
 pid=$(server_pid)
 before=$(ls "/proc/$pid/fd" | wc -l)
 PYTHONPATH="$TESTS/peers" python3 - "$MNT" <<'EOF'
@@ -12,11 +12,13 @@ print("seed", seed)
 rng = random.Random(seed)
 children = []
 for index in range(1000):
-    delay = rng.choice([0, 0, 1, 2])
+    delay = rng.choice([0, 0, 1, 2, 3])
     child = os.fork()
     if child == 0:
         peer = Peer(mount)
-        if delay:
+        if delay == 3: # an answer of many messages, and nobody reads it
+            peer.send(header(4, 48) + os.getxattr(mount, "user.gmemfs.ticket") + struct.pack("<II", DESCRIPTOR, WRITE))
+        elif delay:
             answer = peer.attach(mount + "/f", rng.choice([DESCRIPTOR, FABRIC | DESCRIPTOR]), rng.choice([0, WRITE]))
             if delay == 2 and answer.code == 0:
                 peer.release(answer.lease)
@@ -32,5 +34,5 @@ for victim in children:
 wait_for_counts(mount, (0, 0))
 EOF
 is "$(ls "/proc/$pid/fd" | wc -l)" "$before"
-rm "$MNT/f"
+rm "$MNT"/*
 is "$("$GMEMFS" stat --json "$MNT" | json 'd["used"]')" 0

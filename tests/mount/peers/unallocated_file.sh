@@ -1,6 +1,6 @@
-# A file without memory, and what is no file, can't be attached: the answer says why.
+# A file without memory, and what is neither file nor directory, can't be attached: the answer says why.
 touch "$MNT/f"
-mkdir "$MNT/d"
+mkfifo "$MNT/p"
 PYTHONPATH="$TESTS/peers" python3 - "$MNT" <<'EOF'
 import os, sys
 from peer import *
@@ -10,8 +10,8 @@ answer = Peer(mount).attach(mount + "/f")
 assert answer.code == ENODATA and "truncate" in answer.text, answer.text
 assert counts(mount)[1] == 0
 try:
-    os.getxattr(mount + "/d", "user.gmemfs.ticket")
-    raise AssertionError("a directory has no ticket")
+    os.getxattr(mount + "/p", "user.gmemfs.ticket")
+    raise AssertionError("a pipe has no ticket")
 except OSError as error:
     assert error.errno == ENODATA
 EOF
