@@ -55,7 +55,8 @@ def main():
     parser.add_argument("--files", type=int, help="of the benches metadata and recovery (100,000)")
     parser.add_argument("--simulate", action="store_true", help="on the simulator even where there is a GPU")
     parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 16 GiB (/dev/shm)")
-    parser.add_argument("--disk", default=".", help="a folder on a disk with room for 8 GiB, of the benches cold and snapshot (.)")
+    parser.add_argument("--disk", default=".",
+                        help="a folder on a disk with room for 8 GiB, of the benches cold and snapshot (.)")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:

@@ -1,4 +1,4 @@
-"""Snapshot: gmemfs save and restore to a disk, beside the disk itself past the page cache (O_DIRECT), in turn, in one run.
+"""Snapshot: gmemfs save and restore to a disk, beside the disk itself past the page cache (O_DIRECT), in one run.
 
 What is written is on the disk when it is done (save syncs by itself); what is read isn't in the page cache before.
 """
