@@ -126,8 +126,7 @@ Result<Broker::SharedFile> Broker::share(Peer &peer, const InodeRef &inode, cons
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
     if (!peer.process) peer.process = open_process(peer.socket.get(), peer.pid);
     // Who may have the file is asked first: who may not needn't know who else has it.
-    if (!inode->may_read_and_write(peer.who))
-        return Error{EACCES, 0, "attach", "a handle gives read and write, and the file's mode doesn't: chmod it"};
+    TRY(inode->check_handle(peer.who));
     const bool is_exclusive = (attach.lease & protocol::kExclusiveLease) != 0;
     const bool is_write = (attach.lease & protocol::kWriteLease) != 0;
     const Leases::Id lease = TRY(leases_.grant(inode, is_write ? Leases::Use::write : Leases::Use::read,

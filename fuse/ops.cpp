@@ -9,10 +9,13 @@ void op_init(void *server, fuse_conn_info *connection) {
     // Splicing was slower than copying (H200's host), and would take requests out of the pinned buffers.
     connection->want &= ~unsigned(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     connection->max_write = static_cast<unsigned>(kRequestMax);
+    // ACLs, which the kernel checks; and the umask is ours to apply, because a default ACL takes its place.
+    const bool has_acls = static_cast<Server *>(server)->options().acl;
+    connection->want |= connection->capable & unsigned(FUSE_CAP_DONT_MASK | (has_acls ? FUSE_CAP_POSIX_ACL : 0));
     // So many requests of one process in flight as workers can serve, twice over.
     connection->max_background = 64;
     connection->congestion_threshold = 48;
-    static_cast<Server *>(server)->greeted();
+    static_cast<Server *>(server)->greeted(connection->proto_minor);
 }
 
 } // namespace

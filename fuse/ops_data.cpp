@@ -11,6 +11,17 @@
 
 namespace gmemfs {
 
+namespace {
+
+// The flags of an inode that forbid to write through `file`. What the kernel writes back of a mapping may be older than
+// an immutable flag, and is let through; an append-only file's mustn't be overwritten by any way.
+InodeFlags forbidding(const fuse_file_info &file) {
+    if (file.writepage != 0) return kAppendOnly;
+    return (file.flags & O_APPEND) != 0 ? kImmutable : kFixed;
+}
+
+} // namespace
+
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     Reply reply(request, Op::open, ino);
     Server &server = reply.server();
@@ -18,6 +29,9 @@ void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     if (!inode) return reply.error(inode.error());
     const Caller caller = caller_of(reply);
     const bool truncates = (file->flags & O_TRUNC) != 0;
+    if ((file->flags & O_ACCMODE) != O_RDONLY)
+        if (const Result<void> allowed = (*inode)->check_flags(forbidding(*file)); !allowed)
+            return reply.error(allowed.error());
     const Result<void> opened =
         server.volume().open(caller, **inode, truncates ? Volume::OpenMode::truncate : Volume::OpenMode::keep);
     if (!opened) return reply.error(opened.error());
@@ -45,6 +59,8 @@ void op_write(
     Reply reply(request, Op::write, ino);
     const Result<Opened> open = reply.server().opened(ino, file->fh);
     if (!open) return reply.error(open.error());
+    if (const Result<void> allowed = open->inode->check_flags(forbidding(*file)); !allowed)
+        return reply.error(allowed.error());
     Server &server = reply.server();
     const Caller caller = caller_of(reply);
     // The bytes lie in the worker's receive buffer, which is pinned: the copy engine takes them from there.
@@ -102,6 +118,7 @@ void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, of
         if (!keeps_size) return reply.error(Error{EOPNOTSUPP, 0, "punch hole"}); // as fallocate(2) has it
         return reply.result(server.volume().punch(caller, inode, from, count));
     case FALLOC_FL_ZERO_RANGE: {
+        if (const Result<void> allowed = inode.check_flags(kFixed); !allowed) return reply.error(allowed.error());
         const Result<void> allocated =
             with_room(server, [&] { return server.volume().allocate(caller, inode, from, count, size_mode); });
         if (!allocated) return reply.error(allocated.error());

@@ -21,6 +21,8 @@ AttributeChanges changes_of(const struct stat &wanted, int which, timespec now) 
     if ((which & FUSE_SET_ATTR_MTIME) != 0) changes.modified = wanted.st_mtim;
     if ((which & FUSE_SET_ATTR_ATIME_NOW) != 0) changes.accessed = now;
     if ((which & FUSE_SET_ATTR_MTIME_NOW) != 0) changes.modified = now;
+    constexpr int kTouch = FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
+    changes.is_touch = (which & kTouch) == kTouch;
     return changes;
 }
 

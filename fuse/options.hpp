@@ -31,6 +31,7 @@ struct Options {
     bool keeper = true;             ///< a process of its own holds the memory, and it outlives the server
     bool broker = true;             ///< descriptors for peers; without it, fabric handles alone
     bool ecc = false;               ///< new files have parity, unless their directory says otherwise
+    bool acl = true;                ///< there are access control lists
     bool allow_inject = false;      ///< `gmemfs inject` may damage files
     bool verify_reads = false;      ///< what is read is compared with its parity before
     std::uint64_t scrub_rate = GiB; ///< bytes a second that are read in the background to verify them; 0: none

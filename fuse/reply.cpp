@@ -111,7 +111,7 @@ Server &Reply::server() const { return *static_cast<Server *>(fuse_req_userdata(
 
 Credentials Reply::who() const {
     const fuse_ctx *const context = fuse_req_ctx(request_);
-    return {context->uid, context->gid, {}};
+    return {context->uid, context->gid, {}, context->umask};
 }
 
 Credentials Reply::who_with_groups() const {

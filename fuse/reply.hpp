@@ -47,6 +47,7 @@ public:
     void space(const struct statvfs &space);
     void position(std::uint64_t offset);
     void control(std::span<const std::byte> bytes); ///< of ioctl
+    void control_result(const Result<void> &result) { result ? control({}) : error(result.error()); }
     /// These hand the kernel a lookup, or an open: false where it no longer wants it, and the caller takes it back.
     [[nodiscard]] bool entry(const Attributes &attributes);
     [[nodiscard]] bool opened(std::uint64_t handle);

@@ -259,7 +259,8 @@ void Server::serve() {
     g_main_loop_run(loop_);
 }
 
-void Server::greeted() {
+void Server::greeted(unsigned protocol_minor) {
+    protocol_minor_ = protocol_minor;
     if (is_private_) return;
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +

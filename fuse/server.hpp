@@ -99,7 +99,9 @@ public:
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
-    void greeted(); ///< the kernel's FUSE_INIT has come
+    void greeted(unsigned protocol_minor); ///< the kernel's FUSE_INIT has come
+    /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, whose protocol is 5.12's, too, 7.33.
+    bool kernel_checks_flags() const { return protocol_minor_ >= 34; }
     /// A request as it came, before it is served: the greeting is kept for the next server.
     void received(std::span<const std::byte> request);
     /// Something that the kernel trusts for a while has changed without a request of its own: it asks again.
@@ -155,6 +157,7 @@ private:
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
+    std::atomic<unsigned> protocol_minor_ = 0;
     bool is_mounted_ = false;
     bool has_had_session_ = false; // the kernel of another one knew inodes
     bool is_private_ = false;      // the session is one that nobody else sees; constant while there are workers

@@ -136,6 +136,11 @@ Result<bool> parse_flag(const char *name, std::string_view value) {
     return bad_option(std::string(name) + ": it takes no value");
 }
 
+Result<void> set_acl(Options &options, std::string_view value) {
+    options.acl = TRY(parse_switch("acl", value));
+    return {};
+}
+
 Result<void> set_verify_reads(Options &options, std::string_view value) {
     options.verify_reads = TRY(parse_flag("verify-reads", value));
     return {};
@@ -242,6 +247,8 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return on_or_off(options.broker); }, ""},
     {"ecc", "on|off", "keep parity of new files, which takes 6.25 % more memory (off)", Kind::plain, set_ecc,
         [](const Options &options) { return on_or_off(options.ecc); }, ""},
+    {"acl", "on|off", "keep access control lists; off saves users but the owner of the root a request a lookup (on)",
+        Kind::plain, set_acl, [](const Options &options) { return on_or_off(options.acl); }, ""},
     {"verify-reads", nullptr, "compare what is read with its parity, and repair it", Kind::flag, set_verify_reads,
         [](const Options &options) { return options.verify_reads ? Words{""} : Words(); }, "no"},
     {"scrub-rate", "BYTES", "verify files with parity in the background, so many bytes a second; 0: don't (1G)",

@@ -131,8 +131,9 @@ Result<std::string> get_socket(Reply &reply, Inode &) {
 Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     const Credentials who = reply.who_with_groups();
     if (!inode.is_file() && !inode.is_directory()) return no_data("only files can be mapped by peers");
-    if (inode.is_directory() ? !inode.may_read_and_search(who) : !inode.may_read_and_write(who))
-        return Error{EACCES, 0, "read ticket", "a handle gives read and write, and the file's mode doesn't"};
+    if (inode.is_file()) TRY(inode.check_handle(who));
+    if (inode.is_directory() && !inode.may_read_and_search(who))
+        return Error{EACCES, 0, "read ticket", "the directory's mode doesn't let this user list and search it"};
     const Broker *const broker = reply.server().broker();
     if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
     const protocol::Ticket ticket = broker->tickets().make(inode.id());
@@ -164,12 +165,27 @@ const Virtual *find(std::string_view name) {
     return nullptr;
 }
 
+// Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
+Caller caller_for(Reply &reply, std::string_view name) {
+    Caller caller = caller_of(reply);
+    if (is_acl(name)) caller.who = reply.who_with_groups();
+    return caller;
+}
+
 bool is_kept(std::string_view name) {
     return name.starts_with(kUserPrefix) || name.starts_with(kTrustedPrefix) || name.starts_with(kSecurityPrefix);
 }
 
-Result<void> check_name(std::string_view name) {
-    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted. and security."};
+// Whether `name` is an ACL's. EOPNOTSUPP: the mount keeps none.
+Result<bool> check_acl(const Reply &reply, std::string_view name) {
+    if (is_acl(name) && !reply.server().options().acl)
+        return Error{EOPNOTSUPP, 0, "use access control list", "this mount has none: --acl=off"};
+    return is_acl(name);
+}
+
+Result<void> check_name(const Reply &reply, std::string_view name) {
+    if (TRY(check_acl(reply, name))) return {};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted., security. and ACLs"};
     if (name == kUserPrefix || name == kTrustedPrefix || name == kSecurityPrefix)
         return Error{EINVAL, 0, "use attribute", "it has no name"};
     if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
@@ -181,7 +197,7 @@ Result<void> check_name(std::string_view name) {
 
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
-    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    if (!TRY(check_acl(reply, name)) && !is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
 }
 
@@ -191,8 +207,8 @@ Result<void> set_xattr(
         if (row->set == nullptr) return Error{EPERM, 0, "set attribute", std::string(name) + " can only be read"};
         return row->set(reply, inode, value);
     }
-    TRY(check_name(name));
-    return reply.server().volume().set_xattr(caller_of(reply), inode, name, value, mode);
+    TRY(check_name(reply, name));
+    return reply.server().volume().set_xattr(caller_for(reply, name), inode, name, value, mode);
 }
 
 std::string list_xattrs(const Reply &reply, const Inode &inode) {
@@ -204,8 +220,8 @@ std::string list_xattrs(const Reply &reply, const Inode &inode) {
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
-    TRY(check_name(name));
-    return reply.server().volume().remove_xattr(caller_of(reply), inode, name);
+    TRY(check_name(reply, name));
+    return reply.server().volume().remove_xattr(caller_for(reply, name), inode, name);
 }
 
 } // namespace gmemfs

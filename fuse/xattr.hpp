@@ -13,8 +13,8 @@
 namespace gmemfs {
 
 /// Called by a worker's thread, while `reply` isn't answered yet.
-/// ENODATA: there is none of this name, or none on this inode. EOPNOTSUPP: another namespace than user,
-/// trusted and security.
+/// ENODATA: there is none of this name, or none on this inode. EOPNOTSUPP: another namespace than user, trusted and
+/// security, and no access control list.
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name);
 /// EPERM: it can only be read. EOPNOTSUPP: another namespace, or an unknown name that begins with user.gmemfs.
 Result<void> set_xattr(

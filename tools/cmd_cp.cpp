@@ -1,6 +1,7 @@
 // cp: copies files into a mount, out of it and within it, at the speed of the bus.
 #include "tools/command.hpp"
 #include "tools/copy_file.hpp"
+#include "vmm/base/fd.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -82,14 +83,19 @@ Result<void> run_task(const Settings &settings, CopyDevices &devices, const Task
     return copy_file(settings, devices, task.source, task.target, progress);
 }
 
-// Folders get their times after all that is in them.
-void preserve_folders(const std::vector<Task> &tasks) {
+// Folders get their times after all that is in them, and what they hand down.
+Result<void> preserve_folders(const std::vector<Task> &tasks) {
     for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
         struct stat status = {};
         if (task->type != fs::file_type::directory || ::stat(task->source.c_str(), &status) != 0) continue;
+        const Fd source(::open(task->source.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const Fd target(::open(task->target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const Result<void> copied = source && target ? copy_acls(source.get(), target.get()) : Result<void>();
+        if (!copied) return Error{copied.error().code, 0, copied.error().doing, task->target};
         const timespec times[] = {status.st_atim, status.st_mtim};
         (void)::utimensat(AT_FDCWD, task->target.c_str(), times, 0);
     }
+    return {};
 }
 
 std::uint64_t size_of(const std::vector<Task> &tasks) {
@@ -141,7 +147,7 @@ Result<void> copy_all(const Settings &settings, const std::vector<std::string> &
         if (!result) break;
     }
     progress.finish();
-    if (result && settings.preserve) preserve_folders(tasks);
+    if (result && settings.preserve) result = preserve_folders(tasks);
     if (result && settings.json) print_json(progress, std::chrono::duration<double>(Clock::now() - began).count());
     return result;
 }
@@ -153,7 +159,7 @@ int run_cp(int argc, char **argv) {
     gint lanes = 0;
     const std::vector<GOptionEntry> options = {
         {"recursive", 'r', 0, G_OPTION_ARG_NONE, &recursive, "Copy folders with all that is in them", nullptr},
-        {"preserve", 'p', 0, G_OPTION_ARG_NONE, &preserve, "Keep mode, times, and owner where that is allowed",
+        {"preserve", 'p', 0, G_OPTION_ARG_NONE, &preserve, "Keep mode, ACL, times, and owner where that is allowed",
             nullptr},
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify,
             "Read both again afterwards, and compare their digests, which devices make", nullptr},

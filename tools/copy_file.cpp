@@ -1,6 +1,7 @@
 #include "tools/copy_file.hpp"
 
 #include "client/gmemfs.h"
+#include "fuse/core/acl.hpp"
 #include "tools/copy_verify.hpp"
 #include "tools/direct_source.hpp"
 #include "tools/mounts.hpp"
@@ -13,6 +14,7 @@
 #include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <vector>
 
@@ -89,15 +91,21 @@ private:
 // The new file under its temporary name, removed unless it was published. Owner.
 class NewFile {
 public:
-    static Result<std::unique_ptr<NewFile>> create(const std::string &target) {
+    /// With `mode` as open(2) makes it here, by the umask or the folder's default ACL, once set_mode() was called.
+    static Result<std::unique_ptr<NewFile>> create(const std::string &target, mode_t mode) {
         auto file = std::make_unique<NewFile>();
         const std::size_t slash = target.rfind('/');
         const std::size_t start = slash == std::string::npos ? 0 : slash + 1;
         file->name_ = target.substr(0, start) + ".gmemfs-cp." + std::to_string(::getpid()) + "." +
                       target.substr(start, kNameMax / 2);
-        file->fd_ = Fd(::open(file->name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (file->fd_) return file;
+        file->fd_ = Fd(::open(file->name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+        struct stat made = {};
+        if (file->fd_ && ::fstat(file->fd(), &made) == 0 && ::fchmod(file->fd(), 0600) == 0) {
+            file->mode_ = made.st_mode & 0777;
+            return file;
+        }
         const int code = errno;
+        if (file->fd_) ::unlink(file->name_.c_str());
         file->name_.clear();
         return Error{code, 0, "create file", target};
     }
@@ -109,6 +117,10 @@ public:
     }
     const std::string &name() const { return name_; }
     int fd() const { return fd_.get(); }
+    Result<void> set_mode() const {
+        if (::fchmod(fd_.get(), mode_) != 0) return Error{errno, 0, "set mode", name_};
+        return {};
+    }
     Result<void> publish(const std::string &target) {
         if (::rename(name_.c_str(), target.c_str()) != 0) return Error{errno, 0, "rename to", target};
         name_.clear();
@@ -118,25 +130,17 @@ public:
 private:
     std::string name_;
     Fd fd_;
+    mode_t mode_ = 0;
 };
 
-mode_t current_umask() {
-    const mode_t mask = ::umask(0); // there is no other way to ask
-    ::umask(mask);
-    return mask;
-}
-
-Result<void> set_attributes(const NewFile &file, const struct stat &source, bool preserve) {
+Result<void> preserve_attributes(int source_fd, const NewFile &file, const struct stat &source) {
     const mode_t mode = source.st_mode & 07777;
-    if (preserve) {
-        const int refused = ::fchown(file.fd(), source.st_uid, source.st_gid); // root alone may, as with cp -p
-        const mode_t kept = refused == 0 ? mode : mode & 0777;
-        if (::fchmod(file.fd(), kept) != 0) return Error{errno, 0, "set mode"};
-        const timespec times[] = {source.st_atim, source.st_mtim};
-        if (::futimens(file.fd(), times) != 0) return Error{errno, 0, "set times"};
-        return {};
-    }
-    if (::fchmod(file.fd(), mode & 0777 & ~current_umask()) != 0) return Error{errno, 0, "set mode"};
+    const int refused = ::fchown(file.fd(), source.st_uid, source.st_gid); // root alone may, as with cp -p
+    TRY(copy_acls(source_fd, file.fd()));
+    const mode_t kept = refused == 0 ? mode : mode & 0777;
+    if (::fchmod(file.fd(), kept) != 0) return Error{errno, 0, "set mode"};
+    const timespec times[] = {source.st_atim, source.st_mtim};
+    if (::futimens(file.fd(), times) != 0) return Error{errno, 0, "set times"};
     return {};
 }
 
@@ -221,6 +225,19 @@ Result<void> copy_contents(const CopySettings &settings, CopyDevices &devices, c
 
 } // namespace
 
+Result<void> copy_acls(int source, int target) {
+    std::vector<char> value(64 * KiB);
+    for (const std::string_view name : {kAccessAcl, kDefaultAcl}) {
+        const ssize_t size = ::fgetxattr(source, name.data(), value.data(), value.size());
+        if (size < 0 && errno != ENODATA && errno != EOPNOTSUPP) return Error{errno, 0, "read access control list"};
+        if (size < 0)
+            (void)::fremovexattr(target, name.data()); // what its folder handed down
+        else if (::fsetxattr(target, name.data(), value.data(), static_cast<std::size_t>(size), 0) != 0)
+            return Error{errno, 0, "set access control list"};
+    }
+    return {};
+}
+
 std::string CopyDevices::library_for(const std::string &path) {
     const Result<Mount> mount = find_mount_of(path);
     if (!mount) return {};
@@ -253,17 +270,17 @@ Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const
     struct stat there = {};
     if (::stat(target.c_str(), &there) == 0 && there.st_dev == status.st_dev && there.st_ino == status.st_ino)
         return Error{EINVAL, 0, "copy", source + " and " + target + " are the same file"};
-    const std::unique_ptr<NewFile> file = TRY(NewFile::create(target));
+    const std::unique_ptr<NewFile> file = TRY(NewFile::create(target, status.st_mode & 0777));
     const Result<void> copied = copy_contents(settings, devices, source, fd.get(), status, *file, progress);
     if (!copied) return at(source + " to " + target, copied.error());
-    const Result<void> set = set_attributes(*file, status, settings.preserve);
+    const Result<void> set = settings.preserve ? preserve_attributes(fd.get(), *file, status) : file->set_mode();
     if (!set) return at(target, set.error());
     return file->publish(target);
 }
 
 Result<void> copy_stream(const std::string &source, const std::string &target, Progress &progress) {
     std::unique_ptr<NewFile> file;
-    if (target != "-") file = TRY(NewFile::create(target));
+    if (target != "-") file = TRY(NewFile::create(target, 0666));
     const Fd opened(source == "-" ? ::dup(STDIN_FILENO) : ::open(source.c_str(), O_RDONLY | O_CLOEXEC));
     if (!opened) return Error{errno, 0, "open file", source};
     progress.start_file(source == "-" ? "standard input" : source);
@@ -284,7 +301,7 @@ Result<void> copy_stream(const std::string &source, const std::string &target, P
         progress.add(static_cast<std::uint64_t>(count));
     }
     if (!file) return {};
-    if (::fchmod(file->fd(), 0666 & ~current_umask()) != 0) return Error{errno, 0, "set mode", target};
+    TRY(file->set_mode());
     return file->publish(target);
 }
 

@@ -13,7 +13,7 @@ namespace gmemfs {
 
 struct CopySettings {
     unsigned lanes = 1;    ///< threads
-    bool preserve = false; ///< mode, owner where allowed, times
+    bool preserve = false; ///< mode, ACL, owner where allowed, times
     bool buffered = false; ///< through the page cache, whatever is in it
     bool verify = false;   ///< read both again and compare
 };
@@ -34,6 +34,10 @@ private:
 /// Copies the regular file `source` to `target`, under another name until it is whole. EINTR: interrupted.
 Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const std::string &source,
     const std::string &target, Progress &progress);
+
+/// Gives the open file or folder `target` the access control lists that `source` has, and no others. EOPNOTSUPP: there
+/// are none on that filesystem.
+Result<void> copy_acls(int source, int target);
 
 /// Standard input to `target`, or `source` to standard output: as fast as a pipe is.
 Result<void> copy_stream(const std::string &source, const std::string &target, Progress &progress);

@@ -1,5 +1,7 @@
 #include "tools/snapshot_format.hpp"
 
+#include "fuse/core/acl.hpp"
+
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -103,10 +105,12 @@ Result<void> check_entry(const SnapshotEntry &entry) {
         return bad("a size that can't be");
     const bool has_target = entry.is_link() && !entry.is_other_name();
     if (entry.target.empty() == has_target || has_nul(entry.target)) return bad("a symbolic link to nowhere");
-    for (const SnapshotAttribute &attribute : entry.attributes)
-        if (!attribute.name.starts_with(kUserPrefix) || attribute.name.size() == kUserPrefix.size() ||
-            has_nul(attribute.name))
+    for (const SnapshotAttribute &attribute : entry.attributes) {
+        const bool is_users = attribute.name.starts_with(kUserPrefix) && attribute.name.size() > kUserPrefix.size();
+        if (!is_acl(attribute.name) && (!is_users || has_nul(attribute.name)))
             return bad("an extended attribute that isn't a user's");
+        if (is_acl(attribute.name) && !Acl::parse(attribute.value)) return bad("an access control list that is none");
+    }
     return {};
 }
 

@@ -1,5 +1,6 @@
 #include "tools/snapshot_place.hpp"
 
+#include "fuse/core/acl.hpp"
 #include "tools/copy_progress.hpp"
 #include "tools/mounts.hpp"
 
@@ -151,6 +152,7 @@ Result<void> SnapshotPlace::stage() {
         (void)::unlinkat(top_.get(), name.c_str(), AT_REMOVEDIR);
         return Error{code, 0, "open folder", path_ + "/" + name};
     }
+    (void)::fremovexattr(staging_.get(), kDefaultAcl.data()); // or all that is staged would inherit it
     for (std::size_t index = 0; index < entries_.size(); ++index) {
         if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
         if (!entries_[index].is_folder()) TRY(make(index));
@@ -173,9 +175,11 @@ Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, 
         if (errno != EPERM && errno != EINVAL) return failed_at("set owner");
         mode &= entry.is_folder() ? 07777U : 01777U;
     }
-    if (!entry.attributes.empty()) {
+    if (!entry.attributes.empty() || entry.is_folder()) {
         const Fd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         if (!file) return failed_at("open");
+        for (const std::string_view name_of_acl : {kAccessAcl, kDefaultAcl}) // a folder may have inherited some
+            if (entry.is_folder()) (void)::fremovexattr(file.get(), name_of_acl.data());
         for (const SnapshotAttribute &attribute : entry.attributes)
             if (::fsetxattr(file.get(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) != 0)
                 return failed_at("set extended attribute");

@@ -1,5 +1,6 @@
 #include "tools/snapshot_tree.hpp"
 
+#include "fuse/core/acl.hpp"
 #include "tools/mounts.hpp"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ Result<std::vector<std::string>> list_folder(int folder) {
     return names;
 }
 
-// The users' own: what the server makes up is listed nowhere, and other namespaces belong to the system.
+// The users' own, and ACLs: what the server makes up is listed nowhere, and other namespaces belong to the system.
 Result<std::vector<SnapshotAttribute>> read_attributes(int fd) {
     std::vector<SnapshotAttribute> found;
     std::vector<char> names(64 * KiB), value(kValueMost);
@@ -48,7 +49,7 @@ Result<std::vector<SnapshotAttribute>> read_attributes(int fd) {
     if (size < 0) return Error{errno, 0, "read extended attributes", ""};
     std::size_t total = 0;
     for (const char *name = names.data(); name < names.data() + size; name += std::string_view(name).size() + 1) {
-        if (!std::string_view(name).starts_with("user.")) continue;
+        if (!std::string_view(name).starts_with("user.") && !is_acl(name)) continue;
         const ssize_t length = ::fgetxattr(fd, name, value.data(), value.size());
         if (length < 0 && errno == ENODATA) continue; // removed meanwhile
         if (length < 0) return Error{errno, 0, "read extended attribute", name};

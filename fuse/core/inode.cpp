@@ -1,7 +1,5 @@
 #include "fuse/core/inode.hpp"
 
-#include <algorithm>
-
 namespace gmemfs {
 namespace {
 
@@ -48,9 +46,15 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     // ours.
     if ((changes.uid || changes.gid) && !is_directory()) {
         drop_privileges();
-        drop_capabilities();
+        drop_xattr(kFileCapabilities);
     }
-    if (changes.mode) permissions_ = *changes.mode & kPermissionBits;
+    if (changes.mode) {
+        permissions_ = *changes.mode & kPermissionBits;
+        if (std::optional<Acl> access = acl(kAccessAcl)) {
+            access->change_mode(permissions_);
+            (void)put_xattr(kAccessAcl, access->bytes()); // as long as it was: there is room for it
+        }
+    }
     if (changes.uid) uid_ = *changes.uid;
     if (changes.gid) gid_ = *changes.gid;
     if (changes.accessed) accessed_ = *changes.accessed;
@@ -64,7 +68,7 @@ bool Inode::modified(timespec now, uid_t by) {
     if (!is_file()) return false;
     const mode_t before = permissions_;
     if (by != 0) drop_privileges();
-    const bool had_capabilities = drop_capabilities(); // whoever it is, as Linux has it
+    const bool had_capabilities = drop_xattr(kFileCapabilities); // whoever it is, as Linux has it
     return permissions_ != before || had_capabilities;
 }
 
@@ -73,18 +77,16 @@ void Inode::drop_privileges() {
     if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
 }
 
-bool Inode::drop_capabilities() {
-    const auto found = xattrs_.find(kFileCapabilities);
-    if (found == xattrs_.end()) return false;
-    xattr_bytes_ -= found->first.size() + found->second.size();
-    xattrs_.erase(found);
-    return true;
-}
-
 void Inode::accessed(timespec now) {
+    if ((flags() & kNoAccessTime) != 0) return;
     const Hold hold(mutex_);
     const bool is_stale = not_later(accessed_, modified_) || not_later(accessed_, changed_);
     if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
+}
+
+void Inode::set_flags(InodeFlags flags, timespec now) {
+    flags_.store(flags, std::memory_order_relaxed);
+    changed(now);
 }
 
 void Inode::changed(timespec now) {
@@ -102,57 +104,6 @@ void Inode::add_links(int count, timespec now) {
 std::uint32_t Inode::links() const {
     const Hold hold(mutex_);
     return links_;
-}
-
-bool Inode::may(mode_t wanted, const Credentials &who) const {
-    if (who.uid == 0) return true; // as CAP_DAC_OVERRIDE has it
-    const Hold hold(mutex_);
-    if (who.uid == uid_) return (permissions_ >> 6 & wanted) == wanted;
-    const bool in_group = who.gid == gid_ || std::find(who.groups.begin(), who.groups.end(), gid_) != who.groups.end();
-    return (permissions_ >> (in_group ? 3 : 0) & wanted) == wanted;
-}
-
-Result<void> Inode::set_xattr(std::string_view name, std::string_view value, XattrMode mode, timespec now) {
-    if (value.size() > kXattrSizeMax) return Error{E2BIG, 0, "set attribute"};
-    const Hold hold(mutex_);
-    const auto found = xattrs_.find(name);
-    if (mode == XattrMode::create && found != xattrs_.end()) return Error{EEXIST, 0, "set attribute"};
-    if (mode == XattrMode::replace && found == xattrs_.end()) return Error{ENODATA, 0, "set attribute"};
-    const std::size_t before = found == xattrs_.end() ? 0 : name.size() + found->second.size();
-    const std::size_t after = name.size() + value.size();
-    if (xattr_bytes_ - before + after > kXattrBytesPerInodeMax)
-        return Error{ENOSPC, 0, "set attribute", "128 KiB of attributes a file is the limit"};
-    if (found == xattrs_.end())
-        xattrs_.emplace(name, value);
-    else
-        found->second = value;
-    xattr_bytes_ = xattr_bytes_ - before + after;
-    changed_ = now;
-    return {};
-}
-
-Result<std::string> Inode::xattr(std::string_view name) const {
-    const Hold hold(mutex_);
-    const auto found = xattrs_.find(name);
-    if (found == xattrs_.end()) return Error{ENODATA, 0, "read attribute"};
-    return std::string(found->second);
-}
-
-Result<void> Inode::remove_xattr(std::string_view name, timespec now) {
-    const Hold hold(mutex_);
-    const auto found = xattrs_.find(name);
-    if (found == xattrs_.end()) return Error{ENODATA, 0, "remove attribute"};
-    xattr_bytes_ -= name.size() + found->second.size();
-    xattrs_.erase(found);
-    changed_ = now;
-    return {};
-}
-
-std::vector<std::string> Inode::xattr_names() const {
-    const Hold hold(mutex_);
-    std::vector<std::string> names;
-    for (const auto &[name, value] : xattrs_) names.push_back(name);
-    return names;
 }
 
 Device *Inode::placement() const {
@@ -178,6 +129,7 @@ void Inode::hand_down_parity(bool on) {
 
 void Inode::restore(const VolumeState::Node &node, Device *placement) {
     device_number_ = node.device_number;
+    flags_ = node.flags;
     target_ = node.target;
     const Hold hold(mutex_);
     permissions_ = node.mode & kPermissionBits;

@@ -1,6 +1,7 @@
 // Inode: what a name stands for: attributes, extended attributes, and a file's data or a symbolic link's target.
 #pragma once
 
+#include "fuse/core/acl.hpp"
 #include "fuse/core/file.hpp"
 #include "fuse/core/volume_state.hpp"
 
@@ -23,13 +24,16 @@ inline constexpr std::string_view kFileCapabilities = "security.capability";
 using InodeId = std::uint64_t;
 inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
 
-/// Who asks. The kernel has checked the mode bits already (default_permissions); this is for what it can't know: who
-/// owns a new inode, and who may have a handle.
-struct Credentials {
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::vector<gid_t> groups = {}; ///< supplementary; filled in only where a check needs them
-};
+/// What chattr(1) sets, as FS_IOC_SETFLAGS of <linux/fs.h> has it; those that tmpfs has, too. The kernel's FUSE knows
+/// nothing of them, so whatever changes an inode asks check_flags first.
+using InodeFlags = std::uint32_t;
+inline constexpr InodeFlags kImmutable = 0x10;    ///< i: nothing of it changes; of a directory: nor do its names
+inline constexpr InodeFlags kAppendOnly = 0x20;   ///< a: a file grows at its end; a directory gets names and loses none
+inline constexpr InodeFlags kNoDump = 0x40;       ///< d: for backups
+inline constexpr InodeFlags kNoAccessTime = 0x80; ///< A: reading leaves no trace
+inline constexpr InodeFlags kFixed = kImmutable | kAppendOnly;
+inline constexpr InodeFlags kHandedDown = kNoDump | kNoAccessTime; ///< by a directory to what is made in it
+inline constexpr InodeFlags kAllFlags = kFixed | kHandedDown;
 
 /// A plain value: what stat(2) shows. Sizes in bytes.
 struct Attributes {
@@ -52,6 +56,7 @@ struct AttributeChanges {
     std::optional<gid_t> gid;
     std::optional<std::uint64_t> size;
     std::optional<timespec> accessed, modified;
+    bool is_touch = false; ///< both times, and to now: who may write may do that
 };
 
 /// Thread-safe. Names point to it; it knows none of them. Time is an argument everywhere, never asked of a clock.
@@ -73,7 +78,8 @@ public:
     const std::string &target() const { return target_; }                   ///< of a symbolic link
 
     Attributes attributes() const EXCLUDES(mutex_);
-    /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel.
+    /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel. A new mode
+    /// is one of the access ACL, too.
     void change(const AttributeChanges &changes, timespec now) EXCLUDES(mutex_);
     /// After data or entries have changed. A write by anyone but root takes set-user-ID and set-group-ID away, as POSIX
     /// wants it: true where it did, and the mode is another one now.
@@ -84,8 +90,10 @@ public:
     void add_links(int count, timespec now) EXCLUDES(mutex_);
     std::uint32_t links() const EXCLUDES(mutex_);
 
-    /// Whether these may read and write the file, by its mode bits: the condition for a handle.
+    /// Whether these may read and write the file, by its ACL or its mode bits: the condition for a handle.
     bool may_read_and_write(const Credentials &who) const { return may(06, who); }
+    /// EACCES: these may not read and write the file. EPERM: nobody may, by its flags. Else they may have its handle.
+    Result<void> check_handle(const Credentials &who) const;
     /// Whether these may list the directory and reach what is in it.
     bool may_read_and_search(const Credentials &who) const { return may(05, who); }
 
@@ -96,6 +104,26 @@ public:
     Result<std::string> xattr(std::string_view name) const EXCLUDES(mutex_);         ///< ENODATA
     Result<void> remove_xattr(std::string_view name, timespec now) EXCLUDES(mutex_); ///< ENODATA
     std::vector<std::string> xattr_names() const EXCLUDES(mutex_);
+
+    /// kAccessAcl or kDefaultAcl; xattr() has it again. The mode's nine bits become the access ACL's, which is dropped
+    /// where it says no more than those. `who`: a set-group-ID bit that they may not give goes, as chmod(2) has it.
+    /// EINVAL: it is none. EACCES: a default one for something that isn't a directory. EOPNOTSUPP: a symbolic link.
+    /// ENOSPC.
+    Result<void> set_acl(std::string_view name, std::string_view value, const Credentials &who, timespec now)
+        EXCLUDES(mutex_);
+    /// There needn't be one.
+    void remove_acl(std::string_view name, const Credentials &who, timespec now) EXCLUDES(mutex_);
+    /// Of what is made in `directory`, before the inode is published: its default ACL limits the mode that the program
+    /// asked for, and its umask does where there is none.
+    void inherit(const Inode &directory, mode_t umask) EXCLUDES(mutex_);
+
+    InodeFlags flags() const { return flags_.load(std::memory_order_relaxed); }
+    void set_flags(InodeFlags flags, timespec now) EXCLUDES(mutex_);
+    /// EPERM: it has one of these, which forbids what is about to be done. One load where it has none.
+    Result<void> check_flags(InodeFlags forbidding) const {
+        if ((flags() & forbidding) == 0) return {};
+        return Error{EPERM, 0, "change inode", "it is immutable or append-only: chattr -i -a"};
+    }
 
     /// The device that a directory's new files live on; null for wherever there is most room.
     Device *placement() const EXCLUDES(mutex_);
@@ -122,8 +150,11 @@ public:
 
 private:
     bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
+    Result<void> put_xattr(std::string_view name, std::string_view value) REQUIRES(mutex_);
+    bool drop_xattr(std::string_view name) REQUIRES(mutex_); // whether there was one
+    std::optional<Acl> acl(std::string_view name) const REQUIRES(mutex_);
+    void drop_set_group_id(const Credentials &who) REQUIRES(mutex_);
     void drop_privileges() REQUIRES(mutex_);
-    bool drop_capabilities() REQUIRES(mutex_); // whether there were any
 
     const InodeId id_;
     const mode_t type_;
@@ -131,6 +162,7 @@ private:
     std::string target_;
     std::unique_ptr<File> file_;
     std::atomic<std::int64_t> entries_ = 0;
+    std::atomic<InodeFlags> flags_ = 0;
 
     mutable Mutex mutex_;
     mode_t permissions_ GUARDED_BY(mutex_);

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint64_t kSelfCookie = 1;
 constexpr std::uint64_t kParentCookie = 2;
 
-Result<void> check_name(std::string_view name) {
+} // namespace
+
+Result<void> Namespace::check_name(std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "use name"};
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos)
         return Error{EINVAL, 0, "use name"};
@@ -18,7 +20,10 @@ Result<void> check_name(std::string_view name) {
     return {};
 }
 
-} // namespace
+Result<void> Namespace::check_may_lose(const Inode &directory, const Inode &inode) {
+    TRY(directory.check_flags(kFixed));
+    return inode.check_flags(kFixed);
+}
 
 Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now)
     : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)), inodes_max_(inodes_max) {
@@ -75,15 +80,17 @@ Result<Namespace::Node *> Namespace::make_inode(
     InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
     const Inode &above = *nodes_.find(parent)->second.inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
+    TRY(above.check_flags(kImmutable));
     if (inodes_max_ != 0 && nodes_.size() - (hidden_ ? 1 : 0) >= inodes_max_)
         return Error{ENOSPC, 0, "make name", std::to_string(inodes_max_) + " files are the limit: --max-files"};
     const Attributes inherited = above.attributes();
-    Credentials actual = {owner.uid, owner.gid};
+    Credentials actual = {owner.uid, owner.gid, {}};
     if ((inherited.mode & S_ISGID) != 0) {
         actual.gid = inherited.gid;
         if (S_ISDIR(mode)) mode |= S_ISGID;
     }
     const auto inode = std::make_shared<Inode>(next_id_++, mode, actual, now);
+    inode->inherit(above, owner.umask);
     prepare(*inode, above);
     Node &node = add_node(inode);
     node.lookups = 1;
@@ -108,7 +115,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     const std::uint64_t cookie = insert(names, name, inode);
     above.modified(now, 0);
     TRY(record([&](RecordWriter &items) {
-        items.inode(*inode);
+        items.new_inode(*inode);
         items.inode(above);
         items.entry(parent, name, inode->id(), cookie);
     }));
@@ -123,7 +130,7 @@ Result<InodeRef> Namespace::create_unnamed(
     const InodeRef inode = node.inode;
     inode->is_linkable = true;
     orphans_.insert(inode->id());
-    TRY(record([&](RecordWriter &items) { items.inode(*inode); }));
+    TRY(record([&](RecordWriter &items) { items.new_inode(*inode); }));
     return InodeRef(inode);
 }
 
@@ -141,6 +148,8 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     if (is_removed || above.links() == 0) return Error{ENOENT, 0, "link", "it was removed"};
     if (inode->links() >= kLinksMax) return Error{EMLINK, 0, "link"};
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "link"};
+    TRY(above.check_flags(kImmutable));
+    TRY(inode->check_flags(kFixed));
     const std::uint64_t cookie = insert(names, name, inode);
     inode->add_links(1, now);
     inode->is_linkable = false; // from now on its last name is its end
@@ -163,8 +172,9 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     if (named == nullptr) return Error{ENOENT, 0, "unlink"};
     const InodeRef inode = named->inode;
     if (inode->is_directory()) return Error{EISDIR, 0, "unlink"};
-    erase(names, name);
     Inode &above = *nodes_.find(parent)->second.inode;
+    TRY(check_may_lose(above, *inode));
+    erase(names, name);
     above.modified(now, 0);
     last = lose_link(inode, 1, now);
     return record([&](RecordWriter &items) {
@@ -183,8 +193,9 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     const InodeRef inode = named->inode;
     if (!inode->is_directory()) return Error{ENOTDIR, 0, "rmdir"};
     if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
-    erase(names, name);
     Inode &above = *nodes_.find(parent)->second.inode;
+    TRY(check_may_lose(above, *inode));
+    erase(names, name);
     above.add_links(-1, now);
     above.modified(now, 0);
     last = lose_link(inode, 2, now);
@@ -192,85 +203,6 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
         items.no_entry(parent, name);
         items.inode(above);
         record_lost_link(items, *inode, last);
-    });
-}
-
-Result<void> Namespace::rename(
-    InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode, timespec now) {
-    TRY(check_name(new_name));
-    InodeRef last;
-    const HoldExclusive hold(tree_);
-    return move_name(from, name, to, new_name, mode, now, last, nullptr);
-}
-
-Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-    RenameMode mode, const Credentials &owner, timespec now) {
-    TRY(check_name(new_name));
-    InodeRef last;
-    const HoldExclusive hold(tree_);
-    TRY(directory(from));
-    Node &whiteout =
-        *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
-    whiteout.lookups = 0; // nobody has asked for it
-    const InodeRef inode = whiteout.inode;
-    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
-    if (inode->links() == 0) nodes_.erase(inode->id()); // the rename failed, or the two are names of one inode
-    return moved;
-}
-
-// What rename() does; `last` outlives the lock, for the memory of what was replaced.
-Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-    RenameMode mode, timespec now, InodeRef &last, const InodeRef &whiteout) {
-    Directory &source_names = *TRY(directory(from));
-    Directory &target_names = *TRY(directory(to));
-    Named *const named = child(source_names, name);
-    if (named == nullptr) return Error{ENOENT, 0, "rename"};
-    const InodeRef source = named->inode;
-    if (nodes_.find(to)->second.inode->links() == 0) return Error{ENOENT, 0, "rename", "the directory was removed"};
-    Named *const replaced = child(target_names, new_name);
-    const InodeRef target = replaced == nullptr ? nullptr : replaced->inode;
-    if (mode == RenameMode::no_replace && target) return Error{EEXIST, 0, "rename"};
-    if (mode == RenameMode::exchange && !target) return Error{ENOENT, 0, "rename"};
-    if (source == target) return {}; // two names of one inode: POSIX has nothing happen
-    if (source->is_directory() && is_within(to, source->id())) return Error{EINVAL, 0, "rename"};
-    if (mode == RenameMode::exchange) {
-        if (target->is_directory() && is_within(from, target->id())) return Error{EINVAL, 0, "rename"};
-        named->inode = target;
-        replaced->inode = source;
-        move_parent(*target, to, from, now);
-    } else {
-        if (target) {
-            TRY(check_replace(*source, *target));
-            erase(target_names, new_name);
-            if (target->is_directory()) nodes_.find(to)->second.inode->add_links(-1, now);
-            last = lose_link(target, target->is_directory() ? 2 : 1, now);
-        }
-        erase(source_names, name);
-        insert(target_names, new_name, source);
-        if (whiteout) {
-            insert(source_names, name, whiteout);
-            whiteout->add_links(1, now);
-        }
-    }
-    move_parent(*source, from, to, now);
-    source->changed(now);
-    Inode &above_source = *nodes_.find(from)->second.inode;
-    Inode &above_target = *nodes_.find(to)->second.inode;
-    above_source.modified(now, 0);
-    above_target.modified(now, 0);
-    return record([&](RecordWriter &items) {
-        if (mode == RenameMode::exchange) {
-            items.entry(from, name, target->id(), source_names.cookies.find(name)->second);
-        } else if (whiteout) {
-            items.inode(*whiteout);
-            items.entry(from, name, whiteout->id(), source_names.cookies.find(name)->second);
-        } else
-            items.no_entry(from, name);
-        items.entry(to, new_name, source->id(), target_names.cookies.find(new_name)->second);
-        items.inode(*source);
-        if (target) record_lost_link(items, *target, last);
-        items.inode(above_source);
-        items.inode(above_target);
     });
 }
 
@@ -361,33 +293,6 @@ InodeRef Namespace::lose_link(const InodeRef &inode, int count, timespec now) {
     InodeRef last = std::move(found->second.inode);
     nodes_.erase(found);
     return last;
-}
-
-Result<void> Namespace::check_replace(const Inode &source, const Inode &target) const {
-    if (!target.is_directory()) {
-        if (source.is_directory()) return Error{ENOTDIR, 0, "rename"};
-        return {};
-    }
-    if (!source.is_directory()) return Error{EISDIR, 0, "rename"};
-    if (!nodes_.find(target.id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rename"};
-    return {};
-}
-
-bool Namespace::is_within(InodeId directory, InodeId ancestor) const {
-    for (InodeId id = directory; id != ancestor;) {
-        const auto found = nodes_.find(id);
-        if (found == nodes_.end() || id == kRootInode) return false;
-        id = found->second.directory->parent;
-    }
-    return true;
-}
-
-// A directory's ".." is a link of the directory above.
-void Namespace::move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) {
-    if (!moved.is_directory() || from == to) return;
-    nodes_.find(moved.id())->second.directory->parent = to;
-    nodes_.find(from)->second.inode->add_links(-1, now);
-    nodes_.find(to)->second.inode->add_links(1, now);
 }
 
 } // namespace gmemfs

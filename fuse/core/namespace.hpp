@@ -57,8 +57,8 @@ public:
     void forget_all() EXCLUDES(tree_);
 
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
-    /// told the directory. A set-group-ID directory hands its group down. EEXIST, ENOENT (the directory is removed),
-    /// EPERM (kHiddenName), ENOSPC (there are inodes_max).
+    /// told the directory. A set-group-ID directory hands its group down, and Inode::inherit limits `mode`. EEXIST,
+    /// ENOENT (the directory is removed), EPERM (kHiddenName), ENOSPC (there are inodes_max).
     using Prepare = std::function<void(Inode &made, const Inode &directory)>;
     Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
         const Prepare &prepare) EXCLUDES(tree_);
@@ -69,6 +69,7 @@ public:
     Result<InodeRef> create_hidden(mode_t mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
     /// name).
+    /// EPERM from this and from what follows: the flags of an inode or its directory forbid it.
     Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
     Result<void> unlink(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_); ///< EISDIR
     Result<void> rmdir(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);  ///< ENOTDIR, ENOTEMPTY
@@ -126,6 +127,8 @@ private:
         std::unique_ptr<Directory> directory = nullptr; // of a directory
     };
 
+    static Result<void> check_name(std::string_view name);
+    static Result<void> check_may_lose(const Inode &directory, const Inode &inode); // a name of it; EPERM
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name
     Result<Node *> make_inode(

@@ -40,8 +40,12 @@ void Namespace::record_lost_link(RecordWriter &record, const Inode &inode, const
 // Every name stands for an inode, every directory has one name, and all names are reached from the root.
 Result<void> Namespace::check_restored(const VolumeState &state) {
     if (!is_directory(state, kRootInode)) return impossible("it has no root");
-    for (const auto &[id, node] : state.nodes)
+    for (const auto &[id, node] : state.nodes) {
         if (id == 0 || !is_type(node.mode & S_IFMT)) return impossible("inode " + std::to_string(id) + " is nothing");
+        if ((node.flags & ~kAllFlags) != 0) return impossible("inode flags that there aren't");
+        for (const auto &[name, value] : node.xattrs)
+            if (is_acl(name) && !Acl::parse(value)) return impossible("an access control list that is none");
+    }
     std::map<InodeId, InodeId> parents; // of directories
     for (const auto &[id, names] : state.directories) {
         if (!is_directory(state, id) && !names.empty()) return impossible("names without a directory");

@@ -20,6 +20,7 @@ enum class Item : std::uint8_t {
     done = 11,       // request 8
     parity = 12,     // number 8, 1 or 0: 1
     generation = 13, // number 8, generation 8
+    flags = 14,      // number 8, flags 4
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -143,6 +144,11 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         state.nodes[id].generation = reader.number<std::uint64_t>();
         return true;
     }
+    case Item::flags: {
+        const auto id = reader.number<std::uint64_t>();
+        state.nodes[id].flags = reader.number<std::uint32_t>();
+        return true;
+    }
     case Item::layout: return read_layout(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();
@@ -204,6 +210,7 @@ void RecordWriter::inode(const Inode &inode) {
     if (placement != nullptr) node.placement = placement->info().uuid;
     node.target = inode.target();
     node.has_parity = inode.has_parity();
+    node.flags = inode.flags();
     this->inode(inode.id(), node);
 }
 
@@ -216,12 +223,24 @@ void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
     raw(node.placement.data(), node.placement.size());
     text(node.target);
     if (node.has_parity) parity(id, true);
+    if (node.flags != 0) flags(id, node.flags);
+}
+
+void RecordWriter::new_inode(const Inode &inode) {
+    this->inode(inode);
+    for (const std::string &name : inode.xattr_names()) xattr(inode, name);
 }
 
 void RecordWriter::parity(InodeId id, bool on) {
     number(unsigned(Item::parity), 1);
     number(id, 8);
     number(on ? 1 : 0, 1);
+}
+
+void RecordWriter::flags(InodeId id, std::uint32_t flags) {
+    number(unsigned(Item::flags), 1);
+    number(id, 8);
+    number(flags, 4);
 }
 
 void RecordWriter::generation(InodeId id, std::uint64_t generation) {
@@ -258,6 +277,14 @@ void RecordWriter::no_xattr(InodeId id, std::string_view name) {
     number(unsigned(Item::no_xattr), 1);
     number(id, 8);
     text(name);
+}
+
+void RecordWriter::xattr(const Inode &inode, std::string_view name) {
+    const Result<std::string> value = inode.xattr(name);
+    if (value)
+        xattr(inode.id(), name, *value);
+    else
+        no_xattr(inode.id(), name);
 }
 
 void RecordWriter::done(std::uint64_t request) {

@@ -20,12 +20,15 @@ public:
     void next_inode(InodeId next);  ///< inode numbers below it aren't given again
     void inode(const Inode &inode); ///< attributes, target, placement; not xattrs and layout
     void inode(InodeId id, const VolumeState::Node &node);
-    void parity(InodeId id, bool on); ///< whether it, or what is made in it, has parity; inode() tells where it is so
-    void gone(InodeId id);            ///< nobody knows it any more; its memory goes next
+    void new_inode(const Inode &inode); ///< with the xattrs that it was made with
+    void parity(InodeId id, bool on);   ///< whether it, or what is made in it, has parity; inode() tells where it is so
+    void flags(InodeId id, std::uint32_t flags); ///< InodeFlags; inode() tells where there are any
+    void gone(InodeId id);                       ///< nobody knows it any more; its memory goes next
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);
     void no_xattr(InodeId id, std::string_view name);
+    void xattr(const Inode &inode, std::string_view name); ///< one of these two, as it is now
     /// The kernel's number of the request that this change is for; 0: none before counts.
     void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);

@@ -42,6 +42,9 @@ Result<InodeRef> Volume::make_symlink(
 }
 
 Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes) {
+    const bool is_attribute = changes.mode || changes.uid || changes.gid || changes.accessed || changes.modified;
+    const bool is_more = changes.size || changes.mode || changes.uid || changes.gid;
+    TRY(inode.check_flags(changes.is_touch && !is_more ? kImmutable : kFixed));
     if (changes.size) {
         if (inode.is_directory()) return Error{EISDIR, 0, "truncate"};
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
@@ -51,16 +54,17 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
         if (is_change) inode.modified(caller.now, caller.who.uid);
     }
     if (changes.uid && inode.is_file()) TRY(inode.file()->set_owner(*changes.uid));
-    const bool is_attribute = changes.mode || changes.uid || changes.gid || changes.accessed || changes.modified;
     if (is_attribute)
         inode.change(changes, caller.now);
     else
         inode.changed(caller.now);
-    return changes.uid || changes.gid ? record_privileges(inode) : record_inode(inode);
+    if (changes.mode && inode.xattr(kAccessAcl)) TRY(record_xattr(inode, kAccessAcl));
+    return changes.uid || changes.gid ? record_xattr(inode, kFileCapabilities) : record_inode(inode);
 }
 
 Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
     if (mode == OpenMode::truncate && inode.is_file()) {
+        TRY(inode.check_flags(kFixed));
         TRY(inode.file()->resize(caller.copiers, 0));
         inode.modified(caller.now, caller.who.uid);
         TRY(record_inode(inode));
@@ -107,6 +111,7 @@ Result<void> Volume::write(const Caller &caller, Inode &inode, std::uint64_t off
 Result<void> Volume::allocate(
     const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode) {
     GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.check_flags(kImmutable));
     const std::uint64_t size = inode.file()->size();
     TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
     if (inode.file()->size() != size) return data_changed(caller, inode);
@@ -116,12 +121,14 @@ Result<void> Volume::allocate(
 
 Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.check_flags(kFixed));
     TRY(inode.file()->punch(caller.copiers, offset, length));
     return data_changed(caller, inode);
 }
 
 Result<void> Volume::zero(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
+    TRY(inode.check_flags(kFixed));
     TRY(inode.file()->zero(caller.copiers, offset, length));
     return data_changed(caller, inode);
 }
@@ -130,6 +137,7 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
     std::uint64_t target_offset, std::uint64_t length) {
     GMEMFS_ASSERT(source.is_file());
     GMEMFS_ASSERT(target.is_file());
+    TRY(target.check_flags(kFixed));
     const std::uint64_t count =
         TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
     source.accessed(caller.now);
@@ -139,15 +147,13 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
 
 Result<std::vector<FabricHandle>> Volume::fabric_handles(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "export fabric handle", "only a file has device memory"};
-    if (!inode.may_read_and_write(caller.who))
-        return Error{EACCES, 0, "export fabric handle", "a handle gives read and write, and the file's mode doesn't"};
+    TRY(inode.check_handle(caller.who));
     return inode.file()->fabric_handles(caller.copiers);
 }
 
 Result<std::vector<File::Shared>> Volume::share(const Caller &caller, Inode &inode, File::ShareBy by) {
     if (!inode.is_file()) return Error{ENODATA, 0, "share file", "only a file has device memory"};
-    if (!inode.may_read_and_write(caller.who))
-        return Error{EACCES, 0, "share file", "a handle gives read and write, and the file's mode doesn't: chmod it"};
+    TRY(inode.check_handle(caller.who));
     return inode.file()->share(caller.copiers, by);
 }
 
@@ -158,6 +164,7 @@ Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode
 }
 
 Result<void> Volume::set_parity(Inode &inode, bool on) {
+    TRY(inode.check_flags(kFixed));
     if (on) TRY(storage_.check_parity());
     if (inode.is_file())
         TRY(inode.file()->set_parity(on));

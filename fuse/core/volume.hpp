@@ -54,14 +54,17 @@ public:
     Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
     Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
 
+    /// From here on EPERM is what the inode's flags forbid.
     /// chmod, chown, truncate, utimens. The size changes first: when that fails nothing else has changed.
     /// EISDIR, EINVAL: the size of something that isn't a file. EDQUOT: the new owner has no room for the file.
     Result<void> set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes);
 
-    /// As Inode has them.
+    /// As Inode has them. An ACL is one of them; removing one needs the caller's groups.
     Result<void> set_xattr(
         const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode);
     Result<void> remove_xattr(const Caller &caller, Inode &inode, std::string_view name);
+    /// EOPNOTSUPP: one that isn't of kAllFlags. Who may set them the kernel has checked.
+    Result<void> set_flags(const Caller &caller, Inode &inode, InodeFlags flags);
     /// Where an empty file, or a directory's new files, shall live. EBUSY: see File::place.
     Result<void> place(Inode &inode, Device *device);
 
@@ -83,6 +86,7 @@ public:
     Result<void> sync(Inode &inode);
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
+    /// Whether the flags permit it the caller has asked, who knows how the file was opened.
     Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
 
     /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
@@ -96,9 +100,9 @@ public:
     Result<std::uint64_t> copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
         std::uint64_t target_offset, std::uint64_t length);
 
-    /// EACCES: the caller may not read and write the file. Else see File::fabric_handles.
+    /// As Inode::check_handle. Else see File::fabric_handles.
     Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
-    /// EACCES: the caller may not read and write the file. Else see File::share.
+    /// As Inode::check_handle. Else see File::share.
     Result<std::vector<File::Shared>> share(const Caller &caller, Inode &inode, File::ShareBy by);
     /// After settling: bytes of device memory that a peer would map (File::mappable). ENODATA: not a regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
@@ -106,7 +110,7 @@ public:
 private:
     void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);
-    Result<void> record_privileges(Inode &inode);
+    Result<void> record_xattr(const Inode &inode, std::string_view name);
     Result<void> check_recorded() const;
     Result<void> data_changed(const Caller &caller, Inode &inode);
 

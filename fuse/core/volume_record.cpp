@@ -64,20 +64,12 @@ Result<void> Volume::sync(Inode &inode) {
     return record_inode(inode);
 }
 
-// What a write or a new owner takes away must not come back with a restart.
-Result<void> Volume::record_privileges(Inode &inode) {
-    if (journal_ == nullptr) return {};
-    return journal_->append([&](RecordWriter &record) {
-        record.inode(inode);
-        if (!inode.xattr(kFileCapabilities)) record.no_xattr(inode.id(), kFileCapabilities);
-    });
-}
-
 Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }
 
 // After a file's bytes have changed. The size was recorded by File, where it changed.
 Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
-    if (inode.modified(caller.now, caller.who.uid)) return record_privileges(inode);
+    // What a write takes away must not come back with a restart.
+    if (inode.modified(caller.now, caller.who.uid)) return record_xattr(inode, kFileCapabilities);
     if (journal_ == nullptr) return {};
     // A store would make workers that write to one file fight for its cache line.
     if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
@@ -86,26 +78,44 @@ Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
 
 Result<void> Volume::set_xattr(
     const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
-    TRY(inode.set_xattr(name, value, mode, caller.now));
-    if (journal_ == nullptr) return {};
-    return journal_->append([&](RecordWriter &record) {
-        record.inode(inode); // its time
-        // Not `value`: somebody else may have set another one since, and recorded it already.
-        const Result<std::string> now = inode.xattr(name);
-        if (now) record.xattr(inode.id(), name, *now);
-    });
+    TRY(inode.check_flags(kFixed));
+    if (is_acl(name))
+        TRY(inode.set_acl(name, value, caller.who, caller.now)); // the kernel has no modes for these
+    else
+        TRY(inode.set_xattr(name, value, mode, caller.now));
+    return record_xattr(inode, name);
 }
 
 Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::string_view name) {
-    TRY(inode.remove_xattr(name, caller.now));
+    TRY(inode.check_flags(kFixed));
+    if (is_acl(name))
+        inode.remove_acl(name, caller.who, caller.now);
+    else
+        TRY(inode.remove_xattr(name, caller.now));
+    return record_xattr(inode, name);
+}
+
+// As it is now, whoever has set another one since; with the inode's time, and the mode, which an ACL changes.
+Result<void> Volume::record_xattr(const Inode &inode, std::string_view name) {
     if (journal_ == nullptr) return {};
     return journal_->append([&](RecordWriter &record) {
         record.inode(inode);
-        if (!inode.xattr(name)) record.no_xattr(inode.id(), name);
+        record.xattr(inode, name);
+    });
+}
+
+Result<void> Volume::set_flags(const Caller &caller, Inode &inode, InodeFlags flags) {
+    if ((flags & ~kAllFlags) != 0) return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, d and A"};
+    inode.set_flags(flags, caller.now);
+    if (journal_ == nullptr) return {};
+    return journal_->append([&](RecordWriter &record) {
+        record.inode(inode);
+        record.flags(inode.id(), inode.flags()); // none, too
     });
 }
 
 Result<void> Volume::place(Inode &inode, Device *device) {
+    TRY(inode.check_flags(kFixed));
     if (inode.is_file()) {
         TRY(inode.file()->place(device));
         return check_recorded();

@@ -35,6 +35,7 @@ struct VolumeState {
         std::string target;
         Uuid placement = {};          ///< of a directory: where its new files live; of a file: where it lives
         bool has_parity = false;      ///< of a directory: what its new files have
+        std::uint32_t flags = 0;      ///< InodeFlags
         std::uint64_t generation = 0; ///< of a file's extents; 0: it never had any
         std::uint64_t size = 0, kept = 0;
         std::vector<Piece> pieces;

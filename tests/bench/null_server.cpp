@@ -3,7 +3,7 @@
 // Every name is a file of one size; direct_io, requests of 1 MiB, parallel direct writes: as gmemfs asks for. What
 // becomes of a file's bytes is the one difference:
 //
-//     null_server [--sink SINK] [--driver LIBRARY] [--size BYTES] [--threads N] [--no-parallel] MOUNTPOINT
+//     null_server [--sink SINK] [--driver LIBRARY] [--size BYTES] [--threads N] [--no-parallel] [--uring] MOUNTPOINT
 //
 //     memory   they lie in host memory (one piece for all files): what a server that keeps data can't do without
 //     drop     a write is received and dropped, a read answered from one buffer: what FUSE alone costs
@@ -11,8 +11,13 @@
 //     device   like pinned, and each request is copied to or from device memory: all of gmemfs but the filesystem
 //
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
+//
+// --uring: requests come by io_uring, with libfuse's threads and payloads (libfuse 3.18, and a kernel with
+// /sys/module/fuse/parameters/enable_uring). The payloads are registered with the driver, and so pinned; --threads says
+// nothing then: a core has one.
 #include "fuse/worker.hpp"
 #include "tests/bench/fuse_session.hpp"
+#include "tests/bench/ring_thread.hpp"
 #include "vmm/base/limits.hpp"
 #include "vmm/local_keeper.hpp"
 
@@ -42,6 +47,7 @@ struct Options {
     std::uint64_t size = 8 * GiB;
     unsigned threads = 16;
     unsigned parallel = FOPEN_PARALLEL_DIRECT_WRITES;
+    bool by_ring = false;
     char *memory = nullptr;   // `size` bytes, for Sink::memory
     Extent *extent = nullptr; // `size` bytes, for Sink::device
 };
@@ -95,6 +101,24 @@ Slice slice_of(const Options &options, off_t offset, std::size_t size) {
     return {options.extent, static_cast<std::uint64_t>(offset), size};
 }
 
+// Calls `queue` with what this thread copies by, and the pinned memory from which `request` is answered; and waits.
+template <typename Queue>
+Result<void> copy(fuse_req_t request, const Queue &queue) {
+    const Options &options = options_of(request);
+    if (!options.by_ring) {
+        Copier &copier = Worker::current().copiers().of(options.extent->device());
+        return copier.wait_after(queue(copier, Worker::current().reply_buffer().data()));
+    }
+    RingThread &thread = *TRY(RingThread::current(options.extent->device(), options.driver));
+    std::byte *const payload = TRY(thread.payload(request));
+    return thread.copier().wait_after(queue(thread.copier(), payload));
+}
+
+void fail(fuse_req_t request, const Error &error) {
+    std::fprintf(stderr, "null_server: %s\n", error.text().c_str());
+    fuse_reply_err(request, error.code);
+}
+
 void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t size, off_t offset, fuse_file_info *) {
     const Options &options = options_of(request);
     if (static_cast<std::uint64_t>(offset) + size > options.size) {
@@ -103,13 +127,10 @@ void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t siz
     }
     if (options.sink == Sink::memory) std::memcpy(options.memory + offset, bytes, size);
     if (options.sink == Sink::device) {
-        Copier &copier = Worker::current().copiers().of(options.extent->device());
-        const Result<void> queued =
-            copier.queue_write(slice_of(options, offset, size), reinterpret_cast<const std::byte *>(bytes));
-        if (!copier.wait() || !queued) {
-            fuse_reply_err(request, EIO);
-            return;
-        }
+        const auto *const from = reinterpret_cast<const std::byte *>(bytes);
+        const Result<void> copied = copy(request,
+            [&](Copier &copier, std::byte *) { return copier.queue_write(slice_of(options, offset, size), from); });
+        if (!copied) return fail(request, copied.error());
     }
     fuse_reply_write(request, size);
 }
@@ -121,16 +142,14 @@ void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
     size = std::min({size, kBytes.size(), left});
     const char *from = kBytes.data();
     if (options.sink == Sink::memory) from = options.memory + offset;
-    if (options.sink == Sink::pinned || options.sink == Sink::device)
+    if (options.sink == Sink::pinned && !options.by_ring)
         from = reinterpret_cast<const char *>(Worker::current().reply_buffer().data());
     if (options.sink == Sink::device && size > 0) {
-        Copier &copier = Worker::current().copiers().of(options.extent->device());
-        const Result<void> queued =
-            copier.queue_read(slice_of(options, offset, size), Worker::current().reply_buffer().data());
-        if (!copier.wait() || !queued) {
-            fuse_reply_err(request, EIO);
-            return;
-        }
+        const Result<void> copied = copy(request, [&](Copier &copier, std::byte *reply) {
+            from = reinterpret_cast<const char *>(reply);
+            return copier.queue_read(slice_of(options, offset, size), reply);
+        });
+        if (!copied) return fail(request, copied.error());
     }
     fuse_reply_buf(request, from, size);
 }
@@ -154,6 +173,12 @@ fuse_lowlevel_ops operations() {
     return ops;
 }
 
+Result<void> serve_by_threads(fuse_session *session, const Options &options) {
+    const int status = loop_with_threads(session, options.threads);
+    if (status < 0) return Error{-status, 0, "serve", {}};
+    return {};
+}
+
 Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
     if (options.sink == Sink::memory) {
         void *const memory =
@@ -161,12 +186,10 @@ Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
         if (memory == MAP_FAILED) return Error{ENOMEM, 0, "make memory", format_size(options.size)};
         options.memory = static_cast<char *>(memory);
     }
-    const int status = loop_with_threads(session, options.threads);
-    if (status < 0) return Error{-status, 0, "serve", {}};
-    return {};
+    return serve_by_threads(session, options);
 }
 
-Result<void> serve_by_workers(fuse_session *session, Options &options) {
+Result<void> serve_with_device(fuse_session *session, Options &options) {
     const auto driver = TRY(Driver::open(options.driver));
     const std::vector<DeviceInfo> infos = TRY(query_devices(*driver));
     if (infos.empty()) return Error{ENODEV, 0, "find device", options.driver};
@@ -176,6 +199,7 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
     std::shared_ptr<Extent> extent;
     if (options.sink == Sink::device) extent = TRY(Extent::create(keeper, *devices.front(), options.size));
     options.extent = extent.get();
+    if (options.by_ring) return serve_by_threads(session, options);
     install_wake_signal();
     Crew crew;
     std::vector<std::unique_ptr<Worker>> workers;
@@ -188,19 +212,19 @@ Result<void> serve_by_workers(fuse_session *session, Options &options) {
 }
 
 int serve(const char *program, const char *mount_point, Options &options) {
-    return serve_mount(
-        program, "-ofsname=null,subtype=null", mount_point, operations(), &options, [&](fuse_session *session) {
-            const bool by_workers = options.sink == Sink::pinned || options.sink == Sink::device;
-            const Result<void> served =
-                by_workers ? serve_by_workers(session, options) : serve_by_libfuse(session, options);
-            if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
-            return served.has_value();
-        });
+    const std::string with = std::string("-ofsname=null,subtype=null") + (options.by_ring ? ",io_uring" : "");
+    return serve_mount(program, with.c_str(), mount_point, operations(), &options, [&](fuse_session *session) {
+        const bool has_device = options.sink == Sink::pinned || options.sink == Sink::device;
+        const Result<void> served =
+            has_device ? serve_with_device(session, options) : serve_by_libfuse(session, options);
+        if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
+        return served.has_value();
+    });
 }
 
 int usage_error() {
     std::fputs("usage: null_server [--sink memory|drop|pinned|device] [--driver LIBRARY] [--size BYTES]\n"
-               "                   [--threads N] [--no-parallel] MOUNTPOINT\n",
+               "                   [--threads N] [--no-parallel] [--uring] MOUNTPOINT\n",
         stderr);
     return 2;
 }
@@ -208,11 +232,13 @@ int usage_error() {
 int run(int argc, char **argv) {
     constexpr option kOptions[] = {{"sink", required_argument, nullptr, 'k'},
         {"driver", required_argument, nullptr, 'd'}, {"size", required_argument, nullptr, 's'},
-        {"threads", required_argument, nullptr, 't'}, {"no-parallel", no_argument, nullptr, 'n'}, {}};
+        {"threads", required_argument, nullptr, 't'}, {"no-parallel", no_argument, nullptr, 'n'},
+        {"uring", no_argument, nullptr, 'u'}, {}};
     Options options;
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == '?') return usage_error();
         if (key == 'n') options.parallel = 0;
+        if (key == 'u') options.by_ring = true;
         if (key == 'd') options.driver = optarg;
         if (key == 'k') {
             const auto *const found = std::find(std::begin(kSinks), std::end(kSinks), std::string_view(optarg));

@@ -80,10 +80,10 @@ def mounted_server(program, *arguments):
             server.wait()
 
 
-def mounted_null_server(context, sink, size, threads):
+def mounted_null_server(context, sink, size, threads, options=()):
     """The empty server; `sink`: what becomes of the bytes, see null_server.cpp."""
     return mounted_server("null_server", "--sink", sink, "--driver", context.library, "--size", str(size),
-                          "--threads", str(threads))
+                          "--threads", str(threads), *options)
 
 
 @contextlib.contextmanager

@@ -21,12 +21,12 @@ from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
 from recovery import bench_recovery
 from snapshot import bench_snapshot
-from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random
+from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, bench_uring
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
-MORE = {"cold": bench_cold, "hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery,
-        "snapshot": bench_snapshot}  # only when named
+MORE = {"cold": bench_cold, "hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery,  # only when named
+        "snapshot": bench_snapshot, "uring": bench_uring}
 
 
 def look_around(arguments):

@@ -11,6 +11,8 @@ EMPTY, DROPS = "empty server", "drops"
 BUS = "no FUSE"  # the same bytes by bus_copy: into a pinned buffer and over the bus, and no filesystem
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
+RING = ", by io_uring"  # after the name of an empty server: the same one, with that transport
+
 
 # name of a place, and what the mount behind it is given besides
 PARITY, VERIFIED = "parity on", "reads verified"
@@ -54,13 +56,14 @@ def mounted_places(context, names, total):
             if name == "tmpfs":
                 folders[name] = stack.enter_context(folder_on_tmpfs(context.tmpfs))
             else:
-                folders[name] = stack.enter_context(mounted_null_server(context, SINKS[name], total, threads))
+                folders[name] = stack.enter_context(mounted_null_server(
+                    context, SINKS[name.removesuffix(RING)], total, threads, ["--uring"] * name.endswith(RING)))
         yield {name: "" if name == BUS else os.path.join(folders[name], "bench") for name in names}
 
 
 def set_up(name, path, case, total):
     """The files that a case wants, with their memory: none but what it needs, since device memory isn't endless."""
-    if name in SINKS or name == BUS:
+    if name.removesuffix(RING) in SINKS or name == BUS:
         return
     wanted = {f"{path}.{job}": case.size for job in range(case.jobs)} if case.files else {path: total}
     folder = os.path.dirname(path)
@@ -91,7 +94,7 @@ def measure(context, names, cases, total):
 def print_table(title, unit, names, cases, rates, against, subject="gmemfs"):
     """Medians and ratios of `subject` to each of `against`; returns the rows for JSON."""
     print(f"\n{title}, {unit}")
-    print(f"{'':36}" + "".join(f"{name:>15}" for name in names) + "".join(f"{'/ ' + name:>15}" for name in against))
+    print(f"{'':36}" + "".join(f" {name:>14}" for name in names) + "".join(f" {'/ ' + name:>14}" for name in against))
     rows = []
     for case in cases:
         median = {name: statistics.median(rates[case.name, name]) for name in names}
@@ -136,6 +139,20 @@ def bench_parity(context):
     for row in rows:
         row["ratio"][VERIFIED] = row["median"][VERIFIED] / row["median"]["gmemfs"]
     return rows
+
+
+def bench_uring(context):
+    """The empty servers by read(2) and by io_uring, in turn, beside gmemfs: with libfuse 3.18, and Y in the kernel's
+    /sys/module/fuse/parameters/enable_uring."""
+    sinks = [DROPS, EMPTY, "device"] if context.on_gpu else [DROPS, EMPTY]
+    names = [name + transport for name in sinks for transport in ("", RING)] + ["gmemfs"]
+    total = 4 * context.size
+    cases = [Case(direction, jobs, min(total, jobs * context.size))
+             for direction in ("write", "read") for jobs in (1, 8)]
+    cases += [Case(direction, jobs, context.size, block=4096, random=context.requests)
+              for direction in ("write", "read") for jobs in (1, 8)]
+    rates = measure(context, names, cases, total)
+    return print_table("io_uring", "GB/s, or requests/s of 4 KiB", names, cases, rates, [sinks[-1] + RING])
 
 
 def bench_hops(context):

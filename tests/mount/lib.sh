@@ -85,3 +85,15 @@ needs_linux_that_asks_again() {
         skip "before Linux 6.9 the mount dies with its server"
 }
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+# same_on_tmpfs FUNCTION: in an empty folder of a tmpfs it prints what it prints in one of the mount; needs root.
+same_on_tmpfs() {
+    needs_root
+    mkdir tmpfs "$MNT/same"
+    mount -t tmpfs -o mode=755 none tmpfs
+    mkdir tmpfs/same
+    (set +ex; cd tmpfs/same && "$1") > tmpfs.said 2>&1 || true
+    umount tmpfs
+    (set +ex; cd "$MNT/same" && "$1") > gmemfs.said 2>&1 || true
+    [ -s tmpfs.said ] || { echo "$1 said nothing"; return 1; }
+    diff tmpfs.said gmemfs.said
+}

@@ -111,11 +111,15 @@ TEST(SnapshotFormat, NamesThatLeadElsewhereAreRefused) {
 }
 
 TEST(SnapshotFormat, AttributesOfTheSystemAreRefused) {
-    for (const std::string name : {"security.capability", "trusted.a", "user.", ""}) {
+    for (const std::string name : {"security.capability", "trusted.a", "user.", "", "system.posix_acl_access"}) {
         SnapshotEntry entry = file("name", 0);
         entry.attributes = {{name, "value"}};
         EXPECT_FALSE(decode_entry(body_of(encode(entry)))) << name;
     }
+    SnapshotEntry listed = file("name", 0); // an access control list that is one: rw-rw-r--
+    listed.attributes = {{"system.posix_acl_access",
+        std::string("\2\0\0\0\1\0\6\0\xff\xff\xff\xff\4\0\6\0\xff\xff\xff\xff\x20\0\4\0\xff\xff\xff\xff", 28)}};
+    EXPECT_TRUE(decode_entry(body_of(encode(listed))));
 }
 
 TEST(SnapshotFormat, AnotherVersionIsNamed) {

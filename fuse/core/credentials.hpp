@@ -1,0 +1,23 @@
+// Credentials: who asks.
+#pragma once
+
+#include <algorithm>
+#include <sys/types.h>
+#include <vector>
+
+namespace gmemfs {
+
+/// A plain value. The kernel has checked the mode bits already (default_permissions); this is for what it can't know:
+/// who owns a new inode, and who may have a handle.
+struct Credentials {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::vector<gid_t> groups = {}; ///< supplementary; filled in only where a check needs them
+    mode_t umask = 0;               ///< bits that a new inode doesn't get where no default ACL says which it gets
+
+    bool is_in(gid_t group) const {
+        return group == gid || std::find(groups.begin(), groups.end(), group) != groups.end();
+    }
+};
+
+} // namespace gmemfs
