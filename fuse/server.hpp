@@ -92,6 +92,7 @@ public:
     /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
     /// file for them.
     bool saves() const { return saves_; }
+    bool is_private() const { return is_private_; } ///< of the present session: nobody else sees it
     Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0

@@ -1,11 +1,12 @@
 # --on-shutdown=save:FILE: however the mount is ended on purpose, all files are saved, and the next mount begins with them.
 # mount: none
+# needs: setfacl
 needs_root
 mkdir kept
 file=$PWD/kept/snapshot
 supervisor() { ps -o ppid= -p "$pid" | tr -d ' '; }
 start() { "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$file" --log="$PWD/log" "$@"; }
-look() { (cd "$MNT" && find . -printf '%p %m %n %U %G %s %T@ %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+look() { (cd "$MNT" && find . -printf '%p %m %n %U %G %s %T@ %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum && getfacl -n d d/large); }
 start
 is "$(xattr user.gmemfs.on_shutdown "$MNT")" "save:$file"
 is "$(ls -A "$MNT")" ""
@@ -19,6 +20,8 @@ setfattr -n user.note -v kept "$MNT/d/large"
 chown 65534:65534 "$MNT/d/small"
 chmod 400 "$MNT/d/small"
 chmod 1777 "$MNT"
+setfacl -m u:12345:rwx "$MNT/d/large"
+setfacl -d -m u:12345:rx "$MNT/d"
 touch -d 2001-02-03 "$MNT/d"
 for way in "$GMEMFS umount $MNT" "umount $MNT" "fusermount3 -u $MNT" 'kill -TERM $pid' 'kill -HUP $pid' 'kill -TERM $(supervisor)'; do
     look > before
