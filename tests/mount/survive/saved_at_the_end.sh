@@ -6,7 +6,10 @@ mkdir kept
 file=$PWD/kept/snapshot
 supervisor() { ps -o ppid= -p "$pid" | tr -d ' '; }
 start() { "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$file" --log="$PWD/log" "$@"; }
-look() { (cd "$MNT" && find . -printf '%p %m %n %U %G %s %T@ %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum && getfacl -n d d/large); }
+look() {
+    (cd "$MNT" && find . -printf '%p %m %n %U %G %s %T@ %l\n' | sort &&
+        find . -type f -print0 | sort -z | xargs -0 sha256sum && getfacl -n d d/large)
+}
 start
 is "$(xattr user.gmemfs.on_shutdown "$MNT")" "save:$file"
 is "$(ls -A "$MNT")" ""

@@ -7,7 +7,8 @@ mkdir kept
 echo text > "$MNT/f"
 pid=$(server_pid)
 mkfifo go
-unshare --mount --propagation private bash -c 'echo > go; read < go' &
+export -f lets_go_of_mounts
+unshare --mount --propagation private bash -c 'lets_go_of_mounts "$MNT"; echo > go; read < go' &
 read -r < go
 expect_error "no container or other mount namespace has the mount" "$GMEMFS" umount "$MNT"
 is "$(ls kept)" ""

@@ -10,7 +10,7 @@
 
 machine_boot() { # runs in the new namespaces
     set -e
-    mount --make-rprivate /
+    lets_go_of_mounts
     mount -t tmpfs tmpfs "$PWD/machine"
     cd machine
     mkdir upper work root
@@ -56,7 +56,7 @@ machine_start() {
     BUILD=$(realpath "$(dirname "$GMEMFS")")
     (
         echo "$BASHPID" > "$machine_groups/cgroup.procs"
-        export -f machine_boot
+        export -f machine_boot lets_go_of_mounts
         exec unshare --pid --fork --kill-child --mount --cgroup --uts --ipc bash -c machine_boot > console 2>&1 < /dev/null
     ) &
     machine_job=$!
