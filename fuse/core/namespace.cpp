@@ -192,9 +192,9 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     if (named == nullptr) return Error{ENOENT, 0, "rmdir"};
     const InodeRef inode = named->inode;
     if (!inode->is_directory()) return Error{ENOTDIR, 0, "rmdir"};
-    if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     Inode &above = *nodes_.find(parent)->second.inode;
     TRY(check_may_lose(above, *inode));
+    if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     erase(names, name);
     above.add_links(-1, now);
     above.modified(now, 0);

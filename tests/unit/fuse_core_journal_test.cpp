@@ -53,6 +53,27 @@ void append_names(Journal &journal, InodeId from, InodeId to) {
         }));
 }
 
+TEST_F(JournalFile, FlagsComeAndGo) {
+    VolumeState first;
+    first.nodes[kRootInode] = directory_node();
+    {
+        const auto journal = must(Journal::create(path(), first));
+        VolumeState::Node node;
+        node.mode = S_IFREG | 0644;
+        node.flags = kImmutable;
+        must(journal->append([&](RecordWriter &record) { record.inode(10, node); }));
+        must(journal->append([&](RecordWriter &record) { record.inode(11, node); }));
+        node.flags = 0;
+        must(journal->append([&](RecordWriter &record) {
+            record.inode(11, node);
+            record.flags(11, 0);
+        }));
+    }
+    const Journal::Opened again = must(Journal::open(path()));
+    EXPECT_EQ(again.state.nodes.at(10).flags, kImmutable);
+    EXPECT_EQ(again.state.nodes.at(11).flags, 0U);
+}
+
 TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
     VolumeState first;
     first.keeper_nonce = 77;

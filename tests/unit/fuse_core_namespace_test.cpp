@@ -265,5 +265,63 @@ TEST_F(NamespaceTest, ForgettingTooMuchHarmsNothing) {
     EXPECT_EQ(list(kRootInode, 2), std::vector<std::string>{"a"});
 }
 
+// EPERM where `flags` of `id` forbid it; taken away again.
+class NamespaceFlags : public NamespaceTest {
+protected:
+    template <typename Call>
+    int with(InodeId id, InodeFlags flags, Call call) {
+        Inode &inode = **names_.find(id);
+        inode.set_flags(flags, now());
+        const auto done = call();
+        inode.set_flags(0, now());
+        return done ? 0 : done.error().code;
+    }
+    auto unlink(InodeId parent, const char *name) {
+        return [=, this] { return names_.unlink(parent, name, now()); };
+    }
+    auto create(InodeId parent, const char *name) {
+        return [=, this] { return names_.create(parent, name, S_IFREG, who_, now(), [](Inode &, const Inode &) {}); };
+    }
+    auto move(InodeId from, const char *name, InodeId to, const char *new_name) {
+        return [=, this] { return names_.rename(from, name, to, new_name, Mode::replace, now()); };
+    }
+};
+
+TEST_F(NamespaceFlags, AnImmutableDirectoryKeepsItsNamesAndAnAppendOnlyOneLosesNone) {
+    const InodeId directory = make_directory(kRootInode, "d");
+    make(directory, "a");
+    const InodeId other = make(kRootInode, "other");
+    for (const InodeFlags flag : {kImmutable, kAppendOnly}) {
+        EXPECT_EQ(with(directory, flag, unlink(directory, "a")), EPERM);
+        EXPECT_EQ(with(directory, flag, move(directory, "a", kRootInode, "b")), EPERM);
+        EXPECT_EQ(with(directory, flag, move(kRootInode, "other", directory, "a")), EPERM);
+        EXPECT_EQ(with(directory, flag, [&] { return names_.rmdir(kRootInode, "d", now()); }), EPERM);
+    }
+    EXPECT_EQ(with(directory, kImmutable, create(directory, "new")), EPERM);
+    EXPECT_EQ(with(directory, kImmutable, [&] { return names_.link(other, directory, "new", now()); }), EPERM);
+    EXPECT_EQ(list(directory), (std::vector<std::string>{".", "..", "a"}));
+    EXPECT_EQ(with(directory, kAppendOnly, create(directory, "new")), 0);
+    EXPECT_EQ(with(directory, kAppendOnly, move(kRootInode, "other", directory, "moved")), 0);
+    EXPECT_EQ(with(directory, kNoDump, unlink(directory, "a")), 0);
+}
+
+TEST_F(NamespaceFlags, AFixedFileKeepsItsNamesAndGivesNoHandle) {
+    const InodeId file = make(kRootInode, "a");
+    make(kRootInode, "b");
+    for (const InodeFlags flag : {kImmutable, kAppendOnly}) {
+        EXPECT_EQ(with(file, flag, unlink(kRootInode, "a")), EPERM);
+        EXPECT_EQ(with(file, flag, move(kRootInode, "a", kRootInode, "c")), EPERM);
+        EXPECT_EQ(with(file, flag, move(kRootInode, "b", kRootInode, "a")), EPERM);
+        EXPECT_EQ(with(file, flag, [&] { return names_.link(file, kRootInode, "c", now()); }), EPERM);
+        EXPECT_EQ(with(file, flag, [&] { return (*names_.find(file))->check_handle(who_); }), EPERM);
+    }
+    EXPECT_EQ(with(file, 0, [&] { return (*names_.find(file))->check_handle(who_); }), 0);
+}
+
+TEST_F(NamespaceFlags, ADirectoryHandsDownWhatConcernsBackupsAndReading) {
+    (*names_.find(kRootInode))->set_flags(kNoDump | kNoAccessTime | kAppendOnly, now());
+    EXPECT_EQ((*names_.find(make(kRootInode, "a")))->flags(), kNoDump | kNoAccessTime);
+}
+
 } // namespace
 } // namespace gmemfs

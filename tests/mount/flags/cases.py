@@ -125,6 +125,8 @@ DIRECTORY_OPERATIONS = {
     "unlink": lambda d: os.unlink(d + "/file"),
     "rmdir of": lambda d: os.rmdir(d + "/sub"),
     "rmdir": lambda d: os.rmdir("empty"),
+    "rmdir with names": lambda d: os.rmdir(d),
+    "replace": lambda d: os.rename("elsewhere", d),
     "move": lambda d: os.rename("empty", "elsewhere/empty"),
     "chmod": lambda d: os.chmod(d, 0o700),
     "touch": lambda d: os.utime(d),
