@@ -99,8 +99,8 @@ Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
 }
 
 Broker::~Broker() {
-    for (const guint source : sources_) g_source_remove(source);
     close();
+    for (const guint source : sources_) g_source_remove(source);
 }
 
 // After the unmount, or at the end: accepted sockets hold the mount as the listening one does.

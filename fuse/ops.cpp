@@ -10,7 +10,9 @@ void op_init(void *server, fuse_conn_info *connection) {
     connection->want &= ~unsigned(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     connection->max_write = static_cast<unsigned>(kRequestMax);
     // ACLs, which the kernel checks; and the umask is ours to apply, because a default ACL takes its place.
-    const bool has_acls = static_cast<Server *>(server)->options().acl;
+    // A kernel that knows ACLs checks modes, too: not where who mounted is to reach everybody's files.
+    const auto &mount = *static_cast<Server *>(server);
+    const bool has_acls = mount.options().acl && !mount.is_private();
     connection->want |= connection->capable & unsigned(FUSE_CAP_DONT_MASK | (has_acls ? FUSE_CAP_POSIX_ACL : 0));
     // So many requests of one process in flight as workers can serve, twice over.
     connection->max_background = 64;

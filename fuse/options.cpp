@@ -175,6 +175,8 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
         return bad_option(argc < 2   ? "it lacks a mount point"
                           : argc > 2 ? "it takes one mount point"
                                      : "the mount point is empty");
+    if (!options.save_file.empty() && !options.keeper)
+        return bad_option("on-shutdown: saving needs the keeper, which has the files if it fails: leave --keeper=off");
     return parsed;
 }
 

@@ -38,6 +38,7 @@ struct Options {
     unsigned scrub_every = 60;      ///< seconds from the begin of a pass to that of the next
     unsigned workers = 0;           ///< threads that serve requests; 0 for 4 to 16, by the cores
     int supervisor = -1; ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
+    std::string save_file; ///< where all is saved when the mount ends, and restored from when it begins; empty: nowhere
     std::string log_file;
     std::string source = "gmemfs";              ///< what stands first in /proc/mounts
     std::vector<std::string> mount_options;     ///< for libfuse and the kernel: allow_other, ro, noatime, ...
@@ -52,6 +53,9 @@ struct ParsedOptions {
 
 /// argv[0] is "mount". EINVAL, with one line that says what is wrong: a usage error.
 Result<ParsedOptions> parse_options(int argc, char **argv);
+
+/// What --on-shutdown takes to come to these options.
+std::string shutdown_text(const Options &options);
 
 /// Name, value and origin of every setting, a line each: `--print-options`.
 std::string describe_options(const Options &options);

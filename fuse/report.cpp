@@ -23,6 +23,11 @@ json describe_keeper(const Survival *survival) {
     return survival->keeper().is_dead() ? "dead" : "alive";
 }
 
+json describe_end(const Server &server) {
+    if (!server.saves()) return nullptr;
+    return {{"save", server.options().save_file}, {"unsaved", server.survival()->folder().unsaved_path()}};
+}
+
 json count_requests(const Stats &stats) {
     json counts = json::object();
     for (std::size_t index = 0; index < kOpCount; ++index) {
@@ -58,6 +63,7 @@ json report(Server &server) {
         {"driver", {{"library", server.driver().library}, {"version", server.driver().version}}},
         {"simulated", options.simulate},
         {"devices", std::move(devices)},
+        {"on_shutdown", describe_end(server)},
         {"handles", kPolicies[static_cast<int>(options.handles)]},
         {"keeper", describe_keeper(server.survival())},
         {"supervised", server.options().supervisor >= 0},

@@ -1,6 +1,8 @@
 #include "fuse/runtime_folder.hpp"
 
+#include "fuse/mount_point.hpp"
 #include "fuse/options.hpp"
+#include "fuse/spawn.hpp"
 #include "vmm/keeper_client.hpp"
 
 #include <glib.h>
@@ -8,8 +10,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
+#include <fstream>
+#include <iterator>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,7 +26,6 @@ namespace {
 constexpr unsigned kFoldersMax = 8; // of one mount point: its live mount, and those detached lazily
 constexpr int kDyingMs = 2000;      // the end of a process with 64 GiB mapped takes 43 ms (H200)
 constexpr int kBacklog = 16;
-constexpr int kKeeperSocket = 3; // the first after the standard ones: what `gmemfs keeper` listens at
 constexpr const char *kSocketName = "keeper.sock";
 
 // The last word for people, a hash of all of it against its like: "gpu-0123456789abcdef".
@@ -76,8 +78,16 @@ Result<Fd> connect_in(const Fd &folder) {
     return socket;
 }
 
+// A server that was killed may have left a mount there.
+void remove_private_place(const std::string &path) {
+    if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return;
+    (void)unmount(path, UnmountMode::lazily);
+    ::rmdir(path.c_str());
+}
+
 void empty_folder(const std::string &path) {
-    for (const char *const file : {"/keeper.sock", "/journal", "/journal.new", "/lock"})
+    remove_private_place(path + "/" + kPrivatePlace);
+    for (const char *const file : {"/keeper.sock", "/journal", "/journal.new", "/unsaved", "/restoring", "/lock"})
         ::unlink((path + file).c_str());
     ::rmdir(path.c_str());
 }
@@ -141,29 +151,22 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
     const Fd listener = TRY(open_socket());
     const sockaddr_un address = socket_address(folder_);
     ::unlink(address.sun_path); // of a keeper that is dead, or we would have connected to it
-    if (::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+    // What bind(2) makes has the socket's own mode, whatever the umask was.
+    if (::fchmod(listener.get(), 0600) != 0 ||
+        ::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         ::listen(listener.get(), kBacklog) != 0)
         return Error{errno, 0, "make the keeper's socket", path_};
-    std::vector<std::string> words = {"gmemfs", "keeper"};
+    std::vector<std::string> words = {"keeper"};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char *> pointers;
-    for (std::string &word : words) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-    // A session of its own: no signal of a terminal's reaches it, and nobody waits for its output.
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-    ::posix_spawn_file_actions_adddup2(&actions, listener.get(), kKeeperSocket);
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        ::posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0);
-    pid_t pid = -1;
-    const int failed = ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, pointers.data(), environ);
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) return Error{failed, 0, "start the keeper"};
+    TRY(spawn_self(words, {.extra = listener.get()}));
     return connect_in(folder_); // the socket listens already: the keeper answers when it is there
+}
+
+Result<std::string> RuntimeFolder::make_private_place() const {
+    std::string place = path_ + "/" + kPrivatePlace;
+    remove_private_place(place);
+    TRY(make_private(place));
+    return place;
 }
 
 void RuntimeFolder::remove() const { empty_folder(path_); }
@@ -193,6 +196,27 @@ bool has_abandoned_keeper(const std::string &mount_point) {
     for_each_abandoned(
         mount_point, [&](const std::string &, const Result<Fd> &keeper) { found = found || keeper.has_value(); });
     return found;
+}
+
+std::optional<std::string> find_unsaved(const std::string &mount_point) {
+    std::optional<std::string> found;
+    for_each_abandoned(mount_point, [&](const std::string &path, const Result<Fd> &keeper) {
+        const std::string unsaved = path + "/unsaved";
+        if (keeper && ::access(unsaved.c_str(), F_OK) == 0) found = read_text(unsaved);
+    });
+    return found;
+}
+
+Result<void> write_private(const std::string &path, const std::string &text) {
+    const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        return Error{file && errno == 0 ? EIO : errno, 0, "write to runtime folder", path};
+    return {};
+}
+
+std::string read_text(const std::string &path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 unsigned end_abandoned_keepers(const std::string &mount_point) {

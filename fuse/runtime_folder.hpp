@@ -12,6 +12,9 @@
 
 namespace gmemfs {
 
+/// The folder in it to mount in where nobody else comes.
+inline constexpr const char *kPrivatePlace = "private";
+
 /// Owner of the lock, which says that this process is the mount's server. Move-only. Not thread-safe.
 class RuntimeFolder {
 public:
@@ -22,6 +25,12 @@ public:
 
     const std::string &name() const { return name_; } ///< unique to the mount point: letters, digits, '-', '_', '.'
     std::string journal_path() const { return path_ + "/journal"; }
+    /// There as long as files are to be saved and aren't. Holds why they could not be, if that was tried.
+    std::string unsaved_path() const { return path_ + "/unsaved"; }
+    /// There while a snapshot is restored: what a server leaves that died meanwhile is no state of the mount's.
+    std::string restoring_path() const { return path_ + "/restoring"; }
+    /// Makes the private place. What a server that died has mounted there is unmounted.
+    Result<std::string> make_private_place() const;
 
     /// Connected to the keeper that a dead server left. ENOENT, ECONNREFUSED: there is none.
     Result<Fd> connect_keeper() const;
@@ -42,6 +51,13 @@ private:
 
 /// Whether a dead server of `mount_point` left a keeper, with everything in it.
 bool has_abandoned_keeper(const std::string &mount_point);
+/// What `unsaved` says of files that a dead server's keeper has, and that are to be saved; nothing where there are
+/// none.
+std::optional<std::string> find_unsaved(const std::string &mount_point);
+/// Writes a file of the runtime folder, for this user alone.
+Result<void> write_private(const std::string &path, const std::string &text);
+/// A file's text, empty where it can't be read.
+std::string read_text(const std::string &path);
 /// Ends the keepers that dead servers of `mount_point` left, and removes their folders. How many there were.
 unsigned end_abandoned_keepers(const std::string &mount_point);
 

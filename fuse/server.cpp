@@ -1,28 +1,21 @@
 #include "fuse/server.hpp"
 
 #include "fuse/log.hpp"
-#include "fuse/mount_point.hpp"
 #include "fuse/ops.hpp"
 #include "vmm/simulator_path.hpp"
 
 #include <glib-unix.h>
-#include <linux/fuse.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <limits>
-#include <thread>
 #include <unistd.h>
 
 namespace gmemfs {
 namespace {
 
 constexpr const char *kDriverLibrary = "libcuda.so.1";
-constexpr unsigned kWorkersLeast = 4;
-constexpr unsigned kWorkersUsual = 16;                    // 12 threads reached 93 % of the bus (H200), and more no more
 constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
 constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
 constexpr unsigned kAddressBits = 48;
@@ -35,15 +28,6 @@ timespec now() {
 
 // As tmpfs has it: an inode for every second page of the host's memory. One takes about a kilobyte here.
 std::uint64_t usual_files_max() { return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2; }
-
-// libfuse's own messages; what matters is said by who called it.
-void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
-    char text[512];
-    std::vsnprintf(text, sizeof text, format, arguments);
-    std::string line = text;
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    log(level <= FUSE_LOG_ERR ? LogLevel::info : LogLevel::debug, "libfuse", line);
-}
 
 gboolean quit(gpointer loop) {
     g_main_loop_quit(static_cast<GMainLoop *>(loop));
@@ -67,17 +51,6 @@ Error explain_driver(Error error) {
     if (error.code == ENODEV && error.driver != 0)
         error.detail += "; `gmemfs doctor` tells why; without a GPU: gmemfs mount --simulate MOUNTPOINT";
     return error;
-}
-
-// Linux 6.9 and later put what was read and not answered back into the queue. docs/keeper.md has more.
-Result<void> ask_again(int device) {
-    constexpr int kNotifyResend = 7; // FUSE_NOTIFY_RESEND, which older headers lack
-    fuse_out_header notification = {};
-    notification.len = sizeof notification;
-    notification.error = kNotifyResend;
-    if (::write(device, &notification, sizeof notification) != sizeof notification)
-        return Error{errno, 0, "ask the kernel for the requests of the dead server"};
-    return {};
 }
 
 Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &infos) {
@@ -145,7 +118,9 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
     // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
     if (options.ecc) TRY(server->volume_->storage().check_parity());
-    TRY(server->mount());
+    install_wake_signal();
+    TRY(server->restore_all());
+    TRY(server->mount(options.mount_point));
     return server;
 }
 
@@ -186,11 +161,12 @@ Result<void> Server::open_devices() {
     for (const DeviceInfo &info : chosen) {
         // Asked once at the start, so that a policy that can't be kept is known now.
         Result<Keeper::Id> probe = keeper_->create(info, info.granularity);
-        if (!probe && options_.handles == HandlePolicy::fabric)
+        if (!probe && probe.error().code != ENOSPC && options_.handles == HandlePolicy::fabric)
             return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
                 "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
-        if (!probe) return Error(probe.error());
-        keeper_->release(*probe);
+        // A full device is no reason: a server that takes over may well find one.
+        if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
+        if (probe) keeper_->release(*probe);
         devices_.push_back(TRY(Device::open(*driver_, info)));
         Device &device = *devices_.back();
         device.when_failed([this, &device](const Error &error) { device_failed(device, error); });
@@ -205,7 +181,7 @@ void Server::device_failed(const Device &device, const Error &error) const {
                               ") is lost to this process";
     const bool has_keeper = survival_ != nullptr && !survival_->keeper().is_dead();
     if (supervisor_ != nullptr && has_keeper) {
-        if (!is_mounted_) return; // at the start, which fails of it, or at the end
+        if (!is_mounted_ || (is_private_ && !ends_)) return; // at the start, which fails of it, or at the end
         log(LogLevel::error, "fuse", error, where + ", and another server takes over");
         ::_exit(kDeviceLost);
     }
@@ -217,71 +193,29 @@ void Server::device_failed(const Device &device, const Error &error) const {
     log(LogLevel::error, "fuse", error, where + advice);
 }
 
-Result<void> Server::mount() {
-    fuse_set_log_func(take_libfuse_message);
-    std::string list = "subtype=gmemfs,default_permissions,fsname=" + options_.source;
-    for (const std::string &word : options_.mount_options)
-        if (word != "default_permissions") list += "," + word;
-    std::string program = "gmemfs";
-    std::string flag = "-o";
-    char *arguments[] = {program.data(), flag.data(), list.data(), nullptr};
-    fuse_args args = FUSE_ARGS_INIT(3, arguments);
-    const fuse_lowlevel_ops operations = fuse_operations();
-    session_ = fuse_session_new(&args, &operations, sizeof operations, this);
-    fuse_opt_free_args(&args);
-    if (session_ == nullptr) return Error{EINVAL, 0, "mount", options_.mount_point + ": libfuse refuses: " + list};
-    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-    const unsigned usual = std::clamp(cores, kWorkersLeast, kWorkersUsual);
-    const unsigned count = options_.workers != 0 ? options_.workers : usual;
-    for (unsigned index = 0; index < count; ++index) workers_.push_back(TRY(Worker::create(devices_, session_, crew_)));
-    errno = 0;
-    // A descriptor in place of a mount point: libfuse takes it, and mounts nothing.
-    const std::string place =
-        resumes() ? "/dev/fd/" + std::to_string(supervisor_->device().get()) : options_.mount_point;
-    if (fuse_session_mount(session_, place.c_str()) != 0)
-        return Error{
-            errno != 0 ? errno : EIO, 0, "mount", options_.mount_point + ": the kernel or fusermount3 refused"};
-    is_mounted_ = true;
-    const int status = fuse_session_custom_io(session_, &Dialect::io(), fuse_session_fd(session_));
-    if (status != 0) return Error{-status, 0, "mount", options_.mount_point + ": libfuse refuses our way to write"};
-    return {};
-}
-
 Server::~Server() {
     stop();
     if (survival_) survival_->let_go();
-    workers_.clear();
-    if (session_ != nullptr) fuse_session_destroy(session_);
+    end_session();
+    if (loop_ != nullptr) g_main_loop_unref(loop_);
     opens_.clear();
 }
 
-// What the kernel said when it greeted the first server, said again to libfuse, which then knows what was agreed on.
-// The kernel doesn't expect the answer, and drops it. Then it is asked for the requests that the dead server had in
-// hand.
-Result<void> Server::resume() {
-    std::vector<std::byte> greeting = supervisor_->greeting();
-    fuse_buf request = {};
-    request.mem = greeting.data();
-    request.size = greeting.size();
-    fuse_session_process_buf(session_, &request);
-    if (fuse_session_exited(session_)) return Error{EPROTO, 0, "go on with the mount", "libfuse refuses the greeting"};
-    // A forget that the dead server had read is lost: nobody waits for its answer. So it is asked which of the unlinked
-    // inodes the kernel still knows; those that it doesn't would hold their memory until the mount ends.
-    for (const InodeId id : volume_->names().orphans())
-        if (fuse_lowlevel_notify_inval_inode(session_, id, -1, 0) == -ENOENT)
-            volume_->names().forget(id, std::numeric_limits<std::uint64_t>::max());
-    return ask_again(fuse_session_fd(session_));
-}
-
-void Server::received(std::span<const std::byte> request) {
-    fuse_in_header header;
-    if (supervisor_ == nullptr || request.size() < sizeof header) return;
-    std::memcpy(&header, request.data(), sizeof header);
-    if (header.opcode == FUSE_INIT) supervisor_->hand_over(fuse_session_fd(session_), request);
+// A second signal while the first one's work is under way changes nothing, where files would be lost by it.
+gboolean Server::take_end(gpointer server) {
+    auto *const self = static_cast<Server *>(server);
+    if (self->ends_ && self->saves())
+        log(LogLevel::info, "fuse", "asked to end again: it is about to, and saves to " + self->options_.save_file);
+    else
+        g_main_loop_quit(self->loop_);
+    self->ends_ = true;
+    self->goes_again_ = false;
+    return self->saves() ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 gboolean Server::take_restart(gpointer server) {
     auto *const self = static_cast<Server *>(server);
+    if (self->ends_) return G_SOURCE_CONTINUE; // and nobody is to go on
     if (self->supervisor_ == nullptr) {
         log(LogLevel::warning, "fuse",
             "asked to restart, but no supervisor is there: this server runs in the foreground");
@@ -296,20 +230,26 @@ Server::End Server::run(std::function<void()> ready) {
     ready_ = std::move(ready);
     loop_ = g_main_loop_new(nullptr, FALSE);
     std::vector<guint> signals;
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) signals.push_back(g_unix_signal_add(number, quit, loop_));
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) signals.push_back(g_unix_signal_add(number, take_end, this));
     if (survival_) survival_->watch_keeper();
     signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
-    install_wake_signal();
     if (resumes())
         if (const Result<void> resumed = resume(); !resumed)
             log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");
-    if (options_.scrub_rate > 0)
-        scrub_walk_ = std::make_unique<ScrubWalk>(
-            *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
-    for (const auto &worker : workers_)
-        worker->start([this](std::span<const std::byte> request) { received(request); },
-            [this] { g_main_context_invoke(nullptr, quit, loop_); });
-    g_main_loop_run(loop_);
+    Result<void> saved;
+    Result<void> is_there;
+    do {
+        serve();
+        if (goes_again_) break;
+        ends_ = true;
+        end_session();
+        saved = save_all();
+        if (saved) break;
+        log(LogLevel::error, "fuse", saved.error(), "the files stay: " + options_.mount_point + " is mounted again");
+        (void)write_private(survival_->folder().unsaved_path(), saved.error().detail);
+        is_there = mount_again();
+        ends_ = false;
+    } while (is_there);
     for (const guint source : signals)
         if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
     if (goes_again_) {
@@ -322,31 +262,27 @@ Server::End Server::run(std::function<void()> ready) {
         log(LogLevel::info, "fuse", "making way for another server of " + options_.mount_point);
         return End::again;
     }
-    stop();
+    if (!saved) {
+        survival_->let_go();
+        log(LogLevel::error, "fuse", is_there.error(), "the keeper has the files: `gmemfs mount` serves them again");
+        return End::kept;
+    }
     if (survival_) survival_->end();
     log(LogLevel::info, "fuse", "unmounted " + options_.mount_point);
     return End::unmounted;
 }
 
-void Server::stop() {
-    if (!is_mounted_) return;
-    is_mounted_ = false;
-    // Workers first: libfuse closes the descriptor that they read from before it unmounts.
-    fuse_session_exit(session_);
-    for (const auto &worker : workers_) worker->stop();
-    scrub_walk_.reset();
-    published_broker_ = nullptr;
-    broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
-    // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.
-    if (resumes()) (void)unmount(options_.mount_point, UnmountMode::lazily);
-    fuse_session_unmount(session_);
-    while (loop_ != nullptr && g_main_context_iteration(nullptr, FALSE)) {} // what workers left for it at their end
-    if (loop_ != nullptr) g_main_loop_unref(loop_);
-    loop_ = nullptr;
+void Server::serve() {
+    if (options_.scrub_rate > 0)
+        scrub_walk_ = std::make_unique<ScrubWalk>(
+            *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+    start_workers([this] { g_main_context_invoke(nullptr, quit, loop_); });
+    g_main_loop_run(loop_);
 }
 
 void Server::greeted(unsigned protocol_minor) {
     protocol_minor_ = protocol_minor;
+    if (is_private_) return;
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
             " device(s), " + std::to_string(workers_.size()) + " workers");

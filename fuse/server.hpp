@@ -68,11 +68,13 @@ public:
     Server(const Server &) = delete;
     Server &operator=(const Server &) = delete;
 
-    /// Serves until the mount is unmounted, or SIGINT, SIGTERM or SIGHUP comes; then unmounts. `ready` is called once
-    /// the kernel has greeted the server: from then on the mount answers.
+    /// Serves until the mount is unmounted, or SIGINT, SIGTERM or SIGHUP comes; then unmounts, and saves what is to be
+    /// saved; if that fails it mounts and serves again. `ready` is called once the kernel has greeted the server: from
+    /// then on the mount answers.
     enum class End {
         unmounted, ///< the mount is gone, and so is the memory
         again,     ///< the mount is there: another server is to go on with it, at once
+        kept,      ///< the mount is gone, and wasn't saved: the keeper has the files, for the next server
     };
     End run(std::function<void()> ready);
 
@@ -87,6 +89,11 @@ public:
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
+    /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
+    /// file for them.
+    bool saves() const { return saves_; }
+    bool is_private() const { return is_private_; } ///< of the present session: nobody else sees it
+    Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
     std::size_t worker_count() const { return workers_.size(); }
@@ -108,13 +115,23 @@ public:
 
 private:
     Server(const Options &options, SupervisorLink *supervisor)
-        : options_(options), supervisor_(supervisor), opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
+        : options_(options), supervisor_(supervisor), opens_(supervisor == nullptr ? 0 : supervisor->generation()),
+          saves_(!options.save_file.empty()) {}
+    /// Of the present session: it is one that a dead server began.
     bool resumes() const { return supervisor_ != nullptr && supervisor_->device(); }
     Result<void> resume();
+    void start_workers(const std::function<void()> &ended);
+    void end_session();
+    Result<void> run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command);
+    Result<void> restore_all();
+    Result<void> save_all();
+    Result<void> mount_again();
+    void serve();
+    static gboolean take_end(gpointer server);
     Result<void> open_driver();
     Result<void> open_devices();
     void device_failed(const Device &device, const Error &error) const;
-    Result<void> mount();
+    Result<void> mount(const std::string &place);
     void start_broker();
     void stop();
     static gboolean take_restart(gpointer server);
@@ -130,9 +147,10 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     fuse_session *session_ = nullptr;
-    Crew crew_;
+    std::unique_ptr<Crew> crew_; // one a session
     std::vector<std::unique_ptr<Worker>> workers_;
     GMainLoop *loop_ = nullptr;
+    bool ends_ = false;       // the mount is to end, or has ended
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on
     std::function<void()> ready_;
     std::unique_ptr<ScrubWalk> scrub_walk_; // there while workers are
@@ -143,6 +161,9 @@ private:
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
     std::atomic<unsigned> protocol_minor_ = 0;
     std::atomic<bool> is_mounted_ = false;
+    bool has_had_session_ = false; // the kernel of another one knew inodes
+    bool is_private_ = false;      // the session is one that nobody else sees; constant while there are workers
+    std::atomic<bool> saves_;
 };
 
 } // namespace gmemfs

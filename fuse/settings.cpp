@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <climits>
+#include <filesystem>
 #include <fstream>
 #include <pwd.h>
 #include <sstream>
@@ -172,6 +173,17 @@ Result<void> set_supervisor(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_on_shutdown(Options &options, std::string_view value) {
+    constexpr std::string_view kSave = "save:";
+    options.save_file.clear();
+    if (value == "nothing") return {};
+    if (!value.starts_with(kSave) || value.size() == kSave.size())
+        return bad_option("on-shutdown: '" + std::string(value) + "' is neither nothing nor save:FILE");
+    options.save_file =
+        std::filesystem::absolute(value.substr(kSave.size())); // a server in the background is elsewhere
+    return {};
+}
+
 Result<void> set_log(Options &options, std::string_view value) {
     if (value.empty()) return bad_option("log: name a file");
     options.log_file = value;
@@ -248,6 +260,9 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return options.allow_inject ? Words{""} : Words(); }, "no"},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,
         [](const Options &options) { return number(options.workers); }, "by the cores"},
+    {"on-shutdown", "nothing|save:FILE",
+        "at the mount's end save all files to FILE; a new mount begins with what is there (nothing)", Kind::file,
+        set_on_shutdown, [](const Options &options) { return Words{shutdown_text(options)}; }, ""},
     {"log", "FILE", "append the log to this file", Kind::file, set_log,
         [](const Options &options) { return text(options.log_file); }, "journal or syslog"},
     {"supervisor", "FD", "for the supervisor's use", Kind::hidden, set_supervisor,
@@ -257,6 +272,10 @@ constexpr Setting kSettings[] = {
 };
 
 } // namespace
+
+std::string shutdown_text(const Options &options) {
+    return options.save_file.empty() ? "nothing" : "save:" + options.save_file;
+}
 
 std::span<const Setting> settings() { return kSettings; }
 

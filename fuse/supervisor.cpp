@@ -32,7 +32,7 @@ constexpr unsigned kEarlyDeathsMax = 5;
 constexpr std::chrono::milliseconds kEarly(200);
 constexpr std::chrono::seconds kLossesApart(60);
 
-enum class Kind : std::uint32_t { start = 1, ready, failed, device };
+enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again };
 
 struct Message {
     Kind kind = Kind::start;
@@ -183,17 +183,17 @@ private:
     // A server from its start to its end: its status, as waitpid(2) has it.
     Result<int> serve_once() {
         Fd socket;
-        const pid_t pid = TRY(start(socket));
-        const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        server_ = TRY(start(socket));
+        const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, server_, 0)));
         while (true) {
             pollfd waited[] = {{socket.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
             if (::poll(waited, std::size(waited), -1) < 0 && errno != EINTR)
                 return Error{errno, 0, "wait for the server"};
             if ((waited[0].revents & POLLIN) != 0 && take_message(socket)) continue; // all that it said before it ended
-            if (waited[2].revents != 0) pass_on_signal(pid);
+            if (waited[2].revents != 0) pass_on_signal();
             if (waited[1].revents == 0) continue;
             int status = 0;
-            if (::waitpid(pid, &status, 0) != pid) return Error{errno, 0, "wait for the server"};
+            if (::waitpid(server_, &status, 0) != server_) return Error{errno, 0, "wait for the server"};
             return status;
         }
     }
@@ -207,6 +207,7 @@ private:
             if (!has_begun_) background_.ready();
             has_begun_ = true;
             ready_at_ = Clock::now();
+            if (must_end_) ::kill(server_, SIGTERM);
             break;
         case Kind::failed:
             if (has_begun_)
@@ -219,23 +220,33 @@ private:
             device_ = std::move(message->fd);
             greeting_ = std::move(message->bytes);
             break;
+        case Kind::unmounted:
+            device_.reset();
+            greeting_.clear();
+            must_end_ = true;
+            break;
+        case Kind::mounted_again: must_end_ = false; break;
         case Kind::start: break;
         }
         return true;
     }
 
     // SIGTERM and its like mean the mount; SIGUSR2 the server.
-    void pass_on_signal(pid_t server) const {
+    void pass_on_signal() {
         signalfd_siginfo info = {};
         if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
-        ::kill(server, info.ssi_signo == SIGUSR2 ? SIGUSR2 : SIGTERM);
+        const bool is_for_server = info.ssi_signo == SIGUSR2;
+        must_end_ = must_end_ || !is_for_server;
+        ::kill(server_, is_for_server ? SIGUSR2 : SIGTERM);
     }
 
     const Options &options_;
     Background &background_;
     sigset_t before_ = {};
     Fd signals_;
+    pid_t server_ = -1;
     bool has_begun_ = false;
+    bool must_end_ = false; // the mount is to end: so is a server that begins because the last one died of it
     std::uint16_t generation_ = 0;
     Fd device_;
     std::vector<std::byte> greeting_;
@@ -265,6 +276,13 @@ void SupervisorLink::ready() const {
 void SupervisorLink::fail(const std::string &line) const {
     send(socket_, Kind::failed, 0, std::as_bytes(std::span(line)), {});
 }
+
+void SupervisorLink::unmounted() {
+    device_.release(); // the session has closed it
+    send(socket_, Kind::unmounted, 0, {}, {});
+}
+
+void SupervisorLink::mounted_again() const { send(socket_, Kind::mounted_again, 0, {}, {}); }
 
 void SupervisorLink::hand_over(int device, std::span<const std::byte> greeting) const {
     const Fd copy(::fcntl(device, F_DUPFD_CLOEXEC, 0));

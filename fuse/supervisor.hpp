@@ -31,6 +31,10 @@ public:
     /// The mount answers: from here on nobody reads what is printed.
     void ready() const;
     void fail(const std::string &line) const; ///< why it doesn't; the server ends now
+    /// The mount is gone, and what comes after it (saving) is under way: a server that takes over is to end, too.
+    void unmounted();
+    /// It is there again: that wasn't to be.
+    void mounted_again() const;
     /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).
     /// Where it can't, the mount dies with the server, and the next one mounts anew.
     void hand_over(int device, std::span<const std::byte> greeting) const;

@@ -5,6 +5,7 @@
 #include <glib-unix.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -40,6 +41,13 @@ Result<std::unique_ptr<Survival>> Survival::create(const std::string &mount_poin
 
 Result<void> Survival::find_keeper(const Options &options, const std::string &library) {
     Result<Fd> left = folder_.connect_keeper();
+    if (const std::string restoring = folder_.restoring_path(); ::access(restoring.c_str(), F_OK) == 0) {
+        // Half a snapshot, which the next one is not to be made of. Nobody has seen it, and the snapshot is there.
+        if (left) end_keeper(*left);
+        left = Error{ENOENT, 0, "connect to the keeper"};
+        ::unlink(folder_.journal_path().c_str());
+        ::unlink(restoring.c_str());
+    }
     is_recovery_ = left.has_value();
     if (left)
         socket_ = *std::move(left);
@@ -60,9 +68,8 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
     if (count > 0 && opened.state.keeper_nonce == client_->nonce()) {
         journal_ = std::move(opened.journal);
         volume.record_in(journal_.get());
-        // Another mount's requests have the same numbers again.
         if (memory == Namespace::KernelMemory::none)
-            TRY(journal_->append([](RecordWriter &record) { record.done(0); }));
+            TRY(begin_session());
         else
             done_ = opened.state.done;
         TRY(volume.restore(opened.state, held, memory));
@@ -80,11 +87,16 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
         log(LogLevel::error, "fuse",
             "the keeper of the server before this one has ended, too: " + std::to_string(count - 1) +
                 " inodes are lost; this mount begins empty");
+    is_fresh_ = true;
     VolumeState empty;
     empty.keeper_nonce = client_->nonce();
     journal_ = TRY(Journal::create(folder_.journal_path(), empty));
     volume.record_in(journal_.get());
     return volume.record_root();
+}
+
+Result<void> Survival::begin_session() {
+    return journal_->append([](RecordWriter &record) { record.done(0); });
 }
 
 void Survival::let_go() {

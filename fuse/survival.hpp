@@ -25,6 +25,8 @@ public:
 
     const std::string &name() const { return folder_.name(); } ///< unique to the mount point
 
+    const RuntimeFolder &folder() const { return folder_; }
+
     /// Connects to the keeper that a dead server left, or starts one. Before the driver is opened: it forks.
     Result<void> find_keeper(const Options &options, const std::string &library);
     /// After the driver was opened. Errors: what keeps the keeper from working.
@@ -37,6 +39,9 @@ public:
     /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
     /// journal of a keeper that is gone tells only what was lost. Errors: see Volume::restore.
     Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
+    bool is_fresh() const { return is_fresh_; } ///< recover() found nothing: the volume begins empty
+    /// Another session with the kernel begins: its requests have numbers that others had before.
+    Result<void> begin_session();
     /// Whether a server before this one has carried out the request, and recorded it.
     bool was_done(std::uint64_t request) const { return done_.count(request) != 0; }
     /// This server ends, and the mount doesn't: nothing that it still does is to reach the keeper.
@@ -54,6 +59,7 @@ private:
     std::set<std::uint64_t> done_; // requests, by the journal; constant from recover() on
     unsigned watch_ = 0;           // GLib's id of the source
     bool is_recovery_ = false;
+    bool is_fresh_ = false;
     bool has_begun_ = false; // the mount was there: from then on only end() ends it
 };
 

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 namespace gmemfs {
 namespace {
 
@@ -103,6 +105,22 @@ Result<std::string> get_stats(Reply &reply, Inode &inode) {
     return report(reply.server()).dump();
 }
 
+Result<std::string> get_on_shutdown(Reply &reply, Inode &inode) {
+    if (inode.id() != kRootInode) return no_data("the mount's end is the root's");
+    return reply.server().saves() ? shutdown_text(reply.server().options()) : std::string("nothing");
+}
+
+// As who unmounts may do it: who mounted, and root.
+Result<void> set_on_shutdown(Reply &reply, Inode &inode, std::string_view value) {
+    if (inode.id() != kRootInode) return Error{EPERM, 0, "set the mount's end", "it is the root's"};
+    Server &server = reply.server();
+    if (reply.who().uid != 0 && reply.who().uid != ::geteuid())
+        return Error{EPERM, 0, "set the mount's end", "only who mounted may"};
+    if (value != "nothing" && value != shutdown_text(server.options()))
+        return Error{EINVAL, 0, "set the mount's end", std::string(value) + ": it is nothing or what was mounted with"};
+    return server.set_saves(value != "nothing");
+}
+
 // Of every inode, so that who has a file open needn't look for the root of its mount.
 Result<std::string> get_socket(Reply &reply, Inode &) {
     const Broker *const broker = reply.server().broker();
@@ -136,6 +154,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.gmemfs.device", get_device, set_device},
     {"user.gmemfs.ecc", get_ecc, set_ecc},
     {"user.gmemfs.stats", get_stats, nullptr},
+    {"user.gmemfs.on_shutdown", get_on_shutdown, set_on_shutdown},
     {"user.gmemfs.socket", get_socket, nullptr},
     {"user.gmemfs.ticket", get_ticket, nullptr},
 };

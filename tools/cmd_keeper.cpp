@@ -1,4 +1,5 @@
 // keeper: the process that holds a mount's memory; `gmemfs mount` starts it, nobody calls it (docs/keeper.md).
+#include "fuse/spawn.hpp"
 #include "tools/command.hpp"
 #include "vmm/keeper_service.hpp"
 
@@ -12,7 +13,7 @@
 namespace gmemfs {
 namespace {
 
-constexpr int kListener = 3; // see RuntimeFolder::start_keeper
+constexpr int kListener = kExtraFd; // see RuntimeFolder::start_keeper
 
 std::uint64_t random_nonce() {
     std::uint64_t nonce = 0;

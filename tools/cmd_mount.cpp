@@ -3,6 +3,7 @@
 #include "fuse/log.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/runtime_folder.hpp"
+#include "fuse/save_file.hpp"
 #include "fuse/server.hpp"
 #include "fuse/supervisor.hpp"
 #include "tools/command.hpp"
@@ -34,7 +35,12 @@ Result<int> serve(const Options &options, const std::function<void()> &ready, Su
     give_large_blocks_back();
     TRY(start_log({options.debug, !options.foreground || supervisor != nullptr, options.log_file}));
     const std::unique_ptr<Server> server = TRY(Server::create(options, supervisor));
-    return server->run(ready) == Server::End::again ? kGoAgain : 0;
+    switch (server->run(ready)) {
+    case Server::End::again: return kGoAgain;
+    case Server::End::kept: return kFailure;
+    case Server::End::unmounted: break;
+    }
+    return 0;
 }
 
 // What a supervisor has started. Where it goes on with a mount that is there, that isn't looked at: it doesn't answer.
@@ -55,6 +61,7 @@ int serve_for_supervisor(Options options) {
 Result<int> mount(Options options) {
     options.mount_point = TRY(make_way(options));
     TRY(check_fuse(options));
+    TRY(check_save_file(options));
     if (options.foreground)
         return serve(
             options, [] {}, nullptr);

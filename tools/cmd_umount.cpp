@@ -1,21 +1,31 @@
-// umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back.
+// umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back; and the
+// files are saved, where the mount says so.
 #include "fuse/mount_point.hpp"
 #include "fuse/runtime_folder.hpp"
 #include "tools/command.hpp"
+#include "tools/copy_progress.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace gmemfs {
 namespace {
 
 constexpr int kServerEndTimeoutMs = 10000;
+constexpr int kSavePollMs = 100;
 constexpr std::size_t kNamedUsersMax = 3;
+
+struct How {
+    UnmountMode mode = UnmountMode::when_idle;
+    bool discards = false; // what is to be saved
+};
 
 bool uses(const std::filesystem::path &process, const std::string &mount_point) {
     namespace fs = std::filesystem;
@@ -65,26 +75,98 @@ Result<void> unmount_or_name_users(const std::string &mount_point, UnmountMode m
     return done;
 }
 
+// What is to become of the files, as the server tells it.
+struct Saving {
+    std::string file;    // empty: they aren't to be saved
+    std::string unsaved; // there as long as they aren't, with the reason if that has failed
+};
+
+Saving saving_of(const nlohmann::json &stats) {
+    const nlohmann::json told = stats.value("on_shutdown", nlohmann::json());
+    if (!told.is_object()) return {};
+    return {told.value("save", std::string()), told.value("unsaved", std::string())};
+}
+
+Error not_saved(const std::string &mount_point, const std::string &reason, const std::string &where) {
+    return Error{EIO, 0, "save the files before the end",
+        (reason.empty() ? "see the server's log" : reason) + "; nothing is lost, " + where +
+            "; when that is mended unmount again, or give the files up by `gmemfs umount --discard " + mount_point +
+            "`"};
+}
+
+std::uint64_t size_of_parts(const std::string &file) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    std::uint64_t size = 0;
+    const fs::path path = file;
+    for (fs::directory_iterator entry(path.parent_path(), error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code gone;
+        if (!entry->path().filename().string().starts_with(path.filename().string() + ".part.")) continue;
+        const std::uint64_t part = entry->file_size(gone);
+        if (!gone) size = std::max(size, part);
+    }
+    return size;
+}
+
+Error still_runs(pid_t pid) {
+    return Error{ETIMEDOUT, 0, "wait for the server",
+        "it is unmounted, but process " + std::to_string(pid) +
+            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
+            "the mount any more"};
+}
+
 // Waits for the process to end, because the driver gives its device memory back only then.
 Result<void> wait_for_end(const Fd &server, pid_t pid) {
     pollfd ended = {server.get(), POLLIN, 0};
     const int count = ::poll(&ended, 1, kServerEndTimeoutMs);
     if (count == 1) return {};
-    return Error{count < 0 ? errno : ETIMEDOUT, 0, "wait for the server",
-        "it is unmounted, but process " + std::to_string(pid) +
-            " still runs and may hold device memory: it ends by itself when no container or other mount namespace has "
-            "the "
-            "mount any more"};
+    return still_runs(pid);
+}
+
+// Saving takes as long as it takes; while it goes on there is a private mount. Where it has failed the mount is there
+// again.
+Result<void> wait_for_save(
+    const Fd &server, pid_t pid, const std::string &mount_point, const Saving &saving, std::uint64_t used) {
+    const std::string sign = std::filesystem::path(saving.unsaved).replace_filename(kPrivatePlace);
+    int idle_ms = 0;
+    Progress progress(::isatty(STDERR_FILENO) != 0 ? Progress::Display::line : Progress::Display::none, used);
+    progress.start_file(saving.file);
+    pollfd ended = {server.get(), POLLIN, 0};
+    while (::poll(&ended, 1, kSavePollMs) == 0) {
+        const std::optional<Mount> mount = TRY(find_mount(mount_point));
+        if (mount && mount->type == kFilesystemType) {
+            progress.finish();
+            return not_saved(mount_point, read_text(saving.unsaved), mount_point + " is mounted again");
+        }
+        idle_ms = ::access(sign.c_str(), F_OK) == 0 ? 0 : idle_ms + kSavePollMs;
+        if (idle_ms > kServerEndTimeoutMs) return progress.finish(), still_runs(pid);
+        const std::uint64_t size = size_of_parts(saving.file);
+        if (size > progress.done()) progress.add(size - progress.done());
+    }
+    progress.finish();
+    if (::access(saving.unsaved.c_str(), F_OK) != 0) return {};
+    return not_saved(mount_point, read_text(saving.unsaved), "`gmemfs mount` serves them again");
+}
+
+// Nobody saves for a dead server: the next one does.
+Result<void> check_unsaved(const std::string &mount_point, const How &how) {
+    if (how.discards || !find_unsaved(mount_point)) return {};
+    return Error{EIO, 0, "unmount",
+        mount_point +
+            ": its server has died, and its files are to be saved: `gmemfs mount` with the same options serves "
+            "them again, and then unmount; or give them up by `gmemfs umount --discard " +
+            mount_point + "`"};
 }
 
 // Empty where nothing is mounted any more, and what was left of it is gone now.
-Result<std::string> find_gmemfs(const std::string &path) {
+Result<std::string> find_gmemfs(const std::string &path, const How &how) {
     std::string mount_point = TRY(resolve_mount_point(path));
     const std::optional<Mount> mount = TRY(find_mount(mount_point));
     if (!mount) {
         std::error_code error;
         const bool exists = std::filesystem::exists(mount_point, error);
         if (!exists) return Error{ENOENT, 0, "unmount", path};
+        TRY(check_unsaved(mount_point, how));
         // Somebody unmounted it, but there was no server any more to end the keeper.
         if (end_abandoned_keepers(mount_point) != 0) return std::string();
         return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
@@ -94,8 +176,8 @@ Result<std::string> find_gmemfs(const std::string &path) {
     return mount_point;
 }
 
-Result<void> unmount_and_wait(const std::string &path, UnmountMode how) {
-    const std::string mount_point = TRY(find_gmemfs(path));
+Result<void> unmount_and_wait(const std::string &path, const How &how) {
+    const std::string mount_point = TRY(find_gmemfs(path, how));
     if (mount_point.empty()) {
         std::printf("%s: its server had died; the memory that was left is given back\n", path.c_str());
         return {};
@@ -103,6 +185,7 @@ Result<void> unmount_and_wait(const std::string &path, UnmountMode how) {
     const Result<nlohmann::json> stats = read_stats(mount_point);
     const bool stale = !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
     if (stale) {
+        TRY(check_unsaved(mount_point, how));
         // Nothing answers, and what is open there can't be used any more: so it may go at once.
         TRY(unmount(mount_point, UnmountMode::lazily));
         end_abandoned_keepers(mount_point);
@@ -111,24 +194,39 @@ Result<void> unmount_and_wait(const std::string &path, UnmountMode how) {
     }
     const pid_t pid = stats ? stats->value("server_pid", 0) : 0;
     const Fd server(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
-    TRY(unmount_or_name_users(mount_point, how));
+    Saving saving = stats ? saving_of(*stats) : Saving();
+    if (!saving.file.empty() && how.discards) {
+        constexpr std::string_view kNothing = "nothing";
+        if (::setxattr(mount_point.c_str(), "user.gmemfs.on_shutdown", kNothing.data(), kNothing.size(), 0) != 0)
+            return Error{errno, 0, "give the files up", mount_point};
+        saving = {};
+    }
+    TRY(unmount_or_name_users(mount_point, how.mode));
     // A lazy unmount leaves the server to those who still have files open.
-    if (!server || how == UnmountMode::lazily) return {};
-    return wait_for_end(server, pid);
+    if (!server || how.mode == UnmountMode::lazily) return {};
+    if (saving.file.empty()) return wait_for_end(server, pid);
+    return wait_for_save(server, pid, mount_point, saving, stats->value("used", std::uint64_t(0)));
 }
 
 } // namespace
 
 int run_umount(int argc, char **argv) {
-    gboolean lazy = FALSE;
-    const std::vector<GOptionEntry> options = {{"lazy", 'z', 0, G_OPTION_ARG_NONE, &lazy,
-        "Detach now; the memory comes back when the last open file is closed", nullptr}};
-    const Synopsis synopsis = {"MOUNTPOINT", "Unmounts a gmemfs mount; its device memory is back when this returns.",
+    gboolean lazy = FALSE, discard = FALSE;
+    const std::vector<GOptionEntry> options = {
+        {"lazy", 'z', 0, G_OPTION_ARG_NONE, &lazy,
+            "Detach now; what else is to be done is done when the last open file is closed", nullptr},
+        {"discard", 0, 0, G_OPTION_ARG_NONE, &discard, "Give the files up, also where --on-shutdown would save them",
+            nullptr},
+    };
+    const Synopsis synopsis = {"MOUNTPOINT",
+        "Unmounts a gmemfs mount. When this returns its device memory is back, and its files are saved where the "
+        "mount\n"
+        "has --on-shutdown=save:FILE; where that fails they stay mounted.",
         "Mends a mount whose server has died (\"Transport endpoint is not connected\") too.", 1, 1};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     if (line.exit_status) return *line.exit_status;
-    const Result<void> result =
-        unmount_and_wait(line.parameters[0], lazy != FALSE ? UnmountMode::lazily : UnmountMode::when_idle);
+    const How how = {lazy != FALSE ? UnmountMode::lazily : UnmountMode::when_idle, discard != FALSE};
+    const Result<void> result = unmount_and_wait(line.parameters[0], how);
     return result ? 0 : fail(result.error());
 }
 

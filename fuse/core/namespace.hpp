@@ -52,6 +52,10 @@ public:
     /// The kernel dropped `lookups` references.
     void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
 
+    /// The kernel that asked has gone, and another one comes: nothing is looked up, open or unlinked any more, and the
+    /// hidden inode isn't there yet.
+    void forget_all() EXCLUDES(tree_);
+
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
     /// told the directory. A set-group-ID directory hands its group down, and Inode::inherit limits `mode`. EEXIST,
     /// ENOENT (the directory is removed), EPERM (kHiddenName), ENOSPC (there are inodes_max).

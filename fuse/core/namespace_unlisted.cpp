@@ -1,4 +1,5 @@
 // Namespace, apart from directories: the broker's socket, inodes without a name, and all of them together.
+#include "fuse/core/journal.hpp"
 #include "fuse/core/namespace.hpp"
 
 #include <algorithm>
@@ -12,6 +13,23 @@ Result<InodeRef> Namespace::create_hidden(mode_t mode, const Credentials &owner,
     hidden_->add_links(1, now);
     add_node(hidden_).lookups = 1;
     return InodeRef(hidden_);
+}
+
+void Namespace::forget_all() {
+    std::vector<InodeRef> last; // their memory goes after the lock
+    const HoldExclusive hold(tree_);
+    if (hidden_) nodes_.erase(hidden_->id());
+    hidden_.reset();
+    for (const InodeId id : orphans_) {
+        last.push_back(nodes_.find(id)->second.inode);
+        nodes_.erase(id);
+        (void)record([id](RecordWriter &items) { items.gone(id); }); // as where the kernel forgets
+    }
+    orphans_.clear();
+    for (auto &[id, node] : nodes_) {
+        node.lookups = 0;
+        node.is_inherited = false;
+    }
 }
 
 std::uint64_t Namespace::count() const {

@@ -20,12 +20,13 @@ from copies import bench_cold, bench_copy, bench_cp
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
 from recovery import bench_recovery
+from snapshot import bench_snapshot
 from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, bench_uring
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
 MORE = {"cold": bench_cold, "hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery,  # only when named
-        "uring": bench_uring}
+        "snapshot": bench_snapshot, "uring": bench_uring}
 
 
 def look_around(arguments):
@@ -54,7 +55,8 @@ def main():
     parser.add_argument("--files", type=int, help="of the benches metadata and recovery (100,000)")
     parser.add_argument("--simulate", action="store_true", help="on the simulator even where there is a GPU")
     parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 16 GiB (/dev/shm)")
-    parser.add_argument("--disk", default=".", help="a folder on a disk with room for 8 GiB, of the bench cold (.)")
+    parser.add_argument("--disk", default=".",
+                        help="a folder on a disk with room for 8 GiB, of the benches cold and snapshot (.)")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:

@@ -78,6 +78,14 @@ except ProcessLookupError:
     pass' "$1"
 }
 
+# lets_go_of_mounts [PATH]: in a mount namespace of its own: of all gmemfs mounts but that at PATH, which would not end while
+# they are here, too.
+lets_go_of_mounts() {
+    mount --make-rprivate /
+    awk -v kept="${1:-}" '$3 == "fuse.gmemfs" && $2 != kept { print $2 }' /proc/self/mounts | while read -r place; do
+        umount -l "$place" || true
+    done
+}
 skip() { echo "skip: $*"; exit 77; }
 needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
 needs_linux_that_asks_again() {

@@ -1,0 +1,19 @@
+# Whoever asks a second time to end is told to wait: the save goes on, and nothing is lost by impatience.
+# mount: none
+mkdir kept
+"$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$PWD/kept/snapshot" --log="$PWD/log"
+random_bytes 120M > "$MNT/f"
+sum=$(sha "$MNT/f")
+pid=$(server_pid)
+supervisor=$(ps -o ppid= -p "$pid" | tr -d ' ')
+while kill -TERM "$pid" 2> /dev/null && [ -d "/proc/$supervisor" ]; do
+    kill -TERM "$supervisor" 2> /dev/null || true
+    kill -USR2 "$pid" 2> /dev/null || true # what `gmemfs restart` sends
+    sleep 0.01
+done
+gone "$supervisor"
+grep -q "asked to end again" log
+"$GMEMFS" restore --check kept/snapshot
+"$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$PWD/kept/snapshot"
+is "$(sha "$MNT/f")" "$sum"
+"$GMEMFS" umount --discard "$MNT"
