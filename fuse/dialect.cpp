@@ -14,6 +14,9 @@ namespace {
 // FUSE_DIRECT_IO_ALLOW_MMAP of <linux/fuse.h> from Linux 6.6 on: bit 36, so bit 4 of the second word of flags.
 constexpr std::uint32_t kDirectIoAllowMmap = std::uint32_t(1) << 4;
 
+// FUSE_COPY_FILE_RANGE_64 of Linux 6.18.
+constexpr std::uint32_t kCopyFileRange64 = 53;
+
 template <typename T>
 T *part_of(std::span<std::byte> request, std::size_t offset) {
     return request.size() < offset + sizeof(T) ? nullptr : reinterpret_cast<T *>(request.data() + offset);
@@ -29,6 +32,9 @@ void Dialect::hear(std::span<std::byte> request) {
         header->opcode = FUSE_CREATE;
         wants_no_name_ = true;
     }
+    // The same, with 64 bits for how much was copied, in the place of 32 and 32 that are 0. libfuse would answer ENOSYS;
+    // and Linux, where two processes get that at once, takes it for both kinds, and copies through the host from then on.
+    if (header->opcode == kCopyFileRange64) header->opcode = FUSE_COPY_FILE_RANGE;
     if (header->opcode != FUSE_INIT) return;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);
     can_map_ = init != nullptr && (init->flags & FUSE_INIT_EXT) != 0 && (init->flags2 & kDirectIoAllowMmap) != 0;

@@ -1,5 +1,5 @@
 // Dialect: what the kernel's FUSE speaks and libfuse 3.14 doesn't: shared mappings of files opened for direct I/O
-// (Linux 6.6), and files without a name, O_TMPFILE (Linux 6.1).
+// (Linux 6.6), files without a name, O_TMPFILE (Linux 6.1), and another kind of copy_file_range (Linux 6.18).
 //
 // A worker shows each request before libfuse reads it, and each answer goes out through send(). So the handshake gets
 // one more flag, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation that asks first.
