@@ -32,8 +32,9 @@ void Dialect::hear(std::span<std::byte> request) {
         header->opcode = FUSE_CREATE;
         wants_no_name_ = true;
     }
-    // The same, with 64 bits for how much was copied, in the place of 32 and 32 that are 0. libfuse would answer ENOSYS;
-    // and Linux, where two processes get that at once, takes it for both kinds, and copies through the host from then on.
+    // The same, with 64 bits for how much was copied, in the place of 32 and 32 that are 0. libfuse would answer
+    // ENOSYS; and Linux, where two processes get that at once, takes it for both kinds, and copies through the host
+    // from then on.
     if (header->opcode == kCopyFileRange64) header->opcode = FUSE_COPY_FILE_RANGE;
     if (header->opcode != FUSE_INIT) return;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);
