@@ -188,7 +188,7 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 	@$(AGAIN) tests $(if $(SANITIZE),,races)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
-	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread all \
+	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
 	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
