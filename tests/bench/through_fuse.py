@@ -141,16 +141,20 @@ def bench_parity(context):
     return rows
 
 
+def large_and_small(context, total):
+    """1 MiB one after the other and 4 KiB at random offsets, with 1 and 8 jobs."""
+    both = [(direction, jobs) for direction in ("write", "read") for jobs in (1, 8)]
+    return [Case(*one, min(total, one[1] * context.size)) for one in both] + [
+        Case(*one, context.size, block=4096, random=context.requests) for one in both]
+
+
 def bench_uring(context):
     """The empty servers by read(2) and by io_uring, in turn, beside gmemfs: with libfuse 3.18, and Y in the kernel's
     /sys/module/fuse/parameters/enable_uring."""
     sinks = [DROPS, EMPTY, "device"] if context.on_gpu else [DROPS, EMPTY]
     names = [name + transport for name in sinks for transport in ("", RING)] + ["gmemfs"]
     total = 4 * context.size
-    cases = [Case(direction, jobs, min(total, jobs * context.size))
-             for direction in ("write", "read") for jobs in (1, 8)]
-    cases += [Case(direction, jobs, context.size, block=4096, random=context.requests)
-              for direction in ("write", "read") for jobs in (1, 8)]
+    cases = large_and_small(context, total)
     rates = measure(context, names, cases, total)
     return print_table("io_uring", "GB/s, or requests/s of 4 KiB", names, cases, rates, [sinks[-1] + RING])
 
@@ -160,9 +164,6 @@ def bench_hops(context):
     the last hop takes where there is no filesystem at all."""
     names = [DROPS, EMPTY, "pinned", "device", "gmemfs", BUS]
     total = 4 * context.size
-    cases = [Case(direction, jobs, min(total, jobs * context.size))
-             for direction in ("write", "read") for jobs in (1, 8)]
-    cases += [Case(direction, jobs, context.size, block=4096, random=context.requests)
-              for direction in ("write", "read") for jobs in (1, 8)]
+    cases = large_and_small(context, total)
     rates = measure(context, names, cases, total)
     return print_table("hops", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["device", EMPTY, BUS])
