@@ -181,10 +181,10 @@ Result<void> Session::attach_directory(
             const std::size_t before = entry.attached.fds.size();
             const std::vector<std::byte> bytes = TRY(receive(entry.attached.fds));
             if (TRY(protocol::parse_header(bytes)).kind == protocol::Kind::answer) { // about the directory
-                const protocol::Answer answer = TRY(protocol::parse_answer(bytes))
-                .answer;
-                if (answer.code == 0 && index == 0) return {}; // it has no file
-                return at(answer.code == 0 ? EPROTO : answer.code, "ask the broker", path_, answer.text.data());
+                const protocol::AnswerPart part = TRY(protocol::parse_answer(bytes));
+                if (part.answer.code == 0 && index == 0) return {}; // it has no file
+                const int code = part.answer.code == 0 ? EPROTO : part.answer.code;
+                return at(code, "ask the broker", path_, part.answer.text.data());
             }
             const protocol::EntryPart part = TRY(protocol::parse_entry(bytes));
             const bool is_next = part.index == index && (index == 0 || part.file_count == file_count) &&
@@ -206,10 +206,9 @@ Result<void> Session::release(std::uint64_t lease) {
     TRY(send(&request, sizeof request));
     std::vector<Fd> none;
     const std::vector<std::byte> bytes = TRY(receive(none));
-    const protocol::Answer answer = TRY(protocol::parse_answer(bytes))
-    .answer;
-    if (answer.code == 0) return {};
-    return at(answer.code, "ask the broker", path_, answer.text.data());
+    const protocol::AnswerPart part = TRY(protocol::parse_answer(bytes));
+    if (part.answer.code == 0) return {};
+    return at(part.answer.code, "ask the broker", path_, part.answer.text.data());
 }
 
 } // namespace gmemfs::client

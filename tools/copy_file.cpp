@@ -223,6 +223,17 @@ Result<void> copy_contents(const CopySettings &settings, CopyDevices &devices, c
     return {};
 }
 
+// What CopyDevices::library_for says, found out.
+std::string find_library(const std::string &path) {
+    const Result<Mount> mount = find_mount_of(path);
+    if (!mount) return {};
+    const Result<nlohmann::json> stats = read_stats(mount->path);
+    if (!stats) return {};
+    if (stats->value("simulated", false)) // a machine of the mount's own, unless the environment names another one
+        ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + std::to_string(stats->value("server_pid", 0))).c_str(), 0);
+    return stats->value("driver", nlohmann::json::object()).value("library", std::string());
+}
+
 } // namespace
 
 Result<void> copy_acls(int source, int target) {
@@ -239,13 +250,11 @@ Result<void> copy_acls(int source, int target) {
 }
 
 std::string CopyDevices::library_for(const std::string &path) {
-    const Result<Mount> mount = find_mount_of(path);
-    if (!mount) return {};
-    const Result<nlohmann::json> stats = read_stats(mount->path);
-    if (!stats) return {};
-    if (stats->value("simulated", false)) // a machine of the mount's own, unless the environment names another one
-        ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + std::to_string(stats->value("server_pid", 0))).c_str(), 0);
-    return stats->value("driver", nlohmann::json::object()).value("library", std::string());
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    const auto [known, is_new] = libraries_.try_emplace(status.st_dev);
+    if (is_new) known->second = find_library(path);
+    return known->second;
 }
 
 Result<Device *> CopyDevices::open(const std::string &library, int ordinal) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <sys/types.h>
 
 namespace gmemfs {
 
@@ -27,6 +28,7 @@ public:
     Result<Device *> open(const std::string &library, int ordinal);
 
 private:
+    std::map<dev_t, std::string> libraries_; // of each filesystem that was asked about
     std::map<std::string, std::unique_ptr<Driver>> drivers_;
     std::map<std::pair<std::string, int>, std::unique_ptr<Device>> devices_;
 };

@@ -25,6 +25,13 @@ def write_random(path, size):
             file.write(block)
 
 
+def forget(path):
+    """Nothing of the file stays in the page cache."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def range_rate(source, target, size):
     """GB/s, read plus written, of copy_file_range into a file that has its memory: median of 7 after one warm-up, as
     the device's own rate is taken."""
@@ -50,9 +57,7 @@ def bench_cold(context):
         write_random(source, size)
         for index in range(context.rounds):
             for name in ("direct", "buffered") if index % 2 == 0 else ("buffered", "direct"):
-                with open(source, "rb") as file:
-                    os.fsync(file.fileno())
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                forget(source)
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 told = run_json(find_program("gmemfs"), "cp", "--json", source, os.path.join(mount, "copy"),
                                 *(["--buffered"] if name == "buffered" else []))

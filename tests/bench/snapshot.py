@@ -9,15 +9,8 @@ import subprocess
 import tempfile
 import time
 
-from copies import write_random
+from copies import forget, write_random
 from places import GIB, MIB, find_program, mounted_gmemfs
-
-
-def forget(path):
-    """Nothing of the file stays in the page cache."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def write_directly(path, size):

@@ -9,18 +9,9 @@ from peer import *
 mount = sys.argv[1]
 state = lambda: os.getxattr(mount + "/f", "user.gmemfs.ecc").decode()
 stats = lambda: json.loads(os.getxattr(mount, "user.gmemfs.stats"))
-from_child, child_writes = os.pipe()
 at_first = stats()["used"]
 assert state() == "current"
-child = os.fork()
-if child == 0:
-    peer = Peer(mount)
-    for name in ("f", "gone"):
-        assert peer.attach(f"{mount}/{name}", lease=WRITE).code == 0
-    peer.close()
-    os.write(child_writes, b"1")
-    signal.pause()
-os.read(from_child, 1)
+child, _ = fork_and_let_go(mount, [mount + "/f", mount + "/gone"], WRITE)
 os.unlink(mount + "/gone")
 os.truncate(mount + "/f", 2 << 20)
 for _ in range(20):  # round trips: the broker has long seen the end of the connection

@@ -13,15 +13,7 @@ import os, signal, sys
 from peer import *
 mount = sys.argv[1]
 path = mount + "/f"
-from_child, child_writes = os.pipe()
-child = os.fork()
-if child == 0:
-    peer = Peer(mount)
-    assert peer.attach(path, lease=EXCLUSIVE).code == 0
-    peer.close()
-    os.write(child_writes, b"1")
-    signal.pause()
-os.read(from_child, 1)
+child, _ = fork_and_let_go(mount, [path], EXCLUSIVE)
 for _ in range(5):
     refused = Peer(mount).attach(path)
     assert refused.code == 16 and "another PID namespace" in refused.text, refused.text

@@ -92,6 +92,26 @@ class Peer:
         self.socket.close()
 
 
+def fork_and_let_go(mount, paths, lease):
+    """A child that attaches these files, closes its connection without a release, and lives on until it is killed, or
+    the descriptor that comes with its number is closed."""
+    from_child, child_writes = os.pipe()
+    child_reads, to_child = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(to_child)
+        peer = Peer(mount)
+        for path in paths:
+            assert peer.attach(path, lease=lease).code == 0
+        peer.close()
+        os.write(child_writes, b"1")
+        os.read(child_reads, 1)
+        os._exit(0)
+    os.close(child_writes)
+    assert os.read(from_child, 1) == b"1"
+    return child, to_child
+
+
 def counts(mount):
     """Peers and leases, as the server counts them."""
     import json

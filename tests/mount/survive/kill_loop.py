@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, folder, seed, nodes):
         self.folder, self.random, self.nodes = folder, random.Random(seed), nodes
         self.count = 0
-        self.failed_at, self.failed_with = 0.0, 0
+        self.eio_at = 0.0
         self.changed = []  # what the operation under way touches: (path, node before, node after); None: not there
 
     def real(self, path):
@@ -66,7 +66,8 @@ class Worker:
             except OSError as error:
                 if error.errno not in DEAD:
                     raise
-                self.failed_at, self.failed_with = time.monotonic(), error.errno
+                if error.errno == errno.EIO:
+                    self.eio_at = time.monotonic()
                 return f"{operation.__name__}: {os.strerror(error.errno)}"
             for path, _, after in self.changed:
                 if after is None:
@@ -303,8 +304,8 @@ def work(folder, seed, nodes, seconds, pipe):
     worker = Worker(folder, seed, nodes)
     try:
         stopped_by = worker.run(seconds)
-        at_once = worker.failed_at if worker.failed_with == errno.EIO else 0.0
-        pipe.send((worker.nodes, worker.changed if stopped_by else [], worker.count, stopped_by, at_once, None))
+        pipe.send((worker.nodes, worker.changed if stopped_by else [], worker.count, stopped_by,
+                   worker.eio_at, None))
     except Exception as error:  # pylint: disable=broad-except
         pipe.send((worker.nodes, worker.changed, worker.count, None, 0.0, f"{type(error).__name__}: {error}"))
 
