@@ -1,6 +1,7 @@
 // Ops, data: open, read, write, close, and what moves or makes ranges of bytes.
 #include "fuse/log.hpp"
 #include "fuse/ops.hpp"
+#include "vmm/base/cache.hpp"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -52,6 +53,7 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
+    demote(to.first(*count)); // the client goes on meanwhile; the next copy from the device finds the lines faster
 }
 
 void op_write(
