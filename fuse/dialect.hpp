@@ -19,6 +19,8 @@ public:
     void hear(std::span<std::byte> request);
     /// The present request is a FUSE_CREATE that was a FUSE_TMPFILE: its file gets no name.
     bool wants_no_name() const { return wants_no_name_; }
+    /// The present request is a FUSE_COPY_FILE_RANGE that was a FUSE_COPY_FILE_RANGE_64: its answer has 64 bits.
+    bool has_long_count() const { return has_long_count_; }
 
     /// libfuse's way to write: adds to the answer what hear() has noted.
     static const fuse_custom_io &io();
@@ -27,6 +29,7 @@ private:
     static ssize_t send(int fd, iovec *parts, int count, void *);
 
     bool wants_no_name_ = false;
+    bool has_long_count_ = false;
     bool can_map_ = false; // the present request is the handshake, and the kernel offers shared mappings
 };
 
