@@ -79,7 +79,7 @@ Result<CUevent> Copier::mark() {
 
 Result<void> Copier::wait() {
     // A stream knows its context: nothing here may fail before the wait, or memory would be freed under the engine.
-    const Result<void> waited = device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
+    Result<void> waited = device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
     end_large();
     return waited;
 }

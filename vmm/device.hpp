@@ -57,7 +57,7 @@ public:
     Result<void> check(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here = {}) const {
         if (result == CUDA_SUCCESS) [[likely]]
             return {};
-        const Result<void> checked = driver_.check(result, doing, here);
+        Result<void> checked = driver_.check(result, doing, here);
         if (driver_errno(result).sticky && !failed_.exchange(true) && when_failed_) when_failed_(checked.error());
         return checked;
     }
