@@ -3,13 +3,14 @@ import contextlib
 import os
 import statistics
 
-from places import (MIB, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, read_stats, run_json)
+from places import (MIB, device_rates, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, read_stats, run_json)
 
 THREADS = 16  # of the empty servers; gmemfs says in its counters how many it runs, and that is taken where it does
 # name of a place, and the empty server's sink behind it
 EMPTY, DROPS = "empty server", "drops"
 BUS = "no FUSE"  # the same bytes by bus_copy: into a pinned buffer and over the bus, and no filesystem
 BUS_DEMOTED = "no FUSE, demoted"  # each buffer moved out of its core's caches
+PINNED = "pinned DMA"
 BUSES = {BUS: [], BUS_DEMOTED: ["--demote"]}
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
@@ -116,7 +117,12 @@ def bench_fuse(context):
     cases = [Case(direction, jobs, min(total, jobs * context.size), files=files) for files in (False, True)
              for direction in ("write", "read") for jobs in ((1, 2, 4, 8, 16) if not files else (2, 8, 16))]
     rates = measure(context, names, cases, total)
-    return print_table("1 MiB requests", "GB/s", names, cases, rates, [EMPTY, DROPS, "tmpfs"])
+    # What the bus gives to one who queues chunk after chunk: the same for all cases of a direction.
+    pinned = device_rates(context, min(context.size, total))["gb_per_second"]
+    for case in cases:
+        rates[case.name, PINNED] = [pinned["host_to_device" if case.direction == "write" else "device_to_host"]]
+    names.append(PINNED)
+    return print_table("1 MiB requests", "GB/s", names, cases, rates, [EMPTY, DROPS, "tmpfs", PINNED])
 
 
 def bench_random(context):
