@@ -3,7 +3,8 @@ import contextlib
 import os
 import statistics
 
-from places import (MIB, device_rates, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, read_stats, run_json)
+from places import (MIB, device_rates, find_program, folder_on_tmpfs, mounted_gmemfs, mounted_null_server, read_stats,
+                    run_json)
 
 THREADS = 16  # of the empty servers; gmemfs says in its counters how many it runs, and that is taken where it does
 # name of a place, and the empty server's sink behind it
