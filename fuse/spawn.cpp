@@ -38,6 +38,7 @@ std::string describe_end(int status) {
 Result<pid_t> spawn_self(std::vector<std::string> words, ChildFds fds) {
     words.insert(words.begin(), "gmemfs");
     std::vector<char *> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string &word : words) pointers.push_back(word.data());
     pointers.push_back(nullptr);
     posix_spawn_file_actions_t actions;

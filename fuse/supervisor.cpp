@@ -46,7 +46,8 @@ void send(const Fd &socket, Kind kind, std::uint32_t generation, std::span<const
     std::vector<std::byte> packet(2 * sizeof(std::uint32_t));
     std::memcpy(packet.data(), &kind, sizeof kind);
     std::memcpy(packet.data() + sizeof kind, &generation, sizeof generation);
-    packet.insert(packet.end(), bytes.begin(), bytes.begin() + std::min(bytes.size(), kMessageMax));
+    const std::span<const std::byte> part = bytes.first(std::min(bytes.size(), kMessageMax));
+    packet.insert(packet.end(), part.begin(), part.end());
     const Fd *const passed[] = {&fd};
     (void)send_with_fds(socket.get(), packet, std::span(passed, fd ? 1 : 0));
 }

@@ -82,6 +82,7 @@ Result<void> File::transfer(
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
     std::vector<FabricHandle> handles;
     const std::vector<Shared> shared = TRY(share(copiers, ShareBy::fabric));
+    handles.reserve(shared.size());
     for (const Shared &extent : shared) handles.push_back(*extent.fabric);
     parity_.begun_writing(FileParity::Writer::unknown);
     return handles;

@@ -22,7 +22,7 @@ Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name
         *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
     whiteout.lookups = 0; // nobody has asked for it
     const InodeRef inode = whiteout.inode;
-    const Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
+    Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
     if (inode->links() == 0) nodes_.erase(inode->id()); // the rename failed, or the two are names of one inode
     return moved;
 }
