@@ -236,9 +236,12 @@ Result<Entries> map_directory_by(
         const std::string path = directory->path + "/" + attached.name;
         Result<OwnMapping> mapping = Error{attached.code, 0, "map file", path + ": " + attached.text};
         if (attached.code == 0) mapping = make_mapping(directory, path, connection, attached.attached, options);
-        entries.push_back({attached.name, mapping ? *std::move(mapping) : nullptr,
-            mapping ? std::optional<Error>() : mapping.error()});
-        return mapping.has_value();
+        const bool is_mapped = mapping.has_value();
+        if (is_mapped)
+            entries.push_back({attached.name, *std::move(mapping), std::nullopt});
+        else
+            entries.push_back({attached.name, nullptr, mapping.error()});
+        return is_mapped;
     };
     const Result<void> attached = connection->use([&](Session &session) {
         return session.attach_directory(directory->fd, handle_types, lease_of(options), take);

@@ -152,7 +152,7 @@ int run_test(int argc, char **argv) {
     if (::isatty(STDERR_FILENO) != 0) asked.settings.display = Progress::Display::line;
     const auto check = [&]() -> Result<Request> {
         TRY(wanted.check());
-        return check_request(std::move(asked), size, planted);
+        return check_request(asked, size, planted);
     };
     const Result<Request> request = check();
     if (!request) return fail_usage("test", request.error().text());

@@ -53,7 +53,8 @@ Result<Piece> Storage::create_slot(Copiers &copiers, Device &device, std::uint64
 
 Result<Piece> Storage::adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) {
     if (offset == 0 && length == extent->size()) return Piece(std::move(extent));
-    return slab_of(extent->device()).adopt(std::move(extent), offset, length);
+    Slab &slab = slab_of(extent->device());
+    return slab.adopt(std::move(extent), offset, length);
 }
 
 Slab &Storage::slab_of(const Device &device) {
@@ -150,8 +151,9 @@ Storage::ParityUse Storage::parity_use() const {
 // Its bytes are reserved already; they are released with the last holder.
 std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     Extent *const raw = extent.get();
+    const std::uint64_t bytes = raw->size();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
-    return std::shared_ptr<Extent>(raw, [this, bytes = extent->size(), held = std::move(extent)](Extent *) mutable {
+    return std::shared_ptr<Extent>(raw, [this, bytes, held = std::move(extent)](Extent *) mutable {
         held.reset();
         budget_.release(bytes);
     });

@@ -67,5 +67,6 @@ jobs()
 after, resident_after = measure()
 print(before, resident_before, "KiB;", after, resident_after, "KiB")
 assert before == after and after["used"] == 0 and after["files"] == 1, (before, after)
-assert resident_after < resident_before + 16 * 1024, (resident_before, resident_after)
+# AddressSanitizer keeps what is freed for a while.
+assert os.environ.get("SANITIZE") or resident_after < resident_before + 16 * 1024, (resident_before, resident_after)
 EOF
