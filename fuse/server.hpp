@@ -8,7 +8,7 @@
 #include "fuse/stats.hpp"
 #include "fuse/supervisor.hpp"
 #include "fuse/survival.hpp"
-#include "fuse/worker.hpp"
+#include "fuse/workers.hpp"
 #include "vmm/local_keeper.hpp"
 
 #include <glib.h>
@@ -96,7 +96,7 @@ public:
     Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
-    std::size_t worker_count() const { return workers_.size(); }
+    const Workers &workers() const { return *workers_; }              ///< for workers
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
@@ -147,8 +147,7 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     fuse_session *session_ = nullptr;
-    std::unique_ptr<Crew> crew_; // one a session
-    std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Workers> workers_; // of the present session
     GMainLoop *loop_ = nullptr;
     bool ends_ = false;       // the mount is to end, or has ended
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on

@@ -71,7 +71,7 @@ Result<int> mount(Options options) {
     if (!side->second) return side->exit_status;
     Background background = *std::move(side->second);
     Result<int> status = 0;
-    if (options.keeper) {
+    if (options.keeper && !options.io_uring) { // what a ring has in hand can't be handed to another server
         TRY(start_log({false, true, options.log_file}));
         status = supervise(options, background);
     } else {

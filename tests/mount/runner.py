@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # runner: runs the scenarios of tests/mount, each a small shell script, on a mount and a simulated machine of its own.
 #
-#   tests/mount/runner.py [--on-tmpfs] [--jobs N] [--results FILE] [PATH...]     PATH: a script or a folder of scripts
+#   tests/mount/runner.py [--on-tmpfs] [--options=WORDS] [--jobs N] [--results FILE] [PATH...]
+#
+# PATH is a script or a folder of scripts. --options="-o io_uring" runs them on mounts of another kind.
 #
 # A script finds itself in an empty folder, under `bash -eu -o pipefail` with lib.sh read, and in its environment
 #   MNT  where gmemfs is mounted        LOG    what the server said           GMEMFS  the command
@@ -114,7 +116,7 @@ class Server:
         self.test = test
         self.log = open(test.log, "ab")
         command = [test.env["GMEMFS"], "mount", str(test.mnt), "-f", f"--simulate={test.want['size']}",
-                   *test.want["options"].split()]
+                   *test.want["options"].split(), *test.more_options]
         self.process = subprocess.Popen(test.as_user(command), stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=test.env, cwd=test.dir, start_new_session=True)
         wait_for_mount(test.mnt, self.process, 20 * SLOWER)
@@ -146,6 +148,7 @@ class Server:
 class Test:
     def __init__(self, script, work, arguments):
         self.script, self.on_tmpfs = script, arguments.on_tmpfs
+        self.more_options = arguments.options.split()
         self.name = str(script.relative_to(HERE).with_suffix("")) if script.is_relative_to(HERE) else script.stem
         self.want = headers(script)
         self.machine = f"t{os.getpid()}-{self.name.replace('/', '.')}"
@@ -318,6 +321,7 @@ def run_one(script, work, arguments):
 def main():
     parser = argparse.ArgumentParser(description="Runs the scenarios of tests/mount.")
     parser.add_argument("--on-tmpfs", action="store_true", help="run those marked `# posix` on tmpfs, not on gmemfs")
+    parser.add_argument("--options", default="", help="more arguments of each mount that this program makes")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--gmemfs", type=Path, default=BUILD / "gmemfs", help="the command to test")
     parser.add_argument("--results", type=Path, help="write what happened there, as JSON")
