@@ -111,6 +111,7 @@ void Server::stop() {
     is_mounted_ = false;
     // Workers first: libfuse closes the descriptor that they read from before it unmounts; a ring would hold the mount.
     fuse_session_exit(session_);
+    workers_->stop(); // who still serves may ask for them
     workers_.reset();
     scrub_walk_.reset();
     published_broker_ = nullptr;
