@@ -1,6 +1,7 @@
 // Handshake: what kernel and server agreed on in FUSE_INIT about how requests travel.
 //
-// The kernel takes rings only after it has been answered, so their workers wait here for that.
+// The kernel takes rings only after it has been answered, so their workers wait here for that; and once they are agreed
+// on it serves nobody before it has them all, so who makes requests of the own mount waits for that.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,8 @@ public:
     explicit Handshake(Transport wanted) : wanted_(wanted) {}
 
     Transport wanted() const { return wanted_; }
+    /// Before anything waits: so many rings there will be.
+    void expect_rings(unsigned count) { missing_rings_ = count; }
     /// The kernel has its answer.
     void agree(Transport transport) { become(transport == Transport::io_uring ? State::ring : State::read); }
     /// The session is about to end, agreed on or not.
@@ -25,10 +28,20 @@ public:
         state_.wait(State::open);
         return is_by_ring();
     }
-    bool is_by_ring() const { return state_ == State::ring; }
+    /// The kernel has taken one of the rings.
+    void ring_taken() {
+        State ring = State::ring;
+        if (--missing_rings_ == 0 && state_.compare_exchange_strong(ring, State::all_rings)) state_.notify_all();
+    }
+    /// Waits until the kernel hands out requests. False: it never will, because the session is about to end.
+    bool wait_until_served() const {
+        for (State state = state_; state == State::open || state == State::ring; state = state_) state_.wait(state);
+        return state_ != State::over;
+    }
+    bool is_by_ring() const { return state_ == State::ring || state_ == State::all_rings; }
 
 private:
-    enum class State { open, read, ring, over };
+    enum class State { open, read, ring, all_rings, over };
     void become(State state) {
         state_ = state;
         state_.notify_all();
@@ -36,6 +49,7 @@ private:
 
     const Transport wanted_;
     std::atomic<State> state_ = State::open;
+    std::atomic<unsigned> missing_rings_ = 0;
 };
 
 } // namespace gmemfs

@@ -32,6 +32,16 @@ Result<io_uring> make_ring(unsigned entries) {
 // What the kernel says of every entry once the mount, or this ring, is at its end.
 bool is_end(int result) { return result == -ENOTCONN || result == -ECONNABORTED || result == -ECANCELED; }
 
+RingEntry &entry_of(const io_uring_cqe &completion) {
+    return *reinterpret_cast<RingEntry *>(completion.user_data); // NOLINT(performance-no-int-to-ptr): prepare() set it
+}
+
+Error refused(const io_uring_cqe &completion) {
+    const std::string processor = std::to_string(entry_of(completion).queue());
+    return {-completion.res, 0, "serve by io_uring",
+        "the kernel refuses the queue of processor " + processor + "; mount without io_uring"};
+}
+
 } // namespace
 
 Result<void> check_rings(const char *parameter) {
@@ -81,6 +91,14 @@ Result<bool> RingSource::begin() {
     if (const int status = io_uring_register_files(&ring_, &device, 1); status < 0)
         return Error{-status, 0, "give the FUSE device to io_uring"};
     for (const auto &entry : entries_) prepare(*entry, Command::register_entry);
+    if (const int status = io_uring_submit(&ring_); status < 0) return Error{-status, 0, "begin with io_uring"};
+    // An entry that the kernel has taken completes with its first request; one that it refuses has done so already.
+    io_uring_cqe *completion = nullptr;
+    unsigned head = 0;
+    io_uring_for_each_cqe(&ring_, head, completion) {
+        if (completion->res < 0 && !is_end(completion->res)) return refused(*completion);
+    }
+    handshake_.ring_taken();
     return true;
 }
 
@@ -112,12 +130,11 @@ Result<std::span<std::byte>> RingSource::receive() {
     if (status < 0 && status != -EINTR && status != -EAGAIN) return Error{-status, 0, "wait for the ring"};
     io_uring_cqe *completion = nullptr;
     if (io_uring_peek_cqe(&ring_, &completion) != 0) return std::span<std::byte>();
-    auto &entry = *static_cast<RingEntry *>(io_uring_cqe_get_data(completion));
-    const int result = completion->res;
+    const io_uring_cqe completed = *completion;
     io_uring_cqe_seen(&ring_, completion);
-    if (is_end(result)) return Error{ENODEV, 0, "receive request"};
-    if (result < 0)
-        return Error{-result, 0, "receive request", "by the ring of processor " + std::to_string(entry.queue())};
+    if (is_end(completed.res)) return Error{ENODEV, 0, "receive request"};
+    if (completed.res < 0) return refused(completed);
+    RingEntry &entry = entry_of(completed);
     const std::span<std::byte> request = TRY(entry.take_request());
     present_ = &entry;
     requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

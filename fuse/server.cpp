@@ -296,6 +296,8 @@ void Server::greeted(unsigned protocol_minor) {
 }
 
 void Server::start_broker() {
+    // The mount has ended already, or is about to: who asked something of it would wait for ever.
+    if (!is_mounted_ || !workers_->wait_until_served()) return;
     if (!options_.broker) {
         log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
     } else if (Result<std::unique_ptr<Broker>> broker = Broker::create(*this)) {

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -77,6 +78,8 @@ public:
         kept,      ///< the mount is gone, and wasn't saved: the keeper has the files, for the next server
     };
     End run(std::function<void()> ready);
+    /// After run(): why the mount has ended, where nobody wanted it.
+    const std::optional<Error> &failure() const { return failure_; }
 
     /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
     /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
@@ -148,6 +151,7 @@ private:
     Stats stats_;
     fuse_session *session_ = nullptr;
     std::unique_ptr<Workers> workers_; // of the present session
+    std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;
     bool ends_ = false;       // the mount is to end, or has ended
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on

@@ -112,6 +112,7 @@ void Server::stop() {
     // Workers first: libfuse closes the descriptor that they read from before it unmounts; a ring would hold the mount.
     fuse_session_exit(session_);
     workers_->stop(); // who still serves may ask for them
+    if (!failure_) failure_ = workers_->failure();
     workers_.reset();
     scrub_walk_.reset();
     published_broker_ = nullptr;

@@ -99,7 +99,10 @@ void Worker::loop() {
     ::pthread_setname_np(::pthread_self(), "worker");
     const Result<void> served = serve();
     if (!served) {
-        if (served.error().code != ENODEV) log(LogLevel::error, "fuse", served.error(), "worker");
+        if (served.error().code != ENODEV) {
+            log(LogLevel::error, "fuse", served.error(), "worker");
+            failure_ = served.error();
+        }
         fuse_session_exit(session_);
         source_->end();
     }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <thread>
 
@@ -40,6 +41,8 @@ public:
     Dialect &dialect() { return dialect_; }
     Copiers &copiers() { return copiers_; }
     RequestSource &source() { return *source_; }
+    /// After stop(): why it served no longer, where that wasn't the session's end.
+    const std::optional<Error> &failure() const { return failure_; }
     std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
     /// Another server has had the request in hand already, and died.
     bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
@@ -60,6 +63,7 @@ private:
 
     Received received_;
     std::uint64_t request_ = 0;
+    std::optional<Error> failure_;
     std::thread thread_;
     std::atomic<bool> has_ended_ = false;
 };

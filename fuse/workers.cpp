@@ -30,7 +30,9 @@ Result<std::unique_ptr<Workers>> Workers::create(
     for (unsigned index = 0; index < (count != 0 ? count : usual); ++index)
         TRY(add(TRY(DeviceSource::create(device, session, workers->crew_))));
     if (transport == Transport::read) return workers;
-    for (const RingPlan &plan : TRY(plan_rings())) TRY(add(TRY(RingSource::create(device, session, handshake, plan))));
+    const std::vector<RingPlan> plans = TRY(plan_rings());
+    handshake.expect_rings(static_cast<unsigned>(plans.size()));
+    for (const RingPlan &plan : plans) TRY(add(TRY(RingSource::create(device, session, handshake, plan))));
     return workers;
 }
 
@@ -40,6 +42,12 @@ void Workers::start(const Worker::Received &received, const std::function<void()
 
 void Workers::stop() {
     for (const auto &worker : workers_) worker->stop();
+}
+
+std::optional<Error> Workers::failure() const {
+    for (const auto &worker : workers_)
+        if (worker->failure()) return worker->failure();
+    return {};
 }
 
 std::uint64_t Workers::ring_requests() const {

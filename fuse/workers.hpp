@@ -6,6 +6,7 @@
 #include "fuse/worker.hpp"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace gmemfs {
@@ -23,10 +24,14 @@ public:
     /// The session has been told to exit: returns when nobody serves any more.
     void stop();
 
+    /// Waits until requests are served. False: the session ends before.
+    bool wait_until_served() const { return handshake_.wait_until_served(); }
     std::size_t count() const { return workers_.size(); }
     /// What the session has come to, once the kernel has greeted it.
     Transport transport() const { return handshake_.is_by_ring() ? Transport::io_uring : Transport::read; }
     std::uint64_t ring_requests() const; ///< that have come by the rings so far
+    /// After stop(): why the session ended, where a worker could serve no longer.
+    std::optional<Error> failure() const;
 
 private:
     explicit Workers(Transport transport) : handshake_(transport) {}

@@ -40,6 +40,7 @@ Result<int> serve(const Options &options, const std::function<void()> &ready, Su
     case Server::End::kept: return kFailure;
     case Server::End::unmounted: break;
     }
+    if (supervisor == nullptr && server->failure()) return *server->failure(); // a supervisor would start another one
     return 0;
 }
 

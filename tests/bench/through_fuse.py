@@ -151,8 +151,8 @@ def large_and_small(context, total):
 
 
 def bench_uring(context):
-    """gmemfs by read(2) and by io_uring, in turn, each beside the empty server that copies to the device; needs Y in the
-    kernel's /sys/module/fuse/parameters/enable_uring."""
+    """gmemfs by read(2) and by io_uring, in turn, each beside the empty server that copies to the device; needs Y in
+    the kernel's /sys/module/fuse/parameters/enable_uring."""
     names = [name + transport for name in ("device", "gmemfs") for transport in ("", RING)] + [EMPTY]
     total = 4 * context.size
     cases = large_and_small(context, total)

@@ -17,6 +17,7 @@
 #   # user: nobody                script and server run as this user (needs root)
 #   # server: killed              the script kills the server: any end of it is fine
 #   # timeout: 120                seconds (default 60)
+#   # rings                       mounted with -o io_uring; skipped where the kernel has that switched off
 #   # posix                       true of every filesystem: --on-tmpfs runs it on tmpfs, whose behaviour is the standard
 # Exit 77, with a line "skip: why", skips. Whatever the script says: the server must end with 0 after `gmemfs umount`,
 # no process may be left, and no log may hold a sanitizer's report, "BUG" or "ASSERT".
@@ -30,6 +31,9 @@ SANITIZED = bool(os.environ.get("SANITIZE"))
 SLOWER = 6 if SANITIZED else 1
 ALARMS = re.compile(r"\bBUG\b|\bASSERT\b|ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:"
                     r"|terminate called|AddressSanitizer:DEADLYSIGNAL")
+
+
+SWITCH = Path("/sys/module/fuse/parameters/enable_uring")
 
 
 class Failure(Exception):
@@ -47,9 +51,13 @@ def headers(script):
         if not line.startswith("#"):
             break
         match = re.match(r"# (\w+)(?:: *(.*))?$", line)
-        if match and match.group(1) in (*found, "posix"):
+        if match and match.group(1) in (*found, "posix", "rings"):
             found[match.group(1)] = match.group(2) or ""
     return found
+
+
+def has_rings():
+    return SWITCH.exists() and SWITCH.read_text().strip() == "Y"
 
 
 def is_mounted(path):
@@ -116,7 +124,8 @@ class Server:
         self.test = test
         self.log = open(test.log, "ab")
         command = [test.env["GMEMFS"], "mount", str(test.mnt), "-f", f"--simulate={test.want['size']}",
-                   *test.want["options"].split(), *test.more_options]
+                   *test.want["options"].split(), *(["-o", "io_uring"] if "rings" in test.want else []),
+                   *test.more_options]
         self.process = subprocess.Popen(test.as_user(command), stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=test.env, cwd=test.dir, start_new_session=True)
         wait_for_mount(test.mnt, self.process, 20 * SLOWER)
@@ -179,6 +188,8 @@ class Test:
                 raise Skip(f"no {command} here")
         if not self.on_tmpfs and not os.access("/dev/fuse", os.F_OK):
             raise Skip("no /dev/fuse here")
+        if "rings" in self.want and not has_rings():
+            raise Skip(f"no FUSE over io_uring here: {SWITCH} doesn't say Y")
         for folder in (self.work, self.mnt, self.dir):
             folder.mkdir(mode=0o755)
         self.log.touch()
