@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings races python
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings races
+#                               python
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
