@@ -40,17 +40,19 @@ T *part_of(std::span<std::byte> request, std::size_t offset) {
 } // namespace
 
 void Dialect::hear(std::span<std::byte> request) {
-    wants_no_name_ = is_handshake_ = false;
+    wants_no_name_ = has_long_count_ = is_handshake_ = false;
     auto *const header = part_of<fuse_in_header>(request, 0);
     if (header == nullptr) return;
     if (header->opcode == FUSE_TMPFILE) { // the rest is laid out like FUSE_CREATE
         header->opcode = FUSE_CREATE;
         wants_no_name_ = true;
     }
-    // The same, with 64 bits for how much was copied, in the place of 32 and 32 that are 0. libfuse would answer
-    // ENOSYS; and Linux, where two processes get that at once, takes it for both kinds, and copies through the host
-    // from then on.
-    if (header->opcode == kCopyFileRange64) header->opcode = FUSE_COPY_FILE_RANGE;
+    // The same, with 64 bits for how much was copied. libfuse would answer ENOSYS; and Linux, where two processes get
+    // that at once, takes it for both kinds, and copies through the host from then on.
+    if (header->opcode == kCopyFileRange64) {
+        header->opcode = FUSE_COPY_FILE_RANGE;
+        has_long_count_ = true;
+    }
     if (header->opcode != FUSE_INIT) return;
     is_handshake_ = true;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);

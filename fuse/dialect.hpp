@@ -26,6 +26,8 @@ public:
     void hear(std::span<std::byte> request);
     /// The present request is a FUSE_CREATE that was a FUSE_TMPFILE: its file gets no name.
     bool wants_no_name() const { return wants_no_name_; }
+    /// The present request is a FUSE_COPY_FILE_RANGE that was a FUSE_COPY_FILE_RANGE_64: its answer has 64 bits.
+    bool has_long_count() const { return has_long_count_; }
 
     /// libfuse's way to write: adds to the answer what hear() has noted.
     static const fuse_custom_io &io();
@@ -36,6 +38,7 @@ private:
 
     Handshake &handshake_;
     bool wants_no_name_ = false;
+    bool has_long_count_ = false;
     bool is_handshake_ = false; // the present request is FUSE_INIT, and this is what the kernel offers in it
     std::uint32_t offered_ = 0; // of the second word of flags
 };

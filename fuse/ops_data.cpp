@@ -1,6 +1,7 @@
 // Ops, data: open, read, write, close, and what moves or makes ranges of bytes.
 #include "fuse/log.hpp"
 #include "fuse/ops.hpp"
+#include "vmm/base/cache.hpp"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -52,6 +53,7 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
+    demote(to.first(*count)); // the client goes on meanwhile; the next copy from the device finds the lines faster
 }
 
 void op_write(
@@ -148,16 +150,15 @@ void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offs
     if (!from) return reply.error(from.error());
     const Result<Opened> to = server.opened(target, target_file->fh);
     if (!to) return reply.error(to.error());
-    // The answer has 32 bits for the count: what is longer, the caller asks for again.
-    constexpr std::size_t kCopyMax = std::size_t(2) * GiB;
+    const std::uint64_t count = std::min<std::uint64_t>(length, reply.copy_max()); // the caller asks for the rest again
     const Result<std::uint64_t> copied = with_room(server, [&] {
         return server.volume().copy(caller, *from->inode, static_cast<std::uint64_t>(source_offset), *to->inode,
-            static_cast<std::uint64_t>(target_offset), std::min(length, kCopyMax));
+            static_cast<std::uint64_t>(target_offset), count);
     });
     if (!copied) return reply.error(copied.error());
     server.stats().count_read(*copied);
     server.stats().count_written(*copied);
-    reply.written(*copied);
+    reply.copied(*copied);
 }
 
 } // namespace gmemfs

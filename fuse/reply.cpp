@@ -172,6 +172,18 @@ void Reply::written(std::size_t count) {
     answered(0, fuse_reply_write(request_, count));
 }
 
+std::uint64_t Reply::copy_max() const {
+    constexpr std::uint64_t kShort = 4 * GiB - 2 * MiB; // of 32 bits, and no odd piece left of a file of whole granules
+    return Worker::current().dialect().has_long_count() ? std::uint64_t(INT64_MAX) : kShort;
+}
+
+void Reply::copied(std::uint64_t count) {
+    GMEMFS_ASSERT(count <= copy_max());
+    if (!Worker::current().dialect().has_long_count()) return written(count);
+    server().stats().count(op_);
+    answered(0, fuse_reply_buf(request_, reinterpret_cast<const char *>(&count), sizeof count));
+}
+
 void Reply::text(const std::string &text) {
     server().stats().count(op_);
     answered(0, fuse_reply_readlink(request_, text.c_str()));

@@ -42,7 +42,9 @@ public:
     void attributes(const Attributes &attributes);
     void data(std::span<const std::byte> bytes);
     void written(std::size_t count);
-    void text(const std::string &text);                   ///< of readlink
+    void copied(std::uint64_t count);   ///< at the most what `copy_max` allows
+    std::uint64_t copy_max() const;     ///< bytes that the answer to the present copy_file_range can tell of
+    void text(const std::string &text); ///< of readlink
     void value(std::string_view value, std::size_t room); ///< of an xattr, by the protocol: size 0 asks for the length
     void space(const struct statvfs &space);
     void position(std::uint64_t offset);

@@ -35,8 +35,9 @@ public:
     /// EPROTO, or what the kernel says: the session can't go on.
     Result<std::span<std::byte>> receive() override;
     std::span<std::byte> reply_buffer() override { return present_->payload(); }
-    bool answer(std::span<const iovec> parts) override { return present_ != nullptr && present_->put_answer(parts); }
-    /// The answer is committed by the next receive().
+    /// A large one is committed at once, so that its client goes on while we are done with it; any other by the next
+    /// receive().
+    bool answer(std::span<const iovec> parts) override;
     void done() override;
     void end() override { handshake_.end(); }
     std::uint64_t ring_requests() const override { return requests_.load(std::memory_order_relaxed); }

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace gmemfs {
 
@@ -23,7 +24,9 @@ namespace gmemfs {
 class Copier {
 public:
     static Result<Copier> create(Device &device);
-    Copier(Copier &&) noexcept = default;
+    Copier(Copier &&other) noexcept
+        : device_(other.device_), stream_(std::move(other.stream_)), mark_(std::move(other.mark_)),
+          staging_(std::move(other.staging_)), is_busy_(std::exchange(other.is_busy_, false)) {}
     Copier &operator=(Copier &&) = delete;
     Copier(const Copier &) = delete;
     Copier &operator=(const Copier &) = delete;
@@ -48,6 +51,10 @@ public:
     /// before its host memory is somebody else's, also where the next one couldn't be queued.
     Result<void> wait_after(const Result<void> &queued);
 
+    /// So many other Copiers of the device have a large copy to or from the host under way that the bus is what all
+    /// wait for: then a buffer that this core has just filled is worth demoting (vmm/base/cache.hpp).
+    bool is_bus_crowded() const;
+
     /// Copies from any host memory, by chunks through pinned staging slots, and waits.
     Result<void> write(Slice to, std::span<const std::byte> from);
     /// Copies to any host memory, by chunks through pinned staging slots, and waits.
@@ -56,11 +63,14 @@ public:
 private:
     Copier(Device &device, Stream stream) : device_(device), stream_(std::move(stream)) {}
     Result<Staging *> staging();
+    void begin_large(std::uint64_t length);
+    void end_large();
 
     Device &device_;
     Stream stream_;
     std::optional<Event> mark_;      // made when it is first asked for
     std::optional<Staging> staging_; // made at the first use of pageable memory: 16 MiB cost 7 ms to pin
+    bool is_busy_ = false;           // counted in the device's busy_copiers()
 };
 
 } // namespace gmemfs

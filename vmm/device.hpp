@@ -57,7 +57,7 @@ public:
     Result<void> check(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here = {}) const {
         if (result == CUDA_SUCCESS) [[likely]]
             return {};
-        const Result<void> checked = driver_.check(result, doing, here);
+        Result<void> checked = driver_.check(result, doing, here);
         if (driver_errno(result).sticky && !failed_.exchange(true) && when_failed_) when_failed_(checked.error());
         return checked;
     }
@@ -66,6 +66,9 @@ public:
     /// another thread uses this.
     void when_failed(std::function<void(const Error &)> tell) { when_failed_ = std::move(tell); }
 
+    /// How many Copiers have a large copy under way between host and device; theirs to count.
+    std::atomic<int> &busy_copiers() { return busy_copiers_; }
+
 private:
     Device(const Driver &driver, DeviceInfo info) : driver_(driver), info_(std::move(info)) {}
 
@@ -73,6 +76,7 @@ private:
     const DeviceInfo info_;
     CUcontext context_ = nullptr;
     mutable std::atomic<bool> failed_ = false;
+    std::atomic<int> busy_copiers_ = 0;
     std::function<void(const Error &)> when_failed_;
 };
 

@@ -1,5 +1,6 @@
 #include "fuse/core/file.hpp"
 
+#include "vmm/base/cache.hpp"
 #include "vmm/trace.hpp"
 
 #include <algorithm>
@@ -71,6 +72,7 @@ Result<void> File::transfer(
     const std::uint64_t end = offset + from.size();
     if (parity_.is_on()) TRY(parity_.before_change(extents_, offset, end, encoded_end));
     Copier &copier = copiers.of(*device_);
+    if (copier.is_bus_crowded()) demote(from); // this core has just received it
     const Result<void> queued = extents_.for_each(offset, from.size(),
         [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); });
     if (parity_.is_on()) parity_.after_change(copier, extents_, offset, end);

@@ -2,14 +2,14 @@
 //
 //     | magic | length, crc32, record | length, crc32, record | ...
 //
-// A record is written by one write(2) and not synced: it outlives this process, which is what the data in the keeper
-// does; neither outlives the machine. A record that was torn by the death of the server wasn't acknowledged, and is
-// dropped. When the file has grown to more than twice what the volume needs it is written anew, under another name, and
-// renamed.
+// Length and checksum are stored after the record, and at once (AppendedFile); nothing is synced: a record outlives
+// this process, which is what the data in the keeper does; neither outlives the machine. A record that was torn by the
+// death of the server wasn't acknowledged, and is dropped. Zeros follow the last one. When the file has grown to more
+// than twice what the volume needs it is written anew, under another name, and renamed.
 #pragma once
 
+#include "fuse/core/appended_file.hpp"
 #include "fuse/core/record.hpp"
-#include "vmm/base/fd.hpp"
 #include "vmm/base/lock.hpp"
 
 #include <cstdint>
@@ -46,19 +46,18 @@ public:
     /// For changes that can't fail where they append: the error of the last append, if it failed.
     Result<void> check() const EXCLUDES(mutex_);
 
-    std::uint64_t size() const EXCLUDES(mutex_); ///< bytes of the file
+    std::uint64_t size() const EXCLUDES(mutex_); ///< bytes of the file, up to the end of the last record
 
 private:
     Journal(std::string path, Fd file, std::uint64_t size);
+    void append_pending() REQUIRES(mutex_);
     Result<void> compact() REQUIRES(mutex_);
 
     const std::string path_;
     mutable Mutex mutex_;
-    Fd file_ GUARDED_BY(mutex_);
-    std::uint64_t size_ GUARDED_BY(mutex_);             // up to the end of the last whole record
+    AppendedFile file_ GUARDED_BY(mutex_);
     std::uint64_t compact_at_ GUARDED_BY(mutex_);       // size from which on it is worth while
-    std::vector<std::byte> pending_ GUARDED_BY(mutex_); // framed records that couldn't be written yet
-    std::size_t begun_ GUARDED_BY(mutex_) = 0;          // bytes of these that are in the file
+    std::vector<std::byte> pending_ GUARDED_BY(mutex_); // framed records that there was no room for yet
     int unwritten_ GUARDED_BY(mutex_) = 0;              // the errno of the last append that failed
     RecordWriter writer_ GUARDED_BY(mutex_);
 };

@@ -1,10 +1,12 @@
 // Bus copy: what a request of a filesystem can't go below: its bytes from a process's memory into a pinned buffer, and
 // from there over the bus, waited for; or back. No kernel's queue, no filesystem.
 //
-//     bus_copy write|read [--driver LIBRARY] [--jobs N] [--size BYTES] [--block BYTES]      prints JSON
+//     bus_copy write|read [--driver LIBRARY] [--jobs N] [--size BYTES] [--block BYTES] [--demote]
 //
-// Each job is a thread with a buffer, a stream and `size` bytes of device memory of its own. The processor's copy is
-// what makes the bus slower: it then reads what lies in the caches of many cores.
+// Prints JSON. Each job is a thread with a buffer, a stream and `size` bytes of device memory of its own. The
+// processor's copy is what makes the bus slower: it then reads what lies in the caches of many cores, unless --demote
+// moves it out of them (vmm/base/cache.hpp).
+#include "vmm/base/cache.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/copier.hpp"
 #include "vmm/local_keeper.hpp"
@@ -32,6 +34,7 @@ struct Options {
     std::string library = "libcuda.so.1";
     bool is_write = true;
     std::uint64_t jobs = 1, size = GiB, block = MiB;
+    bool demotes = false;
 };
 
 class Job {
@@ -47,10 +50,12 @@ public:
             std::byte *const pinned = pinned_.bytes().data();
             if (options_.is_write) {
                 std::memcpy(pinned, bytes, options_.block);
+                if (options_.demotes) demote({pinned, options_.block});
                 TRY(copier_.wait_after(copier_.queue_write(slice, pinned)));
             } else {
                 TRY(copier_.wait_after(copier_.queue_read(slice, pinned)));
                 std::memcpy(bytes, pinned, options_.block);
+                if (options_.demotes) demote({pinned, options_.block});
             }
         }
         return {};
@@ -94,18 +99,20 @@ Result<double> measure(const Options &options) {
 }
 
 int usage() {
-    std::fputs("usage: bus_copy write|read [--driver LIBRARY] [--jobs N] [--size BYTES] [--block BYTES]\n", stderr);
+    std::fputs(
+        "usage: bus_copy write|read [--driver LIBRARY] [--jobs N] [--size BYTES] [--block BYTES] [--demote]\n", stderr);
     return 2;
 }
 
 int run(int argc, char **argv) {
     constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
         {"jobs", required_argument, nullptr, 'j'}, {"size", required_argument, nullptr, 's'},
-        {"block", required_argument, nullptr, 'b'}, {}};
+        {"block", required_argument, nullptr, 'b'}, {"demote", no_argument, nullptr, 'm'}, {}};
     Options options;
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == 'd') options.library = optarg;
-        if (key == 'd') continue;
+        if (key == 'm') options.demotes = true;
+        if (key == 'd' || key == 'm') continue;
         const Result<std::uint64_t> number = key == '?' ? Result<std::uint64_t>(0U) : parse_size(optarg);
         if (!number || *number == 0) return usage();
         (key == 'j' ? options.jobs : key == 's' ? options.size : options.block) = *number;

@@ -9,6 +9,8 @@ THREADS = 16  # of the empty servers; gmemfs says in its counters how many it ru
 # name of a place, and the empty server's sink behind it
 EMPTY, DROPS = "empty server", "drops"
 BUS = "no FUSE"  # the same bytes by bus_copy: into a pinned buffer and over the bus, and no filesystem
+BUS_DEMOTED = "no FUSE, demoted"  # each buffer moved out of its core's caches
+BUSES = {BUS: [], BUS_DEMOTED: ["--demote"]}
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
 RING = " by ring"  # after the name of gmemfs, or of an empty server: the same one, with requests by io_uring
@@ -29,10 +31,10 @@ class Case:
         self.name = (f"{direction} {kind}{'1 MiB' if block == MIB else '4 KiB'}, {jobs} job{'s' if jobs > 1 else ''}"
                      f"{', a file each' if files else ''}")
 
-    def run_bus(self, library):
+    def run_bus(self, library, options):
         size = self.random // self.jobs * self.block if self.random else self.size
         told = run_json(find_program("bus_copy"), self.direction, "--driver", library, "--jobs", self.jobs,
-                        "--size", size, "--block", self.block)
+                        "--size", size, "--block", self.block, *options)
         return told["requests_per_second"] if self.random else told["gb_per_second"]
 
     def run(self, path):
@@ -51,19 +53,19 @@ def mounted_places(context, names, total):
                    for name in names if name in MOUNTS}
         threads = read_stats(folders["gmemfs"]).get("workers", THREADS)
         for name in names:
-            if name in MOUNTS or name == BUS:
+            if name in MOUNTS or name in BUSES:
                 continue
             if name == "tmpfs":
                 folders[name] = stack.enter_context(folder_on_tmpfs(context.tmpfs))
             else:
                 folders[name] = stack.enter_context(mounted_null_server(
                     context, SINKS[name.removesuffix(RING)], total, threads, ["--uring"] * name.endswith(RING)))
-        yield {name: "" if name == BUS else os.path.join(folders[name], "bench") for name in names}
+        yield {name: "" if name in BUSES else os.path.join(folders[name], "bench") for name in names}
 
 
 def set_up(name, path, case, total):
     """The files that a case wants, with their memory: none but what it needs, since device memory isn't endless."""
-    if name.removesuffix(RING) in SINKS or name == BUS:
+    if name.removesuffix(RING) in SINKS or name in BUSES:
         return
     wanted = {f"{path}.{job}": case.size for job in range(case.jobs)} if case.files else {path: total}
     folder = os.path.dirname(path)
@@ -85,7 +87,7 @@ def measure(context, names, cases, total):
                 set_up(name, path, case, total)
             for index in range(context.rounds + 1):
                 for name, path in paths.items():
-                    rate = case.run_bus(context.library) if name == BUS else case.run(path)
+                    rate = case.run_bus(context.library, BUSES[name]) if name in BUSES else case.run(path)
                     if index > 0:
                         rates[case.name, name].append(rate)
     return rates
@@ -164,8 +166,8 @@ def bench_uring(context):
 def bench_hops(context):
     """Where the time of a request goes: the empty server with one hop more from column to column, then gmemfs; and what
     the last hop takes where there is no filesystem at all."""
-    names = [DROPS, EMPTY, "pinned", "device", "gmemfs", BUS]
+    names = [DROPS, EMPTY, "pinned", "device", "gmemfs", BUS, BUS_DEMOTED]
     total = 4 * context.size
     cases = large_and_small(context, total)
     rates = measure(context, names, cases, total)
-    return print_table("hops", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["device", EMPTY, BUS])
+    return print_table("hops", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["device", EMPTY, BUS, BUS_DEMOTED])

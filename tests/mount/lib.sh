@@ -56,6 +56,13 @@ json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.
 server_pid() { "$GMEMFS" stat --json "$MNT" | json 'd["server_pid"]'; }
 # The keeper of this test's mounts, or of the one at $1; nothing where there is none.
 keeper_pid() { pgrep -f "^gmemfs keeper .* ${1:-$MNT}\$" || true; }
+# journal_end FILE: where its last record ends; zeros follow, up to what was reserved.
+journal_end() {
+    python3 -c 'import struct, sys
+data, at = open(sys.argv[1], "rb").read(), 8
+while at + 8 <= len(data) and (length := struct.unpack_from("<I", data, at)[0]): at += 8 + length
+print(at)' "$1"
+}
 # kill_server: by SIGKILL, the supervisor first where there is one; returns when they are gone.
 kill_server() {
     local server parent

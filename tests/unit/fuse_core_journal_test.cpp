@@ -208,24 +208,70 @@ TEST_F(JournalFile, WhatCouldNotBeWrittenIsWrittenWithTheNextRecord) {
     rlimit before = {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
     ::signal(SIGXFSZ, SIG_IGN); // so that write(2) says EFBIG
-    // The first leaves a part of its record, the second some more of it, the third nothing.
-    for (const std::uint64_t room : {5, 20, 20}) {
-        const rlimit full = {journal->size() + room, before.rlim_max};
-        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
-        const auto refused = journal->append([](RecordWriter &record) { record.xattr(10, "user.a", "b"); });
-        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
-        EXPECT_EQ(code_of(refused), ENOSPC);
-        EXPECT_EQ(code_of(journal->check()), ENOSPC);
-        EXPECT_EQ(bytes().size(), journal->size() + room);
-        // What a server that dies now leaves.
-        std::filesystem::copy_file(path(), path() + ".left", std::filesystem::copy_options::overwrite_existing);
-        EXPECT_TRUE(must(Journal::open(path() + ".left")).state.nodes.at(10).xattrs.empty());
-    }
+    const rlimit full = {bytes().size(), before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    std::size_t acknowledged = 0; // what was reserved is used up first
+    const auto append = [&] {
+        return journal->append([&](RecordWriter &record) {
+            record.xattr(10, "user.a" + std::to_string(acknowledged), std::string(1000, 'b'));
+        });
+    };
+    Result<void> refused;
+    while ((refused = append()) && acknowledged < 10'000) ++acknowledged;
+    const Result<void> again = journal->append([](RecordWriter &record) { record.xattr(10, "user.b", "c"); });
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(code_of(refused), ENOSPC);
+    EXPECT_EQ(code_of(again), ENOSPC);
+    EXPECT_EQ(code_of(journal->check()), ENOSPC);
+    EXPECT_EQ(bytes().size(), full.rlim_cur);
+    EXPECT_GT(acknowledged, 100U);
+    // What a server that dies now leaves.
+    std::filesystem::copy_file(path(), path() + ".left");
+    EXPECT_EQ(must(Journal::open(path() + ".left")).state.nodes.at(10).xattrs.size(), acknowledged);
     append_names(*journal, 12, 13);
     EXPECT_TRUE(journal->check());
     const Journal::Opened opened = must(Journal::open(path()));
     EXPECT_EQ(opened.state.nodes.size(), 3U);
-    EXPECT_EQ(opened.state.nodes.at(10).xattrs.at("user.a"), "b");
+    EXPECT_EQ(opened.state.nodes.at(10).xattrs.size(), acknowledged + 2);
+    EXPECT_EQ(opened.state.nodes.at(10).xattrs.at("user.b"), "c");
+}
+
+TEST_F(JournalFile, ABodyWithoutAHeadWasNeverAcknowledgedAndIsWrittenOver) {
+    append_names(*must(Journal::create(path(), {})), 10, 12);
+    const std::string whole = bytes();
+    for (const std::size_t torn : {1, 30, 5000}) {
+        write(whole + std::string(8, '\0') + std::string(torn, 'x') + std::string(100, '\0'));
+        {
+            const Journal::Opened opened = must(Journal::open(path()));
+            EXPECT_EQ(opened.dropped, 8 + torn);
+            EXPECT_EQ(opened.state.nodes.size(), 2U);
+            append_names(*opened.journal, 20, 21);
+        }
+        EXPECT_EQ(must(Journal::open(path())).state.nodes.size(), 3U) << torn;
+    }
+}
+
+TEST_F(JournalFile, WhileItIsOpenAllThatWasAppendedIsInTheFileAndZerosFollow) {
+    const auto journal = must(Journal::create(path(), {}));
+    for (InodeId id = 10; id < 4000; ++id) { // over several steps of what is reserved
+        append_names(*journal, id, id + 1);
+        if (id % 500 != 0) continue;
+        std::filesystem::copy_file(path(), path() + ".left", std::filesystem::copy_options::overwrite_existing);
+        const Journal::Opened left = must(Journal::open(path() + ".left"));
+        EXPECT_EQ(left.dropped, 0U);
+        EXPECT_EQ(left.state.nodes.size(), id - 9);
+    }
+    EXPECT_GT(bytes().size(), journal->size());
+    EXPECT_EQ(bytes().find_first_not_of('\0', journal->size()), std::string::npos);
+}
+
+TEST_F(JournalFile, ARecordOfNothingIsNone) {
+    const auto journal = must(Journal::create(path(), {}));
+    const std::uint64_t before = journal->size();
+    must(journal->append([](RecordWriter &) {}));
+    EXPECT_EQ(journal->size(), before);
+    append_names(*journal, 10, 11);
+    EXPECT_EQ(must(Journal::open(path())).state.nodes.size(), 1U);
 }
 
 TEST_F(JournalFile, WhatIsNoJournalIsRefusedAndNothingIsAnEmptyOne) {

@@ -1,7 +1,9 @@
 // Unit tests: extents, the list of them, and the copier, on the simulator.
 #include "tests/support/simulation.hpp"
+#include "vmm/base/cache.hpp"
 #include "vmm/extent_list.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -100,6 +102,39 @@ TEST_F(ExtentTest, AFailedChunkIsAnErrorAndLeavesTheCopierUsable) {
     EXPECT_EQ(code_of(copier().read({extent.get(), 0, bytes.size()}, bytes)), EPERM);
     simulation().plan_faults("");
     EXPECT_TRUE(copier().write({extent.get(), 0, bytes.size()}, bytes));
+}
+
+TEST_F(ExtentTest, TheBusIsCrowdedWhileThreeOthersHaveALargeCopyUnderWay) {
+    const auto extent = make(4 * MiB);
+    const auto bytes = pattern(MiB, 1);
+    const auto queue = [&](Copier &copier, std::size_t size) {
+        must(copier.queue_write({extent.get(), 0, size}, bytes.data()));
+    };
+    std::vector<Copier> others;
+    for (int index = 0; index < 3; ++index) {
+        EXPECT_FALSE(copier().is_bus_crowded()) << index;
+        others.push_back(must(Copier::create(simulation().device()))); // moves those before
+        queue(others.back(), 4096);
+        EXPECT_FALSE(copier().is_bus_crowded()) << index;
+        queue(others.back(), bytes.size());
+        queue(others.back(), bytes.size());
+    }
+    EXPECT_TRUE(copier().is_bus_crowded());
+    queue(copier(), bytes.size());
+    EXPECT_TRUE(copier().is_bus_crowded());
+    must(others.front().wait());
+    EXPECT_FALSE(copier().is_bus_crowded());
+    EXPECT_TRUE(others.front().is_bus_crowded()); // the two others, and ours
+    others.clear();
+    must(copier().wait());
+    EXPECT_EQ(simulation().device().busy_copiers(), 0);
+}
+
+TEST_F(ExtentTest, DemotingChangesNoByte) {
+    const auto bytes = pattern(MiB + 5, 7);
+    const std::vector<std::byte> expected(bytes.begin(), bytes.end());
+    demote(bytes);
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), expected.begin()));
 }
 
 TEST_F(ExtentTest, ListSplitsARangeAtExtentBoundaries) {

@@ -14,7 +14,7 @@ with open(sys.argv[1], "r+b") as file:
     file.seek(int(sys.argv[2])); file.write(bytes([byte ^ 0x10]))' "$journal" "$1"
     cp "$journal" damaged
 }
-middle=$(($(size_of whole) / 2))
+middle=$(($(journal_end whole) / 2))
 for offset in 0 12 $middle $((middle + 20)); do
     wrong $offset
     refuses "it is damaged at byte" "$GMEMFS" mount "$MNT" --simulate="$SIZE"

@@ -1,10 +1,13 @@
-# A journal whose last record is torn: what came before is there.
+# A journal whose last record is torn, a body that has no head yet: what came before is there.
 # server: killed
 random_bytes 1M > "$MNT/f"
 sum=$(sha "$MNT/f")
 kill_server
-printf '\x40\x00\x00\x00\x11\x22\x33\x44torn' >> "$(echo "$GMEMFS_RUNTIME_DIR"/*/journal)"
-"$GMEMFS" mount "$MNT" --simulate="$SIZE"
+journal=$(echo "$GMEMFS_RUNTIME_DIR"/*/journal)
+end=$(journal_end "$journal")
+printf 'torn' | dd of="$journal" bs=1 seek=$((end + 8)) conv=notrunc status=none
+"$GMEMFS" mount "$MNT" --simulate="$SIZE" --log second.log
+grep -q "its last record was torn" second.log
 is "$(sha "$MNT/f")" "$sum"
 touch "$MNT/g"
 kill_server
