@@ -14,15 +14,20 @@ enum class Transport { read, io_uring };
 /// Of one session. Thread-safe.
 class Handshake {
 public:
-    explicit Handshake(Transport wanted) : wanted_(wanted) {}
+    /// Where nobody wants rings there is nothing to agree on.
+    explicit Handshake(Transport wanted)
+        : wanted_(wanted), state_(wanted == Transport::io_uring ? State::open : State::read) {}
 
     Transport wanted() const { return wanted_; }
     /// Before anything waits: so many rings there will be.
     void expect_rings(unsigned count) { missing_rings_ = count; }
     /// The kernel has its answer.
-    void agree(Transport transport) { become(transport == Transport::io_uring ? State::ring : State::read); }
+    void agree(Transport transport) { go(State::open, transport == Transport::io_uring ? State::ring : State::read); }
     /// The session is about to end, agreed on or not.
-    void end() { become(State::over); }
+    void end() {
+        state_ = State::over;
+        state_.notify_all();
+    }
     /// Waits until the kernel has been answered. False: requests don't come by rings, or never will.
     bool wait_for_ring() const {
         state_.wait(State::open);
@@ -30,8 +35,7 @@ public:
     }
     /// The kernel has taken one of the rings.
     void ring_taken() {
-        State ring = State::ring;
-        if (--missing_rings_ == 0 && state_.compare_exchange_strong(ring, State::all_rings)) state_.notify_all();
+        if (--missing_rings_ == 0) go(State::ring, State::all_rings);
     }
     /// Waits until the kernel hands out requests. False: it never will, because the session is about to end.
     bool wait_until_served() const {
@@ -42,13 +46,12 @@ public:
 
 private:
     enum class State { open, read, ring, all_rings, over };
-    void become(State state) {
-        state_ = state;
-        state_.notify_all();
+    void go(State from, State to) { // unless it is over
+        if (state_.compare_exchange_strong(from, to)) state_.notify_all();
     }
 
     const Transport wanted_;
-    std::atomic<State> state_ = State::open;
+    std::atomic<State> state_;
     std::atomic<unsigned> missing_rings_ = 0;
 };
 

@@ -1,5 +1,6 @@
 // Rings: which worker serves which processor's queue; a request in one piece, and its answer back in the kernel's
 // parts.
+#include "fuse/handshake.hpp"
 #include "fuse/ring_entry.hpp"
 #include "fuse/ring_plan.hpp"
 #include "fuse/ring_source.hpp"
@@ -7,10 +8,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <numeric>
 #include <string>
+#include <thread>
 
 namespace gmemfs {
 namespace {
@@ -186,6 +189,53 @@ TEST(RingEntry, TooLongAnAnswerIsAnError) {
     EXPECT_EQ(sent_header(*entry).error, -EIO);
     EXPECT_EQ(sent_header(*entry).unique, 42U);
     EXPECT_EQ(sent_payload(*entry), "");
+}
+
+TEST(Handshake, WithoutRingsNobodyWaits) {
+    const Handshake handshake(Transport::read); // nor is it agreed on: a server that takes over isn't greeted again
+    EXPECT_TRUE(handshake.wait_until_served());
+    EXPECT_FALSE(handshake.wait_for_ring());
+    EXPECT_FALSE(handshake.is_by_ring());
+}
+
+TEST(Handshake, WithRingsTheMainThreadWaitsForTheLastOne) {
+    Handshake handshake(Transport::io_uring);
+    handshake.expect_rings(2);
+    std::atomic<bool> is_last = false;
+    std::thread rings([&] {
+        EXPECT_TRUE(handshake.wait_for_ring());
+        handshake.ring_taken();
+        is_last = true;
+        handshake.ring_taken();
+    });
+    handshake.agree(Transport::io_uring);
+    EXPECT_TRUE(handshake.wait_until_served());
+    EXPECT_TRUE(is_last);
+    EXPECT_TRUE(handshake.is_by_ring());
+    rings.join();
+}
+
+TEST(Handshake, KernelThatDoesntOfferRingsIsServedByRead) {
+    Handshake handshake(Transport::io_uring);
+    handshake.expect_rings(2);
+    std::thread ring([&] { EXPECT_FALSE(handshake.wait_for_ring()); });
+    handshake.agree(Transport::read);
+    EXPECT_TRUE(handshake.wait_until_served());
+    ring.join();
+}
+
+TEST(Handshake, EndWakesWhoeverWaitsAndIsTheLastWord) {
+    Handshake handshake(Transport::io_uring);
+    handshake.expect_rings(1);
+    std::thread ring([&] { EXPECT_FALSE(handshake.wait_for_ring()); });
+    std::thread main([&] { EXPECT_FALSE(handshake.wait_until_served()); });
+    handshake.end();
+    ring.join();
+    main.join();
+    handshake.agree(Transport::io_uring);
+    handshake.ring_taken();
+    EXPECT_FALSE(handshake.wait_until_served());
+    EXPECT_FALSE(handshake.is_by_ring());
 }
 
 using OnRing = test::OnSimulation;
