@@ -49,7 +49,7 @@ ifneq ($(SANITIZE),)
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
-PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0 zlib
+PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0 zlib liburing
 FUSE_FLAGS := -DFUSE_USE_VERSION=314 $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 FUSE_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

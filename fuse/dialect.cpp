@@ -1,9 +1,12 @@
 #include "fuse/dialect.hpp"
 
+#include "fuse/log.hpp"
 #include "fuse/worker.hpp"
+#include "vmm/base/limits.hpp"
 
 #include <linux/fuse.h>
 
+#include <algorithm>
 #include <cstring>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -14,8 +17,20 @@ namespace {
 // FUSE_DIRECT_IO_ALLOW_MMAP of <linux/fuse.h> from Linux 6.6 on: bit 36, so bit 4 of the second word of flags.
 constexpr std::uint32_t kDirectIoAllowMmap = std::uint32_t(1) << 4;
 
+// FUSE_OVER_IO_URING of Linux 6.14: bit 41.
+constexpr std::uint32_t kOverIoUring = std::uint32_t(1) << 9;
+
 // FUSE_COPY_FILE_RANGE_64 of Linux 6.18.
 constexpr std::uint32_t kCopyFileRange64 = 53;
+
+// What the kernel wants of each payload of a ring, by the answer that it gets.
+std::size_t ring_payload_size(const fuse_init_out &answer) {
+    constexpr std::size_t kPage = 4096;
+    constexpr std::size_t kPagesUsual = 32; // FUSE_DEFAULT_MAX_PAGES_PER_REQ of Linux
+    const bool has_pages = (answer.flags & FUSE_MAX_PAGES) != 0;
+    const std::size_t pages = has_pages ? std::max<std::size_t>(answer.max_pages, 1) : kPagesUsual;
+    return std::max({std::size_t(FUSE_MIN_READ_BUFFER), std::size_t(answer.max_write), pages * kPage});
+}
 
 template <typename T>
 T *part_of(std::span<std::byte> request, std::size_t offset) {
@@ -25,7 +40,7 @@ T *part_of(std::span<std::byte> request, std::size_t offset) {
 } // namespace
 
 void Dialect::hear(std::span<std::byte> request) {
-    wants_no_name_ = has_long_count_ = can_map_ = false;
+    wants_no_name_ = has_long_count_ = is_handshake_ = false;
     auto *const header = part_of<fuse_in_header>(request, 0);
     if (header == nullptr) return;
     if (header->opcode == FUSE_TMPFILE) { // the rest is laid out like FUSE_CREATE
@@ -39,20 +54,43 @@ void Dialect::hear(std::span<std::byte> request) {
         has_long_count_ = true;
     }
     if (header->opcode != FUSE_INIT) return;
+    is_handshake_ = true;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);
-    can_map_ = init != nullptr && (init->flags & FUSE_INIT_EXT) != 0 && (init->flags2 & kDirectIoAllowMmap) != 0;
+    offered_ = init != nullptr && (init->flags & FUSE_INIT_EXT) != 0 ? init->flags2 : 0;
+}
+
+// libfuse's answer to FUSE_INIT, with what we take besides of what the kernel offers.
+ssize_t Dialect::greet(int fd, const iovec &header, const iovec &answer) {
+    fuse_init_out out = {};
+    std::memcpy(&out, answer.iov_base, sizeof out);
+    std::uint32_t taken = offered_ & kDirectIoAllowMmap;
+    const bool fits = ring_payload_size(out) <= kRequestMax;
+    if (handshake_.wanted() == Transport::io_uring && fits) taken |= offered_ & kOverIoUring;
+    if (taken != 0) out.flags |= FUSE_INIT_EXT;
+    out.flags2 |= taken;
+    iovec changed[] = {header, {&out, sizeof out}};
+    const ssize_t written = ::writev(fd, changed, 2);
+    if (written < 0) return written;
+    const Transport agreed = (taken & kOverIoUring) != 0 ? Transport::io_uring : Transport::read;
+    if (agreed != handshake_.wanted())
+        log(LogLevel::warning, "fuse",
+            std::string("no io_uring: requests come by read(2), because ") +
+                (fits ? "the kernel doesn't offer it for this mount" : "libfuse has agreed on larger requests"));
+    handshake_.agree(agreed);
+    return written;
 }
 
 ssize_t Dialect::send(int fd, iovec *parts, int count, void *) {
-    Dialect *const dialect = Worker::current_dialect();
-    fuse_init_out answer = {};
-    if (dialect == nullptr || !dialect->can_map_ || count != 2 || parts[1].iov_len != sizeof answer)
-        return ::writev(fd, parts, count);
-    std::memcpy(&answer, parts[1].iov_base, sizeof answer);
-    answer.flags |= FUSE_INIT_EXT;
-    answer.flags2 |= kDirectIoAllowMmap;
-    iovec changed[] = {parts[0], {&answer, sizeof answer}};
-    return ::writev(fd, changed, 2);
+    Worker *const worker = Worker::find_current();
+    if (worker == nullptr) return ::writev(fd, parts, count);
+    Dialect &dialect = worker->dialect();
+    if (dialect.is_handshake_ && count == 2 && parts[1].iov_len == sizeof(fuse_init_out))
+        return dialect.greet(fd, parts[0], parts[1]);
+    const std::span<const iovec> answer(parts, static_cast<std::size_t>(count));
+    if (!worker->source().answer(answer)) return ::writev(fd, parts, count);
+    std::size_t size = 0;
+    for (const iovec &part : answer) size += part.iov_len;
+    return static_cast<ssize_t>(size);
 }
 
 const fuse_custom_io &Dialect::io() {

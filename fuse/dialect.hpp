@@ -1,13 +1,18 @@
 // Dialect: what the kernel's FUSE speaks and libfuse 3.14 doesn't: shared mappings of files opened for direct I/O
-// (Linux 6.6), files without a name, O_TMPFILE (Linux 6.1), and another kind of copy_file_range (Linux 6.18).
+// (Linux 6.6), files without a name, O_TMPFILE (Linux 6.1), another kind of copy_file_range (Linux 6.18), and requests
+// that come by io_uring (Linux 6.14).
 //
 // A worker shows each request before libfuse reads it, and each answer goes out through send(). So the handshake gets
-// one more flag, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation that asks first.
+// more flags, an answer goes where its request came from, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks
+// like, by an operation that asks first.
 #pragma once
+
+#include "fuse/handshake.hpp"
 
 #include <fuse_lowlevel.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace gmemfs {
@@ -15,6 +20,8 @@ namespace gmemfs {
 /// Of one worker's present request. Not thread-safe.
 class Dialect {
 public:
+    explicit Dialect(Handshake &handshake) : handshake_(handshake) {}
+
     /// Looks at a whole request as the kernel sent it, and may change its header.
     void hear(std::span<std::byte> request);
     /// The present request is a FUSE_CREATE that was a FUSE_TMPFILE: its file gets no name.
@@ -27,10 +34,13 @@ public:
 
 private:
     static ssize_t send(int fd, iovec *parts, int count, void *);
+    ssize_t greet(int fd, const iovec &header, const iovec &answer);
 
+    Handshake &handshake_;
     bool wants_no_name_ = false;
     bool has_long_count_ = false;
-    bool can_map_ = false; // the present request is the handshake, and the kernel offers shared mappings
+    bool is_handshake_ = false; // the present request is FUSE_INIT, and this is what the kernel offers in it
+    std::uint32_t offered_ = 0; // of the second word of flags
 };
 
 } // namespace gmemfs

@@ -1,5 +1,6 @@
 #include "fuse/mount_point.hpp"
 
+#include "fuse/ring_source.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <glib.h>
@@ -91,6 +92,7 @@ Result<void> check_fuse(const Options &options) {
         return Error{code, 0, "open /dev/fuse",
             "load the kernel's module with `modprobe fuse`; a container needs --device /dev/fuse --cap-add SYS_ADMIN"};
     }
+    if (options.io_uring) TRY(check_rings());
     if (::geteuid() == 0) return {};
     gchar *const program = g_find_program_in_path("fusermount3");
     if (program == nullptr)

@@ -177,6 +177,8 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
                                      : "the mount point is empty");
     if (!options.save_file.empty() && !options.keeper)
         return bad_option("on-shutdown: saving needs the keeper, which has the files if it fails: leave --keeper=off");
+    if (options.io_uring && options.workers != 0)
+        return bad_option("workers: with io_uring there are as many as the processors need: leave one of the two");
     return parsed;
 }
 

@@ -218,7 +218,7 @@ gboolean Server::take_restart(gpointer server) {
     if (self->ends_) return G_SOURCE_CONTINUE; // and nobody is to go on
     if (self->supervisor_ == nullptr) {
         log(LogLevel::warning, "fuse",
-            "asked to restart, but no supervisor is there: this server runs in the foreground");
+            "asked to restart, but no supervisor is there: this server runs in the foreground, or with io_uring");
         return G_SOURCE_CONTINUE;
     }
     self->goes_again_ = true;
@@ -255,7 +255,7 @@ Server::End Server::run(std::function<void()> ready) {
     if (goes_again_) {
         // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
         fuse_session_exit(session_);
-        for (const auto &worker : workers_) worker->stop();
+        workers_->stop();
         scrub_walk_.reset();
         is_mounted_ = false; // not for this server to unmount
         if (survival_) survival_->let_go();
@@ -285,7 +285,7 @@ void Server::greeted(unsigned protocol_minor) {
     if (is_private_) return;
     log(LogLevel::info, "fuse",
         "mounted " + options_.mount_point + ": " + driver_->library + ", " + std::to_string(devices_.size()) +
-            " device(s), " + std::to_string(workers_.size()) + " workers");
+            " device(s), " + std::to_string(workers_->count()) + " workers");
     // A worker runs this; the broker is the main thread's, and making it needs workers that answer.
     g_idle_add(
         [](gpointer server) -> gboolean {
@@ -296,6 +296,8 @@ void Server::greeted(unsigned protocol_minor) {
 }
 
 void Server::start_broker() {
+    // The mount has ended already, or is about to: who asked something of it would wait for ever.
+    if (!is_mounted_ || !workers_->wait_until_served()) return;
     if (!options_.broker) {
         log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
     } else if (Result<std::unique_ptr<Broker>> broker = Broker::create(*this)) {

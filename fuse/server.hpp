@@ -8,7 +8,7 @@
 #include "fuse/stats.hpp"
 #include "fuse/supervisor.hpp"
 #include "fuse/survival.hpp"
-#include "fuse/worker.hpp"
+#include "fuse/workers.hpp"
 #include "vmm/local_keeper.hpp"
 
 #include <glib.h>
@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -77,6 +78,8 @@ public:
         kept,      ///< the mount is gone, and wasn't saved: the keeper has the files, for the next server
     };
     End run(std::function<void()> ready);
+    /// After run(): why the mount has ended, where nobody wanted it.
+    const std::optional<Error> &failure() const { return failure_; }
 
     /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
     /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
@@ -96,7 +99,7 @@ public:
     Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
-    std::size_t worker_count() const { return workers_.size(); }
+    const Workers &workers() const { return *workers_; }              ///< for workers
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
@@ -147,8 +150,8 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     fuse_session *session_ = nullptr;
-    std::unique_ptr<Crew> crew_; // one a session
-    std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Workers> workers_; // of the present session
+    std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;
     bool ends_ = false;       // the mount is to end, or has ended
     bool goes_again_ = false; // SIGUSR2 came: end, and let another server go on

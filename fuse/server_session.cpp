@@ -17,9 +17,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr unsigned kWorkersLeast = 4;
-constexpr unsigned kWorkersUsual = 16; // 12 threads reached 93 % of the bus (H200), and more no more
-
 // libfuse's own messages; what matters is said by who called it.
 void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
     char text[512];
@@ -44,7 +41,7 @@ Result<void> ask_again(int device) {
 
 Result<void> Server::mount(const std::string &place) {
     fuse_set_log_func(take_libfuse_message);
-    GMEMFS_ASSERT(session_ == nullptr && workers_.empty());
+    GMEMFS_ASSERT(session_ == nullptr && workers_ == nullptr);
     if (has_had_session_) {
         opens_.clear();
         volume_->names().forget_all();
@@ -65,12 +62,9 @@ Result<void> Server::mount(const std::string &place) {
     session_ = fuse_session_new(&args, &operations, sizeof operations, this);
     fuse_opt_free_args(&args);
     if (session_ == nullptr) return Error{EINVAL, 0, "mount", options_.mount_point + ": libfuse refuses: " + list};
-    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-    const unsigned usual = std::clamp(cores, kWorkersLeast, kWorkersUsual);
-    const unsigned count = options_.workers != 0 ? options_.workers : usual;
-    crew_ = std::make_unique<Crew>();
-    for (unsigned index = 0; index < count; ++index)
-        workers_.push_back(TRY(Worker::create(devices_, session_, *crew_)));
+    const bool has_rings = options_.io_uring && !is_private_;
+    workers_ =
+        TRY(Workers::create(devices_, session_, options_.workers, has_rings ? Transport::io_uring : Transport::read));
     errno = 0;
     // A descriptor in place of a mount point: libfuse takes it, and mounts nothing.
     const std::string there = resumes() ? "/dev/fd/" + std::to_string(supervisor_->device().get()) : place;
@@ -109,16 +103,17 @@ void Server::received(std::span<const std::byte> request) {
 }
 
 void Server::start_workers(const std::function<void()> &ended) {
-    for (const auto &worker : workers_)
-        worker->start([this](std::span<const std::byte> request) { received(request); }, ended);
+    workers_->start([this](std::span<const std::byte> request) { received(request); }, ended);
 }
 
 void Server::stop() {
     if (!is_mounted_) return;
     is_mounted_ = false;
-    // Workers first: libfuse closes the descriptor that they read from before it unmounts.
+    // Workers first: libfuse closes the descriptor that they read from before it unmounts; a ring would hold the mount.
     fuse_session_exit(session_);
-    for (const auto &worker : workers_) worker->stop();
+    workers_->stop(); // who still serves may ask for them
+    if (!failure_) failure_ = workers_->failure();
+    workers_.reset();
     scrub_walk_.reset();
     published_broker_ = nullptr;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
@@ -131,7 +126,7 @@ void Server::stop() {
 // Nothing is left of it, so that another one can begin.
 void Server::end_session() {
     stop();
-    workers_.clear();
+    workers_.reset(); // where it was never mounted
     if (session_ != nullptr) fuse_session_destroy(session_);
     session_ = nullptr;
 }

@@ -168,6 +168,11 @@ Result<void> set_workers(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_io_uring(Options &options, std::string_view value) {
+    options.io_uring = TRY(parse_flag("io_uring", value));
+    return {};
+}
+
 Result<void> set_supervisor(Options &options, std::string_view value) {
     options.supervisor = static_cast<int>(TRY(parse_number("supervisor", value, 3, INT_MAX, "descriptor")));
     return {};
@@ -260,6 +265,8 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return options.allow_inject ? Words{""} : Words(); }, "no"},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,
         [](const Options &options) { return number(options.workers); }, "by the cores"},
+    {"io_uring", nullptr, "requests by io_uring; the mount ends with its server then", Kind::flag, set_io_uring,
+        [](const Options &options) { return options.io_uring ? Words{""} : Words(); }, "no"},
     {"on-shutdown", "nothing|save:FILE",
         "at the mount's end save all files to FILE; a new mount begins with what is there (nothing)", Kind::file,
         set_on_shutdown, [](const Options &options) { return Words{shutdown_text(options)}; }, ""},

@@ -8,24 +8,13 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <fstream>
+#include <pthread.h>
 #include <unistd.h>
 
 namespace gmemfs {
 namespace {
 
-constexpr std::size_t kPage = 4096;
-constexpr std::size_t kHeader = sizeof(fuse_in_header) + sizeof(fuse_write_in);
 constexpr int kWakeSignal = SIGUSR1;
-
-// What libfuse reads into: 256 pages and a page for the headers up to 3.16; later ones follow the kernel's limit.
-std::size_t receive_size() {
-    std::size_t pages = 256;
-    std::ifstream limit("/proc/sys/fs/fuse/max_pages_limit");
-    std::size_t allowed = 0;
-    if (limit >> allowed) pages = std::max(pages, allowed);
-    return (pages + 1) * kPage;
-}
 
 Worker *&current_worker() {
     static thread_local Worker *worker = nullptr;
@@ -42,13 +31,10 @@ void install_wake_signal() {
     std::signal(SIGXFSZ, SIG_IGN); // the journal's write(2) says EFBIG then
 }
 
-Result<std::unique_ptr<Worker>> Worker::create(
-    const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session, Crew &crew) {
-    Device &device = *devices.front(); // pinned for all devices
+Result<std::unique_ptr<Worker>> Worker::create(const std::vector<std::unique_ptr<Device>> &devices,
+    fuse_session *session, Handshake &handshake, std::unique_ptr<RequestSource> source) {
     Copiers copiers = TRY(Copiers::create(devices));
-    PinnedBuffer receive = TRY(PinnedBuffer::create(device, receive_size() + kPage));
-    PinnedBuffer reply = TRY(PinnedBuffer::create(device, receive_size()));
-    return std::unique_ptr<Worker>(new Worker(session, crew, std::move(copiers), std::move(receive), std::move(reply)));
+    return std::unique_ptr<Worker>(new Worker(session, handshake, std::move(copiers), std::move(source)));
 }
 
 void Worker::start(Received received, std::function<void()> ended) {
@@ -62,15 +48,15 @@ void Worker::start(Received received, std::function<void()> ended) {
     thread_ = std::thread([this, ended = std::move(ended)] {
         loop();
         has_ended_ = true;
-        ended();
+        if (fuse_session_exited(session_) != 0) ended();
     });
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Worker::stop() {
     if (!thread_.joinable()) return;
-    crew_.disband();
-    // A signal that comes just before read(2) wakes nobody: so again, until it has.
+    source_->end();
+    // A signal that comes just before the system call wakes nobody: so again, until it has.
     while (!has_ended_) {
         ::pthread_kill(thread_.native_handle(), kWakeSignal);
         ::usleep(1000);
@@ -91,29 +77,35 @@ void Worker::note_request(std::span<const std::byte> request) {
     received_(request); // as it came: the dialect may change it
 }
 
-Dialect *Worker::current_dialect() { return current_worker() == nullptr ? nullptr : &current_worker()->dialect_; }
+Worker *Worker::find_current() { return current_worker(); }
+
+Result<void> Worker::serve() {
+    if (!TRY(source_->begin())) return {};
+    while (true) {
+        const std::span<std::byte> request = TRY(source_->receive());
+        if (request.empty()) continue;
+        note_request(request);
+        dialect_.hear(request);
+        fuse_buf whole = {};
+        whole.mem = request.data();
+        whole.size = request.size();
+        fuse_session_process_buf(session_, &whole);
+        source_->done();
+    }
+}
 
 void Worker::loop() {
     current_worker() = this;
     ::pthread_setname_np(::pthread_self(), "worker");
-    while (!fuse_session_exited(session_)) {
-        fuse_buf request = {};
-        request.mem = receive_.bytes().data() + kPage - kHeader; // a write's data begins at a page
-        crew_.join(member_);
-        const int received = fuse_session_exited(session_) ? -EINTR : fuse_session_receive_buf(session_, &request);
-        crew_.leave(member_);
-        if (received > 0) {
-            note_request({static_cast<const std::byte *>(request.mem), static_cast<std::size_t>(received)});
-            dialect_.hear({static_cast<std::byte *>(request.mem), static_cast<std::size_t>(received)});
-            fuse_session_process_buf(session_, &request);
+    const Result<void> served = serve();
+    if (!served) {
+        if (served.error().code != ENODEV) {
+            log(LogLevel::error, "fuse", served.error(), "worker");
+            failure_ = served.error();
         }
-        crew_.done(member_);
-        if (received > 0 || received == -EINTR || received == -EAGAIN) continue;
-        if (received < 0) log(LogLevel::error, "fuse", Error{-received, 0, "receive request"}, "worker");
-        break;
+        fuse_session_exit(session_);
+        source_->end();
     }
-    fuse_session_exit(session_);
-    crew_.disband();
     current_worker() = nullptr;
 }
 

@@ -1,21 +1,18 @@
-// Worker: a thread that receives requests into pinned memory and serves them.
-//
-//     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed straight from
-//     here reply buffer, pinned     | data |                                              a read is DMAed to here, and
-//     sent
+// Worker: a thread that serves requests, one after the other, from a source of its own.
 #pragma once
 
-#include "fuse/crew.hpp"
 #include "fuse/dialect.hpp"
+#include "fuse/request_source.hpp"
 #include "vmm/copiers.hpp"
-#include "vmm/staging.hpp"
 
 #include <fuse_lowlevel.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <pthread.h>
+#include <optional>
+#include <span>
 #include <thread>
 
 namespace gmemfs {
@@ -23,9 +20,9 @@ namespace gmemfs {
 /// start() and stop() are called by one thread.
 class Worker {
 public:
-    /// `crew` is that of all workers of the session, and outlives them.
-    static Result<std::unique_ptr<Worker>> create(
-        const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session, Crew &crew);
+    /// `handshake` is that of the session, and outlives it.
+    static Result<std::unique_ptr<Worker>> create(const std::vector<std::unique_ptr<Device>> &devices,
+        fuse_session *session, Handshake &handshake, std::unique_ptr<RequestSource> source);
     ~Worker() { stop(); }
     Worker(const Worker &) = delete;
     Worker &operator=(const Worker &) = delete;
@@ -39,33 +36,34 @@ public:
 
     /// The worker whose thread this is; only a request's handler may ask.
     static Worker &current();
-    /// Of the calling thread; null where it is no worker's.
-    static Dialect *current_dialect();
-    const Dialect &dialect() const { return dialect_; }
+    /// The same, for whoever may be on another thread: null there.
+    static Worker *find_current();
+    Dialect &dialect() { return dialect_; }
     Copiers &copiers() { return copiers_; }
+    RequestSource &source() { return *source_; }
+    /// After stop(): why it served no longer, where that wasn't the session's end.
+    const std::optional<Error> &failure() const { return failure_; }
     std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
     /// Another server has had the request in hand already, and died.
     bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
-    std::span<std::byte> reply_buffer() const { return reply_.bytes(); }
+    std::span<std::byte> reply_buffer() const { return source_->reply_buffer(); }
 
 private:
-    Worker(fuse_session *session, Crew &crew, Copiers copiers, PinnedBuffer receive, PinnedBuffer reply)
-        : session_(session), crew_(crew), copiers_(std::move(copiers)), receive_(std::move(receive)),
-          reply_(std::move(reply)) {}
+    Worker(fuse_session *session, Handshake &handshake, Copiers copiers, std::unique_ptr<RequestSource> source)
+        : session_(session), dialect_(handshake), copiers_(std::move(copiers)), source_(std::move(source)) {}
     void loop();
+    Result<void> serve();
 
     fuse_session *const session_;
-    Crew &crew_;
-    Crew::Member member_;
     Dialect dialect_;
     Copiers copiers_;
-    PinnedBuffer receive_;
-    PinnedBuffer reply_;
+    const std::unique_ptr<RequestSource> source_;
     static constexpr std::uint64_t kAskedAgain = std::uint64_t(1) << 63; // FUSE_UNIQUE_RESEND
     void note_request(std::span<const std::byte> request);
 
     Received received_;
     std::uint64_t request_ = 0;
+    std::optional<Error> failure_;
     std::thread thread_;
     std::atomic<bool> has_ended_ = false;
 };

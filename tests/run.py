@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     of tidy unit faults conformance parity fuzz mount races python; all where none is named
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings races
+#                               python
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -116,10 +117,10 @@ def suite_fuzz():
     return count
 
 
-def run_scenarios(name, env, *paths):
+def run_scenarios(name, env, *words):
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results.json"
-        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results, *paths], cwd=ROOT,
+        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results, *words], cwd=ROOT,
                               env=env, check=False)
         if not results.exists():
             print(f"{name}: the runner ended with {done.returncode} and no results")
@@ -130,6 +131,19 @@ def run_scenarios(name, env, *paths):
 
 def suite_mount():
     return run_scenarios("mount", environment())
+
+
+def suite_rings():
+    """The scenarios that move data and names once more, on mounts with -o io_uring."""
+    switch = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
+    if not switch.exists() or switch.read_text().strip() != "Y":
+        print(f"skip: rings: {switch} doesn't say Y")
+        return Count(skipped=1)
+    folders = ["acl", "attributes", "copy", "create", "directory", "flags", "link", "lock", "mapping", "parity",
+               "peers", "permission", "read", "rename", "small", "space", "truncate", "unlink", "write", "xattr",
+               "load/random.sh", "load/fsx.sh", "load/fsx_three_at_once.sh", "load/fio_verify.sh"]
+    return run_scenarios("rings", environment(), "--options=-o io_uring",
+                         *(ROOT / "tests/mount" / folder for folder in folders))
 
 
 def suite_races():
@@ -158,7 +172,7 @@ def suite_python():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "races": suite_races,
+          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "rings": suite_rings, "races": suite_races,
           "python": suite_python}
 
 

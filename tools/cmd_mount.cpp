@@ -40,6 +40,7 @@ Result<int> serve(const Options &options, const std::function<void()> &ready, Su
     case Server::End::kept: return kFailure;
     case Server::End::unmounted: break;
     }
+    if (supervisor == nullptr && server->failure()) return *server->failure(); // a supervisor would start another one
     return 0;
 }
 
@@ -71,7 +72,7 @@ Result<int> mount(Options options) {
     if (!side->second) return side->exit_status;
     Background background = *std::move(side->second);
     Result<int> status = 0;
-    if (options.keeper) {
+    if (options.keeper && !options.io_uring) { // what a ring has in hand can't be handed to another server
         TRY(start_log({false, true, options.log_file}));
         status = supervise(options, background);
     } else {

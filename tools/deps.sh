@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev"
+BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev"
 TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr acl e2fsprogs fio valgrind python3 python3-venv clang-format-14 patchelf"
 SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 libacl1-dev libattr1-dev
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
@@ -93,7 +93,7 @@ install_python() {
 
 check_build() {
     local status=0 pair
-    for pair in fuse3:libfuse3-dev glib-2.0:libglib2.0-dev gio-unix-2.0:libglib2.0-dev zlib:zlib1g-dev \
+    for pair in fuse3:libfuse3-dev glib-2.0:libglib2.0-dev gio-unix-2.0:libglib2.0-dev zlib:zlib1g-dev liburing:liburing-dev \
         libcrypto:libssl-dev; do
         if ! command -v pkg-config >/dev/null; then
             say "pkg-config is missing: install the package pkg-config, or run 'make deps'"

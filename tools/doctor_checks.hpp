@@ -30,7 +30,7 @@ Checks check_driver(const std::string &library);
 /// after all is for check_driver to say, so nothing here is worse than `warn`.
 Checks check_imex_channel();
 
-/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory: the kernel's side of a mount.
+/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory, io_uring: the kernel's side of a mount.
 Checks check_fuse();
 
 /// Whether the simulator's library lies beside this program.

@@ -1,6 +1,7 @@
 // The doctor's look at the machine around the driver: FUSE, limits, the simulator.
 #include "tools/doctor_checks.hpp"
 
+#include "fuse/ring_source.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"
@@ -73,9 +74,17 @@ Check check_locked_memory() {
         "locked memory", Verdict::warn, found, "where pinning fails: ulimit -l unlimited (/etc/security/limits.conf)"};
 }
 
+Check check_io_uring() {
+    const Result<void> checked = check_rings();
+    if (checked) return {"io_uring", Verdict::ok, "mounts may have -o io_uring", ""};
+    return {"io_uring", Verdict::warn, "no mounts with -o io_uring", checked.error().detail};
+}
+
 } // namespace
 
-Checks check_fuse() { return {check_fuse_device(), check_mounting(), check_allow_other(), check_locked_memory()}; }
+Checks check_fuse() {
+    return {check_fuse_device(), check_mounting(), check_allow_other(), check_locked_memory(), check_io_uring()};
+}
 
 Checks check_simulator() {
     const std::string path = simulator_path();

@@ -12,12 +12,11 @@
 //
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 //
-// --uring: requests come by io_uring, with libfuse's threads and payloads (libfuse 3.18, and a kernel with
-// /sys/module/fuse/parameters/enable_uring). The payloads are registered with the driver, and so pinned; --threads says
-// nothing then: a core has one.
-#include "fuse/worker.hpp"
+// --uring, with the last two: requests come by gmemfs' own rings (fuse/ring_source.hpp; check `gmemfs doctor`).
+#include "fuse/dialect.hpp"
+#include "fuse/ring_source.hpp"
+#include "fuse/workers.hpp"
 #include "tests/bench/fuse_session.hpp"
-#include "tests/bench/ring_thread.hpp"
 #include "vmm/base/limits.hpp"
 #include "vmm/local_keeper.hpp"
 
@@ -51,6 +50,8 @@ struct Options {
     char *memory = nullptr;   // `size` bytes, for Sink::memory
     Extent *extent = nullptr; // `size` bytes, for Sink::device
 };
+
+bool has_device(const Options &options) { return options.sink == Sink::pinned || options.sink == Sink::device; }
 
 const Options &options_of(fuse_req_t request) { return *static_cast<const Options *>(fuse_req_userdata(request)); }
 
@@ -101,17 +102,11 @@ Slice slice_of(const Options &options, off_t offset, std::size_t size) {
     return {options.extent, static_cast<std::uint64_t>(offset), size};
 }
 
-// Calls `queue` with what this thread copies by, and the pinned memory from which `request` is answered; and waits.
+// Calls `queue` with what this worker copies by, and waits.
 template <typename Queue>
 Result<void> copy(fuse_req_t request, const Queue &queue) {
-    const Options &options = options_of(request);
-    if (!options.by_ring) {
-        Copier &copier = Worker::current().copiers().of(options.extent->device());
-        return copier.wait_after(queue(copier, Worker::current().reply_buffer().data()));
-    }
-    RingThread &thread = *TRY(RingThread::current(options.extent->device(), options.driver));
-    std::byte *const payload = TRY(thread.payload(request));
-    return thread.copier().wait_after(queue(thread.copier(), payload));
+    Copier &copier = Worker::current().copiers().of(options_of(request).extent->device());
+    return copier.wait_after(queue(copier));
 }
 
 void fail(fuse_req_t request, const Error &error) {
@@ -128,8 +123,8 @@ void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t siz
     if (options.sink == Sink::memory) std::memcpy(options.memory + offset, bytes, size);
     if (options.sink == Sink::device) {
         const auto *const from = reinterpret_cast<const std::byte *>(bytes);
-        const Result<void> copied = copy(request,
-            [&](Copier &copier, std::byte *) { return copier.queue_write(slice_of(options, offset, size), from); });
+        const Result<void> copied =
+            copy(request, [&](Copier &copier) { return copier.queue_write(slice_of(options, offset, size), from); });
         if (!copied) return fail(request, copied.error());
     }
     fuse_reply_write(request, size);
@@ -142,13 +137,13 @@ void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
     size = std::min({size, kBytes.size(), left});
     const char *from = kBytes.data();
     if (options.sink == Sink::memory) from = options.memory + offset;
-    if (options.sink == Sink::pinned && !options.by_ring)
-        from = reinterpret_cast<const char *>(Worker::current().reply_buffer().data());
-    if (options.sink == Sink::device && size > 0) {
-        const Result<void> copied = copy(request, [&](Copier &copier, std::byte *reply) {
-            from = reinterpret_cast<const char *>(reply);
-            return copier.queue_read(slice_of(options, offset, size), reply);
-        });
+    if (has_device(options)) {
+        std::byte *const reply = Worker::current().reply_buffer().data();
+        from = reinterpret_cast<const char *>(reply);
+        const Result<void> copied =
+            options.sink == Sink::pinned || size == 0 ? Result<void>() : copy(request, [&](Copier &copier) {
+                return copier.queue_read(slice_of(options, offset, size), reply);
+            });
         if (!copied) return fail(request, copied.error());
     }
     fuse_reply_buf(request, from, size);
@@ -199,27 +194,25 @@ Result<void> serve_with_device(fuse_session *session, Options &options) {
     std::shared_ptr<Extent> extent;
     if (options.sink == Sink::device) extent = TRY(Extent::create(keeper, *devices.front(), options.size));
     options.extent = extent.get();
-    if (options.by_ring) return serve_by_threads(session, options);
     install_wake_signal();
-    Crew crew;
-    std::vector<std::unique_ptr<Worker>> workers;
-    for (unsigned index = 0; index < options.threads; ++index)
-        workers.push_back(TRY(Worker::create(devices, session, crew)));
-    for (const auto &worker : workers) worker->start([](std::span<const std::byte>) {}, [] {});
+    fuse_session_custom_io(session, &Dialect::io(), fuse_session_fd(session));
+    if (options.by_ring) TRY(check_rings());
+    const auto workers = TRY(Workers::create(devices, session, options.by_ring ? 0 : options.threads,
+        options.by_ring ? Transport::io_uring : Transport::read));
+    workers->start([](std::span<const std::byte>) {}, [] {});
     while (!fuse_session_exited(session)) ::usleep(10000); // until the signal's handler has told the session
-    for (const auto &worker : workers) worker->stop();
+    workers->stop();
     return {};
 }
 
 int serve(const char *program, const char *mount_point, Options &options) {
-    const std::string with = std::string("-ofsname=null,subtype=null") + (options.by_ring ? ",io_uring" : "");
-    return serve_mount(program, with.c_str(), mount_point, operations(), &options, [&](fuse_session *session) {
-        const bool has_device = options.sink == Sink::pinned || options.sink == Sink::device;
-        const Result<void> served =
-            has_device ? serve_with_device(session, options) : serve_by_libfuse(session, options);
-        if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
-        return served.has_value();
-    });
+    return serve_mount(
+        program, "-ofsname=null,subtype=null", mount_point, operations(), &options, [&](fuse_session *session) {
+            const Result<void> served =
+                has_device(options) ? serve_with_device(session, options) : serve_by_libfuse(session, options);
+            if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
+            return served.has_value();
+        });
 }
 
 int usage_error() {
@@ -251,7 +244,7 @@ int run(int argc, char **argv) {
         if (key == 's') options.size = *number;
         if (key == 't') options.threads = static_cast<unsigned>(*number);
     }
-    if (optind + 1 != argc) return usage_error();
+    if (optind + 1 != argc || (options.by_ring && !has_device(options))) return usage_error();
     return serve(argv[0], argv[optind], options);
 }
 

@@ -15,12 +15,12 @@ PINNED = "pinned DMA"
 BUSES = {BUS: [], BUS_DEMOTED: ["--demote"]}
 SINKS = {EMPTY: "memory", DROPS: "drop", "pinned": "pinned", "device": "device"}
 
-RING = ", by io_uring"  # after the name of an empty server: the same one, with that transport
-
+RING = " by ring"  # after the name of gmemfs, or of an empty server: the same one, with requests by io_uring
 
 # name of a place, and what the mount behind it is given besides
 PARITY, VERIFIED = "parity on", "reads verified"
-MOUNTS = {"gmemfs": [], PARITY: ["--ecc=on"], VERIFIED: ["--ecc=on", "--verify-reads"]}
+MOUNTS = {"gmemfs": [], PARITY: ["--ecc=on"], VERIFIED: ["--ecc=on", "--verify-reads"],
+          "gmemfs" + RING: ["-o", "io_uring"]}
 
 
 class Case:
@@ -98,14 +98,16 @@ def measure(context, names, cases, total):
 def print_table(title, unit, names, cases, rates, against, subject="gmemfs"):
     """Medians and ratios of `subject` to each of `against`; returns the rows for JSON."""
     print(f"\n{title}, {unit}")
-    print(f"{'':36}" + "".join(f" {name:>14}" for name in names) + "".join(f" {'/ ' + name:>14}" for name in against))
+    heads = names + ["/ " + name for name in against]
+    width = max(14, *map(len, heads))
+    print(f"{'':36}" + "".join(f" {head:>{width}}" for head in heads))
     rows = []
     for case in cases:
         median = {name: statistics.median(rates[case.name, name]) for name in names}
         ratios = {name: median[subject] / median[name] for name in against}
         digits = 0 if case.random else 2
-        print(f"{case.name:36}" + "".join(f"{median[name]:15.{digits}f}" for name in names) +
-              "".join(f"{ratios[name]:15.2f}" for name in against), flush=True)
+        print(f"{case.name:36}" + "".join(f" {median[name]:{width}.{digits}f}" for name in names) +
+              "".join(f" {ratios[name]:{width}.2f}" for name in against), flush=True)
         rows.append({"case": case.name, "unit": unit, "median": median, "ratio": ratios,
                      "rounds": {name: rates[case.name, name] for name in names}})
     return rows
@@ -158,14 +160,14 @@ def large_and_small(context, total):
 
 
 def bench_uring(context):
-    """The empty servers by read(2) and by io_uring, in turn, beside gmemfs: with libfuse 3.18, and Y in the kernel's
-    /sys/module/fuse/parameters/enable_uring."""
-    sinks = [DROPS, EMPTY, "device"] if context.on_gpu else [DROPS, EMPTY]
-    names = [name + transport for name in sinks for transport in ("", RING)] + ["gmemfs"]
+    """gmemfs by read(2) and by io_uring, in turn, each beside the empty server that copies to the device; needs Y in
+    the kernel's /sys/module/fuse/parameters/enable_uring."""
+    names = [name + transport for name in ("device", "gmemfs") for transport in ("", RING)] + [EMPTY]
     total = 4 * context.size
     cases = large_and_small(context, total)
     rates = measure(context, names, cases, total)
-    return print_table("io_uring", "GB/s, or requests/s of 4 KiB", names, cases, rates, [sinks[-1] + RING])
+    return print_table("io_uring", "GB/s, or requests/s of 4 KiB", names, cases, rates, ["gmemfs", "device" + RING],
+                       "gmemfs" + RING)
 
 
 def bench_hops(context):

@@ -112,3 +112,5 @@ same_on_tmpfs() {
     [ -s tmpfs.said ] || { echo "$1 said nothing"; return 1; }
     diff tmpfs.said gmemfs.said
 }
+# ring_requests: how many requests have come by io_uring.
+ring_requests() { "$GMEMFS" stat --json "$MNT" | json 'd["ring_requests"]'; }

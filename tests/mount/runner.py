@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # runner: runs the scenarios of tests/mount, each a small shell script, on a mount and a simulated machine of its own.
 #
-#   tests/mount/runner.py [--on-tmpfs] [--jobs N] [--results FILE] [PATH...]     PATH: a script or a folder of scripts
+#   tests/mount/runner.py [--on-tmpfs] [--options=WORDS] [--jobs N] [--results FILE] [PATH...]
+#
+# PATH is a script or a folder of scripts. --options="-o io_uring" runs them on mounts of another kind.
 #
 # A script finds itself in an empty folder, under `bash -eu -o pipefail` with lib.sh read, and in its environment
 #   MNT  where gmemfs is mounted        LOG    what the server said           GMEMFS  the command
@@ -15,6 +17,7 @@
 #   # user: nobody                script and server run as this user (needs root)
 #   # server: killed              the script kills the server: any end of it is fine
 #   # timeout: 120                seconds (default 60)
+#   # rings                       mounted with -o io_uring; skipped where the kernel has that switched off
 #   # posix                       true of every filesystem: --on-tmpfs runs it on tmpfs, whose behaviour is the standard
 # Exit 77, with a line "skip: why", skips. Whatever the script says: the server must end with 0 after `gmemfs umount`,
 # no process may be left, and no log may hold a sanitizer's report, "BUG" or "ASSERT".
@@ -28,6 +31,9 @@ SANITIZED = bool(os.environ.get("SANITIZE"))
 SLOWER = 6 if SANITIZED else 1
 ALARMS = re.compile(r"\bBUG\b|\bASSERT\b|ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:"
                     r"|terminate called|AddressSanitizer:DEADLYSIGNAL")
+
+
+SWITCH = Path("/sys/module/fuse/parameters/enable_uring")
 
 
 class Failure(Exception):
@@ -45,9 +51,13 @@ def headers(script):
         if not line.startswith("#"):
             break
         match = re.match(r"# (\w+)(?:: *(.*))?$", line)
-        if match and match.group(1) in (*found, "posix"):
+        if match and match.group(1) in (*found, "posix", "rings"):
             found[match.group(1)] = match.group(2) or ""
     return found
+
+
+def has_rings():
+    return SWITCH.exists() and SWITCH.read_text().strip() == "Y"
 
 
 def is_mounted(path):
@@ -114,7 +124,8 @@ class Server:
         self.test = test
         self.log = open(test.log, "ab")
         command = [test.env["GMEMFS"], "mount", str(test.mnt), "-f", f"--simulate={test.want['size']}",
-                   *test.want["options"].split()]
+                   *test.want["options"].split(), *(["-o", "io_uring"] if "rings" in test.want else []),
+                   *test.more_options]
         self.process = subprocess.Popen(test.as_user(command), stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=test.env, cwd=test.dir, start_new_session=True)
         wait_for_mount(test.mnt, self.process, 20 * SLOWER)
@@ -146,6 +157,7 @@ class Server:
 class Test:
     def __init__(self, script, work, arguments):
         self.script, self.on_tmpfs = script, arguments.on_tmpfs
+        self.more_options = arguments.options.split()
         self.name = str(script.relative_to(HERE).with_suffix("")) if script.is_relative_to(HERE) else script.stem
         self.want = headers(script)
         self.machine = f"t{os.getpid()}-{self.name.replace('/', '.')}"
@@ -176,6 +188,8 @@ class Test:
                 raise Skip(f"no {command} here")
         if not self.on_tmpfs and not os.access("/dev/fuse", os.F_OK):
             raise Skip("no /dev/fuse here")
+        if "rings" in self.want and not has_rings():
+            raise Skip(f"no FUSE over io_uring here: {SWITCH} doesn't say Y")
         for folder in (self.work, self.mnt, self.dir):
             folder.mkdir(mode=0o755)
         self.log.touch()
@@ -318,6 +332,7 @@ def run_one(script, work, arguments):
 def main():
     parser = argparse.ArgumentParser(description="Runs the scenarios of tests/mount.")
     parser.add_argument("--on-tmpfs", action="store_true", help="run those marked `# posix` on tmpfs, not on gmemfs")
+    parser.add_argument("--options", default="", help="more arguments of each mount that this program makes")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--gmemfs", type=Path, default=BUILD / "gmemfs", help="the command to test")
     parser.add_argument("--results", type=Path, help="write what happened there, as JSON")

@@ -40,7 +40,7 @@ TEST(Options, ArgumentsForTheSupervisorMeanTheSameOptions) {
         {"--device", "0,2", "--capacity=3G", "--handles=fd", "--simulate=1G", "--workers", "8", "--log=/tmp/a log",
             "-o", "ro,noatime,fsname=x", "/mnt/with -o in it"},
         {"/mnt", "--quota=1000=1G", "--quota", "1001=2G", "--max-files=77", "--broker=off"},
-        {"/mnt", "--ecc=on", "-o", "verify-reads"}};
+        {"/mnt", "--ecc=on", "-o", "verify-reads"}, {"/mnt", "-o", "io_uring,ro"}};
     for (const auto &words : ways) {
         const Options options = good(words);
         std::vector<std::string> arguments = to_arguments(options);
@@ -99,7 +99,8 @@ TEST(Options, WhatCantBeUnderstoodIsNamed) {
         {{"--handles=magic", "/a"}, "magic"}, {{"-o", "verify-reads=on", "/a"}, "verify-reads"},
         {{"--ecc=maybe", "/a"}, "maybe"}, {{"--workers=1", "/a"}, "workers"}, {{"--workers=1000", "/a"}, "1000"},
         {{"--workers=8x", "/a"}, "8x"}, {{"--device=x", "/a"}, "device"}, {{"--device=0,", "/a"}, "device"},
-        {{"--device=", "/a"}, "device"}};
+        {{"--device=", "/a"}, "device"}, {{"-o", "io_uring=on", "/a"}, "io_uring"},
+        {{"--workers=8", "-o", "io_uring", "/a"}, "workers"}};
     for (const auto &[words, named] : cases) {
         const auto parsed = parse(words);
         ASSERT_FALSE(parsed) << named;

@@ -1,0 +1,40 @@
+// DeviceSource: requests by read(2) from the FUSE device, into pinned memory; answers by writev(2).
+//
+//     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed straight from
+//     here reply buffer, pinned     | data |                              a read is DMAed to here, and sent
+#pragma once
+
+#include "fuse/crew.hpp"
+#include "fuse/request_source.hpp"
+#include "vmm/staging.hpp"
+
+#include <fuse_lowlevel.h>
+
+#include <memory>
+
+namespace gmemfs {
+
+class DeviceSource final : public RequestSource {
+public:
+    /// `crew` is that of all such sources of the session, and outlives them.
+    static Result<std::unique_ptr<RequestSource>> create(Device &device, fuse_session *session, Crew &crew);
+
+    Result<bool> begin() override { return true; }
+    Result<std::span<std::byte>> receive() override;
+    std::span<std::byte> reply_buffer() override { return reply_.bytes(); }
+    bool answer(std::span<const iovec>) override { return false; }
+    void done() override { crew_.done(member_); }
+    void end() override { crew_.disband(); }
+
+private:
+    DeviceSource(fuse_session *session, Crew &crew, PinnedBuffer receive, PinnedBuffer reply)
+        : session_(session), crew_(crew), receive_(std::move(receive)), reply_(std::move(reply)) {}
+
+    fuse_session *const session_;
+    Crew &crew_;
+    Crew::Member member_;
+    PinnedBuffer receive_;
+    PinnedBuffer reply_;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,37 @@
+// RingPlan: which worker serves which of the kernel's queues.
+//
+// The kernel has a queue for each processor that the machine may have, and puts a request into that of the processor
+// that the client runs on. It serves nobody before each queue has an entry.
+#pragma once
+
+#include "vmm/base/limits.hpp"
+#include "vmm/base/result.hpp"
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace gmemfs {
+
+/// What one worker of the ring serves: an entry of each of these queues.
+struct RingPlan {
+    std::vector<unsigned> queues;
+    std::optional<unsigned> processor = {}; ///< the worker is bound to it
+    bool is_idle = false;                   ///< of processors that aren't there, and may come
+};
+
+/// Workers on the same processor: while one waits for the device, or for a lock, another serves.
+inline constexpr unsigned kRingWorkersPerQueue = 2;
+inline constexpr unsigned kRingWorkersMax = kWorkersMax;
+
+/// A list of processors as the kernel writes it: "0-3,8". EINVAL: it is none.
+Result<std::vector<unsigned>> parse_processors(std::string_view list);
+
+/// `queues` is how many there are: as many as possible processors. Of those that are `online` each gets workers of its
+/// own, bound to it, as long as there are enough; where there aren't, workers have several, and are bound to none.
+std::vector<RingPlan> plan_rings(unsigned queues, const std::vector<unsigned> &online);
+
+/// The same, of this machine.
+Result<std::vector<RingPlan>> plan_rings();
+
+} // namespace gmemfs
