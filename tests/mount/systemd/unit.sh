@@ -3,6 +3,7 @@
 # needs: unshare nsenter
 # timeout: 180
 needs_linux_that_asks_again
+[ -z "${SANITIZE:-}" ] || skip "the unit's sandbox isn't made for a sanitizer"
 . "$TESTS/systemd/machine.bash"
 export BUILD
 machine_start
