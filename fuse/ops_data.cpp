@@ -53,7 +53,8 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
-    demote(to.first(*count)); // the client goes on meanwhile; the next copy from the device finds the lines faster
+    // The client goes on meanwhile; the next copy from the device finds the lines faster.
+    if (!Worker::current().source().shares_processor()) demote(to.first(*count));
 }
 
 void op_write(

@@ -29,6 +29,8 @@ public:
     /// Takes an answer, laid out like one for writev(2). False: it isn't that of the present request, or has to be
     /// written to the device.
     virtual bool answer(std::span<const iovec> parts) = 0;
+    /// Whether the client waits for this thread's processor: then nothing that can be left undone follows an answer.
+    virtual bool shares_processor() const { return false; }
     /// The present request is served.
     virtual void done() = 0;
     /// The session is about to end: who waits elsewhere than in the kernel comes back, now and from now on.

@@ -13,8 +13,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr std::size_t kLarge = 64 * KiB; // what takes longer to copy than a system call
-
 // One thread submits, and work for it is done when it comes to wait: never in the middle of a request.
 Result<io_uring> make_ring(unsigned entries) {
     io_uring_params parameters = {};
@@ -145,9 +143,7 @@ Result<std::span<std::byte>> RingSource::receive() {
 
 bool RingSource::answer(std::span<const iovec> parts) {
     if (present_ == nullptr || !present_->put_answer(parts)) return false;
-    const bool is_large = present_->headers().commit.payload_size >= kLarge;
     prepare(*present_, Command::commit_and_fetch);
-    if (is_large) io_uring_submit(&ring_); // from here on the payload may hold the next request
     return true;
 }
 

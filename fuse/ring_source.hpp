@@ -35,9 +35,9 @@ public:
     /// EPROTO, or what the kernel says: the session can't go on.
     Result<std::span<std::byte>> receive() override;
     std::span<std::byte> reply_buffer() override { return present_->payload(); }
-    /// A large one is committed at once, so that its client goes on while we are done with it; any other by the next
-    /// receive().
+    /// The next receive() commits it.
     bool answer(std::span<const iovec> parts) override;
+    bool shares_processor() const override { return processor_.has_value(); }
     void done() override;
     void end() override { handshake_.end(); }
     std::uint64_t ring_requests() const override { return requests_.load(std::memory_order_relaxed); }

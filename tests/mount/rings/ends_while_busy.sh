@@ -2,8 +2,8 @@
 # mount: none
 # rings
 use() {
-    (while true; do dd if=/dev/zero of="$MNT/$1" bs=64k count=64 status=none || exit 0; done) 2> /dev/null &
-    (while true; do cat "$MNT/$1" > /dev/null || exit 0; done) 2> /dev/null &
+    (until [ -e over ]; do dd if=/dev/zero of="$MNT/$1" bs=64k count=64 status=none || true; done) 2> /dev/null &
+    (until [ -e over ]; do cat "$MNT/$1" > /dev/null || true; done) 2> /dev/null &
 }
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" -o io_uring
 exec 3> "$MNT/held"
@@ -13,7 +13,8 @@ for name in a b c d; do use "$name"; done
 pid=$(server_pid)
 kill -TERM "$pid"
 gone "$pid"
-wait # everyone was told
+touch over
+wait # nobody hangs
 exec 3>&-
 fails mounted "$MNT"
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" -o io_uring
