@@ -1,9 +1,9 @@
 // Cache: where the bytes of a pinned buffer lie when the bus comes for them.
 //
 // A core that has copied a request keeps its bytes in a cache of its own (2 MiB of a Xeon's), where the copy engine has
-// to look for them: eight threads that fill a buffer each, and have it copied to the device, move 26 to 32 GB/s, and 38
-// to 45 once the lines lie in the cache that all cores share (H200's host, tests/bench/bus_copy.cpp). The same of a
-// buffer that was read, and that the engine is to fill next: 27 to 34, and 40 to 44.
+// to look for them: eight threads that fill a buffer each, and have it copied to the device, move 26 GB/s, and 39 once
+// the lines lie in the cache that all cores share. The same of a buffer that was read, and that the engine is to fill
+// next: 27 and 40 (H200's host, tests/bench/bus_copy.cpp; docs/benchmarking.md).
 #pragma once
 
 #include <cstddef>
