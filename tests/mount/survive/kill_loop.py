@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-DEAD = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECONNREFUSED, errno.EINTR}
+# ECANCELED: Linux, of a request that was on its way to a ring of the server.
+DEAD = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECONNREFUSED, errno.EINTR, errno.ECANCELED}
 NAMES = 8
 LARGEST = 3 << 20
 INSTANT_S = 0.1

