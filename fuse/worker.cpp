@@ -28,7 +28,7 @@ void install_wake_signal() {
     action.sa_handler = [](int) {};
     ::sigaction(kWakeSignal, &action, nullptr); // no SA_RESTART: read(2) is to return EINTR
     std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN); // the journal's write(2) says EFBIG then
+    std::signal(SIGXFSZ, SIG_IGN); // the journal's fallocate(2) says EFBIG then
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(const std::vector<std::unique_ptr<Device>> &devices,
