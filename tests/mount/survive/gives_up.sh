@@ -1,7 +1,7 @@
 # A server that dies at once again and again isn't started for ever; what it had is still there for the next mount.
 # mount: none
 # server: killed
-[[ ${SANITIZE:-} != address* ]] || skip "it kills LeakSanitizer's helper, too, which the supervisor then waits for"
+[[ ${SANITIZE:-} != address* ]] || skip "it kills every child, perhaps LeakSanitizer's helper, too, which the supervisor would wait for"
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" --log="$PWD/log"
 random_bytes 1M > "$MNT/f"
 sum=$(sha "$MNT/f")
