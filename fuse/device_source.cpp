@@ -23,8 +23,9 @@ std::size_t receive_size() {
 } // namespace
 
 Result<std::unique_ptr<RequestSource>> DeviceSource::create(Device &device, fuse_session *session, Crew &crew) {
-    PinnedBuffer receive = TRY(PinnedBuffer::create(device, receive_size() + kPage));
-    PinnedBuffer reply = TRY(PinnedBuffer::create(device, receive_size()));
+    const std::size_t size = receive_size();
+    PinnedBuffer receive = TRY(PinnedBuffer::create(device, size + kPage));
+    PinnedBuffer reply = TRY(PinnedBuffer::create(device, size));
     return std::unique_ptr<RequestSource>(new DeviceSource(session, crew, std::move(receive), std::move(reply)));
 }
 

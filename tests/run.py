@@ -17,6 +17,8 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/mount"))
+import runner  # the scenarios' own
 BUILD = ROOT / os.environ.get("BUILD", "build")
 SANITIZE = os.environ.get("SANITIZE", "")
 
@@ -135,9 +137,8 @@ def suite_mount():
 
 def suite_rings():
     """The scenarios that move data and names once more, on mounts with -o io_uring."""
-    switch = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
-    if not switch.exists() or switch.read_text().strip() != "Y":
-        print(f"skip: rings: {switch} doesn't say Y")
+    if not runner.has_rings():
+        print(f"skip: rings: {runner.SWITCH} doesn't say Y")
         return Count(skipped=1)
     folders = ["acl", "attributes", "copy", "create", "directory", "flags", "link", "lock", "mapping", "parity",
                "peers", "permission", "read", "rename", "small", "space", "truncate", "unlink", "write", "xattr",

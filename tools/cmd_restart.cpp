@@ -24,9 +24,8 @@ Result<void> restart(const std::string &path) {
                          "mount anew, or do without io_uring"};
     if (!before.value("supervised", false))
         return Error{EINVAL, 0, "restart",
-            mount.path + ": its server has no supervisor: it runs in the foreground, or with --keeper=off or io_uring; "
-                         "unmount it and "
-                         "mount anew"};
+            mount.path + ": its server has no supervisor: it runs in the foreground, or with --keeper=off; unmount it "
+                         "and mount anew"};
     const Fd server(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!server || ::syscall(SYS_pidfd_send_signal, server.get(), SIGUSR2, nullptr, 0) != 0)
         return Error{errno, 0, "restart", mount.path + ": process " + std::to_string(pid) + " can't be signalled"};

@@ -56,10 +56,10 @@ Result<void> AppendedFile::map(std::uint64_t reserved) {
 }
 
 Result<void> AppendedFile::reserve(std::size_t size) {
-    const std::uint64_t needed = round_up(end_ + size, kPage);
-    if (end_ + size <= window_at_ + window_.size()) return {};
+    const std::uint64_t needed = end_ + size;
+    if (needed <= window_at_ + window_.size()) return {};
     if (map(round_up(needed, kStep))) return {};
-    return map(needed); // a disk that is nearly full has this much, perhaps
+    return map(round_up(needed, kPage)); // a disk that is nearly full has this much, perhaps
 }
 
 void AppendedFile::append(std::uint64_t head, std::span<const std::byte> body) {

@@ -140,10 +140,10 @@ void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
     if (has_device(options)) {
         std::byte *const reply = Worker::current().reply_buffer().data();
         from = reinterpret_cast<const char *>(reply);
-        const Result<void> copied =
-            options.sink == Sink::pinned || size == 0 ? Result<void>() : copy(request, [&](Copier &copier) {
-                return copier.queue_read(slice_of(options, offset, size), reply);
-            });
+        Result<void> copied;
+        if (options.sink == Sink::device && size > 0)
+            copied = copy(
+                request, [&](Copier &copier) { return copier.queue_read(slice_of(options, offset, size), reply); });
         if (!copied) return fail(request, copied.error());
     }
     fuse_reply_buf(request, from, size);
