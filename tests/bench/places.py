@@ -14,17 +14,26 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+def find_under(roots, name):
+    for root in roots:
+        for folder in (root, root / "bench", root / "bin", root / "bin/bench", root / "lib"):
+            if (folder / name).is_file():
+                return str((folder / name).resolve())
+    sys.exit(f"bench: no {name} under {[str(root) for root in roots]}: run `make` and `make bench`")
+
+
 def find_program(name):
-    """A program of the build ($BUILD), or of the bundle that this file lies in."""
+    """A program or library of the build ($BUILD), or of the bundle that this file lies in."""
     build = os.environ.get("BUILD")
     roots = [pathlib.Path(build)] if build else []
     roots += [parent for parent in HERE.parents if (parent / "bin/gmemfs").exists()]
     roots += [parent / "build" for parent in HERE.parents if (parent / "Makefile").exists()]
-    for root in roots:
-        for folder in (root, root / "bench", root / "bin", root / "bin/bench"):
-            if (folder / name).is_file():
-                return str((folder / name).resolve())
-    sys.exit(f"bench: no program {name} under {[str(root) for root in roots]}: run `make` and `make bench`")
+    return find_under(roots, name)
+
+
+def find_program_in(folder, name):
+    """The same in another version's build folder or bundle."""
+    return find_under([pathlib.Path(folder)], name)
 
 
 def find_simulator():
@@ -58,13 +67,15 @@ def wait_until_mounted(path, server):
 
 
 @contextlib.contextmanager
-def mounted_gmemfs(options):
+def mounted_gmemfs(options, program=None):
+    """`program`: another version's gmemfs."""
+    gmemfs = program or find_program("gmemfs")
     with tempfile.TemporaryDirectory(prefix="gmemfs-bench.") as path:
-        subprocess.run([find_program("gmemfs"), "mount", path, *options], check=True)
+        subprocess.run([gmemfs, "mount", path, *options], check=True)
         try:
             yield path
         finally:
-            subprocess.run([find_program("gmemfs"), "umount", path], check=False)
+            subprocess.run([gmemfs, "umount", path], check=False)
 
 
 @contextlib.contextmanager

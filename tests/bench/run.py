@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 
+from before import bench_before
 from calls import bench_dma, bench_handle, bench_truncate
 from copies import bench_cold, bench_copy, bench_cp
 from metadata import bench_metadata
@@ -25,8 +26,8 @@ from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, ben
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
-MORE = {"cold": bench_cold, "hops": bench_hops, "parity": bench_parity, "recovery": bench_recovery,  # only when named
-        "snapshot": bench_snapshot, "uring": bench_uring}
+MORE = {"before": bench_before, "cold": bench_cold, "hops": bench_hops, "parity": bench_parity,  # only when named
+        "recovery": bench_recovery, "snapshot": bench_snapshot, "uring": bench_uring}
 
 
 def look_around(arguments):
@@ -34,7 +35,8 @@ def look_around(arguments):
     doctor = subprocess.run([find_program("gmemfs"), "doctor", "--json"], stdout=subprocess.PIPE, text=True)
     on_gpu = json.loads(doctor.stdout)["can_mount"] and not arguments.simulate
     context = argparse.Namespace(rounds=arguments.rounds, on_gpu=on_gpu, tmpfs=arguments.tmpfs,
-                                 disk=arguments.disk, files=arguments.files, recovery_size=arguments.size)
+                                 disk=arguments.disk, files=arguments.files, recovery_size=arguments.size,
+                                 before=arguments.before)
     context.memory = 64 * GIB if on_gpu else 2 * GIB
     context.size = arguments.size or (GIB if on_gpu else 64 * MIB)
     context.requests = 20000 if on_gpu else 500
@@ -57,6 +59,8 @@ def main():
     parser.add_argument("--tmpfs", default="/dev/shm", help="a folder on a tmpfs with room for 16 GiB (/dev/shm)")
     parser.add_argument("--disk", default=".",
                         help="a folder on a disk with room for 8 GiB, of the benches cold and snapshot (.)")
+    parser.add_argument("--before", metavar="FOLDER",
+                        help="an earlier version's build folder or bundle, of the bench before")
     parser.add_argument("--json", help="also write all figures to this file")
     arguments = parser.parse_args()
     for name in arguments.names:
