@@ -6,9 +6,8 @@
 
 #include "fuse/crew.hpp"
 #include "fuse/request_source.hpp"
+#include "fuse/session.hpp"
 #include "vmm/staging.hpp"
-
-#include <fuse_lowlevel.h>
 
 #include <memory>
 
@@ -17,20 +16,20 @@ namespace gmemfs {
 class DeviceSource final : public RequestSource {
 public:
     /// `crew` is that of all such sources of the session, and outlives them.
-    static Result<std::unique_ptr<RequestSource>> create(Device &device, fuse_session *session, Crew &crew);
+    static Result<std::unique_ptr<RequestSource>> create(Device &device, Session &session, Crew &crew);
 
     Result<bool> begin() override { return true; }
     Result<std::span<std::byte>> receive() override;
     std::span<std::byte> reply_buffer() override { return reply_.bytes(); }
-    bool answer(std::span<const iovec>) override { return false; }
+    bool answer(std::span<const iovec> parts) override;
     void done() override { crew_.done(member_); }
     void end() override { crew_.disband(); }
 
 private:
-    DeviceSource(fuse_session *session, Crew &crew, PinnedBuffer receive, PinnedBuffer reply)
+    DeviceSource(Session &session, Crew &crew, PinnedBuffer receive, PinnedBuffer reply)
         : session_(session), crew_(crew), receive_(std::move(receive)), reply_(std::move(reply)) {}
 
-    fuse_session *const session_;
+    Session &session_;
     Crew &crew_;
     Crew::Member member_;
     PinnedBuffer receive_;

@@ -1,15 +1,12 @@
 #include "fuse/dialect.hpp"
 
 #include "fuse/log.hpp"
-#include "fuse/worker.hpp"
 #include "vmm/base/limits.hpp"
 
 #include <linux/fuse.h>
 
 #include <algorithm>
 #include <cstring>
-#include <sys/uio.h>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -40,7 +37,7 @@ T *part_of(std::span<std::byte> request, std::size_t offset) {
 } // namespace
 
 void Dialect::hear(std::span<std::byte> request) {
-    wants_no_name_ = has_long_count_ = is_handshake_ = false;
+    wants_no_name_ = has_long_count_ = is_handshake_ = is_interrupt_ = false;
     auto *const header = part_of<fuse_in_header>(request, 0);
     if (header == nullptr) return;
     if (header->opcode == FUSE_TMPFILE) { // the rest is laid out like FUSE_CREATE
@@ -53,54 +50,29 @@ void Dialect::hear(std::span<std::byte> request) {
         header->opcode = FUSE_COPY_FILE_RANGE;
         has_long_count_ = true;
     }
+    is_interrupt_ = header->opcode == FUSE_INTERRUPT;
     if (header->opcode != FUSE_INIT) return;
     is_handshake_ = true;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);
     offered_ = init != nullptr && (init->flags & FUSE_INIT_EXT) != 0 ? init->flags2 : 0;
 }
 
-// libfuse's answer to FUSE_INIT, with what we take besides of what the kernel offers.
-ssize_t Dialect::greet(int fd, const iovec &header, const iovec &answer) {
+std::optional<Transport> Dialect::greet(std::span<std::byte> answer) {
     fuse_init_out out = {};
-    std::memcpy(&out, answer.iov_base, sizeof out);
+    if (!is_handshake_ || answer.size() != sizeof out) return {};
+    std::memcpy(&out, answer.data(), sizeof out);
     std::uint32_t taken = offered_ & kDirectIoAllowMmap;
     const bool fits = ring_payload_size(out) <= kRequestMax;
     if (handshake_.wanted() == Transport::io_uring && fits) taken |= offered_ & kOverIoUring;
     if (taken != 0) out.flags |= FUSE_INIT_EXT;
     out.flags2 |= taken;
-    iovec changed[] = {header, {&out, sizeof out}};
-    const ssize_t written = ::writev(fd, changed, 2);
-    if (written < 0) return written;
+    std::memcpy(answer.data(), &out, sizeof out);
     const Transport agreed = (taken & kOverIoUring) != 0 ? Transport::io_uring : Transport::read;
     if (agreed != handshake_.wanted())
         log(LogLevel::warning, "fuse",
             std::string("no io_uring: requests come by read(2), because ") +
                 (fits ? "the kernel doesn't offer it for this mount" : "libfuse has agreed on larger requests"));
-    handshake_.agree(agreed);
-    return written;
-}
-
-ssize_t Dialect::send(int fd, iovec *parts, int count, void *) {
-    Worker *const worker = Worker::find_current();
-    if (worker == nullptr) return ::writev(fd, parts, count);
-    Dialect &dialect = worker->dialect();
-    if (dialect.is_handshake_ && count == 2 && parts[1].iov_len == sizeof(fuse_init_out))
-        return dialect.greet(fd, parts[0], parts[1]);
-    const std::span<const iovec> answer(parts, static_cast<std::size_t>(count));
-    if (!worker->source().answer(answer)) return ::writev(fd, parts, count);
-    std::size_t size = 0;
-    for (const iovec &part : answer) size += part.iov_len;
-    return static_cast<ssize_t>(size);
-}
-
-const fuse_custom_io &Dialect::io() {
-    static const fuse_custom_io kIo = [] {
-        fuse_custom_io io = {};
-        io.writev = send;
-        io.read = [](int fd, void *bytes, std::size_t size, void *) { return ::read(fd, bytes, size); };
-        return io;
-    }();
-    return kIo;
+    return agreed;
 }
 
 } // namespace gmemfs

@@ -2,17 +2,16 @@
 // (Linux 6.6), files without a name, O_TMPFILE (Linux 6.1), another kind of copy_file_range (Linux 6.18), and requests
 // that come by io_uring (Linux 6.14).
 //
-// A worker shows each request before libfuse reads it, and each answer goes out through send(). So the handshake gets
-// more flags, an answer goes where its request came from, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks
-// like, by an operation that asks first.
+// A worker shows each request before libfuse reads it, and libfuse's answer to the handshake before it is sent. So that
+// one gets more flags, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation that asks
+// first.
 #pragma once
 
 #include "fuse/handshake.hpp"
 
-#include <fuse_lowlevel.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace gmemfs {
@@ -29,16 +28,22 @@ public:
     /// The present request is a FUSE_COPY_FILE_RANGE that was a FUSE_COPY_FILE_RANGE_64: its answer has 64 bits.
     bool has_long_count() const { return has_long_count_; }
 
-    /// libfuse's way to write: adds to the answer what hear() has noted.
-    static const fuse_custom_io &io();
+    /// The present request is FUSE_INIT.
+    bool is_handshake() const { return is_handshake_; }
+    /// The present request is FUSE_INTERRUPT.
+    bool is_interrupt() const { return is_interrupt_; }
+
+    /// Adds to `answer`, what libfuse says after its header, what we take besides of what the kernel offers. The
+    /// transport is what was agreed on, once the kernel has it; none where this is no handshake.
+    std::optional<Transport> greet(std::span<std::byte> answer);
+    /// The kernel has it.
+    void greeted(Transport agreed) { handshake_.agree(agreed); }
 
 private:
-    static ssize_t send(int fd, iovec *parts, int count, void *);
-    ssize_t greet(int fd, const iovec &header, const iovec &answer);
-
     Handshake &handshake_;
     bool wants_no_name_ = false;
     bool has_long_count_ = false;
+    bool is_interrupt_ = false;
     bool is_handshake_ = false; // the present request is FUSE_INIT, and this is what the kernel offers in it
     std::uint32_t offered_ = 0; // of the second word of flags
 };

@@ -12,9 +12,8 @@
 namespace gmemfs {
 namespace {
 
-// What fuse_file_info of libfuse 3.14 has no field for (FOPEN_PARALLEL_DIRECT_WRITES came with 3.15): so the answer to
-// open and create is the kernel's own structure. direct_io, because the page cache would only copy once more, and 1.0
-// to 2.3 GB/s instead of 2.0 to 24 are what it costs (H200's host).
+// direct_io, because the page cache would only copy once more, and 1.0 to 2.3 GB/s instead of 2.0 to 24 are what it
+// costs (H200's host).
 constexpr std::uint32_t kOpenFlags = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
 
 std::int64_t now_ns() {
@@ -35,26 +34,8 @@ bool is_our_fault(int code) {
     }
 }
 
-fuse_attr to_kernel(const Attributes &from) {
-    fuse_attr to = {};
-    const struct stat status = to_stat(from);
-    to.ino = status.st_ino;
-    to.size = static_cast<std::uint64_t>(status.st_size);
-    to.blocks = static_cast<std::uint64_t>(status.st_blocks);
-    to.atime = static_cast<std::uint64_t>(status.st_atim.tv_sec);
-    to.mtime = static_cast<std::uint64_t>(status.st_mtim.tv_sec);
-    to.ctime = static_cast<std::uint64_t>(status.st_ctim.tv_sec);
-    to.atimensec = static_cast<std::uint32_t>(status.st_atim.tv_nsec);
-    to.mtimensec = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
-    to.ctimensec = static_cast<std::uint32_t>(status.st_ctim.tv_nsec);
-    to.mode = status.st_mode;
-    to.nlink = static_cast<std::uint32_t>(status.st_nlink);
-    to.uid = status.st_uid;
-    to.gid = status.st_gid;
-    to.rdev = static_cast<std::uint32_t>(status.st_rdev);
-    to.blksize = static_cast<std::uint32_t>(status.st_blksize);
-    return to;
-}
+// The broker's socket is asked for each time: a server that took over the mount has another one.
+double trusted_name_seconds(const Attributes &attributes) { return attributes.id == kHiddenInode ? 0 : kTrusted; }
 
 } // namespace
 
@@ -86,10 +67,60 @@ fuse_entry_param to_entry(const Attributes &attributes) {
     entry.ino = attributes.id;
     entry.attr = to_stat(attributes);
     entry.attr_timeout = trusted_seconds(attributes);
-    // The broker's socket is asked for each time: a server that took over the mount has another one.
-    entry.entry_timeout = attributes.id == kHiddenInode ? 0 : kTrusted;
+    entry.entry_timeout = trusted_name_seconds(attributes);
     return entry;
 }
+
+namespace {
+
+fuse_attr to_kernel(const Attributes &from) {
+    fuse_attr to = {};
+    const struct stat status = to_stat(from);
+    to.ino = status.st_ino;
+    to.size = static_cast<std::uint64_t>(status.st_size);
+    to.blocks = static_cast<std::uint64_t>(status.st_blocks);
+    to.atime = static_cast<std::uint64_t>(status.st_atim.tv_sec);
+    to.mtime = static_cast<std::uint64_t>(status.st_mtim.tv_sec);
+    to.ctime = static_cast<std::uint64_t>(status.st_ctim.tv_sec);
+    to.atimensec = static_cast<std::uint32_t>(status.st_atim.tv_nsec);
+    to.mtimensec = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
+    to.ctimensec = static_cast<std::uint32_t>(status.st_ctim.tv_nsec);
+    to.mode = status.st_mode;
+    to.nlink = static_cast<std::uint32_t>(status.st_nlink);
+    to.uid = status.st_uid;
+    to.gid = status.st_gid;
+    to.rdev = static_cast<std::uint32_t>(status.st_rdev);
+    to.blksize = static_cast<std::uint32_t>(status.st_blksize);
+    return to;
+}
+
+fuse_entry_out to_kernel_entry(const Attributes &attributes) {
+    fuse_entry_out to = {};
+    to.nodeid = attributes.id;
+    to.entry_valid = static_cast<std::uint64_t>(trusted_name_seconds(attributes));
+    to.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
+    to.attr = to_kernel(attributes);
+    return to;
+}
+
+fuse_open_out to_kernel_open(std::uint64_t handle) {
+    fuse_open_out to = {};
+    to.fh = handle;
+    to.open_flags = kOpenFlags;
+    return to;
+}
+
+template <typename T>
+iovec part(const T &value) {
+    return {const_cast<T *>(&value), sizeof value};
+}
+
+template <typename T>
+iovec part(std::span<const T> bytes) {
+    return {const_cast<T *>(bytes.data()), bytes.size()};
+}
+
+} // namespace
 
 Reply::Reply(fuse_req_t request, Op op, InodeId inode) : request_(request), op_(op), inode_(inode) {
     if (log_shows_debug()) start_ns_ = now_ns();
@@ -98,7 +129,7 @@ Reply::Reply(fuse_req_t request, Op op, InodeId inode) : request_(request), op_(
 Reply::~Reply() {
     if (!is_answered_) {
         log(LogLevel::error, "fuse", std::string("BUG: no answer to ") + op_name(op_));
-        fuse_reply_err(request_, EIO);
+        (void)send(EIO, {});
     }
     // The request is gone; the server isn't.
     if (start_ns_ == 0) return;
@@ -127,49 +158,49 @@ Credentials Reply::who_with_groups() const {
     return asking;
 }
 
-bool Reply::answered(int code, int status) {
+bool Reply::send(int code, std::initializer_list<iovec> body) {
     GMEMFS_ASSERT(!is_answered_);
     is_answered_ = true;
     code_ = code;
-    return status == 0; // ENOENT: the request was interrupted, and nobody has taken the answer
+    server().stats().count(op_);
+    const bool is_wanted = Worker::current().answer(code, body);
+    fuse_reply_none(request_); // libfuse lets go of it
+    return is_wanted;
 }
 
-void Reply::done() {
-    server().stats().count(op_);
-    answered(0, fuse_reply_err(request_, 0));
-}
+void Reply::done() { (void)send(0, {}); }
 
 void Reply::none() {
+    GMEMFS_ASSERT(!is_answered_);
+    is_answered_ = true;
     server().stats().count(op_);
+    Worker::current().waive_answer();
     fuse_reply_none(request_);
-    answered(0, 0);
 }
 
 void Reply::error(const Error &error) {
-    server().stats().count(op_);
     if (is_our_fault(error.code)) {
         server().stats().count_error();
         log(LogLevel::error, "fuse", error, std::string(op_name(op_)) + " of inode " + std::to_string(inode_));
     } else if (error.code == ENOSPC || error.code == EDQUOT) {
         log(LogLevel::warning, "fuse", error, op_name(op_));
     }
-    answered(error.code, fuse_reply_err(request_, error.code));
+    (void)send(error.code, {});
 }
 
 void Reply::attributes(const Attributes &attributes) {
-    server().stats().count(op_);
-    const struct stat status = to_stat(attributes);
-    answered(0, fuse_reply_attr(request_, &status, trusted_seconds(attributes)));
+    fuse_attr_out out = {};
+    out.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
+    out.attr = to_kernel(attributes);
+    (void)send(0, {part(out)});
 }
 
-void Reply::data(std::span<const std::byte> bytes) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_buf(request_, reinterpret_cast<const char *>(bytes.data()), bytes.size()));
-}
+void Reply::data(std::span<const std::byte> bytes) { (void)send(0, {part(bytes)}); }
 
 void Reply::written(std::size_t count) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_write(request_, count));
+    fuse_write_out out = {};
+    out.size = static_cast<std::uint32_t>(count);
+    (void)send(0, {part(out)});
 }
 
 std::uint64_t Reply::copy_max() const {
@@ -180,77 +211,66 @@ std::uint64_t Reply::copy_max() const {
 void Reply::copied(std::uint64_t count) {
     GMEMFS_ASSERT(count <= copy_max());
     if (!Worker::current().dialect().has_long_count()) return written(count);
-    server().stats().count(op_);
-    answered(0, fuse_reply_buf(request_, reinterpret_cast<const char *>(&count), sizeof count));
+    (void)send(0, {part(count)});
 }
 
-void Reply::text(const std::string &text) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_readlink(request_, text.c_str()));
-}
+void Reply::text(const std::string &text) { data(std::as_bytes(std::span(text))); }
 
 void Reply::value(std::string_view value, std::size_t room) {
     if (room != 0 && value.size() > room) return error(Error{ERANGE, 0, "read attribute"});
-    server().stats().count(op_);
-    answered(
-        0, room == 0 ? fuse_reply_xattr(request_, value.size()) : fuse_reply_buf(request_, value.data(), value.size()));
+    if (room != 0) return data(std::as_bytes(std::span(value)));
+    fuse_getxattr_out out = {};
+    out.size = static_cast<std::uint32_t>(value.size());
+    (void)send(0, {part(out)});
 }
 
 void Reply::space(const struct statvfs &space) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_statfs(request_, &space));
+    fuse_statfs_out out = {};
+    out.st.blocks = space.f_blocks;
+    out.st.bfree = space.f_bfree;
+    out.st.bavail = space.f_bavail;
+    out.st.files = space.f_files;
+    out.st.ffree = space.f_ffree;
+    out.st.bsize = static_cast<std::uint32_t>(space.f_bsize);
+    out.st.frsize = static_cast<std::uint32_t>(space.f_frsize);
+    out.st.namelen = static_cast<std::uint32_t>(space.f_namemax);
+    (void)send(0, {part(out)});
 }
 
 void Reply::position(std::uint64_t offset) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_lseek(request_, static_cast<off_t>(offset)));
+    fuse_lseek_out out = {};
+    out.offset = offset;
+    (void)send(0, {part(out)});
 }
 
 void Reply::control(std::span<const std::byte> bytes) {
-    server().stats().count(op_);
-    answered(0, fuse_reply_ioctl(request_, 0, bytes.data(), bytes.size()));
+    const fuse_ioctl_out out = {};
+    (void)send(0, {part(out), part(bytes)});
 }
 
 bool Reply::entry(const Attributes &attributes) {
-    server().stats().count(op_);
-    const fuse_entry_param entry = to_entry(attributes);
-    return answered(0, fuse_reply_entry(request_, &entry));
+    const fuse_entry_out out = to_kernel_entry(attributes);
+    return send(0, {part(out)});
 }
 
 void Reply::no_entry() {
-    server().stats().count(op_);
-    fuse_entry_param entry = {};
-    entry.entry_timeout = kTrusted; // whoever makes the name comes through the same kernel
-    answered(ENOENT, fuse_reply_entry(request_, &entry));
+    fuse_entry_out out = {};
+    out.entry_valid = kTrusted; // whoever makes the name comes through the same kernel
+    (void)send(0, {part(out)});
+    code_ = ENOENT;
 }
 
 bool Reply::opened(std::uint64_t handle) {
-    server().stats().count(op_);
-    fuse_open_out out = {};
-    out.fh = handle;
-    out.open_flags = kOpenFlags;
-    return answered(0, fuse_reply_buf(request_, reinterpret_cast<const char *>(&out), sizeof out));
+    const fuse_open_out out = to_kernel_open(handle);
+    return send(0, {part(out)});
 }
 
 bool Reply::created(const Attributes &attributes, std::uint64_t handle) {
-    server().stats().count(op_);
-    struct {
-        fuse_entry_out entry;
-        fuse_open_out open;
-    } out = {};
-    static_assert(sizeof out == sizeof out.entry + sizeof out.open);
-    out.entry.nodeid = attributes.id;
-    out.entry.entry_valid = static_cast<std::uint64_t>(kTrusted);
-    out.entry.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
-    out.entry.attr = to_kernel(attributes);
-    out.open.fh = handle;
-    out.open.open_flags = kOpenFlags;
-    return answered(0, fuse_reply_buf(request_, reinterpret_cast<const char *>(&out), sizeof out));
+    const fuse_entry_out entry = to_kernel_entry(attributes);
+    const fuse_open_out open = to_kernel_open(handle);
+    return send(0, {part(entry), part(open)});
 }
 
-bool Reply::entries(std::span<const char> bytes) {
-    server().stats().count(op_);
-    return answered(0, fuse_reply_buf(request_, bytes.data(), bytes.size()));
-}
+bool Reply::entries(std::span<const char> bytes) { return send(0, {part(bytes)}); }
 
 } // namespace gmemfs

@@ -1,4 +1,4 @@
-// Reply: one request of the kernel, and the one answer that it gets; the only caller of fuse_reply_*.
+// Reply: one request of the kernel, and the one answer that it gets, in the structures of <linux/fuse.h>.
 //
 // It is answered after every lock is gone: the answer may be what frees the inode and its lock. One that is never
 // answered is a bug, and is answered with EIO. The destructor counts the request and, with --debug, logs a line of it.
@@ -10,8 +10,10 @@
 #include <fuse_lowlevel.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
+#include <sys/uio.h>
 
 namespace gmemfs {
 
@@ -58,7 +60,7 @@ public:
     void no_entry(); ///< of a lookup; the kernel remembers it
 
 private:
-    bool answered(int code, int status);
+    bool send(int code, std::initializer_list<iovec> body);
 
     const fuse_req_t request_;
     const Op op_;

@@ -21,13 +21,13 @@ public:
 
     /// Once, before receive(). False: no request comes this way in this session.
     virtual Result<bool> begin() = 0;
-    /// Waits for a request: as the kernel meant it, in one piece, there until done(). Empty: it was woken by a signal;
-    /// to be asked again. ENODEV: the session has ended.
+    /// Waits for a request: as the kernel meant it, in one piece, a fuse_in_header at least, there until done(). Empty:
+    /// it was woken by a signal; to be asked again. ENODEV: the session has ended.
     virtual Result<std::span<std::byte>> receive() = 0;
     /// Pinned, and the place from which the answer to a read goes out without a copy. Until done().
     virtual std::span<std::byte> reply_buffer() = 0;
-    /// Takes an answer, laid out like one for writev(2). False: it isn't that of the present request, or has to be
-    /// written to the device.
+    /// Sends the answer to the present request, laid out for writev(2), its fuse_out_header apart. False: nobody wants
+    /// it any more.
     virtual bool answer(std::span<const iovec> parts) = 0;
     /// Whether the client waits for this thread's processor: then nothing that can be left undone follows an answer.
     virtual bool shares_processor() const { return false; }

@@ -59,7 +59,7 @@ Result<void> check_rings(const char *parameter) {
 }
 
 Result<std::unique_ptr<RequestSource>> RingSource::create(
-    Device &device, fuse_session *session, Handshake &handshake, const RingPlan &plan) {
+    Device &device, Session &session, Handshake &handshake, const RingPlan &plan) {
     const io_uring ring = TRY(make_ring(static_cast<unsigned>(plan.queues.size())));
     std::unique_ptr<RingSource> source(new RingSource(ring, session, handshake, plan.processor));
     for (const unsigned queue : plan.queues)
@@ -87,7 +87,7 @@ Result<bool> RingSource::begin() {
     if (::syscall(SYS_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) < 0)
         return Error{errno, 0, "begin with io_uring"};
     // As a registered file the device needs no reference of its own for each command.
-    const int device = fuse_session_fd(session_);
+    const int device = session_.device();
     if (const int status = io_uring_register_files(&ring_, &device, 1); status < 0)
         return Error{-status, 0, "give the FUSE device to io_uring"};
     for (const auto &entry : entries_) prepare(*entry, Command::register_entry);
@@ -122,7 +122,7 @@ void RingSource::prepare(RingEntry &entry, Command command) {
 }
 
 Result<std::span<std::byte>> RingSource::receive() {
-    if (fuse_session_exited(session_) != 0) { // the last answer goes out all the same
+    if (session_.has_ended()) { // the last answer goes out all the same
         io_uring_submit(&ring_);
         return Error{ENODEV, 0, "receive request"};
     }

@@ -3,7 +3,7 @@
 //     receive() ── io_uring_enter: commits the answer to the last request, and waits for the next one ──> kernel
 //
 // One system call a request, where read(2) and writev(2) are two, and on the processor that the client runs on. The
-// ring is ours, and libfuse only parses: it takes one contiguous request, and hands each answer to Dialect::send().
+// ring is ours, and libfuse only parses: it takes one contiguous request.
 //
 // A request that is here when the server dies is asked of nobody again (FUSE_NOTIFY_RESEND knows the device's lists,
 // not the rings'): so a mount with rings has no supervisor (docs/keeper.md).
@@ -13,8 +13,8 @@
 #include "fuse/request_source.hpp"
 #include "fuse/ring_entry.hpp"
 #include "fuse/ring_plan.hpp"
+#include "fuse/session.hpp"
 
-#include <fuse_lowlevel.h>
 #include <liburing.h>
 
 #include <atomic>
@@ -27,7 +27,7 @@ class RingSource final : public RequestSource {
 public:
     /// `handshake` is that of the session, and outlives it. Errors as those of check_rings().
     static Result<std::unique_ptr<RequestSource>> create(
-        Device &device, fuse_session *session, Handshake &handshake, const RingPlan &plan);
+        Device &device, Session &session, Handshake &handshake, const RingPlan &plan);
     ~RingSource() override { io_uring_queue_exit(&ring_); }
 
     /// Waits for the handshake; then the kernel is told of each entry.
@@ -44,13 +44,13 @@ public:
 
 private:
     enum class Command : std::uint32_t { register_entry = 1, commit_and_fetch = 2 }; // FUSE_IO_URING_CMD_...
-    RingSource(io_uring ring, fuse_session *session, Handshake &handshake, std::optional<unsigned> processor)
+    RingSource(io_uring ring, Session &session, Handshake &handshake, std::optional<unsigned> processor)
         : ring_(ring), session_(session), handshake_(handshake), processor_(processor) {}
     void bind() const;
     void prepare(RingEntry &entry, Command command);
 
     io_uring ring_;
-    fuse_session *const session_;
+    Session &session_;
     Handshake &handshake_;
     const std::optional<unsigned> processor_;
     std::vector<std::unique_ptr<RingEntry>> entries_;

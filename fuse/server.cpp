@@ -254,7 +254,7 @@ Server::End Server::run(std::function<void()> ready) {
         if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
     if (goes_again_) {
         // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
-        fuse_session_exit(session_);
+        session_->end();
         workers_->stop();
         scrub_walk_.reset();
         is_mounted_ = false; // not for this server to unmount
@@ -310,8 +310,7 @@ void Server::start_broker() {
 }
 
 void Server::attributes_changed(InodeId id) {
-    // ENOENT: the kernel hasn't kept them, so there is nothing to drop.
-    (void)fuse_lowlevel_notify_inval_inode(session_, id, -1, 0);
+    (void)session_->forget_attributes(id); // ENOENT: the kernel hasn't kept them, so there is nothing to drop
 }
 
 void Server::forgotten() {

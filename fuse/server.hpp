@@ -5,6 +5,7 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/options.hpp"
 #include "fuse/scrub_walk.hpp"
+#include "fuse/session.hpp"
 #include "fuse/stats.hpp"
 #include "fuse/supervisor.hpp"
 #include "fuse/survival.hpp"
@@ -106,8 +107,6 @@ public:
     void greeted(unsigned protocol_minor); ///< the kernel's FUSE_INIT has come
     /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, whose protocol is 5.12's, too, 7.33.
     bool kernel_checks_flags() const { return protocol_minor_ >= 34; }
-    /// A request as it came, before it is served: the greeting is kept for the next server.
-    void received(std::span<const std::byte> request);
     /// Something that the kernel trusts for a while has changed without a request of its own: it asks again.
     void attributes_changed(InodeId id);
     /// The kernel has forgotten inodes; wakes who waits for their memory.
@@ -149,7 +148,7 @@ private:
     std::unique_ptr<Volume> volume_;
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
-    fuse_session *session_ = nullptr;
+    std::unique_ptr<Session> session_;
     std::unique_ptr<Workers> workers_; // of the present session
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;

@@ -11,36 +11,11 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <thread>
 #include <unistd.h>
 
 namespace gmemfs {
-namespace {
-
-// libfuse's own messages; what matters is said by who called it.
-void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
-    char text[512];
-    std::vsnprintf(text, sizeof text, format, arguments);
-    std::string line = text;
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    log(level <= FUSE_LOG_ERR ? LogLevel::info : LogLevel::debug, "libfuse", line);
-}
-
-// Linux 6.9 and later put what was read and not answered back into the queue. docs/keeper.md has more.
-Result<void> ask_again(int device) {
-    constexpr int kNotifyResend = 7; // FUSE_NOTIFY_RESEND, which older headers lack
-    fuse_out_header notification = {};
-    notification.len = sizeof notification;
-    notification.error = kNotifyResend;
-    if (::write(device, &notification, sizeof notification) != sizeof notification)
-        return Error{errno, 0, "ask the kernel for the requests of the dead server"};
-    return {};
-}
-
-} // namespace
 
 Result<void> Server::mount(const std::string &place) {
-    fuse_set_log_func(take_libfuse_message);
     GMEMFS_ASSERT(session_ == nullptr && workers_ == nullptr);
     if (has_had_session_) {
         opens_.clear();
@@ -54,63 +29,49 @@ Result<void> Server::mount(const std::string &place) {
         for (const std::string &word : options_.mount_options)
             if (word != "default_permissions") list += "," + word;
     }
-    std::string program = "gmemfs";
-    std::string flag = "-o";
-    char *arguments[] = {program.data(), flag.data(), list.data(), nullptr};
-    fuse_args args = FUSE_ARGS_INIT(3, arguments);
-    const fuse_lowlevel_ops operations = fuse_operations();
-    session_ = fuse_session_new(&args, &operations, sizeof operations, this);
-    fuse_opt_free_args(&args);
-    if (session_ == nullptr) return Error{EINVAL, 0, "mount", options_.mount_point + ": libfuse refuses: " + list};
+    session_ = TRY(Session::create(list, fuse_operations(), this));
     const bool has_rings = options_.io_uring && !is_private_;
     workers_ =
-        TRY(Workers::create(devices_, session_, options_.workers, has_rings ? Transport::io_uring : Transport::read));
-    errno = 0;
-    // A descriptor in place of a mount point: libfuse takes it, and mounts nothing.
-    const std::string there = resumes() ? "/dev/fd/" + std::to_string(supervisor_->device().get()) : place;
+        TRY(Workers::create(devices_, *session_, options_.workers, has_rings ? Transport::io_uring : Transport::read));
     has_had_session_ = true;
-    if (fuse_session_mount(session_, there.c_str()) != 0)
-        return Error{errno != 0 ? errno : EIO, 0, "mount", place + ": the kernel or fusermount3 refused"};
+    TRY(resumes() ? session_->adopt(supervisor_->device()) : session_->mount(place));
     is_mounted_ = true;
-    const int status = fuse_session_custom_io(session_, &Dialect::io(), fuse_session_fd(session_));
-    if (status != 0) return Error{-status, 0, "mount", place + ": libfuse refuses our way to write"};
     return {};
 }
 
-// What the kernel said when it greeted the first server, said again to libfuse, which then knows what was agreed on.
-// The kernel doesn't expect the answer, and drops it. Then it is asked for the requests that the dead server had in
-// hand.
+// What the kernel said when it greeted the first server, said again to libfuse, which then knows what was agreed on;
+// its answer stays here, for the kernel has had one. Then the kernel is asked to put what was read and not answered
+// back into the queue (Linux 6.9 and later; docs/keeper.md has more).
 Result<void> Server::resume() {
     std::vector<std::byte> greeting = supervisor_->greeting();
-    fuse_buf request = {};
-    request.mem = greeting.data();
-    request.size = greeting.size();
-    fuse_session_process_buf(session_, &request);
-    if (fuse_session_exited(session_)) return Error{EPROTO, 0, "go on with the mount", "libfuse refuses the greeting"};
+    session_->parse(greeting);
+    fuse_in_header header = {};
+    std::memcpy(&header, greeting.data(), std::min(greeting.size(), sizeof header));
+    (void)session_->take_answer(header.unique);
+    if (session_->has_ended()) return Error{EPROTO, 0, "go on with the mount", "libfuse refuses the greeting"};
     // A forget that the dead server had read is lost: nobody waits for its answer. So it is asked which of the unlinked
     // inodes the kernel still knows; those that it doesn't would hold their memory until the mount ends.
     for (const InodeId id : volume_->names().orphans())
-        if (fuse_lowlevel_notify_inval_inode(session_, id, -1, 0) == -ENOENT)
+        if (const Result<void> known = session_->forget_attributes(id); !known && known.error().code == ENOENT)
             volume_->names().forget(id, std::numeric_limits<std::uint64_t>::max());
-    return ask_again(fuse_session_fd(session_));
+    constexpr int kNotifyResend = 7; // FUSE_NOTIFY_RESEND, which older headers lack
+    return session_->notify(kNotifyResend, {});
 }
 
-void Server::received(std::span<const std::byte> request) {
-    fuse_in_header header;
-    if (supervisor_ == nullptr || is_private_ || request.size() < sizeof header) return;
-    std::memcpy(&header, request.data(), sizeof header);
-    if (header.opcode == FUSE_INIT) supervisor_->hand_over(fuse_session_fd(session_), request);
-}
-
+// The greeting is kept for the next server.
 void Server::start_workers(const std::function<void()> &ended) {
-    workers_->start([this](std::span<const std::byte> request) { received(request); }, ended);
+    workers_->start(
+        [this](std::span<const std::byte> greeting) {
+            if (supervisor_ != nullptr && !is_private_) supervisor_->hand_over(session_->device(), greeting);
+        },
+        ended);
 }
 
 void Server::stop() {
     if (!is_mounted_) return;
     is_mounted_ = false;
-    // Workers first: libfuse closes the descriptor that they read from before it unmounts; a ring would hold the mount.
-    fuse_session_exit(session_);
+    // Workers first: the descriptor that they read from is closed before the unmount; a ring would hold the mount.
+    session_->end();
     workers_->stop(); // who still serves may ask for them
     if (!failure_) failure_ = workers_->failure();
     workers_.reset();
@@ -118,8 +79,11 @@ void Server::stop() {
     published_broker_ = nullptr;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.
-    if (resumes()) (void)unmount(options_.mount_point, UnmountMode::lazily);
-    fuse_session_unmount(session_);
+    if (resumes()) {
+        (void)unmount(options_.mount_point, UnmountMode::lazily);
+        supervisor_->let_go_of_device();
+    }
+    session_->unmount();
     while (g_main_context_iteration(nullptr, FALSE)) {} // what workers left for it at their end
 }
 
@@ -127,8 +91,7 @@ void Server::stop() {
 void Server::end_session() {
     stop();
     workers_.reset(); // where it was never mounted
-    if (session_ != nullptr) fuse_session_destroy(session_);
-    session_ = nullptr;
+    session_.reset();
 }
 
 // The volume is served in a place of its own as long as the command runs. With the workers, pinned memory and the copy

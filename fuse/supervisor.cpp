@@ -278,10 +278,7 @@ void SupervisorLink::fail(const std::string &line) const {
     send(socket_, Kind::failed, 0, std::as_bytes(std::span(line)), {});
 }
 
-void SupervisorLink::unmounted() {
-    device_.release(); // the session has closed it
-    send(socket_, Kind::unmounted, 0, {}, {});
-}
+void SupervisorLink::unmounted() const { send(socket_, Kind::unmounted, 0, {}, {}); }
 
 void SupervisorLink::mounted_again() const { send(socket_, Kind::mounted_again, 0, {}, {}); }
 

@@ -31,8 +31,10 @@ public:
     /// The mount answers: from here on nobody reads what is printed.
     void ready() const;
     void fail(const std::string &line) const; ///< why it doesn't; the server ends now
+    /// The mount of the server before is at its end: this process holds it no longer.
+    void let_go_of_device() { device_.reset(); }
     /// The mount is gone, and what comes after it (saving) is under way: a server that takes over is to end, too.
-    void unmounted();
+    void unmounted() const;
     /// It is there again: that wasn't to be.
     void mounted_again() const;
     /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).

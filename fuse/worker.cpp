@@ -5,8 +5,10 @@
 
 #include <linux/fuse.h>
 
-#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <pthread.h>
 #include <unistd.h>
@@ -31,14 +33,14 @@ void install_wake_signal() {
     std::signal(SIGXFSZ, SIG_IGN); // the journal's fallocate(2) says EFBIG then
 }
 
-Result<std::unique_ptr<Worker>> Worker::create(const std::vector<std::unique_ptr<Device>> &devices,
-    fuse_session *session, Handshake &handshake, std::unique_ptr<RequestSource> source) {
+Result<std::unique_ptr<Worker>> Worker::create(const std::vector<std::unique_ptr<Device>> &devices, Session &session,
+    Handshake &handshake, std::unique_ptr<RequestSource> source) {
     Copiers copiers = TRY(Copiers::create(devices));
     return std::unique_ptr<Worker>(new Worker(session, handshake, std::move(copiers), std::move(source)));
 }
 
-void Worker::start(Received received, std::function<void()> ended) {
-    received_ = std::move(received);
+void Worker::start(Greeted greeted, std::function<void()> ended) {
+    greeted_ = std::move(greeted);
     // Signals are the main thread's; this one is woken by kWakeSignal alone.
     sigset_t all = {};
     sigset_t before = {};
@@ -48,7 +50,7 @@ void Worker::start(Received received, std::function<void()> ended) {
     thread_ = std::thread([this, ended = std::move(ended)] {
         loop();
         has_ended_ = true;
-        if (fuse_session_exited(session_) != 0) ended();
+        if (session_.has_ended()) ended();
     });
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -70,14 +72,42 @@ Worker &Worker::current() {
 }
 
 void Worker::note_request(std::span<const std::byte> request) {
-    fuse_in_header header = {};
-    std::memcpy(&header, request.data(), std::min(request.size(), sizeof header));
-    request_ = header.unique;
+    std::memcpy(&request_, request.data() + offsetof(fuse_in_header, unique), sizeof request_);
+    is_answered_ = false;
     Journal::serve_request(request_number());
-    received_(request); // as it came: the dialect may change it
 }
 
 Worker *Worker::find_current() { return current_worker(); }
+
+bool Worker::answer(int code, std::initializer_list<iovec> body) {
+    std::array<iovec, 3> parts; // not cleared: it is done for each request
+    GMEMFS_ASSERT(body.size() < parts.size());
+    fuse_out_header header = {sizeof header, -code, request_};
+    std::size_t count = 0;
+    parts[count++] = {&header, sizeof header};
+    for (const iovec &part : body) {
+        header.len += static_cast<std::uint32_t>(part.iov_len);
+        parts[count++] = part;
+    }
+    is_answered_ = true;
+    return source_->answer(std::span(parts).first(count));
+}
+
+// No operation has answered: libfuse has, which knows none for this request, or refuses it, or it is the handshake.
+void Worker::pass_on_answer() {
+    std::vector<std::byte> own = session_.take_answer(request_);
+    fuse_out_header header = {};
+    if (own.size() < sizeof header) {
+        log(LogLevel::error, "fuse", "BUG: nobody has answered a request");
+        (void)answer(EIO, {});
+        return;
+    }
+    std::memcpy(&header, own.data(), sizeof header);
+    const std::span<std::byte> body = std::span(own).subspan(sizeof header);
+    const std::optional<Transport> agreed = dialect_.greet(body);
+    (void)answer(-header.error, {{body.data(), body.size()}});
+    if (agreed) dialect_.greeted(*agreed);
+}
 
 Result<void> Worker::serve() {
     if (!TRY(source_->begin())) return {};
@@ -86,10 +116,11 @@ Result<void> Worker::serve() {
         if (request.empty()) continue;
         note_request(request);
         dialect_.hear(request);
-        fuse_buf whole = {};
-        whole.mem = request.data();
-        whole.size = request.size();
-        fuse_session_process_buf(session_, &whole);
+        if (dialect_.is_handshake()) greeted_(request);
+        // No operation can be broken off half-way. Where it hears that, the kernel interrupts no more.
+        if (dialect_.is_interrupt()) (void)answer(ENOSYS, {});
+        if (!is_answered_) session_.parse(request);
+        if (!is_answered_) pass_on_answer();
         source_->done();
     }
 }
@@ -103,7 +134,7 @@ void Worker::loop() {
             log(LogLevel::error, "fuse", served.error(), "worker");
             failure_ = served.error();
         }
-        fuse_session_exit(session_);
+        session_.end();
         source_->end();
     }
     current_worker() = nullptr;

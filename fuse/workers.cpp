@@ -16,7 +16,7 @@ constexpr unsigned kWorkersUsual = 16; // 12 threads reached 93 % of the bus (H2
 } // namespace
 
 Result<std::unique_ptr<Workers>> Workers::create(
-    const std::vector<std::unique_ptr<Device>> &devices, fuse_session *session, unsigned count, Transport transport) {
+    const std::vector<std::unique_ptr<Device>> &devices, Session &session, unsigned count, Transport transport) {
     std::unique_ptr<Workers> workers(new Workers(transport));
     Device &device = *devices.front(); // what is pinned is pinned for all of them
     Handshake &handshake = workers->handshake_;
@@ -36,8 +36,8 @@ Result<std::unique_ptr<Workers>> Workers::create(
     return workers;
 }
 
-void Workers::start(const Worker::Received &received, const std::function<void()> &ended) {
-    for (const auto &worker : workers_) worker->start(received, ended);
+void Workers::start(const Worker::Greeted &greeted, const std::function<void()> &ended) {
+    for (const auto &worker : workers_) worker->start(greeted, ended);
 }
 
 void Workers::stop() {

@@ -16,11 +16,11 @@ class Workers {
 public:
     /// Before the mount. `count`: how many read from the device, 0 for as many as the machine can use. With io_uring
     /// two do, and the rings' come on top.
-    static Result<std::unique_ptr<Workers>> create(const std::vector<std::unique_ptr<Device>> &devices,
-        fuse_session *session, unsigned count, Transport transport);
+    static Result<std::unique_ptr<Workers>> create(
+        const std::vector<std::unique_ptr<Device>> &devices, Session &session, unsigned count, Transport transport);
 
     /// As Worker::start().
-    void start(const Worker::Received &received, const std::function<void()> &ended);
+    void start(const Worker::Greeted &greeted, const std::function<void()> &ended);
     /// The session has been told to exit: returns when nobody serves any more.
     void stop();
 

@@ -13,7 +13,6 @@
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 //
 // --uring, with the last two: requests come by gmemfs' own rings (fuse/ring_source.hpp; check `gmemfs doctor`).
-#include "fuse/dialect.hpp"
 #include "fuse/ring_source.hpp"
 #include "fuse/workers.hpp"
 #include "tests/bench/fuse_session.hpp"
@@ -25,6 +24,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -38,6 +38,7 @@ namespace gmemfs {
 namespace {
 
 enum class Sink { memory, drop, pinned, device };
+constexpr const char *kMountOptions = "fsname=null,subtype=null";
 constexpr std::string_view kSinks[] = {"memory", "drop", "pinned", "device"};
 
 struct Options {
@@ -114,6 +115,17 @@ void fail(fuse_req_t request, const Error &error) {
     fuse_reply_err(request, error.code);
 }
 
+// By gmemfs' own worker, where it is one that serves, and as gmemfs answers (fuse/session.hpp).
+void reply(fuse_req_t request, const void *bytes, std::size_t size) {
+    Worker *const worker = Worker::find_current();
+    if (worker == nullptr) {
+        fuse_reply_buf(request, static_cast<const char *>(bytes), size);
+        return;
+    }
+    (void)worker->answer(0, {{const_cast<void *>(bytes), size}});
+    fuse_reply_none(request);
+}
+
 void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t size, off_t offset, fuse_file_info *) {
     const Options &options = options_of(request);
     if (static_cast<std::uint64_t>(offset) + size > options.size) {
@@ -127,7 +139,9 @@ void op_write(fuse_req_t request, fuse_ino_t, const char *bytes, std::size_t siz
             copy(request, [&](Copier &copier) { return copier.queue_write(slice_of(options, offset, size), from); });
         if (!copied) return fail(request, copied.error());
     }
-    fuse_reply_write(request, size);
+    fuse_write_out out = {};
+    out.size = static_cast<std::uint32_t>(size);
+    reply(request, &out, sizeof out);
 }
 
 void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info *) {
@@ -146,7 +160,7 @@ void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fus
                 request, [&](Copier &copier) { return copier.queue_read(slice_of(options, offset, size), reply); });
         if (!copied) return fail(request, copied.error());
     }
-    fuse_reply_buf(request, from, size);
+    reply(request, from, size);
 }
 
 void op_forget(fuse_req_t request, fuse_ino_t, std::uint64_t) { fuse_reply_none(request); }
@@ -168,12 +182,6 @@ fuse_lowlevel_ops operations() {
     return ops;
 }
 
-Result<void> serve_by_threads(fuse_session *session, const Options &options) {
-    const int status = loop_with_threads(session, options.threads);
-    if (status < 0) return Error{-status, 0, "serve", {}};
-    return {};
-}
-
 Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
     if (options.sink == Sink::memory) {
         void *const memory =
@@ -181,10 +189,16 @@ Result<void> serve_by_libfuse(fuse_session *session, Options &options) {
         if (memory == MAP_FAILED) return Error{ENOMEM, 0, "make memory", format_size(options.size)};
         options.memory = static_cast<char *>(memory);
     }
-    return serve_by_threads(session, options);
+    const int status = loop_with_threads(session, options.threads);
+    if (status < 0) return Error{-status, 0, "serve", {}};
+    return {};
 }
 
-Result<void> serve_with_device(fuse_session *session, Options &options) {
+Result<void> serve_with_device(const char *mount_point, Options &options) {
+    sigset_t ends = {}; // for this thread alone: so before there are others
+    sigemptyset(&ends);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, number);
+    ::sigprocmask(SIG_BLOCK, &ends, nullptr);
     const auto driver = TRY(Driver::open(options.driver));
     const std::vector<DeviceInfo> infos = TRY(query_devices(*driver));
     if (infos.empty()) return Error{ENODEV, 0, "find device", options.driver};
@@ -195,24 +209,29 @@ Result<void> serve_with_device(fuse_session *session, Options &options) {
     if (options.sink == Sink::device) extent = TRY(Extent::create(keeper, *devices.front(), options.size));
     options.extent = extent.get();
     install_wake_signal();
-    fuse_session_custom_io(session, &Dialect::io(), fuse_session_fd(session));
     if (options.by_ring) TRY(check_rings());
-    const auto workers = TRY(Workers::create(devices, session, options.by_ring ? 0 : options.threads,
+    const auto session = TRY(Session::create(kMountOptions, operations(), &options));
+    const auto workers = TRY(Workers::create(devices, *session, options.by_ring ? 0 : options.threads,
         options.by_ring ? Transport::io_uring : Transport::read));
-    workers->start([](std::span<const std::byte>) {}, [] {});
-    while (!fuse_session_exited(session)) ::usleep(10000); // until the signal's handler has told the session
+    TRY(session->mount(mount_point));
+    workers->start([](std::span<const std::byte>) {}, [] { ::kill(::getpid(), SIGTERM); }); // it was unmounted
+    int number = 0;
+    ::sigwait(&ends, &number);
+    session->end();
     workers->stop();
+    session->unmount();
     return {};
 }
 
 int serve(const char *program, const char *mount_point, Options &options) {
-    return serve_mount(
-        program, "-ofsname=null,subtype=null", mount_point, operations(), &options, [&](fuse_session *session) {
-            const Result<void> served =
-                has_device(options) ? serve_with_device(session, options) : serve_by_libfuse(session, options);
-            if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
-            return served.has_value();
-        });
+    const auto tell = [](const Result<void> &served) {
+        if (!served) std::fprintf(stderr, "null_server: %s\n", served.error().text().c_str());
+        return served.has_value();
+    };
+    if (has_device(options)) return tell(serve_with_device(mount_point, options)) ? 0 : 1;
+    const std::string words = std::string("-o") + kMountOptions;
+    return serve_mount(program, words.c_str(), mount_point, operations(), &options,
+        [&](fuse_session *session) { return tell(serve_by_libfuse(session, options)); });
 }
 
 int usage_error() {
