@@ -30,8 +30,12 @@ Checks check_driver(const std::string &library);
 /// after all is for check_driver to say, so nothing here is worse than `warn`.
 Checks check_imex_channel();
 
-/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory, io_uring: the kernel's side of a mount.
+/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory, io_uring: the kernel's side of a mount;
+/// and where nothing of that stands in the way, check_session().
 Checks check_fuse();
+
+/// Mounts in a folder of its own, asks the mount, and unmounts, as this user, by the libfuse that is here.
+Check check_session();
 
 /// Whether the simulator's library lies beside this program.
 Checks check_simulator();

@@ -83,7 +83,10 @@ Check check_io_uring() {
 } // namespace
 
 Checks check_fuse() {
-    return {check_fuse_device(), check_mounting(), check_allow_other(), check_locked_memory(), check_io_uring()};
+    Checks checks = {
+        check_fuse_device(), check_mounting(), check_allow_other(), check_locked_memory(), check_io_uring()};
+    if (all_pass(checks)) checks.push_back(check_session());
+    return checks;
 }
 
 Checks check_simulator() {
