@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings races
-#                               python
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings libfuse
+#                               races python
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -147,6 +147,34 @@ def suite_rings():
                          *(ROOT / "tests/mount" / folder for folder in folders))
 
 
+# What depends on libfuse: mounts, their end, who takes them over, and each kind of answer.
+LIBFUSE_SCENARIOS = [
+    "mounting", "cli/doctor.sh", "cli/stat_mount.sh", "copy/real_tools.sh", "copy/in_and_out.sh",
+    "copy/within_the_mount.sh", "read", "write/append.sh", "write/by_many_at_once.sh", "write/odd_block_sizes.sh",
+    "write/until_full.sh", "create/without_a_name.sh", "create/in_missing_directory.sh",
+    "directory/five_thousand_entries.sh", "directory/removed_while_open.sh", "permission/allow_root.sh",
+    "flags/chattr.sh", "mapping", "space", "xattr", "peers/c_interface.sh", "peers/leases.sh",
+    "peers/after_the_servers_death.sh", "survive/supervisor.sh", "survive/restart.sh", "survive/recovers.sh",
+    "survive/saved_at_the_end.sh", "survive/save_fails.sh", "survive/kill_loop_supervised.sh"]
+
+
+def suite_libfuse():
+    """Some scenarios once more, with the command built against the libfuse of other suites of Debian."""
+    if SANITIZE:
+        print(f"skip: libfuse: all suites run with {SANITIZE}")
+        return Count(skipped=1)
+    scenarios = LIBFUSE_SCENARIOS + (["rings"] if runner.has_rings() else [])
+    count = Count()
+    for debian in ("trixie", "sid"):
+        status = subprocess.run([ROOT / "tests/libfuse/build.sh", debian], env=environment(), check=False).returncode
+        if status != 0:
+            count.add(Count(skipped=1) if status == 77 else Count(failed=1))
+            continue
+        count.add(run_scenarios("libfuse", environment(), f"--gmemfs={BUILD / 'libfuse' / debian / 'gmemfs'}",
+                                *(ROOT / "tests/mount" / name for name in scenarios)))
+    return count
+
+
 def suite_races():
     """The broker's scenarios once more, with programs built for ThreadSanitizer."""
     build = BUILD / "thread"
@@ -173,8 +201,8 @@ def suite_python():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "rings": suite_rings, "races": suite_races,
-          "python": suite_python}
+          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "rings": suite_rings,
+          "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
 
 
 def main():

@@ -13,7 +13,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev"
-TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr acl e2fsprogs fio valgrind python3 python3-venv clang-format-14 patchelf"
+TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr acl e2fsprogs fio valgrind python3 python3-venv clang-format-14 patchelf
+               meson ninja-build dpkg-dev"
 SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 libacl1-dev libattr1-dev
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
