@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <iterator>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
@@ -31,9 +32,20 @@ Result<Fd> connect_to(const sockaddr_un &address, std::size_t size) {
     return socket;
 }
 
-// The socket beside the file, whatever the mount is called where the server runs. The folder may be too deep for an
-// address of 108 bytes, so it goes by its descriptor.
+// A folder may be too deep for an address of 108 bytes, so it goes by its descriptor.
+Result<Fd> connect_in(const Fd &folder) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(),
+        std::string(protocol::kSocketName).c_str());
+    return connect_to(address, sizeof address);
+}
+
+// The socket in the directory or beside the file, whatever the mount is called where the server runs.
 Result<Fd> connect_in_folder(const Fd &file) {
+    struct stat status = {};
+    if (::fstat(file.get(), &status) != 0) return Error{errno, 0, "stat file"};
+    if (S_ISDIR(status.st_mode)) return connect_in(file); // beside the mount's root is another filesystem
     char link[64];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
     std::string folder(4096, '\0');
@@ -43,11 +55,7 @@ Result<Fd> connect_in_folder(const Fd &file) {
     folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1);
     const Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return Error{errno, 0, "open the file's folder", folder};
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory.get(),
-        std::string(protocol::kSocketName).c_str());
-    return connect_to(address, sizeof address);
+    return connect_in(directory);
 }
 
 Result<Fd> connect_to_abstract(const std::string &name) {
