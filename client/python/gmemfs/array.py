@@ -1,8 +1,10 @@
 """Array: a part of a mapping as elements of one type, contiguous, which frameworks take without a copy."""
+import operator
+import sys
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
 from . import dlpack
-from .dtypes import DType, dtype_of, size_of
+from .dtypes import DType, dtype_of, shape_from, size_of
 
 if TYPE_CHECKING:
     from .file import Mapping
@@ -14,11 +16,12 @@ class Array:
     def __init__(self, mapping: "Mapping", offset: int, shape: Sequence[int], dtype: object) -> None:
         self._mapping = mapping
         self._dtype = dtype_of(dtype)
-        self.shape: Tuple[int, ...] = tuple(int(length) for length in shape)
+        self.shape: Tuple[int, ...] = shape_from(shape)
         self.nbytes = size_of(self._dtype, self.shape)
-        if offset < 0 or offset + self.nbytes > mapping.length:
-            raise ValueError(f"gmemfs: {mapping.path}: {self.nbytes} bytes at offset {offset} are past the end of its "
-                             f"memory, {mapping.length} bytes: resize the file")
+        offset = operator.index(offset)
+        if offset < 0 or offset + self.nbytes > mapping.size:  # its memory goes on, but nobody else reads that
+            raise ValueError(f"gmemfs: {mapping.path}: {self.nbytes} bytes at offset {offset} are past the end of the "
+                             f"file, {mapping.size} bytes: resize it, and map it again")
         if (mapping.address + offset) % self._dtype.alignment:
             raise ValueError(f"gmemfs: {mapping.path}: {self._dtype.name} can't lie at offset {offset}: "
                              f"kernels load it at multiples of {self._dtype.alignment}")
@@ -70,6 +73,7 @@ class Array:
             raise BufferError("gmemfs: this is the file's own memory: copy it in the framework")
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
             raise BufferError("gmemfs: this is device memory: move it in the framework")
+        self._check_for_jax(sys._getframe(1).f_globals.get("__name__", ""))
         return dlpack.make_capsule(self._mapping, self.address, self.__dlpack_device__(), self._dtype.dlpack,
                                    self._shown_shape, self._mapping.read_only, max_version)
 
@@ -77,8 +81,15 @@ class Array:
     def __cuda_array_interface__(self) -> Dict[str, Any]:
         if self._dtype.typestr is None:
             raise AttributeError(f"gmemfs: the array interface has no {self._dtype.name}: use DLPack")
+        self._check_for_jax(sys._getframe(1).f_globals.get("__name__", ""))
         return {"shape": self._shown_shape, "typestr": self._dtype.typestr, "version": 3, "strides": None,
                 "data": (self.address if self.nbytes else 0, self._mapping.read_only), "stream": None}
+
+    def _check_for_jax(self, module: str) -> None:
+        """JAX takes any address, and its first computation fails. No protocol says who asks; its module's name does."""
+        if module.partition(".")[0] == "jax" and self.nbytes and self.address % 16:
+            raise BufferError(f"gmemfs: {self._mapping.path}: offset {self.offset} is no multiple of 16, as JAX wants: "
+                              'use load_safetensors(framework="jax"), which copies it, or another offset')
 
     def __repr__(self) -> str:
         return f"gmemfs.Array({self._mapping.path!r}, shape={self.shape}, dtype={self.dtype!r}, offset={self.offset})"

@@ -3,13 +3,13 @@ import ctypes
 import errno
 import os
 import weakref
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Union, cast
 
 from . import _abi
 from .array import Array
-from .dtypes import dtype_of, size_of
+from .dtypes import dtype_of, shape_from, size_of
 
-Path = Union[str, "os.PathLike[str]"]
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
 def _unmap(handle: int, driver: Optional[str]) -> None:
@@ -88,7 +88,7 @@ class File:
     """An open file of a gmemfs mount. Mappings outlive it."""
 
     def __init__(self, path: Path, flags: int, size: int, mode: int, driver: Optional[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fsdecode(path)
         self._driver = driver
         options = _abi.OpenOptions(struct_size=ctypes.sizeof(_abi.OpenOptions), flags=flags, mode=mode, size=size,
                                    driver=driver.encode() if driver else None)
@@ -154,7 +154,7 @@ def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = Fals
                   driver: Optional[str] = None) -> Dict[str, Mapping]:
     """All files in a directory that have memory, by name, through one request to the broker. Empty files and those that
     are removed meanwhile are left out; any other that can't be mapped is an OSError, and then none is."""
-    library, folder = _abi.library(), os.fspath(path)
+    library, folder = _abi.library(), os.fsdecode(path)
     directory = ctypes.c_void_p()
     _abi.check(library.gmemfs_map_directory(os.fsencode(path), _map_options(read_only, exclusive, handles, 0),
                                             driver.encode() if driver else None, directory), folder)
@@ -179,8 +179,23 @@ def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = Fals
 def tensor(path: Path, shape: Sequence[int], dtype: object, *, create: bool = False, read_only: bool = False,
            offset: int = 0) -> Array:
     """Elements of a file, from `offset` bytes on. `create`: made, or grown, to hold them."""
-    size = offset + size_of(dtype_of(dtype), tuple(shape))
+    size = offset + size_of(dtype_of(dtype), shape_from(shape))
     with open(path, None) if not create else File(path, _abi.CREATE, 0, 0o600, None) as file:
         if create and file.size < size:
             file.resize(size)
+        if file.size == 0:
+            return Array(cast(Mapping, _Nothing(file.path, file.device, read_only)), 0, shape, dtype)
         return file.map(read_only=read_only).array(shape, dtype, offset)
+
+
+class _Nothing(NamedTuple):
+    """Stands for the mapping of an empty file, which has no memory that could be mapped: an empty array needs none."""
+    path: str
+    device: int
+    read_only: bool
+    address: int = 0
+    length: int = 0
+    size: int = 0
+
+    def _check(self) -> None:
+        pass

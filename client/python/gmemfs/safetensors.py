@@ -1,181 +1,191 @@
-"""safetensors: load a .safetensors file that lies in a gmemfs mount without a copy, and write one.
-
-    8 bytes    length of the header, little-endian
-    header     JSON: {"NAME": {"dtype": "F16", "shape": [..], "data_offsets": [begin, end]}, "__metadata__": {..}}
-    data       the tensors' bytes, without a gap
-"""
-import json
+"""safetensors: load a .safetensors file that lies in a gmemfs mount without a copy, and write one."""
+import math
 import os
-from typing import Any, Dict, List, Mapping as MappingOf, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping as MappingOf, NamedTuple, Optional
 
-from . import _abi
+from . import header as header_
 from .array import Array
-from .dtypes import BY_SAFETENSORS, DType, dtype_of, size_of
-from .file import Path, open as open_file
+from .copying import Copy, copy_in, write
+from .dtypes import DType, Shape, size_of
+from .file import File, Mapping, Path, open as open_file
+from .new_file import new_file
+from .sources import Source, source_of
 
-_HEADER_MAX = 100_000_000  # as the reference implementation has it
-_DATA_ALIGNMENT = 256      # where the data begin in what is written here: DLPack's own wish
-
-
-def read_header(path: Path) -> Tuple[Dict[str, Any], int]:
-    """The header, checked, and where the data begin."""
-    size = os.stat(path).st_size
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(_HEADER_MAX, size - 8):
-            raise ValueError(f"gmemfs: {os.fspath(path)}: no safetensors file: its header would be {length} bytes")
-        try:
-            header = json.loads(file.read(length))
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            for name, entry in tensors.items():
-                _check_entry(name, entry, size - 8 - length)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"gmemfs: {os.fspath(path)}: no sound safetensors header: {error}") from None
-    return header, 8 + length
+_DATA_ALIGNMENT = 256  # where the data begin in what is written here: DLPack's own wish
+_JAX_ALIGNMENT = 16    # what XLA's first computation demands of a buffer
 
 
-def _check_entry(name: str, entry: MappingOf[str, Any], data_size: int) -> None:
-    begin, end = entry["data_offsets"]
-    dtype = BY_SAFETENSORS.get(entry["dtype"])
-    if dtype is None:
-        raise ValueError(f"{name}: unknown dtype {entry['dtype']}")
-    if not 0 <= begin <= end <= data_size or end - begin != size_of(dtype, tuple(entry["shape"])):
-        raise ValueError(f"{name}: its offsets {begin}, {end} don't fit its shape or the file")
+def read_header(file: File) -> header_.Header:
+    """Of the very file that is open, whatever has its name by now."""
+    fd = file.fileno()
+    size = os.fstat(fd).st_size
+    try:
+        prefix = os.pread(fd, 8, 0)
+        raw = _read(fd, header_.length_of(prefix, size), 8)
+        return header_.parse(raw, size - 8 - len(raw))
+    except ValueError as error:
+        raise _about(f"{file.path}: no sound safetensors file", error) from None
+
+
+def _read(fd: int, size: int, offset: int) -> bytes:
+    parts: List[bytes] = []
+    while size:
+        parts.append(os.pread(fd, min(size, 1 << 30), offset))
+        if not parts[-1]:
+            raise ValueError("it has become shorter meanwhile")
+        size, offset = size - len(parts[-1]), offset + len(parts[-1])
+    return b"".join(parts)
+
+
+def _about(what: str, error: Exception) -> Exception:
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"gmemfs: {what}: {str(error).removeprefix('gmemfs: ')}")
+
+
+class _Part(NamedTuple):
+    """A tensor of a mapped file."""
+    file: File
+    mapping: Mapping
+    dtype: DType
+    shape: Shape  # in elements, as frameworks count
+    offset: int
+    size: int
+
+    def is_at_multiple_of(self, alignment: int) -> bool:
+        return (self.mapping.address + self.offset) % alignment == 0
+
+    def raw(self) -> Array:
+        return self.mapping.array((self.size,), "uint8", self.offset)
+
+    def whole(self) -> Array:
+        return self.mapping.array(self.shape, self.dtype.name, self.offset)
 
 
 def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: bool = False) -> Dict[str, Any]:
-    """The tensors by name: gmemfs.Array each, or, with framework="torch", "cupy" or "jax", that framework's own, over
-    the file's memory. A tensor that lies where its type can't be loaded from is copied on the device by torch and cupy;
-    without a framework it is an error (save_safetensors writes files in which there is none)."""
-    header, data = read_header(path)
+    """The tensors by name: gmemfs.Array each, or, with framework="torch" (or "pt"), "cupy" or "jax", that framework's
+    own, over the file's memory. A tensor that lies where its type can't be loaded from (for JAX: at no multiple of 16)
+    is copied on the device; without a framework it is an error. In what save_safetensors writes JAX alone has such, and
+    only of sizes that aren't whole 16 bytes."""
+    convert = _converter(framework)
     with open_file(path) as file:
+        header = read_header(file)
         mapping = file.map(read_only=read_only)
-    tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        dtype = BY_SAFETENSORS[entry["dtype"]]
-        begin, end = entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        is_aligned = (mapping.address + data + begin) % dtype.alignment == 0
-        if is_aligned and framework is None:
-            tensors[name] = mapping.array(shape, dtype.name, data + begin)
-        elif framework is None:
-            raise ValueError(f"gmemfs: {os.fspath(path)}: {name} lies where {dtype.name} can't be loaded from: "
-                             'write the file anew with save_safetensors, or use framework="torch"')
-        else:
-            raw = mapping.array((end - begin,), "uint8", data + begin)
-            whole = mapping.array(shape, dtype.name, data + begin) if is_aligned else None
-            tensors[name] = _CONVERTERS[framework](raw, whole, dtype, shape)
-    return tensors
+        if read_header(file) != header or mapping.size != os.fstat(file.fileno()).st_size:
+            raise ValueError(f"gmemfs: {file.path}: it was written while it was loaded: load it again")
+        tensors = {}
+        for name, entry in header.tensors.items():
+            try:
+                shape = entry.dtype.shape_of(entry.shape)
+                tensors[name] = convert(_Part(file, mapping, entry.dtype, shape, header.data + entry.begin,
+                                              entry.end - entry.begin))
+            except (ValueError, TypeError) as error:
+                raise _about(f"{file.path}: {name}", error) from None
+        return tensors
 
 
-def _to_torch(raw: Array, whole: Optional[Array], dtype: DType, shape: Tuple[int, ...]) -> Any:
+def _to_array(part: _Part) -> Array:
+    if not part.is_at_multiple_of(part.dtype.alignment):
+        raise ValueError(f"it lies where {part.dtype.name} can't be loaded from: write the file anew with "
+                         'save_safetensors, or use framework="torch"')
+    return part.whole()
+
+
+def _to_torch(part: _Part) -> Any:
     import torch
-    if raw.nbytes == 0:
-        return torch.empty(shape, dtype=getattr(torch, dtype.name), device=f"cuda:{raw.mapping.device}")
+    dtype = getattr(torch, part.dtype.name, torch.uint8 if part.dtype.bits % 8 else None)
+    if dtype is None:
+        raise TypeError(f"PyTorch {torch.__version__} has no {part.dtype.name}")
+    shape = part.whole()._shown_shape if part.dtype.bits % 8 else part.shape
+    if part.size == 0:
+        return torch.empty(shape, dtype=dtype, device=f"cuda:{part.mapping.device}")
     # By bytes: older releases don't know all types in DLPack.
-    bytes_ = torch.from_dlpack(raw)
-    if dtype.bits < 8:
-        return bytes_
-    return (bytes_ if whole is not None else bytes_.clone()).view(getattr(torch, dtype.name)).reshape(shape)
+    bytes_ = torch.from_dlpack(part.raw())
+    if not part.is_at_multiple_of(part.dtype.alignment):
+        bytes_ = bytes_.clone()
+    return bytes_.view(dtype).reshape(shape)
 
 
-def _to_cupy(raw: Array, whole: Optional[Array], dtype: DType, shape: Tuple[int, ...]) -> Any:
+def _to_cupy(part: _Part) -> Any:
     import cupy
-    if dtype.typestr is None:
-        raise TypeError(f"gmemfs: CuPy has no {dtype.name}")
-    if whole is not None:
-        return cupy.asarray(whole)
-    return cupy.asarray(raw).copy().view(dtype.typestr).reshape(shape)
+    is_aligned = part.is_at_multiple_of(part.dtype.alignment)
+    if part.dtype.typestr is not None and is_aligned:
+        return cupy.asarray(part.whole())
+    try:
+        element = part.dtype.typestr or _cupy_bfloat16(part.dtype)
+        raw = cupy.asarray(part.raw())
+        return (raw if is_aligned else raw.copy()).view(element).reshape(part.shape)
+    except (ImportError, AttributeError, TypeError):
+        raise TypeError(f"CuPy {cupy.__version__} has no {part.dtype.name}") from None
 
 
-def _to_jax(raw: Array, whole: Optional[Array], dtype: DType, shape: Tuple[int, ...]) -> Any:
+def _cupy_bfloat16(dtype: DType) -> Any:
+    import cupy
+    import ml_dtypes
+    if dtype.name != "bfloat16":
+        raise TypeError
+    return cupy.empty(1, ml_dtypes.bfloat16).dtype  # a TypeError before CuPy 14
+
+
+def _to_jax(part: _Part) -> Any:
     import jax
-    if whole is None:
-        raise ValueError(f"gmemfs: {raw.mapping.path}: {dtype.name} of shape {shape} lies unaligned: "
-                         "write the file anew with save_safetensors")
-    return jax.dlpack.from_dlpack(whole)
+    if part.is_at_multiple_of(_JAX_ALIGNMENT) and part.size:
+        return jax.dlpack.from_dlpack(part.whole())
+    if part.size == 0:
+        return jax.numpy.zeros(part.shape, part.dtype.name)
+    # A window that begins where JAX wants it, and JAX's own copy of the tensor in it.
+    begin = part.offset // _JAX_ALIGNMENT * _JAX_ALIGNMENT
+    window = jax.dlpack.from_dlpack(part.mapping.array((part.offset + part.size - begin,), "uint8", begin))
+    if part.dtype.bits == 64:  # JAX computes with these when it is told to: it decides what becomes of them
+        import numpy
+        values = numpy.frombuffer(_read(part.file.fileno(), part.size, part.offset), part.dtype.name)
+        return jax.device_put(values.reshape(part.shape), next(iter(window.devices())))
+    bytes_ = window[part.offset - begin:]
+    if part.dtype.name == "bool":
+        return (bytes_ != 0).reshape(part.shape)
+    if part.dtype.dlpack == (1, 8):  # bytes, or packed
+        return bytes_.reshape(part.whole()._shown_shape)
+    words = bytes_ if part.dtype.bits == 8 else bytes_.reshape(-1, part.dtype.bits // 8)
+    return jax.lax.bitcast_convert_type(words, part.dtype.name).reshape(part.shape)
 
 
-_CONVERTERS = {"torch": _to_torch, "cupy": _to_cupy, "jax": _to_jax}
+_CONVERTERS: Dict[Optional[str], Callable[[_Part], Any]] = {
+    None: _to_array, "torch": _to_torch, "pt": _to_torch, "pytorch": _to_torch, "cupy": _to_cupy, "jax": _to_jax,
+    "flax": _to_jax}
 
 
-class _Source:
-    """What is to be written: its type, its shape, and where its bytes are: on the host, or at a device address."""
-
-    def __init__(self, value: Any) -> None:
-        self.host: Optional[memoryview] = None
-        self.address = 0
-        self.keep = value
-        if isinstance(value, Array):
-            self.dtype, self.shape, self.address = value.element_type, value.shape, value.address
-        elif hasattr(value, "data_ptr"):  # torch
-            self.keep = value = value.detach().contiguous()
-            self.dtype, self.shape = dtype_of(value.dtype), tuple(value.shape)
-            if value.is_cuda:
-                self.address = value.data_ptr()
-            else:
-                import torch
-                self.host = memoryview(value.reshape(-1).view(torch.uint8).numpy())
-        elif hasattr(value, "__cuda_array_interface__"):  # CuPy, Numba
-            interface = value.__cuda_array_interface__
-            if interface.get("strides") is not None:
-                raise ValueError("gmemfs: only contiguous arrays can be written: copy it first")
-            by_typestr = {dtype.typestr: dtype for dtype in reversed(list(BY_SAFETENSORS.values()))}
-            self.dtype, self.shape = by_typestr[interface["typestr"]], tuple(interface["shape"])
-            self.address = interface["data"][0]
-        else:
-            import numpy
-            array = numpy.ascontiguousarray(value)
-            self.keep = array
-            self.dtype, self.shape = dtype_of(array.dtype), tuple(numpy.shape(value))
-            self.host = memoryview(array.reshape(-1).view(numpy.uint8))
-        self.size = size_of(self.dtype, self.shape)
+def _converter(framework: Optional[str]) -> Callable[[_Part], Any]:
+    try:
+        return _CONVERTERS[framework]
+    except (KeyError, TypeError):
+        raise ValueError(f"gmemfs: no such framework: {framework!r}; there are torch (or pt), cupy and jax") from None
 
 
 def save_safetensors(tensors: MappingOf[str, Any], path: Path, metadata: Optional[MappingOf[str, str]] = None) -> None:
-    """Writes torch tensors, CuPy, NumPy and gmemfs arrays to a new file in the mount, which takes the place of an old
-    one when it is whole. Each tensor lies where its type can be loaded from."""
-    sources = {name: _Source(value) for name, value in tensors.items()}
-    order: List[str] = sorted(sources, key=lambda name: -sources[name].dtype.alignment)  # so that none leaves a gap
-    header: Dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    end = 0
-    for name in order:
-        source = sources[name]
-        header[name] = {"dtype": source.dtype.safetensors, "shape": list(source.shape),
-                        "data_offsets": [end, end + source.size]}
-        end += source.size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % _DATA_ALIGNMENT)
-    data = 8 + len(text)
-    folder, name = os.path.split(os.fspath(path))
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    """Writes torch tensors, CuPy, JAX, NumPy and gmemfs arrays to a new file in the mount, which takes the place of an
+    old one when it is whole; of several that save at once the last one wins. What streams still make is waited for.
+    What isn't contiguous, or big-endian, is copied; what the format doesn't have is a TypeError."""
+    path = os.fsdecode(path)
     try:
-        with open_file(temporary, max(data + end, 1), mode=0o666) as file:
-            _write(file.fileno(), len(text).to_bytes(8, "little") + text, 0)
-            for name in order:
-                source, offset = sources[name], data + header[name]["data_offsets"][0]
-                if source.host is not None:
-                    _write(file.fileno(), source.host, offset)
-            if any(source.host is None and source.size for source in sources.values()):
-                with file.map() as mapping:
-                    for name in order:
-                        source, offset = sources[name], data + header[name]["data_offsets"][0]
-                        if source.host is None and source.size:
-                            _abi.driver().copy(mapping.address + offset, source.address, source.size)
-            file.seal()
-        os.replace(temporary, path)
-    except BaseException:
-        try:
-            os.unlink(temporary)
-        except FileNotFoundError:
-            pass
-        raise
+        sources = {name: _named_source(name, value) for name, value in tensors.items()}
+        # Each begins at a multiple of what divides its size, and that of all before it: so none leaves a gap, none lies
+        # where its type can't be loaded from, and all of whole 16 bytes lie where JAX wants them.
+        order = sorted(sources, key=lambda name: -math.gcd(sources[name].size, _DATA_ALIGNMENT))
+        start, offsets = header_.make({name: sources[name][:3] for name in order}, metadata, _DATA_ALIGNMENT)
+    except (ValueError, TypeError) as error:
+        raise _about(path, error) from None
+    end = max([len(start), *(offsets[name] + sources[name].size for name in order)])
+    with new_file(path, end) as file:
+        write(file.fileno(), start, 0)
+        for name in order:
+            if sources[name].host is not None:
+                write(file.fileno(), sources[name].host, offsets[name])
+        copy_in(file, [Copy(source.address, source.size, offsets[name], source.stream)
+                       for name, source in sources.items() if source.host is None])
+        file.seal()
 
 
-def _write(fd: int, data: Any, offset: int) -> None:
-    view = memoryview(data).cast("B")
-    while view:
-        count = os.pwrite(fd, view[:1 << 30], offset)
-        view, offset = view[count:], offset + count
+def _named_source(name: str, value: Any) -> Source:
+    try:
+        return source_of(value)
+    except (ValueError, TypeError) as error:
+        raise _about(f"{name}", error) from None
