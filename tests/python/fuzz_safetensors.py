@@ -187,7 +187,9 @@ def read_theirs(safetensors, folder, raw):
     except safetensors.SafetensorError as error:
         return str(error), None
     tensors = {name: (entry["dtype"], entry["shape"], bytes(entry["data"])) for name, entry in told}
-    path = pathlib.Path(folder, "file")
+    if b"metadata" not in raw and b"\\u" not in raw:
+        return None, (tensors, {})
+    path = pathlib.Path(folder, "file")  # deserialize() keeps the metadata to itself
     path.write_bytes(raw)
     with safetensors.safe_open(path, framework="np") as opened:
         return None, (tensors, opened.metadata() or {})

@@ -18,6 +18,7 @@ METADATA = "__metadata__"
 _DEPTH_MAX = 127     # of lists and objects in each other
 _WORD_MAX = 1 << 64  # all numbers are unsigned words of 64 bits, products too
 _PREFIX = 8
+_FIELDS = {"dtype", "shape", "data_offsets"}
 
 
 class Entry(NamedTuple):
@@ -92,14 +93,16 @@ def make(tensors: Mapping[str, Tuple[DType, Shape, int]], metadata: Optional[Map
 
 
 def _load(raw: bytes) -> _Object:
+    text = raw.decode()
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=_Object, parse_int=_parse_int, parse_float=_parse_float,
+        value = json.loads(text, object_pairs_hook=_Object, parse_int=_parse_int, parse_float=_parse_float,
                            parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(f"more than {_DEPTH_MAX} lists and objects in each other") from None
     if not isinstance(value, _Object):
         raise ValueError("it is no JSON object")
-    _check_value(value, _DEPTH_MAX)
+    if "\\u" in text:  # else there can be no half of a surrogate pair
+        _check_value(value, _DEPTH_MAX)
     return value
 
 
@@ -149,12 +152,13 @@ def _entry(name: str, value: Any) -> Entry:
         raise ValueError(f"{name}: no object")
     fields: Dict[str, Any] = {}
     for field, content in value:
-        if field in fields and field in ("dtype", "shape", "data_offsets"):
+        if field in fields and field in _FIELDS:
             raise ValueError(f"{name}: {field} is there twice")
+        if field not in _FIELDS:
+            _check_value(content, _DEPTH_MAX - 2)
         fields[field] = content
-    missing = {"dtype", "shape", "data_offsets"} - fields.keys()
-    if missing:
-        raise ValueError(f"{name}: no {', '.join(sorted(missing))}")
+    if len(fields) < len(_FIELDS) or not _FIELDS <= fields.keys():
+        raise ValueError(f"{name}: no {', '.join(sorted(_FIELDS - fields.keys()))}")
     dtype = BY_SAFETENSORS.get(fields["dtype"]) if isinstance(fields["dtype"], str) else None
     if dtype is None:
         raise ValueError(f"{name}: unknown dtype {fields['dtype']!r}")

@@ -1,7 +1,7 @@
 """safetensors: load a .safetensors file that lies in a gmemfs mount without a copy, and write one."""
 import math
 import os
-from typing import Any, Callable, Dict, List, Mapping as MappingOf, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping as MappingOf, NamedTuple, Optional, Tuple
 
 from . import header as header_
 from .array import Array
@@ -15,16 +15,19 @@ _DATA_ALIGNMENT = 256  # where the data begin in what is written here: DLPack's 
 _JAX_ALIGNMENT = 16    # what XLA's first computation demands of a buffer
 
 
-def read_header(file: File) -> header_.Header:
-    """Of the very file that is open, whatever has its name by now."""
+def _read_header(file: File) -> Tuple[bytes, int]:
+    """The header of the very file that is open, whatever has its name by now, and the size of the data after it."""
     fd = file.fileno()
     size = os.fstat(fd).st_size
+    raw = _read(fd, header_.length_of(os.pread(fd, 8, 0), size), 8)
+    return raw, size - 8 - len(raw)
+
+
+def _has_header(file: File, raw: bytes) -> bool:
     try:
-        prefix = os.pread(fd, 8, 0)
-        raw = _read(fd, header_.length_of(prefix, size), 8)
-        return header_.parse(raw, size - 8 - len(raw))
-    except ValueError as error:
-        raise _about(f"{file.path}: no sound safetensors file", error) from None
+        return _read_header(file)[0] == raw
+    except ValueError:
+        return False
 
 
 def _read(fd: int, size: int, offset: int) -> bytes:
@@ -68,9 +71,13 @@ def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: 
     only of sizes that aren't whole 16 bytes."""
     convert = _converter(framework)
     with open_file(path) as file:
-        header = read_header(file)
+        try:
+            raw, data_size = _read_header(file)
+            header = header_.parse(raw, data_size)
+        except ValueError as error:
+            raise _about(f"{file.path}: no sound safetensors file", error) from None
         mapping = file.map(read_only=read_only)
-        if read_header(file) != header or mapping.size != os.fstat(file.fileno()).st_size:
+        if mapping.size != header.data + data_size or not _has_header(file, raw):
             raise ValueError(f"gmemfs: {file.path}: it was written while it was loaded: load it again")
         tensors = {}
         for name, entry in header.tensors.items():

@@ -66,7 +66,7 @@ def _of_torch(torch: Any, value: Any) -> Source:
 def _interface_of(value: Any) -> Any:
     try:
         return value.__cuda_array_interface__
-    except (AttributeError, ValueError):  # JAX has it, and raises ValueError for what lies on several devices
+    except (AttributeError, ValueError, RuntimeError):  # JAX, of what lies on several devices
         return None
 
 
