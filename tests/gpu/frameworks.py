@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Frameworks: PyTorch, CuPy and JAX on one file, and a model that is loaded once and opened by many.
+"""Frameworks: PyTorch, CuPy and JAX on one file, a model that is loaded once and opened by many, and tensors both ways.
 
     tests/gpu/frameworks.py share MOUNT
+    tests/gpu/frameworks.py tensors MOUNT
     tests/gpu/frameworks.py model MOUNT FOLDER [--gib N] [--processes N]
 
 share: each framework maps the same file in a process of its own; what one writes the others see (JAX's arrays can't be
 written to: it reads); all memory is back when they have ended.
 model: a .safetensors file of N GiB (16) is made in FOLDER, which lies in the host's memory, put into the mount by
 `gmemfs cp`, and opened by several processes, one after the other and at once; each tells the time to the first use of
-a tensor, beside safetensors.torch.load_file of the same file onto the GPU. Prints JSON; exit status 1 where something
-is wrong.
+a tensor, beside safetensors.torch.load_file of the same file onto the GPU. tensors: tests/gpu/tensors.py says what.
+Prints JSON; exit status 1 where something is wrong.
 """
 import argparse
 import contextlib
@@ -228,7 +229,7 @@ def main():
     if len(sys.argv) > 1 and sys.argv[1].startswith("child-"):
         return {"child-share": share_child, "child-model": model_child}[sys.argv[1]](*sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("share", "model"))
+    parser.add_argument("what", choices=("share", "model", "tensors"))
     parser.add_argument("mount")
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--gib", type=float, default=16)
@@ -236,6 +237,9 @@ def main():
     arguments = parser.parse_args()
     if arguments.what == "share":
         return share(arguments.mount)
+    if arguments.what == "tensors":
+        import tensors
+        return tensors.check(arguments.mount)
     return model(arguments.mount, arguments.folder, int(arguments.gib * GIB), arguments.processes)
 
 

@@ -454,6 +454,7 @@ phase_frameworks() {
     mount_it || return
     check "PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
     check "a model of 16 GiB, four processes" frameworks model "$MOUNT" "$WORK"
+    check "tensors of PyTorch, CuPy and JAX, saved and loaded" frameworks tensors "$MOUNT"
     unmount_it
     MOUNT_OPTIONS+=(--handles=fd)
     mount_it || return
