@@ -118,6 +118,11 @@ def check_torch_streams(torch, model):
         if not inside:
             gmemfs.save_safetensors({"made": made}, model)
         same("what a side stream makes", stored(model, "made") == b"\7" * SIZE, True)
+    pinned = torch.zeros(SIZE, dtype=torch.uint8, pin_memory=True)
+    for _ in range(10):
+        pinned.copy_(made, non_blocking=True)
+    gmemfs.save_safetensors({"pinned": pinned}, model)
+    same("what is on its way to pinned memory", stored(model, "pinned") == b"\7" * SIZE, True)
 
 
 def check_cupy(mount, model):

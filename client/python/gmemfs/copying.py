@@ -38,9 +38,8 @@ def copy_in(file: File, copies: Iterable[Copy]) -> None:
     for copy in copies:
         if copy.stream not in _DEFAULT_STREAMS:
             driver._call("cuStreamSynchronize", ctypes.c_void_p(copy.stream))
-    with file.map() as mapping:
-        with _on_device(driver, mapping.device):
-            ordinals = [_device_of(driver, copy.address) for copy in copies]
+    with file.map() as mapping, _on_device(driver, mapping.device):
+        ordinals = [_device_of(driver, copy.address) for copy in copies]
         for ordinal in sorted(set(ordinals)):
             with _on_device(driver, ordinal):
                 driver.synchronize()

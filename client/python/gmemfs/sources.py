@@ -54,6 +54,8 @@ def _of_torch(torch: Any, value: Any) -> Source:
     if value.is_cuda and torch.cuda.is_current_stream_capturing():
         raise ValueError("the current stream is being captured: save after the capture")
     if not value.is_cuda:
+        if torch.cuda.is_initialized() and value.is_pinned():
+            torch.cuda.synchronize()  # a copy to it with non_blocking=True may be under way
         value = value.cpu()
     value = value.resolve_conj().resolve_neg().contiguous()
     shape = tuple(value.shape)
