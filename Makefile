@@ -14,8 +14,10 @@ OPTIMIZE ?= -O2
 PREFIX ?= /usr/local
 DESTDIR ?=
 CXX ?= g++
-CLANG_TIDY ?= $(firstword $(wildcard /usr/bin/clang-tidy-14) clang-tidy)
-CLANG_FORMAT ?= $(firstword $(wildcard /usr/bin/clang-format-14) clang-format)
+# Of developers' tools version 14 where it is there, else whatever version is.
+found = $(notdir $(firstword $(wildcard /usr/bin/$(1)-14 /usr/bin/$(1) /usr/bin/$(1)-[0-9]*) $(1)))
+CLANG_TIDY ?= $(call found,clang-tidy)
+CLANG_FORMAT ?= $(call found,clang-format)
 SUITES ?=
 BENCH ?=
 # The driver API's header: a toolkit that is installed, or the wheels of `make deps`. The first one that is new enough
@@ -32,6 +34,8 @@ ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst compute_%,%,$(shell 
 GENCODE ?= $(foreach number,$(ARCHITECTURES),-gencode arch=compute_$(number),code=sm_$(number)) \
            -gencode arch=compute_$(firstword $(ARCHITECTURES)),code=compute_$(firstword $(ARCHITECTURES))
 endif
+# The compiler of nvcc's host code: CXX, or an older one where nvcc doesn't know that yet (tools/nvcc_compiler.sh looks once).
+NVCC_CCBIN ?=
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
@@ -83,7 +87,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
 .PHONY: all programs tests races deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
-        install tidy canary lint format help clean
+        install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS)  ## the programs that `make test` runs
 
@@ -98,12 +102,19 @@ $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-# Device code travels as bytes in an object: NAME_fatbin .. NAME_fatbin_end for NAME.cu. Without nvcc there are none, and
-# whoever loads them says that this build has no device kernels.
+# Device code travels as bytes in an object: NAME_fatbin .. NAME_fatbin_end for NAME.cu. Without nvcc, or
+# a compiler that it takes, there are none, and whoever loads them says that this build has no device kernels.
 ifneq ($(NVCC),)
-$(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
+NVCC_COMPILER := $(BUILD)/nvcc-compiler
+# Looked for again as long as none was found, or where one is named.
+$(NVCC_COMPILER): tools/nvcc_compiler.sh $(if $(NVCC_CCBIN),look,$(if $(shell cat $(NVCC_COMPILER) 2>/dev/null),,look)) | $(BUILD)/checked
 	@mkdir -p $(@D)
-	$(NVCC) -ccbin $(CXX) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+	@{ $(if $(NVCC_CCBIN),echo $(NVCC_CCBIN),tools/nvcc_compiler.sh $(NVCC) "$(CXX)") || true; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(BUILD)/obj/%.fatbin: %.cu $(NVCC_COMPILER)
+	@mkdir -p $(@D)
+	@compiler=$$(cat $(NVCC_COMPILER)); if [ -z "$$compiler" ]; then : > $@; exit; fi; set -x; \
+	    $(NVCC) -ccbin "$$compiler" -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
 else
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
@@ -171,7 +182,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 
 # ---- what people call ------------------------------------------------------------------------------------------------
 # deps may bring a cuda.h, so what needs it is made by another make, which looks again; on every core unless told.
-DEPS = CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC) tools/deps.sh
+DEPS = CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC) CXX="$(CXX)" tools/deps.sh
 AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 deps:  ## install the packages needed to build and to test (Debian, Ubuntu), and CUDA's headers and nvcc where none are
 	@$(DEPS) install
@@ -179,8 +190,8 @@ check-deps:  ## say what is missing, and install nothing
 	@$(DEPS) check
 debug:  ## the same with assertions in the standard library and no optimisation, under build/debug
 	@$(AGAIN) BUILD=build/debug OPTIMIZE="-Og -D_GLIBCXX_ASSERTIONS" all
-demo:  ## install what is needed, build, mount (on the GPU, or on the simulator where there is none) and show the main job
-	@$(DEPS) install
+demo:  ## install what the build needs, build, mount (on the GPU, or on the simulator where there is none) and show the main job
+	@$(DEPS) install-programs
 	@$(AGAIN) all $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
 	@BUILD=$(BUILD) tools/demo.sh
 test:  ## install what is needed, build, and run every suite; SUITES="unit mount" and SANITIZE=thread choose
@@ -199,7 +210,7 @@ bench: all $(BENCHES)  ## measure, each figure beside what it is measured agains
 	@BUILD=$(BUILD) tests/bench/run.py $(BENCH)
 # Built by clang for themselves, under build/fuzz, where what they find lies, too: libFuzzer comes with clang.
 FUZZ_SECONDS ?= 60
-FUZZ_CXX ?= $(firstword $(wildcard /usr/bin/clang++-14) clang++)
+FUZZ_CXX ?= $(call found,clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
 build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp tools/snapshot_*.[ch]pp) \
         $(BUILD)/sim/libcuda.so.1 $(call kernels,ecc/kernels/*.cu)

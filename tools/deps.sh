@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# deps: what gmemfs is built and tested with, by the names of Debian 12 and Ubuntu 24.04.
+# deps: what gmemfs is built and tested with, by the names of Debian (12, 13, sid) and Ubuntu 24.04.
 #
-#   tools/deps.sh install      installs what is missing; quick, and without the network, when nothing is
-#   tools/deps.sh install-suites  installs what tests/suites needs besides
-#   tools/deps.sh check        says what is missing
-#   tools/deps.sh check-build  says what is missing to compile, and exits 1 for what is needed
+#   tools/deps.sh install-programs  installs what is missing to build and show the programs (`make demo`), nothing else
+#   tools/deps.sh install           what the tests need, too; both are quick, and without the network, when nothing is missing
+#   tools/deps.sh install-suites    what tests/suites needs besides
+#   tools/deps.sh check             says what is missing
+#   tools/deps.sh check-build       says what is missing to compile, and exits 1 for what is needed
 #
 # Packages come from apt-get (as root, or by sudo). CUDA's headers and compiler come from a toolkit that is installed
 # ($CUDA_HOME, $NVCC: the Makefile looks for them), else from NVIDIA's wheels on PyPI, into .cuda/. Python's test
@@ -13,8 +14,12 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev"
-TEST_PACKAGES="libgtest-dev libbenchmark-dev fuse3 attr acl e2fsprogs fio valgrind python3 python3-venv clang-format-14 patchelf
+SHOW_PACKAGES="fuse3 attr"
+# Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh proves it.
+TEST_PACKAGES="libgtest-dev libbenchmark-dev procps acl e2fsprogs util-linux-extra fio git python3 python3-venv
                meson ninja-build dpkg-dev"
+# For developers: whatever version there is. Where one is missing, the checks that need it are skipped, and say so.
+OPTIONAL_PACKAGES="clang-format-14|clang-format valgrind patchelf"
 SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 libacl1-dev libattr1-dev
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
@@ -23,6 +28,7 @@ PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo"
 TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
 CUDA_HOME=${CUDA_HOME:-}
 NVCC=${NVCC:-}
+CXX=${CXX:-g++}
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
@@ -43,31 +49,53 @@ say_packages() {
         say "missing packages: $*"
         say "install them with: apt-get install $*   (or run 'make deps' as root)"
     else
-        say "this is neither Debian nor Ubuntu: install what these packages hold: $BUILD_PACKAGES $TEST_PACKAGES"
+        say "this is neither Debian nor Ubuntu: install what these packages hold: $BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES"
     fi
 }
 
 # Python's own tests: a package a version.
 python_tests_package() { /usr/bin/python3 -c 'import sys; print("libpython%d.%d-testsuite" % sys.version_info[:2])'; }
 
+can_be_root() { [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
+
 install_packages() {
-    local missing as_root=""
+    local missing
     missing=$(missing_packages "$@")
     [ -n "$missing" ] || return 0
-    if [ "$(id -u)" != 0 ]; then
-        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
-            say_packages $missing
-            return 1
-        fi
-        as_root="sudo"
+    if ! command -v apt-get >/dev/null || ! can_be_root; then
+        say_packages $missing
+        return 1
     fi
     say "installing $missing"
-    $as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
+    as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
+    apt_install $missing
+}
+
+# has_tool PACKAGE: whether the program of that name is here, in any version.
+has_tool() { compgen -c | grep -qxE "${1%-[0-9]*}(-[0-9]+)?"; }
+
+# Once, when the tests' packages are installed: what can't be had by name isn't asked for again each time.
+install_optional() {
+    local names name
+    can_be_root || return 0
+    for names in $OPTIONAL_PACKAGES; do
+        has_tool "${names##*|}" && continue
+        for name in ${names//|/ }; do
+            apt-cache show "$name" >/dev/null 2>&1 && apt_install "$name" && continue 2
+        done
+        say "no package ${names//|/ or }: what needs it is skipped"
+    done
+}
+
+install_test_packages() {
+    [ -n "$(missing_packages $TEST_PACKAGES)" ] || return 0
+    install_packages $TEST_PACKAGES && install_optional
 }
 
 make_venv() {
-    [ -x .venv/bin/pip ] || python3 -m venv .venv
+    [ -x .venv/bin/pip ] || { install_packages python3 python3-venv && python3 -m venv .venv; }
 }
 
 install_cuda() {
@@ -82,6 +110,20 @@ install_cuda() {
         return 1
     fi
     chmod +x .cuda/nvidia/cu13/bin/* .cuda/nvidia/cu13/nvvm/bin/* 2>/dev/null || true
+    NVCC=.cuda/nvidia/cu13/bin/nvcc
+}
+
+# A g++ that nvcc takes, where it takes none of those that are here; without one there are no kernels, which the build says.
+install_nvcc_compiler() {
+    local newest name
+    [ -n "$NVCC" ] && ! tools/nvcc_compiler.sh "$NVCC" "$CXX" >/dev/null 2>&1 && can_be_root || return 0
+    newest=$(tools/nvcc_compiler.sh --newest "$NVCC")
+    for name in "g++-$newest" "g++-$((newest - 1))" "g++-$((newest - 2))"; do
+        apt-cache show "$name" >/dev/null 2>&1 || continue
+        say "nvcc takes no compiler that is here: installing $name for the kernels"
+        apt_install "$name" && tools/nvcc_compiler.sh "$NVCC" "$name" >/dev/null 2>&1 && return 0
+    done
+    return 0
 }
 
 install_python() {
@@ -117,7 +159,7 @@ check_build() {
 
 check() {
     local missing status=0
-    missing=$(missing_packages $BUILD_PACKAGES $TEST_PACKAGES)
+    missing=$(missing_packages $BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES)
     if [ -n "$missing" ]; then
         say_packages $missing
         status=1
@@ -128,10 +170,13 @@ check() {
     return $status
 }
 
+install_programs() { install_packages $BUILD_PACKAGES $SHOW_PACKAGES && install_cuda && install_nvcc_compiler; }
+
 case "${1:-}" in
-install) install_packages $BUILD_PACKAGES $TEST_PACKAGES && install_cuda && install_python ;;
+install-programs) install_programs ;;
+install) install_programs && install_test_packages && install_python ;;
 install-suites) install_packages $SUITES_PACKAGES "$(python_tests_package)" ;;
 check) check ;;
 check-build) check_build ;;
-*) say "usage: tools/deps.sh install|install-suites|check|check-build" && exit 2 ;;
+*) say "usage: tools/deps.sh install-programs|install|install-suites|check|check-build" && exit 2 ;;
 esac
