@@ -94,10 +94,18 @@ lets_go_of_mounts() {
     done
 }
 skip() { echo "skip: $*"; exit 77; }
+needs_mount_namespaces() {
+    needs_root
+    unshare --mount true 2> /dev/null || skip "no mount namespace can be made here ($(unshare --mount true 2>&1)): a chroot's / is no mount point"
+}
 needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
 needs_linux_that_asks_again() {
     python3 -c 'import os, sys; sys.exit(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9))' ||
         skip "before Linux 6.9 the mount dies with its server"
+}
+needs_nobody_to_reach_it() {
+    needs_root
+    as_nobody test -x "$GMEMFS" -a -w /dev/fuse || skip "nobody can't reach $GMEMFS, or /dev/fuse, here"
 }
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 # same_on_tmpfs FUNCTION: in an empty folder of a tmpfs it prints what it prints in one of the mount; needs root.

@@ -212,14 +212,20 @@ class Test:
             try:
                 status = script.wait(limit)
             except subprocess.TimeoutExpired:
-                raise Failure(f"timed out after {limit} s") from None
+                raise Failure(f"timed out after {limit} s{self.last_command()}") from None
             finally:
                 self.kill_group(script.pid)
         if status == 77:
             reasons = re.findall(r"^skip: (.*)$", self.trace.read_text(errors="replace"), re.M)
             raise Skip(reasons[-1] if reasons else "it gave no reason")
         if status != 0:
-            raise Failure(f"the script ended with {status}")
+            raise Failure(f"the script ended with {status}{self.last_command()}")
+
+    def last_command(self):
+        """What bash's trace says last, so that a script whose commands say nothing doesn't fail without a word."""
+        commands = [line.lstrip("+ ") for line in self.trace.read_text(errors="replace").splitlines()
+                    if re.match(r"\++ ", line)]
+        return f"; its last command: {commands[-1][:200]}" if commands else "; it ran no command"
 
     @staticmethod
     def stop_quietly(server):

@@ -1,6 +1,6 @@
 # A process that sees of the host but one folder of the mount, in namespaces of its own, reaches the broker.
 # needs: unshare
-needs_root
+needs_mount_namespaces
 mkdir -p "$MNT/team" shared
 truncate -s 2M "$MNT/team/f"
 cat > inside.py <<'EOF'

@@ -1,7 +1,7 @@
 # While another mount namespace has a copy of the mount it hasn't ended: `gmemfs umount` says so, and it is saved when that goes.
 # mount: none
 # needs: unshare
-needs_root
+needs_mount_namespaces
 mkdir kept
 "$GMEMFS" mount "$MNT" --simulate=64M --on-shutdown="save:$PWD/kept/snapshot"
 echo text > "$MNT/f"

@@ -46,7 +46,7 @@ machine_boot() { # runs in the new namespaces
 inside() { nsenter --target "$machine_pid" --mount --pid --cgroup --root --wd=/ "$@"; }
 
 machine_start() {
-    needs_root
+    needs_mount_namespaces
     [ -x /lib/systemd/systemd ] || skip "no systemd here"
     machine_groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/gmemfs-test-$$
     mkdir "$machine_groups" 2> /dev/null || skip "no control groups of version 2 to write to here"
