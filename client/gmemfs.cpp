@@ -128,8 +128,19 @@ Result<Share> open_with(const char *path, int flags, unsigned mode) {
     return file;
 }
 
-Result<void> use_driver(gmemfs_file &file, const char *library) {
-    file.driver = TRY(Driver::open(driver_library(library)));
+// A peer needs the driver that its mount uses; of a simulated mount that is the simulator.
+Error name_driver(const gmemfs_file &file, const std::string &library, Error error) {
+    const Result<std::string> used = read_attribute(file.fd, "user.gmemfs.driver");
+    if (used && *used != library)
+        error.detail += "; its mount uses another driver library: set GMEMFS_DRIVER=" + *used;
+    return error;
+}
+
+Result<void> use_driver(gmemfs_file &file, const char *chosen) {
+    const std::string library = driver_library(chosen);
+    Result<std::unique_ptr<Driver>> driver = Driver::open(library);
+    if (!driver) return name_driver(file, library, driver.error());
+    file.driver = *std::move(driver);
     file.devices = TRY(query_devices(*file.driver));
     return {};
 }
@@ -174,7 +185,7 @@ Result<OwnMapping> make_mapping(const Share &file, const std::string &path,
     const std::shared_ptr<Connection> &connection, Attached &attached, const gmemfs_map_options &options) {
     Result<Range> range = Range::create(*file->driver, file->devices, attached,
         options.access == GMEMFS_READ ? Access::read : Access::write, options.address);
-    if (!range) return on(path, range.error());
+    if (!range) return on(path, name_driver(*file, file->driver->library, range.error()));
     const protocol::ExtentRecord &first = attached.extents.front();
     const gmemfs_mapping_info info = {sizeof info, range->address(), range->size(), attached.size,
         ordinal_of(*file, first.device), options.access,

@@ -101,6 +101,16 @@ GOptionFlags flags_of(Setting::Kind kind) {
     return G_OPTION_FLAG_NONE;
 }
 
+// "--simulate 1G MOUNTPOINT": of two words the one behind --simulate is its size.
+Result<void> take_simulated_size(Options &options, const std::vector<std::string> &words, int &argc, char **&argv) {
+    const auto at = std::find(words.begin(), words.end(), "--simulate=");
+    if (argc != 3 || at == words.end() || at + 1 == words.end() || argv[1] != *(at + 1)) return {};
+    TRY(apply(options, "simulate", argv[1], "flag"));
+    --argc;
+    ++argv;
+    return {};
+}
+
 struct FreeContext {
     void operator()(GOptionContext *context) const { g_option_context_free(context); }
 };
@@ -170,6 +180,7 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
     options.foreground = foreground != FALSE || debug != FALSE;
     options.debug = debug != FALSE;
     options.print = print != FALSE;
+    TRY(take_simulated_size(options, words, argc, argv));
     if (argc == 2 || (argc == 3 && std::string_view(argv[1]) == "--")) options.mount_point = argv[argc - 1];
     if (options.mount_point.empty())
         return bad_option(argc < 2   ? "it lacks a mount point"

@@ -2,6 +2,7 @@
 
 #include "fuse/log.hpp"
 #include "fuse/ops.hpp"
+#include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"
 
 #include <glib-unix.h>
@@ -113,6 +114,11 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
         .parity = options.ecc};
     server->volume_ = std::make_unique<Volume>(
         *server->keeper_, server->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+    const std::uint64_t capacity = server->volume_->storage().space().capacity;
+    if (options.capacity > capacity)
+        log(LogLevel::warning, "fuse",
+            "capacity: " + format_size(options.capacity) + " is more than the devices have: " + format_size(capacity) +
+                " it is");
     if (server->survival_)
         TRY(server->survival_->recover(
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));

@@ -128,6 +128,9 @@ Result<std::string> get_socket(Reply &reply, Inode &) {
     return broker->address();
 }
 
+// What a peer must open, too: a simulated mount's memory is the simulator's.
+Result<std::string> get_driver(Reply &reply, Inode &) { return reply.server().driver().library; }
+
 Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     const Credentials who = reply.who_with_groups();
     if (!inode.is_file() && !inode.is_directory()) return no_data("only files can be mapped by peers");
@@ -156,6 +159,7 @@ constexpr Virtual kVirtuals[] = {
     {"user.gmemfs.stats", get_stats, nullptr},
     {"user.gmemfs.on_shutdown", get_on_shutdown, set_on_shutdown},
     {"user.gmemfs.socket", get_socket, nullptr},
+    {"user.gmemfs.driver", get_driver, nullptr},
     {"user.gmemfs.ticket", get_ticket, nullptr},
 };
 

@@ -71,15 +71,16 @@ Result<int> mount(Options options) {
     if (!side) return Error(side.error());
     if (!side->second) return side->exit_status;
     Background background = *std::move(side->second);
-    Result<int> status = 0;
-    if (options.keeper && !options.io_uring) { // what a ring has in hand can't be handed to another server
+    const auto go_on = [&]() -> Result<int> { // its errors go to who waits in the foreground
+        const bool is_supervised = options.keeper && !options.io_uring; // what a ring has in hand can't be handed over
+        if (!is_supervised)
+            return serve(
+                options, [&] { background.ready(); }, nullptr);
         TRY(start_log({false, true, options.log_file}));
-        status = supervise(options, background);
-    } else {
-        status = serve(
-            options, [&] { background.ready(); }, nullptr);
-    }
-    if (status) return status;
+        return supervise(options, background);
+    };
+    const Result<int> status = go_on();
+    if (status) return *status;
     background.fail("gmemfs: " + status.error().text() + "\n");
     return kFailure;
 }

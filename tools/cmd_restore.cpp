@@ -130,6 +130,21 @@ std::string printable(const std::string &name) {
     return text;
 }
 
+// As `ls -l` has it: drwxr-xr-x.
+std::string mode_text(std::uint32_t mode) {
+    constexpr std::string_view kTypes = "?pc?d?b?-?l?s???"; // by the mode's highest four bits
+    std::string text(1, kTypes[mode >> 12 & 15]);
+    for (int shift = 6; shift >= 0; shift -= 3) {
+        const std::uint32_t bits = mode >> shift & 7;
+        const bool is_special = (mode >> (9 + shift / 3) & 1) != 0; // set-user-ID, set-group-ID, sticky
+        const char letter = shift == 0 ? 't' : 's';
+        text += (bits & 4) != 0 ? 'r' : '-';
+        text += (bits & 2) != 0 ? 'w' : '-';
+        text += is_special ? ((bits & 1) != 0 ? letter : static_cast<char>(letter - 32)) : (bits & 1) != 0 ? 'x' : '-';
+    }
+    return text;
+}
+
 void list(const Settings &settings, const SnapshotReader &reader) {
     nlohmann::json names = nlohmann::json::array();
     for (std::size_t index = 0; index < reader.entries().size(); ++index) {
@@ -142,7 +157,7 @@ void list(const Settings &settings, const SnapshotReader &reader) {
             continue;
         }
         const std::string target = entry.is_link() ? " -> " + printable(entry.target) : "";
-        std::printf("%06o %14llu %s%s\n", entry.mode, static_cast<unsigned long long>(entry.size),
+        std::printf("%s %14llu %s%s\n", mode_text(entry.mode).c_str(), static_cast<unsigned long long>(entry.size),
             printable(path).c_str(), target.c_str());
     }
     if (settings.json) print(names);

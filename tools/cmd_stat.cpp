@@ -4,6 +4,7 @@
 #include "vmm/base/units.hpp"
 
 #include <filesystem>
+#include <pwd.h>
 #include <sys/stat.h>
 
 namespace gmemfs {
@@ -17,8 +18,13 @@ json attribute_or_null(const std::string &path, const char *name) {
     return value ? json(*value) : json(nullptr);
 }
 
+const char *type_of(mode_t mode) {
+    return S_ISREG(mode) ? "file" : S_ISDIR(mode) ? "folder" : "special file"; // links are followed
+}
+
 Result<json> describe_file(const std::string &path, const struct stat &status) {
-    json file = {{"path", path}, {"size", status.st_size}, {"allocation_size", 0}, {"extents", json::array()},
+    json file = {{"path", path}, {"type", type_of(status.st_mode)}, {"size", status.st_size}, {"allocation_size", 0},
+        {"extents", json::array()},
         {"device", attribute_or_null(path, "user.gmemfs.device")}, {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
     if (!S_ISREG(status.st_mode)) return file;
     const Result<std::string> size = read_attribute(path, "user.allocation_size");
@@ -38,7 +44,7 @@ std::string text_of(const json &value) {
 
 void print_file(const json &file) {
     const auto bytes = [&](const char *key) { return file[key].get<std::uint64_t>(); };
-    std::printf("file           %s\n", file["path"].get<std::string>().c_str());
+    std::printf("%-14s %s\n", file["type"].get<std::string>().c_str(), file["path"].get<std::string>().c_str());
     std::printf("size           %s (%ju bytes)\n", format_size(bytes("size")).c_str(), uintmax_t(bytes("size")));
     std::printf("device memory  %s in %zu extent%s\n", format_size(bytes("allocation_size")).c_str(),
         file["extents"].size(), file["extents"].size() == 1 ? "" : "s");
@@ -57,6 +63,17 @@ std::string text_of_counter(const std::string &name, const json &value) {
         value.is_number_unsigned() && (name.ends_with("bytes") || name.ends_with("size") || name == "capacity" ||
                                           name == "available" || name == "used" || name == "free" || name == "total");
     return text_of(value) + (is_size ? "  (" + format_size(value.get<std::uint64_t>()) + ")" : "");
+}
+
+// Quotas are counted by number, since that is what files have; people know users by name.
+json with_user_names(json counters) {
+    json named = json::object();
+    for (const auto &[number, quota] : counters["quotas"].items()) {
+        const passwd *const user = ::getpwuid(static_cast<uid_t>(std::strtoul(number.c_str(), nullptr, 10)));
+        named[user == nullptr ? number : user->pw_name + (" (" + number + ")")] = quota;
+    }
+    counters["quotas"] = std::move(named);
+    return counters;
 }
 
 void print_counters(const json &counters, int indent) {
@@ -106,7 +123,7 @@ int run_stat(int argc, char **argv) {
     if (as_json)
         std::printf("%s\n", description->found.dump(2).c_str());
     else if (description->of_mount)
-        print_counters(description->found, 0);
+        print_counters(with_user_names(description->found), 0);
     else
         print_file(description->found);
     return 0;

@@ -1,4 +1,5 @@
 // test: a self-test of a device: its memory, its parity, its repairs; for people, and by its exit status for scripts.
+#include "ecc/block.hpp"
 #include "tools/command.hpp"
 #include "tools/device_request.hpp"
 #include "tools/self_test.hpp"
@@ -6,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -57,9 +59,16 @@ void print_heading(const DeviceInfo &info, const SelfTestSettings &settings) {
         format_size(settings.size).c_str(), format_size(info.total).c_str(), uintmax_t(settings.seed));
 }
 
+// No memory, or interrupted: then there are no mismatches to count.
+bool was_compared(const SelfTestReport &report) {
+    return std::any_of(report.steps.begin(), report.steps.end(),
+        [](const SelfTestStep &step) { return std::string_view(step.name).starts_with("read back"); });
+}
+
 void print_summary(const Request &request, const SelfTestReport &report) {
     std::printf("\ndevice memory in use, by everybody: %s before, %s after\n", format_size(report.used_before).c_str(),
         format_size(report.used_after).c_str());
+    if (!was_compared(report)) return;
     std::printf("plain memory: %ju bytes, %ju mismatches\n", uintmax_t(report.size), uintmax_t(report.mismatches));
     if (!request.settings.ecc) return;
     std::printf(
@@ -81,7 +90,8 @@ void print_json(const Request &request, const std::optional<DeviceInfo> &info, c
     nlohmann::json steps = nlohmann::json::array();
     for (const SelfTestStep &step : report.steps) steps.push_back(to_json(step));
     nlohmann::json all = {{"passed", result.has_value()}, {"seed", request.settings.seed},
-        {"ecc", request.settings.ecc}, {"size", report.size}, {"steps", steps}, {"mismatches", report.mismatches},
+        {"ecc", request.settings.ecc}, {"size", report.size}, {"steps", steps},
+        {"mismatches", was_compared(report) ? nlohmann::json(report.mismatches) : nlohmann::json(nullptr)},
         {"memory", {{"used_before", report.used_before}, {"used_after", report.used_after}}}};
     if (!result) all["failure"] = result.error().text();
     if (info) all["device"] = to_json(*info);
@@ -93,11 +103,22 @@ void print_json(const Request &request, const std::optional<DeviceInfo> &info, c
     std::printf("%s\n", all.dump(2).c_str());
 }
 
+// Before anything is told: what the device has no room for isn't tested.
+Result<void> check_room(const Device &device, const SelfTestSettings &settings) {
+    const Device::Memory memory = TRY(device.memory());
+    const std::uint64_t parity = settings.ecc ? settings.size / kBlockSize * kBlockParitySize : 0;
+    if (settings.size <= memory.free && parity <= memory.free - settings.size) return {};
+    return Error{ENOSPC, 0, "test device",
+        "--size=" + format_size(settings.size) + (settings.ecc ? " and its parity need more than the " : " is more than the ") +
+            format_size(memory.free) + " that are free: choose less by --size"};
+}
+
 Result<void> test_device(
     const Request &request, const DeviceRequest &wanted, std::optional<DeviceInfo> &info, SelfTestReport &report) {
     const std::unique_ptr<Driver> driver = TRY(wanted.open_driver());
     info = TRY(wanted.find(*driver));
     const std::unique_ptr<Device> device = TRY(Device::open(*driver, *info));
+    TRY(check_room(*device, request.settings));
     if (!request.as_json) print_heading(*info, request.settings);
     return run_self_test(*device, request.settings, report, [&](const SelfTestStep &step) {
         if (!request.as_json) print_step(step);

@@ -1,5 +1,6 @@
 #include "tools/command.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -63,6 +64,14 @@ CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, 
 int fail(const Error &error) {
     std::fprintf(stderr, "gmemfs: %s\n", error.text().c_str());
     return kFailure;
+}
+
+int finish_output(int exit_status) {
+    const bool had_failed = std::ferror(stdout) != 0;
+    errno = 0;
+    if (std::fflush(stdout) == 0 && !had_failed) return exit_status;
+    const int failed = fail(Error{errno != 0 ? errno : EIO, 0, "write to standard output"});
+    return exit_status != 0 ? exit_status : failed;
 }
 
 int fail_usage(const std::string &command, const std::string &what) {

@@ -54,6 +54,8 @@ CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, 
 
 /// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
 int fail(const Error &error);
+/// `exit_status` once what was printed has got where it goes, else an error, said on stderr: a full disk, say.
+int finish_output(int exit_status);
 /// Prints "gmemfs COMMAND: what is wrong; see ..." on stderr, and returns kUsage.
 int fail_usage(const std::string &command, const std::string &what);
 

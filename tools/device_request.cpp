@@ -5,18 +5,25 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 #include <unistd.h>
 
 namespace gmemfs {
 
-void DeviceRequest::take_simulated_size(int argc, char **argv) {
+void DeviceRequest::take_simulated_size(int &argc, char **argv) {
     constexpr std::string_view kOption = "--simulate=";
     for (int index = 1; index < argc && std::string_view(argv[index]) != "--"; ++index) {
-        if (!std::string_view(argv[index]).starts_with(kOption)) continue;
-        simulated_ = argv[index] + kOption.size();
-        argv[index][kOption.size() - 1] = 0;
+        const std::string_view word = argv[index];
+        if (word == "--simulate" && index + 1 < argc && parse_size(argv[index + 1])) {
+            simulated_ = argv[index + 1];
+            std::copy(argv + index + 2, argv + argc + 1, argv + index + 1); // with the null pointer at the end
+            --argc;
+        } else if (word.starts_with(kOption)) {
+            simulated_ = argv[index] + kOption.size();
+            argv[index][kOption.size() - 1] = 0;
+        }
     }
 }
 
@@ -40,7 +47,13 @@ Result<void> DeviceRequest::check() {
 }
 
 Result<std::unique_ptr<Driver>> DeviceRequest::open_driver() const {
-    if (simulate_ == FALSE) return Driver::open("libcuda.so.1");
+    if (simulate_ == FALSE) {
+        Result<std::unique_ptr<Driver>> driver = Driver::open("libcuda.so.1");
+        if (driver) return driver;
+        Error error = driver.error();
+        error.detail += "; `gmemfs doctor` tells why; without a GPU: --simulate";
+        return error;
+    }
     const std::string library = simulator_path();
     if (library.empty())
         return Error{ENOENT, 0, "find the simulator", "no libcuda.so.1 of gmemfs beside this program: run `make`"};
@@ -58,7 +71,9 @@ Result<DeviceInfo> DeviceRequest::find(const Driver &driver) const {
         if (name == std::to_string(info.ordinal) || name == info.uuid_text()) return info;
         there += (there.empty() ? "" : ", ") + std::to_string(info.ordinal);
     }
-    return Error{ENODEV, 0, "find device", name + " isn't there; this machine has " + (there.empty() ? "none" : there)};
+    return Error{ENODEV, 0, "find device",
+        name + " isn't there; this machine has " +
+            (there.empty() ? "none: `gmemfs doctor` tells why" : there + ": choose one by --device")};
 }
 
 nlohmann::json to_json(const DeviceInfo &info) {

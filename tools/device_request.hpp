@@ -22,9 +22,9 @@ public:
     DeviceRequest &operator=(const DeviceRequest &) = delete;
     ~DeviceRequest() { g_free(device_); }
 
-    /// Before GOption reads the arguments: it lets only callbacks leave a value out, so that of --simulate=BYTES is cut
-    /// off here.
-    void take_simulated_size(int argc, char **argv);
+    /// Before GOption reads the arguments: it lets only callbacks leave a value out, so that of --simulate=BYTES, or
+    /// --simulate BYTES, is taken away here.
+    void take_simulated_size(int &argc, char **argv);
     /// --device and --simulate, for parse_command_line().
     std::vector<GOptionEntry> options();
     /// EINVAL: what they hold makes no sense.

@@ -14,6 +14,11 @@ std::uint64_t total_memory(const std::vector<std::unique_ptr<Device>> &devices) 
     return bytes;
 }
 
+// More than there is can't be had, and `df` would promise it.
+std::uint64_t capacity_of(std::uint64_t wanted, std::uint64_t total) {
+    return wanted != 0 ? std::min(wanted, total) : total;
+}
+
 // A device whose driver can't tell has none: then nothing new is put there.
 std::uint64_t free_memory(const Device &device) {
     const Result<Device::Memory> memory = device.memory();
@@ -32,7 +37,7 @@ Result<Made *> find_or_make(std::vector<std::unique_ptr<Made>> &all, Keeper &kee
 } // namespace
 
 Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
-    : keeper_(keeper), devices_(devices), budget_(limits.capacity != 0 ? limits.capacity : total_memory(devices)),
+    : keeper_(keeper), devices_(devices), budget_(capacity_of(limits.capacity, total_memory(devices))),
       quotas_(limits.quotas), verify_reads_(limits.verify_reads) {
     GMEMFS_ASSERT(!devices.empty());
     for (const auto &device : devices)

@@ -20,7 +20,7 @@ namespace gmemfs {
 class Storage {
 public:
     struct Limits {
-        std::uint64_t capacity = 0; ///< bytes of device memory; 0 stands for the memory of all devices
+        std::uint64_t capacity = 0; ///< bytes of device memory; 0, or too many: the memory of all devices
         Quotas::Limits quotas = {};
         bool verify_reads = false; ///< --verify-reads
     };
