@@ -131,8 +131,7 @@ Result<Share> open_with(const char *path, int flags, unsigned mode) {
 // A peer needs the driver that its mount uses; of a simulated mount that is the simulator.
 Error name_driver(const gmemfs_file &file, const std::string &library, Error error) {
     const Result<std::string> used = read_attribute(file.fd, "user.gmemfs.driver");
-    if (used && *used != library)
-        error.detail += "; its mount uses another driver library: set GMEMFS_DRIVER=" + *used;
+    if (used && *used != library) error.detail += "; its mount uses another driver library: set GMEMFS_DRIVER=" + *used;
     return error;
 }
 

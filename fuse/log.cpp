@@ -113,7 +113,8 @@ Result<void> start_log(const LogTarget &target) {
     now.background = target.background;
     if (!target.file.empty()) {
         now.file = ::open(target.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (now.file < 0) return Error{errno, 0, "open log", target.file + ": --log names a file in a folder that is there"};
+        if (now.file < 0)
+            return Error{errno, 0, "open log", target.file + ": --log names a file in a folder that is there"};
     }
     g_log_set_writer_func(write_record, nullptr, nullptr);
     return {};

@@ -71,7 +71,7 @@ Result<int> mount(Options options) {
     if (!side) return Error(side.error());
     if (!side->second) return side->exit_status;
     Background background = *std::move(side->second);
-    const auto go_on = [&]() -> Result<int> { // its errors go to who waits in the foreground
+    const auto go_on = [&]() -> Result<int> {                           // its errors go to who waits in the foreground
         const bool is_supervised = options.keeper && !options.io_uring; // what a ring has in hand can't be handed over
         if (!is_supervised)
             return serve(

@@ -24,8 +24,8 @@ const char *type_of(mode_t mode) {
 
 Result<json> describe_file(const std::string &path, const struct stat &status) {
     json file = {{"path", path}, {"type", type_of(status.st_mode)}, {"size", status.st_size}, {"allocation_size", 0},
-        {"extents", json::array()},
-        {"device", attribute_or_null(path, "user.gmemfs.device")}, {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
+        {"extents", json::array()}, {"device", attribute_or_null(path, "user.gmemfs.device")},
+        {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
     if (!S_ISREG(status.st_mode)) return file;
     const Result<std::string> size = read_attribute(path, "user.allocation_size");
     if (size) file["allocation_size"] = std::strtoull(size->c_str(), nullptr, 10);

@@ -109,8 +109,9 @@ Result<void> check_room(const Device &device, const SelfTestSettings &settings) 
     const std::uint64_t parity = settings.ecc ? settings.size / kBlockSize * kBlockParitySize : 0;
     if (settings.size <= memory.free && parity <= memory.free - settings.size) return {};
     return Error{ENOSPC, 0, "test device",
-        "--size=" + format_size(settings.size) + (settings.ecc ? " and its parity need more than the " : " is more than the ") +
-            format_size(memory.free) + " that are free: choose less by --size"};
+        "--size=" + format_size(settings.size) +
+            (settings.ecc ? " and its parity need more than the " : " is more than the ") + format_size(memory.free) +
+            " that are free: choose less by --size"};
 }
 
 Result<void> test_device(

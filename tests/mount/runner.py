@@ -224,7 +224,7 @@ class Test:
     def last_command(self):
         """What bash's trace says last, so that a script whose commands say nothing doesn't fail without a word."""
         commands = [line.lstrip("+ ") for line in self.trace.read_text(errors="replace").splitlines()
-                    if re.match(r"\++ ", line)]
+                    if re.match(r"\++ (?!return |exit )", line)]
         return f"; its last command: {commands[-1][:200]}" if commands else "; it ran no command"
 
     @staticmethod
