@@ -268,7 +268,7 @@ def main():
         return self_test()
     broken, skipped = check(ROOT)
     for name in skipped:
-        print(f"skip: {name}: no clang-format 14 here")
+        print(f"skip: {name}: no clang-format 14 here, and others format otherwise")
     if arguments.count:
         print(f"{len(RULES) - len(broken) - len(skipped)} passed, {len(broken)} failed, {len(skipped)} skipped")
     return 1 if broken else 0

@@ -23,6 +23,7 @@ for compiler in "$cxx" g++ g++-{16..11} clang++ clang++-{22..14}; do
 done
 {
     echo "nvcc_compiler: $nvcc takes no C++ compiler that is here: $(grep -m 1 -i error "$work/all" || head -n 1 "$work/all")"
-    echo "nvcc_compiler: the build goes on without device kernels (parity, digests); for them install g++-$("$0" --newest "$nvcc"), or set NVCC_CCBIN="
+    echo "nvcc_compiler: the build goes on without device kernels (parity, digests); for these install" \
+        "g++-$("$0" --newest "$nvcc"), or set NVCC_CCBIN="
 } >&2
 exit 1
