@@ -34,7 +34,10 @@ ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst compute_%,%,$(shell 
 GENCODE ?= $(foreach number,$(ARCHITECTURES),-gencode arch=compute_$(number),code=sm_$(number)) \
            -gencode arch=compute_$(firstword $(ARCHITECTURES)),code=compute_$(firstword $(ARCHITECTURES))
 endif
-# The compiler of nvcc's host code: CXX, or an older one where nvcc doesn't know that yet (tools/nvcc_compiler.sh looks once).
+# Device code alone is made, for which nvcc has the C++ compiler preprocess: so newer ones than nvcc knows will do, and the
+# names that glibc 2.42 declares for _GNU_SOURCE and CUDA 13.0 declares otherwise (rsqrt) are left out. By g++ 12 to 16 and
+# clang 14 the kernels are the same to the byte. NVCC_CCBIN: another than CXX (tools/nvcc_compiler.sh looks whether it works).
+NVCC_FLAGS := -allow-unsupported-compiler -Xcompiler -U_GNU_SOURCE,-D_DEFAULT_SOURCE,-D_XOPEN_SOURCE=700
 NVCC_CCBIN ?=
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
@@ -107,14 +110,14 @@ $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 ifneq ($(NVCC),)
 NVCC_COMPILER := $(BUILD)/nvcc-compiler
 # Looked for again as long as none was found, or where one is named.
-$(NVCC_COMPILER): tools/nvcc_compiler.sh $(if $(NVCC_CCBIN),look,$(if $(shell cat $(NVCC_COMPILER) 2>/dev/null),,look)) | $(BUILD)/checked
+$(NVCC_COMPILER): $(if $(NVCC_CCBIN),look,$(if $(shell cat $(NVCC_COMPILER) 2>/dev/null),,look)) | $(BUILD)/checked
 	@mkdir -p $(@D)
-	@{ $(if $(NVCC_CCBIN),echo $(NVCC_CCBIN),tools/nvcc_compiler.sh $(NVCC) "$(CXX)") || true; } > $@.new
+	@{ $(if $(NVCC_CCBIN),echo $(NVCC_CCBIN),tools/nvcc_compiler.sh "$(CXX)" $(NVCC) $(NVCC_FLAGS)) || true; } > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(BUILD)/obj/%.fatbin: %.cu $(NVCC_COMPILER)
 	@mkdir -p $(@D)
 	@compiler=$$(cat $(NVCC_COMPILER)); if [ -z "$$compiler" ]; then : > $@; exit; fi; set -x; \
-	    $(NVCC) -ccbin "$$compiler" -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+	    $(NVCC) -ccbin "$$compiler" $(NVCC_FLAGS) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
 else
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)
@@ -182,7 +185,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 
 # ---- what people call ------------------------------------------------------------------------------------------------
 # deps may bring a cuda.h, so what needs it is made by another make, which looks again; on every core unless told.
-DEPS = CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC) CXX="$(CXX)" tools/deps.sh
+DEPS = CUDA_HOME=$(CUDA_HOME) NVCC=$(NVCC) tools/deps.sh
 AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 deps:  ## install the packages needed to build and to test (Debian, Ubuntu), and CUDA's headers and nvcc where none are
 	@$(DEPS) install

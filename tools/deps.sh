@@ -29,7 +29,6 @@ PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo"
 TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
 CUDA_HOME=${CUDA_HOME:-}
 NVCC=${NVCC:-}
-CXX=${CXX:-g++}
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
@@ -104,20 +103,6 @@ install_cuda() {
         return 1
     fi
     chmod +x .cuda/nvidia/cu13/bin/* .cuda/nvidia/cu13/nvvm/bin/* 2>/dev/null || true
-    NVCC=.cuda/nvidia/cu13/bin/nvcc
-}
-
-# A g++ that nvcc takes, where it takes none of those that are here; without one there are no kernels, which the build says.
-install_nvcc_compiler() {
-    local newest name
-    [ -n "$NVCC" ] && ! tools/nvcc_compiler.sh "$NVCC" "$CXX" >/dev/null 2>&1 && can_be_root || return 0
-    newest=$(tools/nvcc_compiler.sh --newest "$NVCC")
-    for name in "g++-$newest" "g++-$((newest - 1))" "g++-$((newest - 2))"; do
-        apt-cache show "$name" >/dev/null 2>&1 || continue
-        say "nvcc takes no compiler that is here: installing $name for the kernels"
-        apt_install "$name" && tools/nvcc_compiler.sh "$NVCC" "$name" >/dev/null 2>&1 && return 0
-    done
-    return 0
 }
 
 install_python() {
@@ -164,7 +149,7 @@ check() {
     return $status
 }
 
-install_programs() { install_packages $BUILD_PACKAGES $SHOW_PACKAGES && install_cuda && install_nvcc_compiler; }
+install_programs() { install_packages $BUILD_PACKAGES $SHOW_PACKAGES && install_cuda; }
 
 case "${1:-}" in
 install-programs) install_programs ;;
