@@ -5,8 +5,9 @@
 #
 # For each (bookworm, trixie and sid where none is named): debootstrap's minbase, a clean clone of what is committed here,
 # `make demo`, `make test`, and a line for the table in docs/fresh.md. Exits 1 if anything failed; what was skipped is told.
-# --suites chooses suites of `make test`. --bare is the worst place that still is one: no /sys, no /etc/mtab (which systemd
-# makes, and so does Docker), / is no mount point, and the tree lies where nobody but root may look. --keep leaves the systems in place, and says where.
+# --suites chooses suites of `make test`. --bare is the worst place that still is one: no /sys, no /etc/mtab (systemd or
+# Docker makes that), / is no mount point, and the tree lies where nobody but root may look. --keep leaves the systems in
+# place, and says where.
 #
 # Needs root and debootstrap. Packages come from the mirror that this machine's apt uses, PyPI's by its pip's configuration
 # and certificates; what was downloaded is kept under ${XDG_CACHE_HOME:-~/.cache}/gmemfs-fresh. Logs: build/fresh/NAME.log.

@@ -1,5 +1,6 @@
 # Who isn't root gets files of his own, without set-user-ID and device nodes; and a failure takes back what had its name.
 needs_root
+as_nobody test -x "$GMEMFS" || skip "nobody can't reach $GMEMFS here"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 mkdir -p source/b
 echo a > source/a

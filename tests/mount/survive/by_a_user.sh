@@ -4,7 +4,7 @@ needs_root
 needs_linux_that_asks_again
 [ -u "$(command -v fusermount3)" ] || skip "fusermount3 isn't setuid here"
 user() { setpriv --reuid=65534 --regid=65534 --clear-groups env "GMEMFS_RUNTIME_DIR=$PWD/run" "$@"; }
-user test -x "$GMEMFS" -a -w /dev/fuse || skip "nobody can't mount here"
+needs_nobody_to_reach_it
 chown 65534 . "$MNT"
 pid_of_server() { user "$GMEMFS" stat --json "$MNT" | json 'd["server_pid"]'; }
 look() { user cat "$MNT/f"; user stat -c '%a %u %s' "$MNT/f"; user sha256sum "$MNT/large"; }

@@ -1,7 +1,7 @@
 # A runtime folder that somebody else has put there, or can write to, is refused, and nothing is put into it.
 # mount: none
 needs_root
-setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$GMEMFS" -a -w /dev/fuse || skip "nobody can't mount here"
+needs_nobody_to_reach_it
 chmod 1777 .
 install -d -o 65534 -m 755 mnt
 as() { setpriv --reuid="$1" --regid=65534 --clear-groups "${@:2}"; }
