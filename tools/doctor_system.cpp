@@ -48,6 +48,9 @@ Check check_mounting() {
     g_free(found);
     struct stat status = {};
     const bool setuid = ::stat(path.c_str(), &status) == 0 && (status.st_mode & S_ISUID) != 0 && status.st_uid == 0;
+    if (setuid && ::access("/etc/mtab", F_OK) != 0)
+        return {"mounting", Verdict::warn, "no /etc/mtab here, without which " + path + " unmounts nothing",
+            "as root: ln -s /proc/self/mounts /etc/mtab"};
     if (setuid) return {"mounting", Verdict::ok, path + " is setuid root", ""};
     return {"mounting", Verdict::fail, path + " is not setuid root, and this process may not mount",
         "as root: chown root " + path + " && chmod u+s " + path};
