@@ -52,7 +52,9 @@ show getfattr --absolute-names --only-values -n user.allocation_size "$mount/buf
 echo
 
 step "What a peer sees: one process writes with a kernel, another checks it with a kernel, and back. No copy."
-if [ -n "$has_fabric" ]; then
+if [ "$driver" = libcuda.so.1 ] && [ ! -s "$BUILD/nvcc-compiler" ]; then
+    echo "skipped: this build has no device kernels, for want of nvcc: \`make check-deps\` tells"
+elif [ -n "$has_fabric" ]; then
     show "$BUILD/test-client" --driver "$driver" "$mount"
 else
     echo "skipped: this machine has no fabric handles; gmemfs doctor names the command that makes them possible"
