@@ -13,5 +13,5 @@ for content in one two; do
     "$GMEMFS" umount "$MNT"
     is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
 done
-"$GMEMFS" restore --list "$file" | grep -q "^100000 *3145728 large"
+"$GMEMFS" restore --list "$file" | grep -q "^---------- *3145728 large"
 is "$(mode_of "$file")" 600
