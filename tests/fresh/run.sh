@@ -53,7 +53,11 @@ mkdir -p "$LOGS" "$CACHE/pip"
 mirror() {
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | awk -v label="$1" '$1 == label { print $2; exit }'
 }
-label_of() { case $(readlink -f "/usr/share/debootstrap/scripts/$1") in */gutsy) echo Ubuntu ;; *) echo Debian ;; esac; }
+label_of() { case $1 in focal | jammy | noble | plucky | questing | resolute) echo Ubuntu ;; *) echo Debian ;; esac; }
+# What debootstrap calls a script; an older one knows no newer name, and does all of a kind alike.
+script_of() {
+    if [ -e "/usr/share/debootstrap/scripts/$1" ]; then echo "$1"; elif [ "$(label_of "$1")" = Ubuntu ]; then echo gutsy; else echo sid; fi
+}
 
 # make_system NAME FOLDER: a minimal system, told what this machine knows of the network.
 make_system() {
@@ -64,7 +68,8 @@ make_system() {
         export "${setting}_proxy"
     done
     mkdir -p "$CACHE/$name"
-    debootstrap --variant=minbase --include=git,make,ca-certificates --cache-dir="$CACHE/$name" "$name" "$folder" "$uri"
+    debootstrap --variant=minbase --include=git,make,ca-certificates --cache-dir="$CACHE/$name" \
+        "$name" "$folder" "$uri" "$(script_of "$name" | sed 's,^,/usr/share/debootstrap/scripts/,')" || return 1
     apt-config dump | grep -E '^Acquire::(http|https|Check|Retries|ForceIP)[^ ]* ' > "$folder/etc/apt/apt.conf.d/90machine" || true
     cp /etc/resolv.conf /etc/hosts "$folder/etc/"
     cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
@@ -92,7 +97,7 @@ make_system() {
     mount --bind "$CACHE/$name" "$folder/var/cache/apt/archives"
     mkdir "$folder/root/.cache/pip"
     mount --bind "$CACHE/pip" "$folder/root/.cache/pip"
-    git clone -q "file://$ROOT" "$folder$TREE"
+    git clone -q "file://$ROOT" "$folder$TREE" || return 1
 }
 
 # inside FOLDER COMMAND...: with a newcomer's environment and nothing of this machine's.

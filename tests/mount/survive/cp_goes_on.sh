@@ -1,5 +1,6 @@
 # SIGKILL in the middle of a cp: with a supervisor nobody notices; the same where the keeper is killed, too, is an error.
 # mount: none
+# timeout: 120
 needs_linux_that_asks_again
 size=$((1 << 30))
 "$GMEMFS" mount "$MNT" --simulate=3G --log="$PWD/log"
