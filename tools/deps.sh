@@ -25,7 +25,7 @@ SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin 
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
              nvidia-cuda-cccl==13.0.*"
-PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo"
+PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo safetensors==0.8.0 ml_dtypes"
 TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
 CUDA_HOME=${CUDA_HOME:-}
 NVCC=${NVCC:-}
@@ -42,7 +42,7 @@ missing_packages() {
 
 cuda_version() { awk '/^.define CUDA_VERSION/ { print $3; exit }' "$1/include/cuda.h" 2>/dev/null || true; }
 has_cuda_header() { [ -n "$CUDA_HOME" ] && [ "$(cuda_version "$CUDA_HOME")" -ge 12030 ] 2>/dev/null; }
-has_python_packages() { .venv/bin/python -c 'import pytest, numpy, cuda.bindings.driver, reedsolo' 2>/dev/null; }
+has_python_packages() { .venv/bin/python -c 'import pytest, numpy, cuda.bindings.driver, reedsolo, safetensors, ml_dtypes' 2>/dev/null; }
 
 say_packages() {
     if command -v apt-get >/dev/null; then
