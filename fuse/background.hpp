@@ -34,7 +34,7 @@ struct Background::Side {
     int exit_status = 0;              ///< of the first one
 };
 
-/// From here on nobody reads what this process prints, and it stands in no folder that somebody may want to unmount.
+/// From here on nobody reads what this process prints.
 void detach_from_terminal();
 
 } // namespace gmemfs

@@ -1,6 +1,7 @@
 #include "fuse/broker.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/mount_table.hpp"
 #include "fuse/server.hpp"
 
 #include <algorithm>
@@ -60,8 +61,8 @@ Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
     broker->peers_max_ = raise_peers_max();
     broker->reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const std::string &mount_point = server.options().mount_point;
-    broker->filesystem_ = TRY(filesystem_number(mount_point));
-    Result<BrokerSocket> socket = BrokerSocket::bind_in_mount(mount_point);
+    broker->filesystem_ = server.filesystem();
+    Result<BrokerSocket> socket = BrokerSocket::bind_in_mount(mount_point, broker->filesystem_);
     if (!socket) {
         log(LogLevel::debug, "broker", socket.error(), "an abstract socket instead");
         socket = BrokerSocket::bind_abstract();
@@ -83,7 +84,7 @@ Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
             broker->mounts_.get(), GIOCondition(G_IO_PRI | G_IO_ERR),
             [](gint, GIOCondition, gpointer data) -> gboolean {
                 auto &owner = *static_cast<Broker *>(data);
-                if (!is_mounted_anywhere(owner.filesystem_)) owner.close();
+                if (!is_mounted(read_mounts(owner.mounts_), owner.filesystem_)) owner.close();
                 return G_SOURCE_CONTINUE;
             },
             self));
@@ -94,6 +95,8 @@ Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
             return G_SOURCE_CONTINUE;
         },
         self));
+    if (broker->mounts_ && !is_mounted(read_mounts(broker->mounts_), broker->filesystem_))
+        broker->close(); // before it was watched for that
     log(LogLevel::info, "broker", "listens on " + broker->address_);
     return broker;
 }

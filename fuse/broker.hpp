@@ -40,7 +40,8 @@ public:
     Broker(const Broker &) = delete;
     Broker &operator=(const Broker &) = delete;
 
-    const std::string &address() const { return address_; } ///< the value of `user.gmemfs.socket`
+    const std::string &address() const { return address_; }         ///< the value of `user.gmemfs.socket`
+    bool is_in_mount() const { return !address_.starts_with('@'); } ///< it holds a copy of the mount
     const TicketMaker &tickets() const { return tickets_; }
     std::size_t peer_count() const { return peer_count_.load(std::memory_order_relaxed); }
     std::size_t lease_count() const { return lease_count_.load(std::memory_order_relaxed); }

@@ -1,21 +1,16 @@
 #include "fuse/broker_socket.hpp"
 
 #include "client/protocol.hpp"
+#include "fuse/mount_table.hpp"
 
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <linux/magic.h>
-#include <sstream>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -35,13 +30,12 @@ Result<Fd> listen_on(const sockaddr_un &address, socklen_t size) {
 
 } // namespace
 
-Result<BrokerSocket> BrokerSocket::bind_in_mount(const std::string &mount_point) {
+Result<BrokerSocket> BrokerSocket::bind_in_mount(const std::string &mount_point, const std::string &filesystem) {
     const Fd copy(
         static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, mount_point.c_str(), kOpenTreeClone | O_CLOEXEC)));
     if (!copy) return Error{errno, 0, "copy the mount for the broker's socket", mount_point};
-    struct statfs kind = {};
-    if (::fstatfs(copy.get(), &kind) != 0 || kind.f_type != FUSE_SUPER_MAGIC) // unmounted again already
-        return Error{ENOTCONN, 0, "bind the broker's socket", mount_point + " is no gmemfs mount any more"};
+    if (TRY(filesystem_number("/proc/self/fd/" + std::to_string(copy.get()))) != filesystem)
+        return Error{ENOTCONN, 0, "bind the broker's socket", "something else is mounted at " + mount_point};
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
     std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", copy.get(),
@@ -59,23 +53,6 @@ Result<BrokerSocket> BrokerSocket::bind_abstract() {
         uintmax_t(number[0]), uintmax_t(number[1]));
     Fd fd = TRY(listen_on(address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::size_t(length))));
     return BrokerSocket{std::move(fd), std::string("@") + (address.sun_path + 1)};
-}
-
-Result<std::string> filesystem_number(const std::string &path) {
-    struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "stat", path};
-    return std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
-}
-
-bool is_mounted_anywhere(const std::string &number) {
-    std::ifstream file("/proc/self/mountinfo");
-    if (!file) return true;
-    for (std::string line; std::getline(file, line);) { // proc(5): ID PARENT MAJOR:MINOR ...
-        std::istringstream words(line);
-        std::string id, parent, device;
-        if (words >> id >> parent >> device && device == number) return true;
-    }
-    return false;
 }
 
 } // namespace gmemfs

@@ -22,14 +22,9 @@ struct BrokerSocket {
     std::string address; ///< a path, or "@NAME" for an abstract socket: the value of `user.gmemfs.socket`
 
     /// Listens inside the mount; EPERM: no right to copy a mount.
-    static Result<BrokerSocket> bind_in_mount(const std::string &mount_point);
+    static Result<BrokerSocket> bind_in_mount(const std::string &mount_point, const std::string &filesystem);
     /// Listens on a name of the network namespace that nobody can guess.
     static Result<BrokerSocket> bind_abstract();
 };
-
-/// "major:minor" of the filesystem mounted at `path`, as /proc/self/mountinfo writes it.
-Result<std::string> filesystem_number(const std::string &path);
-/// Whether any mount of this namespace shows that filesystem. True where the table can't be read.
-bool is_mounted_anywhere(const std::string &number);
 
 } // namespace gmemfs

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <unistd.h>
@@ -191,6 +192,14 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
     if (options.io_uring && options.workers != 0)
         return bad_option("workers: with io_uring there are as many as the processors need: leave one of the two");
     return parsed;
+}
+
+Result<void> fix_runtime_base() {
+    std::error_code error;
+    const std::string base = std::filesystem::absolute(runtime_base(), error);
+    if (error) return Error{error.value(), 0, "find runtime folder", runtime_base() + ": name it by its whole path"};
+    ::setenv("GMEMFS_RUNTIME_DIR", base.c_str(), 1);
+    return {};
 }
 
 std::string runtime_base() {

@@ -64,6 +64,9 @@ std::string describe_options(const Options &options);
 /// The command line that means the same, from "mount" on: what a supervisor calls the program with. In the foreground.
 std::vector<std::string> to_arguments(const Options &options);
 
+/// From here on runtime_base() is the same, whatever the working folder. ENOENT: that is gone, and it is relative.
+Result<void> fix_runtime_base();
+
 /// Where mounts leave what their next server needs: GMEMFS_RUNTIME_DIR; or /run/gmemfs for root, and gmemfs in
 /// XDG_RUNTIME_DIR for others (/tmp/gmemfs-UID where there is none).
 std::string runtime_base();

@@ -247,13 +247,23 @@ Server::End Server::run(std::function<void()> ready) {
     do {
         serve();
         if (goes_again_) break;
+        const bool is_wanted = ends_ || !was_aborted();
         ends_ = true;
         end_session();
+        if (!is_wanted) {
+            log(LogLevel::warning, "fuse",
+                "the connection of " + options_.mount_point + " to the kernel was aborted: mounting it again");
+            if (supervisor_ != nullptr) supervisor_->aborted();
+            is_there = mount_again();
+            ends_ = false;
+            continue;
+        }
         saved = save_all();
         if (saved) break;
         log(LogLevel::error, "fuse", saved.error(), "the files stay: " + options_.mount_point + " is mounted again");
         (void)write_private(survival_->folder().unsaved_path(), saved.error().detail);
         is_there = mount_again();
+        if (is_there && supervisor_ != nullptr) supervisor_->mounted_again();
         ends_ = false;
     } while (is_there);
     for (const guint source : signals)
@@ -268,8 +278,8 @@ Server::End Server::run(std::function<void()> ready) {
         log(LogLevel::info, "fuse", "making way for another server of " + options_.mount_point);
         return End::again;
     }
-    if (!saved) {
-        survival_->let_go();
+    if (!saved || !is_there) {
+        if (survival_) survival_->let_go();
         log(LogLevel::error, "fuse", is_there.error(), "the keeper has the files: `gmemfs mount` serves them again");
         return End::kept;
     }
@@ -282,7 +292,8 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
-    start_workers([this] { g_main_context_invoke(nullptr, quit, loop_); });
+    // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.
+    start_workers([this] { g_idle_add(quit, loop_); });
     g_main_loop_run(loop_);
 }
 

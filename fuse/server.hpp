@@ -3,6 +3,7 @@
 
 #include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
+#include "fuse/mount_table.hpp"
 #include "fuse/options.hpp"
 #include "fuse/scrub_walk.hpp"
 #include "fuse/session.hpp"
@@ -76,7 +77,7 @@ public:
     enum class End {
         unmounted, ///< the mount is gone, and so is the memory
         again,     ///< the mount is there: another server is to go on with it, at once
-        kept,      ///< the mount is gone, and wasn't saved: the keeper has the files, for the next server
+        kept,      ///< the mount is gone, and nobody wanted that: the keeper has the files, for the next server
     };
     End run(std::function<void()> ready);
     /// After run(): why the mount has ended, where nobody wanted it.
@@ -88,6 +89,8 @@ public:
     /// The inode of an open, of this server or one before. ESTALE: it didn't survive.
     Result<Opened> opened(InodeId id, std::uint64_t handle) const;
     const Options &options() const { return options_; }
+    /// The number of the present session's filesystem, by which fuse/mount_table.hpp finds its mounts.
+    const std::string &filesystem() const { return filesystem_; }
     const Driver &driver() const { return *driver_; }
     const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
     Volume &volume() { return *volume_; }
@@ -124,6 +127,9 @@ private:
     Result<void> resume();
     void start_workers(const std::function<void()> &ended);
     void end_session();
+    bool is_connected() const;
+    bool is_left() const;
+    bool was_aborted() const;
     Result<void> run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command);
     Result<void> restore_all();
     Result<void> save_all();
@@ -149,6 +155,10 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     std::unique_ptr<Session> session_;
+    std::string filesystem_;           // of the present session; constant while there are workers
+    Fd mount_table_;                   // /proc/self/mountinfo
+    std::string place_before_;         // the number of the filesystem that the mount point lies on
+    Detached detached_;                // what the last session's end came to
     std::unique_ptr<Workers> workers_; // of the present session
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;

@@ -2,6 +2,7 @@
 // nobody else sees, in which everything is restored before the mount, and saved after it.
 #include "fuse/log.hpp"
 #include "fuse/mount_point.hpp"
+#include "fuse/mount_table.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/save_file.hpp"
 #include "fuse/spawn.hpp"
@@ -10,7 +11,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fcntl.h>
 #include <limits>
+#include <poll.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -34,8 +38,12 @@ Result<void> Server::mount(const std::string &place) {
     workers_ =
         TRY(Workers::create(devices_, *session_, options_.workers, has_rings ? Transport::io_uring : Transport::read));
     has_had_session_ = true;
+    if (!mount_table_) mount_table_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    if (!is_private_ && !resumes()) place_before_ = TRY(filesystem_number(place));
     TRY(resumes() ? session_->adopt(supervisor_->device()) : session_->mount(place));
     is_mounted_ = true;
+    filesystem_ = connection_number(session_->device());
+    if (filesystem_.empty() && !resumes()) filesystem_ = TRY(filesystem_number(place));
     return {};
 }
 
@@ -44,9 +52,12 @@ Result<void> Server::mount(const std::string &place) {
 // back into the queue (Linux 6.9 and later; docs/keeper.md has more).
 Result<void> Server::resume() {
     std::vector<std::byte> greeting = supervisor_->greeting();
-    session_->parse(greeting);
     fuse_in_header header = {};
     std::memcpy(&header, greeting.data(), std::min(greeting.size(), sizeof header));
+    const std::size_t size = std::min<std::size_t>(greeting.size(), header.len);
+    if (filesystem_.empty())
+        filesystem_.assign(reinterpret_cast<const char *>(greeting.data()) + size, greeting.size() - size);
+    session_->parse(std::span(greeting).first(size));
     (void)session_->take_answer(header.unique);
     if (session_->has_ended()) return Error{EPROTO, 0, "go on with the mount", "libfuse refuses the greeting"};
     // A forget that the dead server had read is lost: nobody waits for its answer. So it is asked which of the unlinked
@@ -62,7 +73,10 @@ Result<void> Server::resume() {
 void Server::start_workers(const std::function<void()> &ended) {
     workers_->start(
         [this](std::span<const std::byte> greeting) {
-            if (supervisor_ != nullptr && !is_private_) supervisor_->hand_over(session_->device(), greeting);
+            if (supervisor_ == nullptr || is_private_) return;
+            std::vector<std::byte> handed(greeting.begin(), greeting.end());
+            for (const char letter : filesystem_) handed.push_back(std::byte(letter)); // behind it, for resume()
+            supervisor_->hand_over(session_->device(), handed);
         },
         ended);
 }
@@ -77,14 +91,46 @@ void Server::stop() {
     workers_.reset();
     scrub_walk_.reset();
     published_broker_ = nullptr;
+    // Where the connection has ended the number may be another filesystem's by now.
+    detached_ = is_connected() || is_left() ? detach_filesystem(filesystem_) : Detached();
+    for (const std::string &path : detached_.left)
+        log(LogLevel::warning, "fuse",
+            path + " stays mounted, and is dead, because something else is mounted on it or in it");
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
-    // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.
-    if (resumes()) {
-        (void)unmount(options_.mount_point, UnmountMode::lazily);
-        supervisor_->let_go_of_device();
-    }
-    session_->unmount();
+    if (resumes()) supervisor_->let_go_of_device();
+    session_->let_go();
     while (g_main_context_iteration(nullptr, FALSE)) {} // what workers left for it at their end
+}
+
+bool Server::is_connected() const {
+    pollfd device = {session_->device(), 0, 0};
+    return ::poll(&device, 1, 0) == 0;
+}
+
+// Whether the mount is there yet, of a connection that has ended. A number isn't used again as long as the broker's
+// copy of the mount is there; else who has it now is told from us by answering.
+bool Server::is_left() const {
+    const bool is_number_ours = broker_ && broker_->is_in_mount();
+    const std::vector<Mount> table = read_mounts(mount_table_);
+    return std::any_of(table.begin(), table.end(), [&](const Mount &mount) {
+        struct statfs space = {};
+        return is_mounted({mount}, filesystem_) &&
+               (is_number_ours || (::statfs(mount.path.c_str(), &space) != 0 && errno == ENOTCONN));
+    });
+}
+
+// The connection has ended, and the mount is there: `umount -f` aborts it before the kernel finds the mount busy, and
+// whoever may writes to /sys/fs/fuse/connections. Where the mount isn't busy it is about to go: hence the patience.
+bool Server::was_aborted() const {
+    constexpr std::chrono::milliseconds kPatience(1000);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (is_left()) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        if (left.count() <= 0) return true;
+        pollfd changed = {mount_table_.get(), POLLPRI, 0};
+        if (::poll(&changed, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) return true;
+    }
+    return false;
 }
 
 // Nothing is left of it, so that another one can begin.
@@ -147,16 +193,18 @@ Result<void> Server::save_all() {
     return {};
 }
 
-// After a save that failed.
+// Where it was, which somebody may have moved; and not over what others have mounted there meanwhile.
 Result<void> Server::mount_again() {
-    const Result<std::string> checked = check_mount_point(options_.mount_point);
-    if (!checked && checked.error().code == ENOTCONN) // its connection was aborted, and nobody unmounted it
-        (void)unmount(options_.mount_point, UnmountMode::lazily);
-    else if (!checked)
-        return Error(checked.error());
-    TRY(mount(options_.mount_point));
-    if (supervisor_ != nullptr) supervisor_->mounted_again();
-    return {};
+    std::string place = options_.mount_point;
+    const std::vector<std::string> &paths = detached_.paths;
+    if (!paths.empty() && std::find(paths.begin(), paths.end(), place) == paths.end()) place = paths.front();
+    const bool is_moved = place != options_.mount_point;
+    const bool is_as_before = place_before_.empty() ? !TRY(find_mount(place)) : TRY(filesystem_number(place))
+    == place_before_;
+    if (!detached_.left.empty() || (!is_moved && !is_as_before))
+        return Error{EBUSY, 0, "mount again", place + ": something else is mounted there: unmount that"};
+    TRY(check_mount_point(place));
+    return mount(place);
 }
 
 Result<void> Server::set_saves(bool saves) {

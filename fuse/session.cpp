@@ -79,11 +79,15 @@ Result<void> Session::adopt(const Fd &device) {
     return {};
 }
 
-// libfuse asks the device whether it is unmounted already, and closes it, before it unmounts: so it gets it back.
-void Session::unmount() {
-    if (!is_adopted_) ::dup3(device_.get(), fuse_session_fd(session_), O_CLOEXEC);
+// libfuse frees what it has of the mount, and unmounts nothing, where the connection has ended already; it takes a pipe
+// without a reader for one that has.
+void Session::let_go() {
     device_.reset();
-    if (!is_adopted_) fuse_session_unmount(session_);
+    int ends[2] = {-1, -1};
+    if (is_adopted_ || ::pipe2(ends, O_CLOEXEC) != 0) return; // without a pipe, its copy of the path is lost
+    ::close(ends[0]);
+    const Fd broken(ends[1]);
+    if (::dup3(broken.get(), fuse_session_fd(session_), O_CLOEXEC) >= 0) fuse_session_unmount(session_);
 }
 
 void Session::parse(std::span<std::byte> request) {

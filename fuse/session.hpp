@@ -26,14 +26,14 @@
 
 namespace gmemfs {
 
-/// Thread-safe between mount() or adopt(), and unmount().
+/// Thread-safe between mount() or adopt(), and let_go().
 class Session {
 public:
     /// `options` are mount's, with commas; `data` is what operations find by fuse_req_userdata. EINVAL: libfuse refuses
     /// the options.
     static Result<std::unique_ptr<Session>> create(
         const std::string &options, const fuse_lowlevel_ops &operations, void *data);
-    /// Leaves the mount where unmount() wasn't called: another process may hold the device, too.
+    /// Leaves the mount: another process may hold the device, too.
     ~Session();
     Session(const Session &) = delete;
     Session &operator=(const Session &) = delete;
@@ -42,8 +42,8 @@ public:
     Result<void> mount(const std::string &place);
     /// Once, in place of mount(): goes on with a mount that is there.
     Result<void> adopt(const Fd &device);
-    /// No thread reads from the device any more. A mount that was adopted is only let go of.
-    void unmount();
+    /// No thread reads from the device any more. Unmounts nothing: libfuse would by path, whatever is there by now.
+    void let_go();
 
     int device() const { return device_.get(); }
     /// Whether it is to end: it was told so, by end() or by libfuse.

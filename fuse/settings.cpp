@@ -184,14 +184,17 @@ Result<void> set_on_shutdown(Options &options, std::string_view value) {
     if (value == "nothing") return {};
     if (!value.starts_with(kSave) || value.size() == kSave.size())
         return bad_option("on-shutdown: '" + std::string(value) + "' is neither nothing nor save:FILE");
-    options.save_file =
-        std::filesystem::absolute(value.substr(kSave.size())); // a server in the background is elsewhere
+    std::error_code error; // a server is elsewhere
+    options.save_file = std::filesystem::absolute(value.substr(kSave.size()), error);
+    if (error) return bad_option("on-shutdown: the working folder is gone: name the file by its whole path");
     return {};
 }
 
 Result<void> set_log(Options &options, std::string_view value) {
     if (value.empty()) return bad_option("log: name a file");
-    options.log_file = value;
+    std::error_code error;
+    options.log_file = std::filesystem::absolute(value, error);
+    if (error) return bad_option("log: the working folder is gone: name the file by its whole path");
     return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <glib-unix.h>
 
+#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -45,7 +46,12 @@ Result<pid_t> spawn_self(std::vector<std::string> words, ChildFds fds) {
     posix_spawnattr_t attributes;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawnattr_init(&attributes);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    sigset_t signals = {};
+    sigemptyset(&signals);
+    ::posix_spawnattr_setsigmask(&attributes, &signals);
+    sigfillset(&signals);
+    ::posix_spawnattr_setsigdefault(&attributes, &signals);
     if (fds.extra >= 0) ::posix_spawn_file_actions_adddup2(&actions, fds.extra, kExtraFd);
     if (fds.error >= 0) ::posix_spawn_file_actions_adddup2(&actions, fds.error, STDERR_FILENO);
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})

@@ -32,7 +32,7 @@ constexpr unsigned kEarlyDeathsMax = 5;
 constexpr std::chrono::milliseconds kEarly(200);
 constexpr std::chrono::seconds kLossesApart(60);
 
-enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again };
+enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again, aborted };
 
 struct Message {
     Kind kind = Kind::start;
@@ -108,6 +108,7 @@ public:
             }
             if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return 0;
             if (!has_begun_) return kFailure; // it has said why
+            if (WIFEXITED(*status) && WEXITSTATUS(*status) == kKept) return kFailure;
             if (WIFEXITED(*status) && WEXITSTATUS(*status) == kGoAgain) continue;
             if (WIFEXITED(*status) && WEXITSTATUS(*status) == kDeviceLost) {
                 if (may_lose_device()) continue;
@@ -226,6 +227,10 @@ private:
             greeting_.clear();
             must_end_ = true;
             break;
+        case Kind::aborted:
+            device_.reset();
+            greeting_.clear();
+            break;
         case Kind::mounted_again: must_end_ = false; break;
         case Kind::start: break;
         }
@@ -279,6 +284,10 @@ void SupervisorLink::fail(const std::string &line) const {
 }
 
 void SupervisorLink::unmounted() const { send(socket_, Kind::unmounted, 0, {}, {}); }
+
+void SupervisorLink::aborted() const {
+    send(socket_, Kind::aborted, 0, {}, {});
+}
 
 void SupervisorLink::mounted_again() const { send(socket_, Kind::mounted_again, 0, {}, {}); }
 

@@ -35,6 +35,8 @@ public:
     void let_go_of_device() { device_.reset(); }
     /// The mount is gone, and what comes after it (saving) is under way: a server that takes over is to end, too.
     void unmounted() const;
+    /// The session was aborted, and the mount is to be there again by another one.
+    void aborted() const;
     /// It is there again: that wasn't to be.
     void mounted_again() const;
     /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).
@@ -55,6 +57,9 @@ inline constexpr int kGoAgain = 75;
 /// Of one whose device is lost to it, by a sticky error: another one may have it again. Not twice in a minute: then the
 /// card is broken, or what is asked of it breaks it.
 inline constexpr int kDeviceLost = 76;
+
+/// Of one that couldn't go on with the mount, which another one couldn't either. The keeper has the files.
+inline constexpr int kKept = 77;
 
 /// In the second process: starts servers until one ends on purpose; the program's exit status. `background` is told how
 /// the first one began.

@@ -3,7 +3,6 @@
 #include "fuse/log.hpp"
 
 #include <glib-unix.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +12,6 @@ namespace {
 const char *policy_word(HandlePolicy policy) {
     if (policy == HandlePolicy::fd) return "fd";
     return policy == HandlePolicy::fabric ? "fabric" : "auto";
-}
-
-// An extent of the simulator is a descriptor.
-void raise_descriptor_limit() {
-    rlimit limit = {};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 gboolean tell_of_death(gint, GIOCondition, gpointer) {
@@ -35,7 +26,6 @@ gboolean tell_of_death(gint, GIOCondition, gpointer) {
 
 Result<std::unique_ptr<Survival>> Survival::create(const std::string &mount_point) {
     RuntimeFolder folder = TRY(RuntimeFolder::take(mount_point));
-    raise_descriptor_limit();
     return std::unique_ptr<Survival>(new Survival(std::move(folder)));
 }
 

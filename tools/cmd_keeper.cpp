@@ -1,4 +1,5 @@
 // keeper: the process that holds a mount's memory; `gmemfs mount` starts it, nobody calls it (docs/keeper.md).
+#include "fuse/inheritance.hpp"
 #include "fuse/spawn.hpp"
 #include "tools/command.hpp"
 #include "vmm/keeper_service.hpp"
@@ -7,8 +8,6 @@
 #include <cstdio>
 #include <string_view>
 #include <sys/random.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -20,14 +19,6 @@ std::uint64_t random_nonce() {
     GMEMFS_ASSERT(
         ::getrandom(&nonce, sizeof nonce, 0) == sizeof nonce); // so few bytes always come whole (getrandom(2))
     return nonce;
-}
-
-// A simulated extent is a descriptor, and so may be a driver's.
-void raise_descriptor_limit() {
-    rlimit limit = {};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 HandlePolicy policy_of(std::string_view word) {
@@ -42,9 +33,8 @@ int run_keeper(int argc, char **argv) {
         std::fputs("gmemfs keeper: `gmemfs mount` starts it; it is of no use by hand\n", stderr);
         return kUsage;
     }
+    leave_inheritance(kListener); // of the descriptors a simulated extent takes one, and so may a driver's
     std::signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
-    if (::chdir("/") != 0) {} // so that the folder it was started in can be unmounted; no harm where it fails
     const Fd listener(kListener);
     Result<std::unique_ptr<Driver>> driver = Driver::open(argv[1]);
     Result<std::vector<DeviceInfo>> devices = driver ? query_devices(**driver) : Error(driver.error());

@@ -1,5 +1,6 @@
 // mount: parse, check, go to the background, serve.
 #include "fuse/background.hpp"
+#include "fuse/inheritance.hpp"
 #include "fuse/log.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/runtime_folder.hpp"
@@ -10,7 +11,6 @@
 #include "tools/mounts.hpp"
 
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <malloc.h>
 
@@ -37,7 +37,7 @@ Result<int> serve(const Options &options, const std::function<void()> &ready, Su
     const std::unique_ptr<Server> server = TRY(Server::create(options, supervisor));
     switch (server->run(ready)) {
     case Server::End::again: return kGoAgain;
-    case Server::End::kept: return kFailure;
+    case Server::End::kept: return supervisor != nullptr ? kKept : kFailure;
     case Server::End::unmounted: break;
     }
     if (supervisor == nullptr && server->failure()) return *server->failure(); // a supervisor would start another one
@@ -46,6 +46,7 @@ Result<int> serve(const Options &options, const std::function<void()> &ready, Su
 
 // What a supervisor has started. Where it goes on with a mount that is there, that isn't looked at: it doesn't answer.
 int serve_for_supervisor(Options options) {
+    leave_inheritance(options.supervisor);
     Result<SupervisorLink> link = SupervisorLink::open(options.supervisor);
     if (!link) return fail(link.error());
     const auto start = [&]() -> Result<int> {
@@ -60,13 +61,18 @@ int serve_for_supervisor(Options options) {
 }
 
 Result<int> mount(Options options) {
+    // What a descriptor or the working folder stands for has its name from here on.
+    TRY(fix_runtime_base());
+    Result<std::string> path = resolve_mount_point(options.mount_point);
+    if (!path) options.mount_point = TRY(check_mount_point(options.mount_point)); // which says what to do
+    if (path) options.mount_point = *std::move(path);
+    leave_inheritance(-1);
     options.mount_point = TRY(make_way(options));
     TRY(check_fuse(options));
     TRY(check_save_file(options));
     if (options.foreground)
         return serve(
             options, [] {}, nullptr);
-    if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file);
     Result<Background::Side> side = Background::fork(); // before the driver is opened
     if (!side) return Error(side.error());
     if (!side->second) return side->exit_status;

@@ -2,6 +2,7 @@
 //
 //     gmemfs COMMAND ...                    a row of the table
 //     gmemfs SOURCE MOUNTPOINT -o OPTIONS   what mount.fuse3 calls for `mount -t fuse.gmemfs`: means mount
+#include "fuse/inheritance.hpp"
 #include "tools/command.hpp"
 
 #include <cstdio>
@@ -92,4 +93,7 @@ int run(int argc, char **argv) {
 } // namespace
 } // namespace gmemfs
 
-int main(int argc, char **argv) { return gmemfs::finish_output(gmemfs::run(argc, argv)); }
+int main(int argc, char **argv) {
+    gmemfs::complete_standard_descriptors();
+    return gmemfs::finish_output(gmemfs::run(argc, argv));
+}

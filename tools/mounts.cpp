@@ -3,51 +3,9 @@
 #include "vmm/base/limits.hpp"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <sys/xattr.h>
 
 namespace gmemfs {
-namespace {
-
-// mountinfo writes a space, a tab, a newline and a backslash as \ooo.
-std::string unescape(const std::string &text) {
-    std::string plain;
-    for (std::size_t index = 0; index < text.size(); ++index) {
-        if (text[index] == '\\' && index + 3 < text.size()) {
-            plain += static_cast<char>(std::stoi(text.substr(index + 1, 3), nullptr, 8));
-            index += 3;
-        } else {
-            plain += text[index];
-        }
-    }
-    return plain;
-}
-
-// proc(5): ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS
-std::optional<Mount> parse_mountinfo(const std::string &line) {
-    std::istringstream words(line);
-    std::string skipped, path, type, source;
-    for (int index = 0; index < 4; ++index) words >> skipped;
-    words >> path >> skipped;
-    for (std::string tag; words >> tag && tag != "-";) {}
-    if (!(words >> type >> source)) return std::nullopt;
-    return Mount{unescape(path), type, unescape(source)};
-}
-
-} // namespace
-
-Result<std::vector<Mount>> list_mounts(const std::string &type) {
-    std::ifstream file("/proc/self/mountinfo");
-    if (!file) return Error{ENOENT, 0, "list mounts", "/proc/self/mountinfo: is /proc mounted?"};
-    std::vector<Mount> mounts;
-    for (std::string line; std::getline(file, line);) {
-        std::optional<Mount> mount = parse_mountinfo(line);
-        if (mount && (type.empty() || mount->type == type)) mounts.push_back(std::move(*mount));
-    }
-    return mounts;
-}
-
 Result<std::string> resolve_mount_point(const std::string &path) {
     namespace fs = std::filesystem;
     std::error_code error;
@@ -60,13 +18,6 @@ Result<std::string> resolve_mount_point(const std::string &path) {
     // A symbolic link to a mount point is followed; the root of a dead mount can't be, and needn't be.
     const fs::path target = fs::canonical(joined, error);
     return error ? joined.string() : target.string();
-}
-
-Result<std::optional<Mount>> find_mount(const std::string &path) {
-    std::optional<Mount> found;
-    for (Mount &mount : TRY(list_mounts("")))
-        if (mount.path == path) found = std::move(mount);
-    return found;
 }
 
 bool lies_under(const std::string &path, const std::string &folder) {

@@ -1,7 +1,7 @@
 // Mounts: the gmemfs mounts of this mount namespace, from /proc/self/mountinfo, and what their roots tell.
 #pragma once
 
-#include "vmm/base/result.hpp"
+#include "fuse/mount_table.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -11,24 +11,9 @@
 
 namespace gmemfs {
 
-/// The filesystem type that the kernel shows.
-inline constexpr const char *kFilesystemType = "fuse.gmemfs";
-
-struct Mount {
-    std::string path;
-    std::string type;   ///< "fuse.gmemfs"
-    std::string source; ///< what stands first in /proc/mounts
-};
-
-/// Every mount of `type`, in the order in which they were mounted; of any type where it is empty.
-Result<std::vector<Mount>> list_mounts(const std::string &type);
-
 /// `path` without symbolic links, dots or a slash at its end; the last name is not looked up, because it may be the
 /// root of a mount whose server has died. ENOENT: its folder doesn't exist.
 Result<std::string> resolve_mount_point(const std::string &path);
-
-/// The topmost mount at exactly `path`, which has been resolved. Empty where nothing is mounted there.
-Result<std::optional<Mount>> find_mount(const std::string &path);
 
 /// The gmemfs mount that `path` lies in. ENOENT: no such path. ENOTCONN: the mount's server has died. EINVAL: it lies
 /// in no gmemfs mount.

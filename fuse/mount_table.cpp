@@ -1,0 +1,148 @@
+#include "fuse/mount_table.hpp"
+
+#include "fuse/mount_point.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+// mountinfo writes a space, a tab, a newline and a backslash as \ooo.
+std::string unescape(const std::string &text) {
+    std::string plain;
+    for (std::size_t index = 0; index < text.size(); ++index) {
+        if (text[index] == '\\' && index + 3 < text.size()) {
+            plain += static_cast<char>(std::stoi(text.substr(index + 1, 3), nullptr, 8));
+            index += 3;
+        } else {
+            plain += text[index];
+        }
+    }
+    return plain;
+}
+
+// proc(5): ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS
+std::optional<Mount> parse_mountinfo(const std::string &line) {
+    std::istringstream words(line);
+    Mount mount;
+    std::string skipped;
+    words >> mount.id >> mount.parent >> mount.number >> skipped >> mount.path >> skipped;
+    for (std::string tag; words >> tag && tag != "-";) {}
+    if (!(words >> mount.type >> mount.source)) return std::nullopt;
+    mount.path = unescape(mount.path);
+    mount.source = unescape(mount.source);
+    return mount;
+}
+
+struct Place {
+    std::string number;
+    std::uint64_t mount_id = 0; // 0 where Linux doesn't tell (before 5.8)
+};
+
+// Linux answers this by itself, whatever became of the server.
+Result<Place> look_at(int folder, const char *path, int flags) {
+    struct statx status = {};
+    constexpr int kNobodyIsAsked = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+    if (::statx(folder, path, flags | kNobodyIsAsked, STATX_MNT_ID, &status) != 0)
+        return Error{errno, 0, "look at mount", path};
+    Place place = {std::to_string(status.stx_dev_major) + ":" + std::to_string(status.stx_dev_minor)};
+    if ((status.stx_mask & STATX_MNT_ID) != 0) place.mount_id = status.stx_mnt_id;
+    return place;
+}
+
+bool is_at(const Mount &mount, const Place &place) {
+    return place.number == mount.number && (place.mount_id == 0 || place.mount_id == std::uint64_t(mount.id));
+}
+
+// By a descriptor of the very mount, so that nothing else can take its place meanwhile. Ordinary users have the path
+// alone, which fusermount3 takes.
+Result<void> detach(const Mount &mount) {
+    const Fd root(::open(mount.path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!root) return Error{errno, 0, "detach mount", mount.path};
+    if (!is_at(mount, TRY(look_at(root.get(), "", AT_EMPTY_PATH)))) return Error{EBUSY, 0, "detach mount", mount.path};
+    if (::geteuid() != 0) return unmount(mount.path, UnmountMode::lazily);
+    const std::string path = "/proc/self/fd/" + std::to_string(root.get());
+    if (::umount2(path.c_str(), MNT_DETACH) != 0) return Error{errno, 0, "detach mount", mount.path};
+    return {};
+}
+
+} // namespace
+
+std::vector<Mount> read_mounts(const Fd &table) {
+    std::string text;
+    char bytes[4096];
+    if (!table || ::lseek(table.get(), 0, SEEK_SET) != 0) return {};
+    for (ssize_t count = 0; (count = ::read(table.get(), bytes, sizeof bytes)) > 0;)
+        text.append(bytes, static_cast<std::size_t>(count));
+    std::istringstream lines(text);
+    std::vector<Mount> mounts;
+    for (std::string line; std::getline(lines, line);)
+        if (std::optional<Mount> mount = parse_mountinfo(line)) mounts.push_back(std::move(*mount));
+    return mounts;
+}
+
+Result<std::vector<Mount>> list_mounts(const std::string &type) {
+    const Fd table(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    if (!table) return Error{errno, 0, "list mounts", "/proc/self/mountinfo: is /proc mounted?"};
+    std::vector<Mount> mounts = read_mounts(table);
+    if (!type.empty()) std::erase_if(mounts, [&](const Mount &mount) { return mount.type != type; });
+    return mounts;
+}
+
+Result<std::optional<Mount>> find_mount(const std::string &path) {
+    std::optional<Mount> found;
+    for (Mount &mount : TRY(list_mounts("")))
+        if (mount.path == path) found = std::move(mount);
+    return found;
+}
+
+Result<std::string> filesystem_number(const std::string &path) {
+    return TRY(look_at(AT_FDCWD, path.c_str(), 0))
+    .number;
+}
+
+std::string connection_number(int device) {
+    std::ifstream info("/proc/self/fdinfo/" + std::to_string(device));
+    for (std::string word; info >> word;)
+        if (std::string number; word == "fuse_connection:" && info >> number) return "0:" + number;
+    return {};
+}
+
+bool is_mounted(const std::vector<Mount> &table, const std::string &number) {
+    return std::any_of(table.begin(), table.end(),
+        [&](const Mount &mount) { return mount.number == number && mount.type == kFilesystemType; });
+}
+
+Detached detach_filesystem(const std::string &number) {
+    const auto is_ours = [&](const Mount &mount) { return is_mounted({mount}, number); };
+    Result<std::vector<Mount>> table = list_mounts("");
+    if (!table) return {};
+    std::map<int, const Mount *> by_id;
+    for (const Mount &mount : *table) by_id.emplace(mount.id, &mount);
+    std::set<int> carriers; // what is detached takes along what lies on it and in it
+    for (const Mount &mount : *table)
+        for (auto above = by_id.find(mount.id); !is_ours(mount) && above != by_id.end();
+             above = by_id.find(above->second->parent))
+            if (!carriers.insert(above->second->parent).second) break;
+    for (const Mount &mount : *table)
+        if (is_ours(mount) && carriers.count(mount.id) == 0) (void)detach(mount); // or its parent took it along
+    Detached done;
+    const Result<std::vector<Mount>> after = list_mounts("");
+    for (const Mount &mount : *table) {
+        if (!is_ours(mount)) continue;
+        const bool is_left = !after || std::any_of(after->begin(), after->end(),
+                                           [&](const Mount &other) { return other.id == mount.id; });
+        (is_left ? done.left : done.paths).push_back(mount.path);
+    }
+    return done;
+}
+
+} // namespace gmemfs

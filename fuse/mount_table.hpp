@@ -1,0 +1,50 @@
+// MountTable: what is mounted where in this mount namespace, by /proc/self/mountinfo; and how a filesystem is detached
+// that is known by its number, and not by a path at which others may have mounted something since.
+//
+// Nothing here asks a filesystem's server, which may hang.
+#pragma once
+
+#include "vmm/base/fd.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// The filesystem type that the kernel shows.
+inline constexpr const char *kFilesystemType = "fuse.gmemfs";
+
+struct Mount {
+    std::string path;
+    std::string type;   ///< "fuse.gmemfs"
+    std::string source; ///< what stands first in /proc/mounts
+    std::string number; ///< "major:minor" of the filesystem: another one has it only when this one is gone for good
+    int id = 0;         ///< of the mount; used again when it is gone
+    int parent = 0;     ///< id of the mount that it lies on or in
+};
+
+/// Every mount of `type`, in the order in which they were mounted; of any type where it is empty.
+Result<std::vector<Mount>> list_mounts(const std::string &type);
+/// The same, by a descriptor of /proc/self/mountinfo, which is read from its start.
+std::vector<Mount> read_mounts(const Fd &table);
+
+/// The topmost mount at exactly `path`, which has been resolved. Empty where nothing is mounted there.
+Result<std::optional<Mount>> find_mount(const std::string &path);
+
+/// "major:minor" of the filesystem that `path` leads to. The errno of statx(2).
+Result<std::string> filesystem_number(const std::string &path);
+/// Of the connection that `device`, a descriptor of /dev/fuse, has; empty where Linux doesn't tell (before 6.16).
+std::string connection_number(int device);
+
+/// Whether the table says that the gmemfs `number` is mounted anywhere.
+bool is_mounted(const std::vector<Mount> &table, const std::string &number);
+
+struct Detached {
+    std::vector<std::string> paths; ///< where it was
+    std::vector<std::string> left;  ///< where it is yet, because others' mounts lie on it or in it, or are in the way
+};
+/// Detaches the gmemfs `number` wherever this namespace has it, at once, also where it is in use; and nothing else.
+Detached detach_filesystem(const std::string &number);
+
+} // namespace gmemfs
