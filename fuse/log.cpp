@@ -1,5 +1,6 @@
 #include "fuse/log.hpp"
 
+#include "vmm/base/fd.hpp"
 #include "vmm/base/lock.hpp"
 
 #define G_LOG_USE_STRUCTURED
@@ -18,7 +19,8 @@ namespace {
 struct State {
     std::atomic<bool> debug = false;
     bool background = false;
-    int file = -1; // open until the process ends: records may come from exit handlers
+    int file = -1;         // open until the process ends: records may come from exit handlers
+    std::string path = {}; // constant from start_log() on
     Mutex mutex;
     std::string last GUARDED_BY(mutex);
     unsigned repeated GUARDED_BY(mutex) = 0;
@@ -105,6 +107,10 @@ bool is_repeated(LogLevel level, const char *domain, const std::string &message)
     return false;
 }
 
+Fd open_log(const std::string &path) {
+    return Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+}
+
 } // namespace
 
 Result<void> start_log(const LogTarget &target) {
@@ -112,12 +118,21 @@ Result<void> start_log(const LogTarget &target) {
     now.debug = target.debug;
     now.background = target.background;
     if (!target.file.empty()) {
-        now.file = ::open(target.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        now.path = target.file;
+        now.file = open_log(target.file).release();
         if (now.file < 0)
             return Error{errno, 0, "open log", target.file + ": --log names a file in a folder that is there"};
     }
     g_log_set_writer_func(write_record, nullptr, nullptr);
     return {};
+}
+
+void reopen_log() {
+    const State &now = state();
+    if (now.file < 0) return;
+    const Fd next = open_log(now.path);
+    if (!next || ::dup3(next.get(), now.file, O_CLOEXEC) < 0)
+        log(LogLevel::warning, "fuse", Error{errno, 0, "open the log again", now.path}, "it goes on in the old file");
 }
 
 void log(LogLevel level, const char *domain, const std::string &message) {

@@ -21,6 +21,10 @@ struct LogTarget {
 /// EACCES and others: the file can't be opened.
 Result<void> start_log(const LogTarget &target);
 
+/// Its file may have been renamed: from here on records go to a new one of its name. Where that can't be opened, to the
+/// old one, which says so. Thread-safe.
+void reopen_log();
+
 /// Thread-safe. `domain` is a literal: "fuse", "vmm".
 void log(LogLevel level, const char *domain, const std::string &message);
 void log(LogLevel level, const char *domain, const Error &error, const std::string &on_what);

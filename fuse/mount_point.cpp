@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -68,7 +69,8 @@ Result<std::string> check_mount_point(const std::string &path) {
     if (::stat(path.c_str(), &status) != 0 || ::statfs(path.c_str(), &filesystem) != 0) {
         const int code = errno == ECONNABORTED ? ENOTCONN : errno; // it died while it was asked
         if (code == ENOTCONN)
-            return cannot_mount(code, path, "the server of the mount there has died: run `gmemfs umount " + path + "`");
+            return cannot_mount(
+                code, path, "the server of the mount there has died: `gmemfs umount " + path + "` lets go of it");
         if (code == ENOENT) return cannot_mount(code, path, "make the mount point first: mkdir -p " + path);
         return cannot_mount(code, path, "the mount point can't be used");
     }
@@ -81,6 +83,37 @@ Result<std::string> check_mount_point(const std::string &path) {
     char resolved[PATH_MAX];
     if (::realpath(path.c_str(), resolved) == nullptr) return cannot_mount(errno, path, "it can't be resolved");
     return std::string(resolved);
+}
+
+bool would_lie_in(const std::string &path, const std::string &mount_point) {
+    namespace fs = std::filesystem;
+    constexpr int kFollowed = 40; // as the kernel has it
+    std::error_code error;
+    fs::path real = path;
+    for (int links = 0; links < kFollowed && fs::is_symlink(real, error); ++links) {
+        const fs::path target = fs::read_symlink(real, error);
+        real = target.is_absolute() ? target : real.parent_path() / target;
+    }
+    real = fs::weakly_canonical(real, error);
+    struct stat top = {};
+    struct stat folder = {};
+    if (error || ::stat(mount_point.c_str(), &top) != 0) return false;
+    for (;; real = real.parent_path()) { // by number, for a folder may have several names
+        if (::stat(real.c_str(), &folder) == 0 && folder.st_dev == top.st_dev && folder.st_ino == top.st_ino)
+            return true;
+        if (!real.has_relative_path()) return false;
+    }
+}
+
+Result<void> check_own_files(const Options &options) {
+    const auto check = [&](const char *what, const std::string &path) -> Result<void> {
+        if (path.empty() || !would_lie_in(path, options.mount_point)) return {};
+        return cannot_mount(
+            EINVAL, path, std::string(what) + " would lie in the mount, which needs it: name another place");
+    };
+    TRY(check("the log", options.log_file));
+    TRY(check("the runtime folder", runtime_base()));
+    return check("this program", "/proc/self/exe");
 }
 
 Result<void> check_fuse(const Options &options) {

@@ -63,8 +63,9 @@ void op_statfs(fuse_req_t request, fuse_ino_t ino) {
     const std::uint64_t files = volume.names().count() + volume.names().orphan_count();
     struct statvfs answer = {};
     answer.f_bsize = answer.f_frsize = kBlock;
-    answer.f_blocks = space.capacity / kBlock;
-    answer.f_bfree = (space.capacity - space.used) / kBlock;
+    const std::uint64_t size = std::max(space.capacity, space.used); // what was taken over may be more
+    answer.f_blocks = size / kBlock;
+    answer.f_bfree = (size - space.used) / kBlock;
     answer.f_bavail = space.available / kBlock;
     answer.f_files = volume.names().inodes_max();
     answer.f_ffree = answer.f_favail = answer.f_files - std::min<std::uint64_t>(files, answer.f_files);

@@ -56,6 +56,14 @@ Result<void> make_private(const std::string &path) {
     return {};
 }
 
+// Whether the file is that of the path yet: who had its lock before may have removed it.
+bool is_file_at(const Fd &file, const std::string &path) {
+    struct stat held = {};
+    struct stat found = {};
+    return ::fstat(file.get(), &held) == 0 && ::stat(path.c_str(), &found) == 0 && held.st_ino == found.st_ino &&
+           held.st_dev == found.st_dev;
+}
+
 // A path of 108 bytes at the most is all that an address has: so by way of the folder's descriptor.
 sockaddr_un socket_address(const Fd &folder) {
     sockaddr_un address = {};
@@ -104,6 +112,21 @@ bool wait_for_owner(const Fd &lock) {
 
 } // namespace
 
+Result<StartLock> StartLock::take(const std::string &mount_point) {
+    TRY(make_private(runtime_base()));
+    const std::string path = runtime_base() + "/" + name_of(mount_point) + ".start";
+    while (true) {
+        Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (!lock || ::flock(lock.get(), LOCK_EX) != 0)
+            return Error{errno, 0, "take the lock of the mount point", path};
+        if (is_file_at(lock, path)) return StartLock(path, std::move(lock));
+    }
+}
+
+StartLock::~StartLock() {
+    if (lock_) ::unlink(path_.c_str());
+}
+
 Result<std::optional<RuntimeFolder>> RuntimeFolder::try_to_take(const std::string &base, const std::string &name) {
     const std::string path = base + "/" + name;
     TRY(make_private(path));
@@ -114,10 +137,7 @@ Result<std::optional<RuntimeFolder>> RuntimeFolder::try_to_take(const std::strin
         if (!wait_for_owner(lock) || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return std::optional<RuntimeFolder>();
     }
     // Whoever had the lock before may have removed the folder while we waited.
-    struct stat held = {};
-    struct stat found = {};
-    if (::fstat(lock.get(), &held) != 0 || ::stat((path + "/lock").c_str(), &found) != 0 || held.st_ino != found.st_ino)
-        return try_to_take(base, name);
+    if (!is_file_at(lock, path + "/lock")) return try_to_take(base, name);
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0)
         return Error{errno, 0, "write to runtime folder", path};

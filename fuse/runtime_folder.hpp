@@ -15,6 +15,25 @@ namespace gmemfs {
 /// The folder in it to mount in where nobody else comes.
 inline constexpr const char *kPrivatePlace = "private";
 
+/// Owner of the right to mount at a place: of several who want to, one begins, and the others see what it did.
+/// Move-only.
+class StartLock {
+public:
+    /// Waits for it. Errors: see RuntimeFolder::take.
+    static Result<StartLock> take(const std::string &mount_point);
+    StartLock(StartLock &&) = default;
+    StartLock &operator=(StartLock &&) = delete;
+    ~StartLock(); ///< gives it back
+    /// In a process that was forked: it is the other one's.
+    void leave() { lock_.reset(); }
+
+private:
+    StartLock(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+
+    std::string path_;
+    Fd lock_;
+};
+
 /// Owner of the lock, which says that this process is the mount's server. Move-only. Not thread-safe.
 class RuntimeFolder {
 public:

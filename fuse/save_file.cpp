@@ -1,5 +1,7 @@
 #include "fuse/save_file.hpp"
 
+#include "fuse/mount_point.hpp"
+
 #include <filesystem>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,9 +25,7 @@ Result<void> check_save_file(const Options &options) {
     if (::stat(folder.c_str(), &status) != 0)
         return cannot_save(errno, folder, "make the folder of the snapshot first: mkdir -p " + folder);
     if (!S_ISDIR(status.st_mode)) return cannot_save(ENOTDIR, folder, "the snapshot lies in a folder");
-    std::error_code error;
-    const std::string real = fs::canonical(folder, error);
-    if (real == options.mount_point || real.starts_with(options.mount_point + "/"))
+    if (would_lie_in(folder, options.mount_point))
         return cannot_save(EINVAL, file, "it would lie in the mount that it is to outlive");
     // Beside it the new snapshot is written.
     if (::access(folder.c_str(), W_OK | X_OK) != 0)

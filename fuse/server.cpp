@@ -219,6 +219,13 @@ gboolean Server::take_end(gpointer server) {
     return self->saves() ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
+gboolean Server::take_hangup(gpointer server) {
+    reopen_log();
+    auto *const self = static_cast<Server *>(server);
+    if (self->supervisor_ != nullptr) self->supervisor_->log_moved();
+    return G_SOURCE_CONTINUE;
+}
+
 gboolean Server::take_restart(gpointer server) {
     auto *const self = static_cast<Server *>(server);
     if (self->ends_) return G_SOURCE_CONTINUE; // and nobody is to go on
@@ -236,9 +243,10 @@ Server::End Server::run(std::function<void()> ready) {
     ready_ = std::move(ready);
     loop_ = g_main_loop_new(nullptr, FALSE);
     std::vector<guint> signals;
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) signals.push_back(g_unix_signal_add(number, take_end, this));
+    for (const int number : {SIGINT, SIGTERM}) signals.push_back(g_unix_signal_add(number, take_end, this));
     if (survival_) survival_->watch_keeper();
     signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
+    signals.push_back(g_unix_signal_add(SIGHUP, take_hangup, this));
     if (resumes())
         if (const Result<void> resumed = resume(); !resumed)
             log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");

@@ -71,7 +71,7 @@ public:
     Server(const Server &) = delete;
     Server &operator=(const Server &) = delete;
 
-    /// Serves until the mount is unmounted, or SIGINT, SIGTERM or SIGHUP comes; then unmounts, and saves what is to be
+    /// Serves until the mount is unmounted, or SIGINT or SIGTERM comes; then unmounts, and saves what is to be
     /// saved; if that fails it mounts and serves again. `ready` is called once the kernel has greeted the server: from
     /// then on the mount answers.
     enum class End {
@@ -143,6 +143,7 @@ private:
     void start_broker();
     void stop();
     static gboolean take_restart(gpointer server);
+    static gboolean take_hangup(gpointer server);
 
     const Options options_;
     SupervisorLink *const supervisor_; // null: there is none
@@ -158,7 +159,7 @@ private:
     std::string filesystem_;           // of the present session; constant while there are workers
     Fd mount_table_;                   // /proc/self/mountinfo
     std::string place_before_;         // the number of the filesystem that the mount point lies on
-    Detached detached_;                // what the last session's end came to
+    Detached detached_;                // at the end of the last session that others saw
     std::unique_ptr<Workers> workers_; // of the present session
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;

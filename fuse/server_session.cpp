@@ -92,10 +92,11 @@ void Server::stop() {
     scrub_walk_.reset();
     published_broker_ = nullptr;
     // Where the connection has ended the number may be another filesystem's by now.
-    detached_ = is_connected() || is_left() ? detach_filesystem(filesystem_) : Detached();
-    for (const std::string &path : detached_.left)
+    Detached detached = is_connected() || is_left() ? detach_filesystem(filesystem_) : Detached();
+    for (const std::string &path : detached.left)
         log(LogLevel::warning, "fuse",
             path + " stays mounted, and is dead, because something else is mounted on it or in it");
+    if (!is_private_) detached_ = std::move(detached);
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     if (resumes()) supervisor_->let_go_of_device();
     session_->let_go();

@@ -199,8 +199,8 @@ Result<void> set_log(Options &options, std::string_view value) {
 }
 
 Result<void> set_source(Options &options, std::string_view value) {
-    // mount(8) passes "none" or nothing on where fstab names no source.
-    if (!value.empty() && value != "none") options.source = value;
+    // Shown as fstab has it, "none" too: else `mount -a` doesn't know it again, and mounts twice.
+    if (!value.empty()) options.source = value;
     return {};
 }
 

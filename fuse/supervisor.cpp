@@ -26,13 +26,13 @@ using Clock = std::chrono::steady_clock;
 constexpr int kFailure = 1;
 constexpr int kServerSocket = 3; // in the server: the first after the standard ones
 constexpr std::size_t kMessageMax = 4096;
-// So many servers one after the other that died as soon as they had begun, or before, are no accident: the next one
-// would die of the same request, or of the same broken card.
+// So many servers one after the other that died as soon as they had begun, or couldn't, are no accident: the next one
+// would die of the same request, or of the same broken card. Who lived longer, ready or not, may have been killed.
 constexpr unsigned kEarlyDeathsMax = 5;
 constexpr std::chrono::milliseconds kEarly(200);
 constexpr std::chrono::seconds kLossesApart(60);
 
-enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again, aborted };
+enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again, aborted, log_moved };
 
 struct Message {
     Kind kind = Kind::start;
@@ -130,7 +130,7 @@ public:
 
 private:
     bool may_try_again() {
-        const bool is_early = !ready_at_ || Clock::now() - *ready_at_ < kEarly;
+        const bool is_early = Clock::now() - started_at_ < kEarly || has_refused_;
         early_deaths_ = is_early ? early_deaths_ + 1 : 0;
         return early_deaths_ < kEarlyDeathsMax;
     }
@@ -176,7 +176,8 @@ private:
             ::execv(program.c_str(), pointers.data());
             ::_exit(127);
         }
-        ready_at_.reset();
+        started_at_ = Clock::now();
+        has_refused_ = false;
         ++generation_;
         send(socket, Kind::start, generation_, greeting_, device_);
         return pid;
@@ -208,10 +209,10 @@ private:
         case Kind::ready:
             if (!has_begun_) background_.ready();
             has_begun_ = true;
-            ready_at_ = Clock::now();
             if (must_end_) ::kill(server_, SIGTERM);
             break;
         case Kind::failed:
+            has_refused_ = true;
             if (has_begun_)
                 log(LogLevel::error, "supervisor", text);
             else
@@ -232,15 +233,20 @@ private:
             greeting_.clear();
             break;
         case Kind::mounted_again: must_end_ = false; break;
+        case Kind::log_moved: reopen_log(); break;
         case Kind::start: break;
         }
         return true;
     }
 
-    // SIGTERM and its like mean the mount; SIGUSR2 the server.
+    // SIGTERM and SIGINT mean the mount; SIGUSR2 the server; SIGHUP the log.
     void pass_on_signal() {
         signalfd_siginfo info = {};
         if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
+        if (info.ssi_signo == SIGHUP) {
+            ::kill(server_, SIGHUP);
+            return reopen_log();
+        }
         const bool is_for_server = info.ssi_signo == SIGUSR2;
         must_end_ = must_end_ || !is_for_server;
         ::kill(server_, is_for_server ? SIGUSR2 : SIGTERM);
@@ -256,7 +262,8 @@ private:
     std::uint16_t generation_ = 0;
     Fd device_;
     std::vector<std::byte> greeting_;
-    std::optional<Clock::time_point> ready_at_; // of the server that runs
+    Clock::time_point started_at_; // the server that runs
+    bool has_refused_ = false;     // it has said why it can't start
     unsigned early_deaths_ = 0;
     std::optional<Clock::time_point> lost_at_; // when a server ended with kDeviceLost
 };
@@ -288,6 +295,8 @@ void SupervisorLink::unmounted() const { send(socket_, Kind::unmounted, 0, {}, {
 void SupervisorLink::aborted() const {
     send(socket_, Kind::aborted, 0, {}, {});
 }
+
+void SupervisorLink::log_moved() const { send(socket_, Kind::log_moved, 0, {}, {}); }
 
 void SupervisorLink::mounted_again() const { send(socket_, Kind::mounted_again, 0, {}, {}); }
 

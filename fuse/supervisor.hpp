@@ -39,6 +39,7 @@ public:
     void aborted() const;
     /// It is there again: that wasn't to be.
     void mounted_again() const;
+    void log_moved() const; ///< to where it was: the supervisor has it open, too
     /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).
     /// Where it can't, the mount dies with the server, and the next one mounts anew.
     void hand_over(int device, std::span<const std::byte> greeting) const;

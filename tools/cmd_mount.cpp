@@ -10,6 +10,7 @@
 #include "tools/command.hpp"
 #include "tools/mounts.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <malloc.h>
@@ -19,12 +20,31 @@ namespace {
 
 // The mount of a dead server goes, where its keeper lives and this server takes over what it holds.
 Result<std::string> make_way(const Options &options) {
-    Result<std::string> checked = check_mount_point(options.mount_point);
-    if (checked || checked.error().code != ENOTCONN || !options.keeper) return checked;
-    const std::string mount_point = TRY(resolve_mount_point(options.mount_point));
-    if (!has_abandoned_keeper(mount_point)) return checked;
-    TRY(unmount(mount_point, UnmountMode::lazily));
-    return check_mount_point(mount_point);
+    while (true) {
+        Result<std::string> checked = check_mount_point(options.mount_point);
+        if (checked || checked.error().code != ENOTCONN) return checked;
+        const std::string mount_point = TRY(resolve_mount_point(options.mount_point));
+        if (!has_abandoned_keeper(mount_point)) return check_mount_point(mount_point); // its server may be back by now
+        if (!options.keeper)
+            return Error{ENOTCONN, 0, "mount",
+                mount_point +
+                    ": its server has died, and the keeper has its files: leave --keeper=off, and they are "
+                    "served again; or give them up by `gmemfs umount --discard " +
+                    mount_point + "`"};
+        const std::optional<Mount> dead = TRY(find_mount(mount_point));
+        if (!dead || dead->type != kFilesystemType) return checked;
+        const Detached done = detach_filesystem(dead->number);
+        if (!done.left.empty())
+            return Error{EBUSY, 0, "mount",
+                done.left.front() + ": its server has died, and something else is mounted in it: unmount that first"};
+    }
+}
+
+// Where nothing can be kept there is no runtime folder either; then who mounts at once with another must know.
+Result<std::optional<StartLock>> take_start_lock(const Options &options) {
+    Result<StartLock> lock = StartLock::take(options.mount_point);
+    if (!lock && options.keeper) return Error(lock.error());
+    return lock ? std::optional(*std::move(lock)) : std::nullopt;
 }
 
 // Else glibc learns from the first large block that is freed to keep the next ones: the arena of each worker that has
@@ -34,6 +54,7 @@ void give_large_blocks_back() { ::mallopt(M_MMAP_THRESHOLD, 128 << 10); }
 Result<int> serve(const Options &options, const std::function<void()> &ready, SupervisorLink *supervisor) {
     give_large_blocks_back();
     TRY(start_log({options.debug, !options.foreground || supervisor != nullptr, options.log_file}));
+    std::signal(SIGHUP, SIG_IGN); // until it means the log
     const std::unique_ptr<Server> server = TRY(Server::create(options, supervisor));
     switch (server->run(ready)) {
     case Server::End::again: return kGoAgain;
@@ -63,19 +84,23 @@ int serve_for_supervisor(Options options) {
 Result<int> mount(Options options) {
     // What a descriptor or the working folder stands for has its name from here on.
     TRY(fix_runtime_base());
-    Result<std::string> path = resolve_mount_point(options.mount_point);
-    if (!path) options.mount_point = TRY(check_mount_point(options.mount_point)); // which says what to do
-    if (path) options.mount_point = *std::move(path);
+    if (Result<std::string> path = resolve_mount_point(options.mount_point))
+        options.mount_point = *std::move(path);
+    else
+        options.mount_point = TRY(check_mount_point(options.mount_point)); // which says what to do
     leave_inheritance(-1);
+    TRY(check_own_files(options));
+    std::optional<StartLock> lock = TRY(take_start_lock(options));
     options.mount_point = TRY(make_way(options));
     TRY(check_fuse(options));
     TRY(check_save_file(options));
     if (options.foreground)
         return serve(
-            options, [] {}, nullptr);
+            options, [&] { lock.reset(); }, nullptr);
     Result<Background::Side> side = Background::fork(); // before the driver is opened
     if (!side) return Error(side.error());
     if (!side->second) return side->exit_status;
+    if (lock) lock->leave();
     Background background = *std::move(side->second);
     const auto go_on = [&]() -> Result<int> {                           // its errors go to who waits in the foreground
         const bool is_supervised = options.keeper && !options.io_uring; // what a ring has in hand can't be handed over

@@ -26,7 +26,7 @@ chmod 1777 "$MNT"
 setfacl -m u:12345:rwx "$MNT/d/large"
 setfacl -d -m u:12345:rx "$MNT/d"
 touch -d 2001-02-03 "$MNT/d"
-for way in "$GMEMFS umount $MNT" "umount $MNT" "fusermount3 -u $MNT" 'kill -TERM $pid' 'kill -HUP $pid' 'kill -TERM $(supervisor)'; do
+for way in "$GMEMFS umount $MNT" "umount $MNT" "fusermount3 -u $MNT" 'kill -TERM $pid' 'kill -TERM $(supervisor)'; do
     look > before
     pid=$(server_pid)
     eval "$way"

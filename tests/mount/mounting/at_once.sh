@@ -1,0 +1,18 @@
+# Of several who mount at one place at once one does; the others are told. Also where a dead server's mount is there.
+# mount: none
+# server: killed
+for round in $(seq 8); do
+    : > said
+    for _ in 1 2 3 4; do ("$GMEMFS" mount "$MNT" --simulate=64M 2>> said && echo mounted >> won) & done
+    wait
+    is "$(wc -l < won)" 1
+    is "$(grep -c "mounted there already" said)" 3
+    is "$(grep -c " $MNT " /proc/self/mountinfo)" 1
+    rm won
+    if [ $((round % 2)) = 1 ]; then echo text > "$MNT/f"; kill_server; else
+        is "$(cat "$MNT/f")" text
+        rm "$MNT/f"
+        "$GMEMFS" umount "$MNT"
+    fi
+done
+is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
