@@ -23,6 +23,11 @@ json describe_keeper(const Survival *survival) {
     return survival->keeper().is_dead() ? "dead" : "alive";
 }
 
+json describe_folder(const Survival *survival) {
+    if (survival == nullptr) return nullptr;
+    return {{"path", survival->folder().path()}, {"lost", survival->is_folder_lost()}};
+}
+
 json describe_end(const Server &server) {
     if (!server.saves()) return nullptr;
     return {{"save", server.options().save_file}, {"unsaved", server.survival()->folder().unsaved_path()}};
@@ -66,6 +71,7 @@ json report(Server &server) {
         {"on_shutdown", describe_end(server)},
         {"handles", kPolicies[static_cast<int>(options.handles)]},
         {"keeper", describe_keeper(server.survival())},
+        {"runtime_folder", describe_folder(server.survival())},
         {"supervised", server.options().supervisor >= 0},
         {"workers", server.workers().count()},
         {"transport", server.workers().transport() == Transport::io_uring ? "io_uring" : "read"},

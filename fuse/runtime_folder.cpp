@@ -167,8 +167,8 @@ Result<RuntimeFolder> RuntimeFolder::take(const std::string &mount_point) {
 
 Result<Fd> RuntimeFolder::connect_keeper() const { return connect_in(folder_); }
 
-Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments) const {
-    const Fd listener = TRY(open_socket());
+Result<Fd> RuntimeFolder::make_keeper_socket() const {
+    Fd listener = TRY(open_socket());
     const sockaddr_un address = socket_address(folder_);
     ::unlink(address.sun_path); // of a keeper that is dead, or we would have connected to it
     // What bind(2) makes has the socket's own mode, whatever the umask was.
@@ -176,6 +176,11 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
         ::bind(listener.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         ::listen(listener.get(), kBacklog) != 0)
         return Error{errno, 0, "make the keeper's socket", path_};
+    return listener;
+}
+
+Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments) const {
+    const Fd listener = TRY(make_keeper_socket());
     std::vector<std::string> words = {"keeper"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     TRY(spawn_self(words, {.extra = listener.get()}));
@@ -189,40 +194,68 @@ Result<std::string> RuntimeFolder::make_private_place() const {
     return place;
 }
 
-void RuntimeFolder::remove() const { empty_folder(path_); }
+bool RuntimeFolder::is_intact() const {
+    const std::string socket = path_ + "/" + kSocketName;
+    return is_file_at(lock_, path_ + "/lock") && ::access(journal_path().c_str(), F_OK) == 0 &&
+           ::access(socket.c_str(), F_OK) == 0;
+}
+
+Result<Fd> RuntimeFolder::make_again() {
+    TRY(make_private(runtime_base()));
+    if (!is_file_at(lock_, path_ + "/lock")) {
+        std::optional<RuntimeFolder> made = TRY(try_to_take(runtime_base(), name_));
+        if (!made) return Error{EBUSY, 0, "make the runtime folder again", path_ + ": another server has taken it"};
+        folder_ = std::move(made->folder_);
+        lock_ = std::move(made->lock_);
+    }
+    return make_keeper_socket();
+}
+
+void RuntimeFolder::remove() const {
+    if (is_file_at(lock_, path_ + "/lock") || ::access((path_ + "/lock").c_str(), F_OK) != 0) empty_folder(path_);
+}
 
 namespace {
 
-// Calls visit(path, connection to the keeper or the error) for each folder of the mount point that no server holds,
-// while this process holds it.
+// Calls visit(path, folder, its lock file) for each of the mount point that is there.
 template <typename Visit>
-void for_each_abandoned(const std::string &mount_point, Visit visit) {
+void for_each_folder(const std::string &mount_point, Visit visit) {
     const std::string base = runtime_base();
     for (unsigned index = 0; index < kFoldersMax; ++index) {
         const std::string path = base + "/" + numbered(name_of(mount_point), index);
         const Fd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
         const Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-        if (!folder || !lock) continue;
-        const bool is_free = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ||
-                             (wait_for_owner(lock) && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0);
-        if (is_free) visit(path, connect_in(folder));
+        if (folder && lock) visit(path, folder, lock);
     }
+}
+
+// Calls visit(path, connection to the keeper or the error) for each folder of the mount point that no server holds,
+// while this process holds it.
+template <typename Visit>
+void for_each_abandoned(const std::string &mount_point, Owner owner, Visit visit) {
+    for_each_folder(mount_point, [&](const std::string &path, const Fd &folder, const Fd &lock) {
+        const bool is_free =
+            ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ||
+            (owner == Owner::is_waited_for && wait_for_owner(lock) && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0);
+        if (is_free) visit(path, connect_in(folder));
+    });
 }
 
 } // namespace
 
-bool has_abandoned_keeper(const std::string &mount_point) {
+bool has_abandoned_keeper(const std::string &mount_point, Owner owner) {
     bool found = false;
-    for_each_abandoned(
-        mount_point, [&](const std::string &, const Result<Fd> &keeper) { found = found || keeper.has_value(); });
+    for_each_abandoned(mount_point, owner,
+        [&](const std::string &, const Result<Fd> &keeper) { found = found || keeper.has_value(); });
     return found;
 }
 
-std::optional<std::string> find_unsaved(const std::string &mount_point) {
-    std::optional<std::string> found;
-    for_each_abandoned(mount_point, [&](const std::string &path, const Result<Fd> &keeper) {
+std::optional<SavingServer> find_saving_server(const std::string &mount_point) {
+    std::optional<SavingServer> found;
+    for_each_folder(mount_point, [&](const std::string &path, const Fd &, const Fd &lock) {
         const std::string unsaved = path + "/unsaved";
-        if (keeper && ::access(unsaved.c_str(), F_OK) == 0) found = read_text(unsaved);
+        if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 || ::access(unsaved.c_str(), F_OK) != 0) return;
+        found = SavingServer{std::atoi(read_text(path + "/lock").c_str()), unsaved};
     });
     return found;
 }
@@ -241,7 +274,7 @@ std::string read_text(const std::string &path) {
 
 unsigned end_abandoned_keepers(const std::string &mount_point) {
     unsigned count = 0;
-    for_each_abandoned(mount_point, [&](const std::string &path, const Result<Fd> &keeper) {
+    for_each_abandoned(mount_point, Owner::is_waited_for, [&](const std::string &path, const Result<Fd> &keeper) {
         if (keeper) {
             end_keeper(*keeper);
             ++count;

@@ -55,12 +55,19 @@ public:
     Result<Fd> connect_keeper() const;
     /// Starts a keeper and connects to it. `arguments` follow "gmemfs keeper". Before the driver is opened.
     Result<Fd> start_keeper(const std::vector<std::string> &arguments) const;
-    /// The mount has ended on purpose: nothing is left for anybody.
+    /// Whether all of it is there as this process knows it.
+    bool is_intact() const;
+    /// Makes it again where somebody has removed it: all but the journal. The new socket for the keeper to listen on.
+    /// Errors: see take(); EBUSY: another server has taken its place.
+    Result<Fd> make_again();
+    const std::string &path() const { return path_; }
+    /// The mount has ended on purpose: nothing is left for anybody. What somebody else has made in its place stays.
     void remove() const;
 
 private:
     RuntimeFolder(std::string path, std::string name, Fd folder, Fd lock)
         : path_(std::move(path)), name_(std::move(name)), folder_(std::move(folder)), lock_(std::move(lock)) {}
+    Result<Fd> make_keeper_socket() const;
     static Result<std::optional<RuntimeFolder>> try_to_take(const std::string &base, const std::string &name);
 
     std::string path_, name_;
@@ -68,11 +75,16 @@ private:
     Fd lock_;
 };
 
+/// Whether a server that is alive, and has the lock, is worth waiting for: it may be dying.
+enum class Owner { is_waited_for, is_not };
 /// Whether a dead server of `mount_point` left a keeper, with everything in it.
-bool has_abandoned_keeper(const std::string &mount_point);
-/// What `unsaved` says of files that a dead server's keeper has, and that are to be saved; nothing where there are
-/// none.
-std::optional<std::string> find_unsaved(const std::string &mount_point);
+bool has_abandoned_keeper(const std::string &mount_point, Owner owner);
+/// A server of `mount_point` that lives, and has files to save.
+struct SavingServer {
+    int pid = 0;
+    std::string unsaved; ///< see unsaved_path()
+};
+std::optional<SavingServer> find_saving_server(const std::string &mount_point);
 /// Writes a file of the runtime folder, for this user alone.
 Result<void> write_private(const std::string &path, const std::string &text);
 /// A file's text, empty where it can't be read.

@@ -135,7 +135,9 @@ Result<void> Server::open_driver() {
     const std::string machine = survival_ ? survival_->name() : std::to_string(::getpid());
     std::string library = kDriverLibrary;
     if (options_.simulate) library = TRY(prepare_simulator(options_, machine));
-    if (survival_) TRY(survival_->find_keeper(options_, library)); // it forks: not after cuInit
+    if (survival_)
+        TRY(survival_->find_keeper(options_, library,
+            resumes() ? Survival::Session::goes_on : Survival::Session::begins)); // it forks: not after cuInit
     Result<std::unique_ptr<Driver>> driver = Driver::open(library);
     if (!driver) return options_.simulate ? Error(driver.error()) : explain_driver(driver.error());
     driver_ = *std::move(driver);
@@ -234,6 +236,10 @@ gboolean Server::take_restart(gpointer server) {
             "asked to restart, but no supervisor is there: this server runs in the foreground, or with io_uring");
         return G_SOURCE_CONTINUE;
     }
+    if (const Result<void> checked = self->survival_->check(); !checked) {
+        log(LogLevel::error, "fuse", checked.error(), "asked to restart, which would lose the files");
+        return G_SOURCE_CONTINUE;
+    }
     self->goes_again_ = true;
     g_main_loop_quit(self->loop_);
     return G_SOURCE_CONTINUE;
@@ -244,7 +250,7 @@ Server::End Server::run(std::function<void()> ready) {
     loop_ = g_main_loop_new(nullptr, FALSE);
     std::vector<guint> signals;
     for (const int number : {SIGINT, SIGTERM}) signals.push_back(g_unix_signal_add(number, take_end, this));
-    if (survival_) survival_->watch_keeper();
+    if (survival_) survival_->watch();
     signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
     signals.push_back(g_unix_signal_add(SIGHUP, take_hangup, this));
     if (resumes())

@@ -3,6 +3,8 @@
 #include "fuse/log.hpp"
 
 #include <glib-unix.h>
+
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,8 @@ const char *policy_word(HandlePolicy policy) {
     if (policy == HandlePolicy::fd) return "fd";
     return policy == HandlePolicy::fabric ? "fabric" : "auto";
 }
+
+constexpr unsigned kFolderCheckMs = 100;
 
 gboolean tell_of_death(gint, GIOCondition, gpointer) {
     log(LogLevel::error, "keeper",
@@ -29,7 +33,7 @@ Result<std::unique_ptr<Survival>> Survival::create(const std::string &mount_poin
     return std::unique_ptr<Survival>(new Survival(std::move(folder)));
 }
 
-Result<void> Survival::find_keeper(const Options &options, const std::string &library) {
+Result<void> Survival::find_keeper(const Options &options, const std::string &library, Session session) {
     Result<Fd> left = folder_.connect_keeper();
     if (const std::string restoring = folder_.restoring_path(); ::access(restoring.c_str(), F_OK) == 0) {
         // Half a snapshot, which the next one is not to be made of. Nobody has seen it, and the snapshot is there.
@@ -39,6 +43,11 @@ Result<void> Survival::find_keeper(const Options &options, const std::string &li
         ::unlink(restoring.c_str());
     }
     is_recovery_ = left.has_value();
+    if (!left && session == Session::goes_on)
+        return Error{EIDRM, 0, "go on with the mount",
+            options.mount_point + ": no keeper is to be found in " + folder_.path() +
+                ": it has died, or somebody has removed the folder; what it held is lost: `gmemfs umount`, and mount "
+                "anew"};
     if (left)
         socket_ = *std::move(left);
     else
@@ -93,14 +102,68 @@ void Survival::let_go() {
     if (client_ && (is_recovery_ || has_begun_)) client_->let_go();
 }
 
-void Survival::watch_keeper() {
+void Survival::watch() {
     has_begun_ = true;
     watch_ = g_unix_fd_add(client_->socket(), G_IO_HUP, tell_of_death, nullptr);
+    folder_events_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!folder_events_) return; // check() looks at it all the same
+    watch_folder();
+    folder_watch_ = g_unix_fd_add(
+        folder_events_.get(), G_IO_IN,
+        [](gint fd, GIOCondition, gpointer survival) -> gboolean {
+            char events[4096];
+            while (::read(fd, events, sizeof events) > 0) {}
+            // When whoever removes it has done with that.
+            auto *const self = static_cast<Survival *>(survival);
+            if (self->folder_check_ == 0) self->folder_check_ = g_timeout_add(kFolderCheckMs, take_folder_check, self);
+            return G_SOURCE_CONTINUE;
+        },
+        this);
+}
+
+void Survival::watch_folder() {
+    constexpr std::uint32_t kRemovals = IN_DELETE | IN_DELETE_SELF | IN_MOVED_FROM | IN_MOVE_SELF | IN_ONLYDIR;
+    if (folder_events_) ::inotify_add_watch(folder_events_.get(), folder_.path().c_str(), kRemovals);
+}
+
+gboolean Survival::take_folder_check(gpointer survival) {
+    auto *const self = static_cast<Survival *>(survival);
+    self->folder_check_ = 0;
+    const bool was_lost = self->is_folder_lost_;
+    if (const Result<void> checked = self->check(); !checked && !was_lost && self->is_folder_lost_)
+        log(LogLevel::error, "fuse", checked.error(), "the files are lost with this server");
+    return G_SOURCE_REMOVE;
+}
+
+Result<void> Survival::check() {
+    constexpr const char *kAdvice = ": copy out what matters, unmount, and mount anew";
+    if (client_->is_dead())
+        return Error{
+            EIDRM, 0, "find the keeper", std::string("it has died, and another server would have no files") + kAdvice};
+    if (folder_.is_intact()) return {};
+    const Result<void> made = make_folder_again();
+    is_folder_lost_ = !made;
+    if (made) {
+        log(LogLevel::warning, "fuse", folder_.path() + " was removed, and is made again");
+        return {};
+    }
+    return Error{EIDRM, 0, "find the runtime folder",
+        folder_.path() + " was removed, and can't be made again (" + made.error().text() + ")" + kAdvice};
+}
+
+Result<void> Survival::make_folder_again() {
+    const Fd listener = TRY(folder_.make_again());
+    TRY(client_->listen(listener));
+    TRY(journal_->write_anew());
+    watch_folder();
+    return {};
 }
 
 void Survival::end() {
-    if (watch_ != 0 && g_main_context_find_source_by_id(nullptr, watch_) != nullptr) g_source_remove(watch_);
-    watch_ = 0;
+    for (unsigned *const source : {&watch_, &folder_watch_, &folder_check_}) {
+        if (*source != 0 && g_main_context_find_source_by_id(nullptr, *source) != nullptr) g_source_remove(*source);
+        *source = 0;
+    }
     if (client_)
         client_->end();
     else if (socket_)
@@ -109,6 +172,8 @@ void Survival::end() {
 }
 
 Survival::~Survival() {
+    if (folder_watch_ != 0) g_source_remove(folder_watch_);
+    if (folder_check_ != 0) g_source_remove(folder_check_);
     if (!has_begun_ && !is_recovery_) end();
 }
 

@@ -7,6 +7,7 @@
 #include "fuse/runtime_folder.hpp"
 #include "vmm/keeper_client.hpp"
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -28,11 +29,18 @@ public:
     const RuntimeFolder &folder() const { return folder_; }
 
     /// Connects to the keeper that a dead server left, or starts one. Before the driver is opened: it forks.
-    Result<void> find_keeper(const Options &options, const std::string &library);
+    /// EIDRM: with Session::goes_on, whose memory a new one hasn't.
+    enum class Session { begins, goes_on };
+    Result<void> find_keeper(const Options &options, const std::string &library, Session session);
     /// After the driver was opened. Errors: what keeps the keeper from working.
     Result<Keeper *> greet_keeper(const Driver &driver);
-    /// A keeper that dies is noticed by the main loop, and the log says what that means.
-    void watch_keeper();
+    /// A keeper that dies, and a folder that somebody removes, are noticed by the main loop; the log says what it
+    /// means.
+    void watch();
+    /// Whether another server could go on where this one ends; a folder that was removed is made again for that.
+    /// EIDRM: no, and why.
+    Result<void> check();
+    bool is_folder_lost() const { return is_folder_lost_; } ///< it couldn't be made again; any thread
     const KeeperClient &keeper() const { return *client_; }
     bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
@@ -57,7 +65,15 @@ private:
     std::unique_ptr<KeeperClient> client_;
     std::unique_ptr<Journal> journal_;
     std::set<std::uint64_t> done_; // requests, by the journal; constant from recover() on
-    unsigned watch_ = 0;           // GLib's id of the source
+    Result<void> make_folder_again();
+    void watch_folder();
+    static int take_folder_check(void *survival);
+
+    unsigned watch_ = 0;        // GLib's id of the keeper's source
+    unsigned folder_watch_ = 0; // of the folder's
+    unsigned folder_check_ = 0; // of the timer until it is looked at
+    Fd folder_events_;          // inotify(7)
+    std::atomic<bool> is_folder_lost_ = false;
     bool is_recovery_ = false;
     bool is_fresh_ = false;
     bool has_begun_ = false; // the mount was there: from then on only end() ends it

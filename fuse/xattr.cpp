@@ -1,5 +1,6 @@
 #include "fuse/xattr.hpp"
 
+#include "fuse/json_text.hpp"
 #include "fuse/log.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/report.hpp"
@@ -49,7 +50,7 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     for (const File::ExtentInfo &info : inode.file()->extent_infos())
         list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
             {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
-    return list.dump();
+    return json_text(list, -1);
 }
 
 Result<std::string> get_generation(Reply &, Inode &inode) {
@@ -102,7 +103,7 @@ Result<void> set_ecc(Reply &reply, Inode &inode, std::string_view value) {
 Result<std::string> get_stats(Reply &reply, Inode &inode) {
     if (inode.id() != kRootInode) return no_data("the counters are the root's");
     reply.server().wait_for_orphans();
-    return report(reply.server()).dump();
+    return json_text(report(reply.server()), -1);
 }
 
 Result<std::string> get_on_shutdown(Reply &reply, Inode &inode) {

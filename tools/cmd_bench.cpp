@@ -1,4 +1,5 @@
 // bench: what a device reaches by itself, for whoever wants to know what to expect of a mount on it.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "tools/copy_progress.hpp"
 #include "tools/device_bench.hpp"
@@ -33,7 +34,7 @@ void print_json(const DeviceInfo &info, std::uint64_t size, const std::vector<De
         else
             all["us"][result.key] = result.seconds * 1e6;
     }
-    std::printf("%s\n", all.dump(2).c_str());
+    std::printf("%s\n", json_text(all, 2).c_str());
 }
 
 Result<void> run(const DeviceRequest &request, const DeviceBenchSettings &settings, bool as_json) {

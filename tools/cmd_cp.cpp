@@ -1,4 +1,5 @@
 // cp: copies files into a mount, out of it and within it, at the speed of the bus.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "tools/copy_file.hpp"
 #include "vmm/base/fd.hpp"
@@ -115,7 +116,7 @@ void print_json(const Progress &progress, double all_seconds) {
         {"gb_per_second", seconds > 0 ? static_cast<double>(progress.done()) / 1e9 / seconds : 0},
         {"files_verified_by_digests", progress.verified_by_digests()},
         {"files_verified_by_bytes", progress.verified_by_bytes()}};
-    std::printf("%s\n", told.dump().c_str());
+    std::printf("%s\n", json_text(told, -1).c_str());
 }
 
 Result<void> copy_all(const Settings &settings, const std::vector<std::string> &parameters, Progress::Display display) {

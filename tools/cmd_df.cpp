@@ -1,14 +1,11 @@
 // df: how much device memory each gmemfs mount uses, and what its devices have left.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
+#include "tools/in_time.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/units.hpp"
 
-#include <chrono>
-#include <future>
-#include <memory>
 #include <sys/statvfs.h>
-#include <thread>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -25,17 +22,6 @@ Result<json> measure(const Mount &mount) {
     const Result<json> stats = read_stats(mount.path); // not readable for other users, perhaps: then without
     if (stats && stats->contains("devices")) row["devices"] = (*stats)["devices"];
     return row;
-}
-
-// A mount whose server hangs must not hide the others: it is asked by a thread that is left behind then.
-Result<json> measure_in_time(const Mount &mount) {
-    constexpr std::chrono::seconds kPatience(5);
-    auto answer = std::make_shared<std::promise<Result<json>>>();
-    std::future<Result<json>> measured = answer->get_future();
-    std::thread([answer, mount] { answer->set_value(measure(mount)); }).detach();
-    if (measured.wait_for(kPatience) == std::future_status::ready) return measured.get();
-    return Error{
-        ETIMEDOUT, 0, "ask for space", mount.path + ": its server doesn't answer: `gmemfs umount --lazy` lets go"};
 }
 
 std::string size_of(const json &row, const char *key) {
@@ -56,12 +42,17 @@ void print_table(const json &rows) {
     }
 }
 
-Result<std::vector<Mount>> choose_mounts(const std::vector<std::string> &paths) {
-    if (paths.empty()) return list_mounts(kFilesystemType);
-    std::vector<Mount> mounts;
-    mounts.reserve(paths.size());
-    for (const std::string &path : paths) mounts.push_back(TRY(find_mount_of(path)));
-    return mounts;
+// Each by itself: a mount whose server hangs must not hide the others.
+std::vector<Result<json>> measure_all(const std::vector<std::string> &paths) {
+    std::vector<Result<json>> rows;
+    for (const std::string &path : paths)
+        rows.push_back(ask_in_time(path, [&]() -> Result<json> { return measure(TRY(find_mount_of(path))); }));
+    if (!paths.empty()) return rows;
+    const Result<std::vector<Mount>> mounts = list_mounts(kFilesystemType);
+    if (!mounts) rows.emplace_back(mounts.error());
+    if (mounts)
+        for (const Mount &mount : *mounts) rows.push_back(ask_in_time(mount.path, [&] { return measure(mount); }));
+    return rows;
 }
 
 } // namespace
@@ -73,25 +64,21 @@ int run_df(int argc, char **argv) {
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<std::vector<Mount>> mounts = choose_mounts(line.parameters);
-    if (!mounts) return fail(mounts.error());
     int exit_status = 0;
     json rows = json::array();
-    for (const Mount &mount : *mounts) {
-        Result<json> row = measure_in_time(mount);
+    for (Result<json> &row : measure_all(line.parameters)) {
         if (row)
             rows.push_back(std::move(*row));
         else
             exit_status = fail(row.error());
     }
     if (as_json)
-        std::printf("%s\n", rows.dump(2).c_str());
+        std::printf("%s\n", json_text(rows, 2).c_str());
     else if (!rows.empty())
         print_table(rows);
     else if (exit_status == 0)
         std::printf("no gmemfs mounts; `gmemfs mount MOUNTPOINT` makes one\n");
-    // Not by return: a thread that still waits for a server must not be waited for, nor lose its statics.
-    ::_exit(finish_output(exit_status));
+    return exit_status;
 }
 
 } // namespace gmemfs

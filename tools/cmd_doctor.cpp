@@ -1,4 +1,5 @@
 // doctor: what this machine can do for gmemfs, and the exact fix for what it cannot.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "tools/doctor_checks.hpp"
 #include "vmm/simulator_path.hpp"
@@ -40,7 +41,7 @@ void print_json(const Diagnosis &diagnosis) {
             {{"name", check.name}, {"verdict", name_of(check.verdict)}, {"found", check.found}, {"fix", check.fix}});
     const nlohmann::json all = {
         {"can_mount", diagnosis.can_mount}, {"can_simulate", diagnosis.can_simulate}, {"checks", checks}};
-    std::printf("%s\n", all.dump(2).c_str());
+    std::printf("%s\n", json_text(all, 2).c_str());
 }
 
 void print_text(const Diagnosis &diagnosis, Kind kind) {

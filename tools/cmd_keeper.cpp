@@ -35,16 +35,16 @@ int run_keeper(int argc, char **argv) {
     }
     leave_inheritance(kListener); // of the descriptors a simulated extent takes one, and so may a driver's
     std::signal(SIGPIPE, SIG_IGN);
-    const Fd listener(kListener);
+    Fd listener(kListener);
     Result<std::unique_ptr<Driver>> driver = Driver::open(argv[1]);
     Result<std::vector<DeviceInfo>> devices = driver ? query_devices(**driver) : Error(driver.error());
     if (!devices) {
         KeeperService service(devices.error());
-        (void)serve_keeper(service, listener); // whoever asks is told why
+        (void)serve_keeper(service, std::move(listener)); // whoever asks is told why
         return kFailure;
     }
     KeeperService service(**driver, *std::move(devices), policy_of(argv[2]), random_nonce());
-    const Result<void> served = serve_keeper(service, listener);
+    const Result<void> served = serve_keeper(service, std::move(listener));
     return served ? 0 : fail(served.error());
 }
 

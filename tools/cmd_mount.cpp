@@ -24,7 +24,8 @@ Result<std::string> make_way(const Options &options) {
         Result<std::string> checked = check_mount_point(options.mount_point);
         if (checked || checked.error().code != ENOTCONN) return checked;
         const std::string mount_point = TRY(resolve_mount_point(options.mount_point));
-        if (!has_abandoned_keeper(mount_point)) return check_mount_point(mount_point); // its server may be back by now
+        if (!has_abandoned_keeper(mount_point, Owner::is_waited_for))
+            return check_mount_point(mount_point); // its server may be back by now
         if (!options.keeper)
             return Error{ENOTCONN, 0, "mount",
                 mount_point +
@@ -78,7 +79,7 @@ int serve_for_supervisor(Options options) {
     const Result<int> status = start();
     if (status) return *status;
     link->fail("gmemfs: " + status.error().text() + "\n");
-    return kFailure;
+    return status.error().code == EIDRM ? kKept : kFailure; // there is nothing that another one could go on with
 }
 
 Result<int> mount(Options options) {

@@ -1,4 +1,5 @@
 // verify, scrub, seal: a file's parity compared with its data, for people, and by the exit status for scripts.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "tools/parity_walk.hpp"
 
@@ -61,7 +62,7 @@ void print_json(const ParityWalk &walk) {
         files.push_back(std::move(file));
     }
     const json all = {{"files", std::move(files)}, {"without_parity", walk.without_parity()}};
-    std::printf("%s\n", all.dump(2, ' ', false, json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(all, 2).c_str());
 }
 
 int run(Action action, int argc, char **argv, const char *summary) {

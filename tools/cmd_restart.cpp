@@ -1,5 +1,6 @@
 // restart: another server, of the program as it is now, in place of the one that runs: for an upgrade.
 #include "tools/command.hpp"
+#include "tools/in_time.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 
@@ -13,10 +14,26 @@ namespace gmemfs {
 namespace {
 
 constexpr int kServerEndTimeoutMs = 30000; // the requests in hand are answered first
+constexpr int kRefusalTimeoutMs = 1000;
+
+// Whether another server would have the files that this one has.
+Result<void> check_kept(const std::string &mount_point, const nlohmann::json &stats) {
+    const nlohmann::json folder = stats.value("runtime_folder", nlohmann::json());
+    const bool lacks_folder = folder.is_object() && folder.value("lost", false);
+    if (!lacks_folder && stats.value("keeper", std::string()) != "dead") return {};
+    return Error{EIDRM, 0, "restart",
+        mount_point + (lacks_folder ? ": its runtime folder was removed" : ": its keeper has died") +
+            ", and another server would have no files: copy out first what matters, unmount, and mount anew"};
+}
 
 Result<void> restart(const std::string &path) {
-    const Mount mount = TRY(find_mount_of(path));
-    const nlohmann::json before = TRY(read_stats(mount.path));
+    const nlohmann::json asked = TRY(ask_in_time(path, [&]() -> Result<nlohmann::json> {
+        const Mount found = TRY(find_mount_of(path));
+        return nlohmann::json({{"path", found.path}, {"stats", TRY(read_stats(found.path))}});
+    }));
+    Mount mount;
+    mount.path = asked.at("path").get<std::string>();
+    const nlohmann::json &before = asked.at("stats");
     const pid_t pid = before.value("server_pid", 0);
     if (before.value("transport", std::string()) == "io_uring")
         return Error{EINVAL, 0, "restart",
@@ -26,10 +43,14 @@ Result<void> restart(const std::string &path) {
         return Error{EINVAL, 0, "restart",
             mount.path + ": its server has no supervisor: it runs in the foreground, or with --keeper=off; unmount it "
                          "and mount anew"};
+    TRY(check_kept(mount.path, before));
     const Fd server(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!server || ::syscall(SYS_pidfd_send_signal, server.get(), SIGUSR2, nullptr, 0) != 0)
         return Error{errno, 0, "restart", mount.path + ": process " + std::to_string(pid) + " can't be signalled"};
     pollfd ended = {server.get(), POLLIN, 0};
+    if (::poll(&ended, 1, kRefusalTimeoutMs) != 1) // it has looked again whether it may
+        if (const Result<nlohmann::json> now = ask_in_time(mount.path, [&] { return read_stats(mount.path); }))
+            TRY(check_kept(mount.path, *now));
     if (::poll(&ended, 1, kServerEndTimeoutMs) != 1)
         return Error{ETIMEDOUT, 0, "restart", mount.path + ": process " + std::to_string(pid) + " doesn't end"};
     const nlohmann::json after = TRY(read_stats(mount.path)); // waits in the kernel until the new one answers

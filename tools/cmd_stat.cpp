@@ -1,5 +1,7 @@
 // stat: of a file, the device memory behind it; of a mount's root, the server's counters.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
+#include "tools/in_time.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/units.hpp"
 
@@ -39,7 +41,7 @@ Result<json> describe_file(const std::string &path, const struct stat &status) {
 
 std::string text_of(const json &value) {
     if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    return value.is_string() ? value.get<std::string>() : json_text(value, -1);
 }
 
 void print_file(const json &file) {
@@ -87,24 +89,15 @@ void print_counters(const json &counters, int indent) {
     }
 }
 
-struct Description {
-    json found;
-    bool of_mount; // else of a file
-};
-
-Result<Description> describe(const std::string &path) {
+// What was found, and whether it is of a mount, and not of a file.
+Result<json> describe(const std::string &path) {
     const Mount mount = TRY(find_mount_of(path));
     std::error_code error;
-    if (std::filesystem::canonical(path, error).string() == mount.path) return Description {
-            TRY(read_stats(mount.path))
-            , true
-        };
+    if (std::filesystem::canonical(path, error).string() == mount.path)
+        return json({{"found", TRY(read_stats(mount.path))}, {"of_mount", true}});
     struct stat status = {};
     if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "stat", path};
-    return Description {
-        TRY(describe_file(path, status))
-        , false
-    };
+    return json({{"found", TRY(describe_file(path, status))}, {"of_mount", false}});
 }
 
 } // namespace
@@ -118,14 +111,16 @@ int run_stat(int argc, char **argv) {
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<Description> description = describe(line.parameters[0]);
+    const std::string &path = line.parameters[0];
+    const Result<json> description = ask_in_time(path, [&] { return describe(path); });
     if (!description) return fail(description.error());
+    const json &found = description->at("found");
     if (as_json)
-        std::printf("%s\n", description->found.dump(2).c_str());
-    else if (description->of_mount)
-        print_counters(with_user_names(description->found), 0);
+        std::printf("%s\n", json_text(found, 2).c_str());
+    else if (description->at("of_mount").get<bool>())
+        print_counters(with_user_names(found), 0);
     else
-        print_file(description->found);
+        print_file(found);
     return 0;
 }
 

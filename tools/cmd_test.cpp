@@ -1,5 +1,6 @@
 // test: a self-test of a device: its memory, its parity, its repairs; for people, and by its exit status for scripts.
 #include "ecc/block.hpp"
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "tools/device_request.hpp"
 #include "tools/self_test.hpp"
@@ -100,7 +101,7 @@ void print_json(const Request &request, const std::optional<DeviceInfo> &info, c
             {"symbols_made", report.symbols_made}, {"beyond_repair_made", report.beyond_made},
             {"blocks_found", report.blocks_found}, {"blocks_repaired", report.blocks_repaired},
             {"symbols_repaired", report.symbols_repaired}, {"beyond_repair_found", report.beyond_found}};
-    std::printf("%s\n", all.dump(2).c_str());
+    std::printf("%s\n", json_text(all, 2).c_str());
 }
 
 // Before anything is told: what the device has no room for isn't tested.

@@ -4,6 +4,7 @@
 #include "fuse/runtime_folder.hpp"
 #include "tools/command.hpp"
 #include "tools/copy_progress.hpp"
+#include "tools/in_time.hpp"
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 constexpr int kServerEndTimeoutMs = 10000;
 constexpr int kSavePollMs = 100;
 constexpr std::size_t kNamedUsersMax = 3;
+constexpr const char *kOnShutdown = "user.gmemfs.on_shutdown";
 
 struct How {
     UnmountMode mode = UnmountMode::when_idle;
@@ -148,62 +150,100 @@ Result<void> wait_for_save(
     return not_saved(mount_point, read_text(saving.unsaved), "`gmemfs mount` serves them again");
 }
 
-// Nobody saves for a dead server: the next one does.
-Result<void> check_unsaved(const std::string &mount_point, const How &how) {
-    if (how.discards || !find_unsaved(mount_point)) return {};
-    return Error{EIO, 0, "unmount",
+// What a dead server has left is served again by the next one, and is nothing to lose by the way.
+Result<void> check_abandoned(const std::string &mount_point, const How &how) {
+    const Owner owner = how.mode == UnmountMode::lazily ? Owner::is_not : Owner::is_waited_for;
+    if (how.discards || !has_abandoned_keeper(mount_point, owner)) return {};
+    return Error{EBUSY, 0, "unmount",
         mount_point +
-            ": its server has died, and its files are to be saved: `gmemfs mount` with the same options serves "
-            "them again, and then unmount; or give them up by `gmemfs umount --discard " +
+            ": its server has died, and the keeper has its files: `gmemfs mount` with the same options serves them "
+            "again; or give them up by `gmemfs umount --discard " +
             mount_point + "`"};
 }
 
-// Empty where nothing is mounted any more, and what was left of it is gone now.
-Result<std::string> find_gmemfs(const std::string &path, const How &how) {
-    std::string mount_point = TRY(resolve_mount_point(path));
-    const std::optional<Mount> mount = TRY(find_mount(mount_point));
-    if (!mount) {
-        std::error_code error;
-        const bool exists = std::filesystem::exists(mount_point, error);
-        if (!exists) return Error{ENOENT, 0, "unmount", path};
-        TRY(check_unsaved(mount_point, how));
-        // Somebody unmounted it, but there was no server any more to end the keeper.
-        if (end_abandoned_keepers(mount_point) != 0) return std::string();
-        return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
+// Somebody has unmounted it: a server may be saving yet, or there was none any more to end the keeper.
+Result<void> finish_unmount(const std::string &path, const std::string &mount_point, const How &how) {
+    std::error_code error;
+    if (!std::filesystem::exists(mount_point, error)) return Error{ENOENT, 0, "unmount", path};
+    if (const std::optional<SavingServer> saving = find_saving_server(mount_point)) {
+        const Fd server(static_cast<int>(::syscall(SYS_pidfd_open, saving->pid, 0)));
+        if (server) TRY(wait_for_save(server, saving->pid, mount_point, {{}, saving->unsaved}, 0));
+        std::printf("%s: unmounted already; its files are saved\n", path.c_str());
+        return {};
     }
-    if (mount->type != kFilesystemType)
-        return Error{EINVAL, 0, "unmount", path + " is no gmemfs mount but " + mount->type + "; use umount"};
-    return mount_point;
+    TRY(check_abandoned(mount_point, how));
+    if (end_abandoned_keepers(mount_point) == 0)
+        return Error{EINVAL, 0, "unmount", path + " is not a mount point; `gmemfs df` lists the gmemfs mounts"};
+    std::printf("%s: its server had died; the memory that was left is given back\n", path.c_str());
+    return {};
+}
+
+Result<void> unmount_dead(const std::string &mount_point, const How &how) {
+    TRY(check_abandoned(mount_point, how));
+    // Nothing answers, and what is open there can't be used any more: so it may go at once.
+    TRY(unmount(mount_point, UnmountMode::lazily));
+    end_abandoned_keepers(mount_point);
+    std::printf("%s: its server had died; unmounted\n", mount_point.c_str());
+    return {};
+}
+
+bool is_dead(const Result<nlohmann::json> &stats) {
+    return !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
+}
+
+Result<void> set_saving(const std::string &mount_point, const std::string &value) {
+    if (::setxattr(mount_point.c_str(), kOnShutdown, value.data(), value.size(), 0) == 0) return {};
+    return Error{errno, 0, "give the files up", mount_point};
+}
+
+// Where that fails the files are to be saved as before.
+Result<void> discard_and_unmount(const std::string &mount_point, UnmountMode mode) {
+    const std::string before = TRY(read_attribute(mount_point, kOnShutdown));
+    TRY(set_saving(mount_point, "nothing"));
+    Result<void> done = unmount_or_name_users(mount_point, mode);
+    if (!done) (void)set_saving(mount_point, before);
+    return done;
+}
+
+// Where the same filesystem is mounted besides.
+Result<std::string> find_other_place(const Mount &mount) {
+    for (const Mount &other : TRY(list_mounts(kFilesystemType)))
+        if (other.number == mount.number && other.id != mount.id) return std::string(other.path);
+    return std::string();
 }
 
 Result<void> unmount_and_wait(const std::string &path, const How &how) {
-    const std::string mount_point = TRY(find_gmemfs(path, how));
-    if (mount_point.empty()) {
-        std::printf("%s: its server had died; the memory that was left is given back\n", path.c_str());
-        return {};
+    const std::string mount_point = TRY(resolve_mount_point(path));
+    const std::optional<Mount> mount = TRY(find_mount(mount_point));
+    if (!mount) return finish_unmount(path, mount_point, how);
+    if (mount->type != kFilesystemType)
+        return Error{EINVAL, 0, "unmount", path + " is no gmemfs mount but " + mount->type + "; use umount"};
+    if (how.mode == UnmountMode::lazily && !how.discards) {
+        TRY(check_abandoned(mount_point, how));
+        return unmount(mount_point, how.mode); // nobody is asked, who may hang
     }
-    const Result<nlohmann::json> stats = read_stats(mount_point);
-    const bool stale = !stats && (stats.error().code == ENOTCONN || stats.error().code == ECONNABORTED);
-    if (stale) {
-        TRY(check_unsaved(mount_point, how));
-        // Nothing answers, and what is open there can't be used any more: so it may go at once.
-        TRY(unmount(mount_point, UnmountMode::lazily));
-        end_abandoned_keepers(mount_point);
-        std::printf("%s: its server had died; unmounted\n", mount_point.c_str());
-        return {};
+    const auto ask = [&] { return ask_in_time(mount_point, [&] { return read_stats(mount_point); }); };
+    Result<nlohmann::json> stats = ask();
+    if (is_dead(stats)) {
+        TRY(check_abandoned(mount_point, how)); // this waits for a server that lives: it may be mounting again
+        stats = ask();
     }
+    if (is_dead(stats)) return unmount_dead(mount_point, how);
+    const bool hangs = !stats && stats.error().code == ETIMEDOUT;
+    if (hangs && how.mode == UnmountMode::when_idle) return Error(stats.error());
     const pid_t pid = stats ? stats->value("server_pid", 0) : 0;
     const Fd server(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
     Saving saving = stats ? saving_of(*stats) : Saving();
-    if (!saving.file.empty() && how.discards) {
-        constexpr std::string_view kNothing = "nothing";
-        if (::setxattr(mount_point.c_str(), "user.gmemfs.on_shutdown", kNothing.data(), kNothing.size(), 0) != 0)
-            return Error{errno, 0, "give the files up", mount_point};
+    const std::string other = TRY(find_other_place(*mount)); // there the files are, and are to be saved, all the same
+    if (!saving.file.empty() && how.discards && other.empty()) {
+        TRY(discard_and_unmount(mount_point, how.mode));
         saving = {};
+    } else {
+        TRY(unmount_or_name_users(mount_point, how.mode));
     }
-    TRY(unmount_or_name_users(mount_point, how.mode));
+    if (!other.empty()) std::printf("%s: unmounted; its files are yet at %s\n", path.c_str(), other.c_str());
     // A lazy unmount leaves the server to those who still have files open.
-    if (!server || how.mode == UnmountMode::lazily) return {};
+    if (!server || how.mode == UnmountMode::lazily || !other.empty()) return {};
     if (saving.file.empty()) return wait_for_end(server, pid);
     return wait_for_save(server, pid, mount_point, saving, stats->value("used", std::uint64_t(0)));
 }
@@ -222,7 +262,10 @@ int run_umount(int argc, char **argv) {
         "Unmounts a gmemfs mount. When this returns its device memory is back, and its files are saved where the "
         "mount\n"
         "has --on-shutdown=save:FILE; where that fails they stay mounted.",
-        "Mends a mount whose server has died (\"Transport endpoint is not connected\") too.", 1, 1};
+        "Of a mount whose server has died (\"Transport endpoint is not connected\") `gmemfs mount` serves the files "
+        "again;\n"
+        "--discard gives them up.",
+        1, 1};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     if (line.exit_status) return *line.exit_status;
     const How how = {lazy != FALSE ? UnmountMode::lazily : UnmountMode::when_idle, discard != FALSE};

@@ -1,4 +1,5 @@
 // version: of gmemfs, of what it was built against, and of what it finds here.
+#include "fuse/json_text.hpp"
 #include "tools/command.hpp"
 #include "vmm/driver.hpp"
 
@@ -26,7 +27,7 @@ int run_version(int argc, char **argv) {
         nlohmann::json versions = {
             {"gmemfs", GMEMFS_VERSION}, {"libfuse", fuse_pkgversion()}, {"cuda_header", cuda_text(CUDA_VERSION)}};
         versions["driver"] = driver ? nlohmann::json(found) : nlohmann::json(nullptr);
-        std::printf("%s\n", versions.dump(2).c_str());
+        std::printf("%s\n", json_text(versions, 2).c_str());
         return 0;
     }
     std::printf("gmemfs %s\nlibfuse %s\nbuilt against CUDA %s\n", GMEMFS_VERSION, fuse_pkgversion(),

@@ -15,6 +15,7 @@ Result<std::string> resolve_mount_point(const std::string &path) {
     const fs::path folder = fs::canonical(whole.parent_path(), error);
     if (error) return Error{error.value(), 0, "find mount point", path};
     const fs::path joined = folder / whole.filename();
+    if (const auto mount = find_mount(joined); mount && *mount) return joined.string(); // its server is not asked
     // A symbolic link to a mount point is followed; the root of a dead mount can't be, and needn't be.
     const fs::path target = fs::canonical(joined, error);
     return error ? joined.string() : target.string();
@@ -24,7 +25,9 @@ bool lies_under(const std::string &path, const std::string &folder) {
     return folder == "/" || (path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'));
 }
 
-const char *advice_for(int code) { return code == ENOTCONN ? ": its server has died; `gmemfs umount` mends that" : ""; }
+const char *advice_for(int code) {
+    return code == ENOTCONN ? ": its server has died: `gmemfs mount` serves its files again" : "";
+}
 
 Result<Mount> find_mount_of(const std::string &path) {
     std::error_code error;

@@ -37,9 +37,10 @@ void set_patience(const Fd &socket) {
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-Result<void> send(const Fd &socket, Operation operation, Request request) {
+Result<void> send(const Fd &socket, Operation operation, Request request, const Fd &passed) {
     request.operation = static_cast<std::uint32_t>(operation);
-    return send_with_fds(socket.get(), std::as_bytes(std::span(&request, 1)), {});
+    const Fd *const fds[] = {&passed};
+    return send_with_fds(socket.get(), std::as_bytes(std::span(&request, 1)), std::span(fds, passed ? 1 : 0));
 }
 
 } // namespace
@@ -49,6 +50,7 @@ Result<std::unique_ptr<KeeperClient>> KeeperClient::connect(const Driver &driver
     std::unique_ptr<KeeperClient> client(new KeeperClient(driver, std::move(socket)));
     const Reply reply = TRY(client->ask(Operation::hello, {}));
     client->nonce_ = reply.answer.nonce;
+    client->can_listen_ = (reply.answer.flags & kCanListen) != 0;
     return client;
 }
 
@@ -60,10 +62,10 @@ Error KeeperClient::lost(const Error &why) {
 }
 
 Result<std::vector<Fd>> KeeperClient::exchange(
-    Operation operation, Request request, std::span<std::byte> answer, std::size_t &size) {
+    Operation operation, Request request, std::span<std::byte> answer, std::size_t &size, const Fd &passed) {
     const Hold hold(mutex_);
     if (dead_) return lost(Error{ECONNRESET, 0, "hear from the keeper", "it has ended"});
-    if (const Result<void> sent = send(socket_, operation, request); !sent) return lost(sent.error());
+    if (const Result<void> sent = send(socket_, operation, request, passed); !sent) return lost(sent.error());
     Result<std::vector<Fd>> fds = receive_one(socket_, answer, size);
     if (!fds && fds.error().code == ETIMEDOUT) is_late_ = true;
     std::uint32_t version = 0;
@@ -74,10 +76,11 @@ Result<std::vector<Fd>> KeeperClient::exchange(
     return fds;
 }
 
-Result<KeeperClient::Reply> KeeperClient::ask(Operation operation, Request request) {
+Result<KeeperClient::Reply> KeeperClient::ask(Operation operation, Request request, const Fd &passed) {
     Reply reply;
     std::size_t size = 0;
-    std::vector<Fd> fds = TRY(exchange(operation, request, std::as_writable_bytes(std::span(&reply.answer, 1)), size));
+    std::vector<Fd> fds =
+        TRY(exchange(operation, request, std::as_writable_bytes(std::span(&reply.answer, 1)), size, passed));
     if (size != sizeof reply.answer) return lost(Error{EPROTO, 0, "hear from the keeper", "it says something else"});
     if (reply.answer.error != 0) {
         reply.answer.text.back() = '\0';
@@ -140,7 +143,7 @@ Result<std::vector<Keeper::Held>> KeeperClient::list() {
     do {
         std::size_t size = 0;
         const Request request = {.id = all.empty() ? 0 : all.back().id};
-        TRY(exchange(Operation::list, request, std::as_writable_bytes(std::span(page.get(), 1)), size));
+        TRY(exchange(Operation::list, request, std::as_writable_bytes(std::span(page.get(), 1)), size, {}));
         if (size != sizeof(List) || page->count > kListMax)
             return lost(Error{EPROTO, 0, "hear from the keeper", "it says something else"});
         const Hold hold(mutex_);
@@ -152,15 +155,26 @@ Result<std::vector<Keeper::Held>> KeeperClient::list() {
     return all;
 }
 
+bool KeeperClient::is_dead() const {
+    pollfd connection = {socket_.get(), 0, 0}; // POLLHUP comes unasked
+    return dead_ || ::poll(&connection, 1, 0) != 0;
+}
+
+Result<void> KeeperClient::listen(const Fd &listener) {
+    if (!can_listen_) return Error{ENOTSUP, 0, "give the keeper another socket", "it is an older program's"};
+    TRY(ask(Operation::listen, {}, listener));
+    return {};
+}
+
 void KeeperClient::end() {
     if (!dead_.exchange(true))
         end_keeper(socket_);
     else if (is_late_)
-        (void)send(socket_, Operation::end, {}); // it reads that when it runs again: nobody else will come for it
+        (void)send(socket_, Operation::end, {}, {}); // it reads that when it runs again: nobody else will come for it
 }
 
 void end_keeper(const Fd &socket) {
-    if (!send(socket, Operation::end, {})) return; // it has ended already
+    if (!send(socket, Operation::end, {}, {})) return; // it has ended already
     // The answer, and then the end of the connection, which comes with the end of the process.
     std::array<std::byte, sizeof(Answer)> answer;
     set_patience(socket);

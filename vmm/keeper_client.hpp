@@ -30,7 +30,10 @@ public:
 
     std::uint64_t nonce() const { return nonce_; } ///< of this keeper: ids of another one mean other memory
     int socket() const { return socket_.get(); }   ///< to be woken when the keeper dies (POLLHUP)
-    bool is_dead() const { return dead_.load(); }
+    bool is_dead() const;                          ///< at once, also where nobody has asked it for anything since
+    /// New connections come by `listener`, a bound and listening socket, from now on. ENOTSUP: it is an older
+    /// program's.
+    Result<void> listen(const Fd &listener) EXCLUDES(mutex_);
     /// The keeper is to keep what it holds for the next server: from then on release() does nothing.
     void let_go() { dead_ = true, is_late_ = false; }
     /// The mount has been unmounted on purpose: the keeper ends, and its memory is free. Waits for that, 10 seconds at
@@ -44,16 +47,18 @@ private:
         keeper_protocol::Answer answer;
         Fd fd;
     };
-    Result<Reply> ask(keeper_protocol::Operation operation, keeper_protocol::Request request) EXCLUDES(mutex_);
+    Result<Reply> ask(keeper_protocol::Operation operation, keeper_protocol::Request request, const Fd &passed = {})
+        EXCLUDES(mutex_);
     Result<Allocation> import(Id id) EXCLUDES(mutex_);
     Result<Fd> ask_for_fd(keeper_protocol::Operation operation, Id id) EXCLUDES(mutex_);
     Result<std::vector<Fd>> exchange(keeper_protocol::Operation operation, keeper_protocol::Request request,
-        std::span<std::byte> answer, std::size_t &size) EXCLUDES(mutex_);
+        std::span<std::byte> answer, std::size_t &size, const Fd &passed) EXCLUDES(mutex_);
     Error lost(const Error &why);
 
     const Driver &driver_;
     const Fd socket_;
     std::uint64_t nonce_ = 0;
+    bool can_listen_ = false;
     std::atomic<bool> dead_ = false;    // died, was lost, or was told to end
     std::atomic<bool> is_late_ = false; // lost because it didn't answer: it may live
     Mutex mutex_;

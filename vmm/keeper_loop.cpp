@@ -47,27 +47,29 @@ void accept_one(const Fd &listener, std::vector<Fd> &connections, Reserve &reser
     connections.push_back(std::move(connection));
 }
 
-// One request; an Error where the connection is to be closed.
-Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &connection) {
-    // A byte more than a request has, so that a longer one is seen to be longer. No room for descriptors: the kernel
-    // closes what somebody sends.
+// One request; an Error where the connection is to be closed. `listener` is another one afterwards, if that was asked.
+Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &connection, Fd &listener) {
+    using Next = KeeperService::Served::Next;
+    // A byte more than a request has, so that a longer one is seen to be longer.
     std::array<std::byte, sizeof(keeper_protocol::Request) + 1> message;
-    const ssize_t size = ::recv(connection.get(), message.data(), message.size(), MSG_DONTWAIT);
-    if (size <= 0) return Error{size == 0 ? ECONNRESET : errno, 0, "receive request"};
-    const KeeperService::Served served =
-        TRY(service.serve(std::span<const std::byte>(message).first(static_cast<std::size_t>(size))));
+    Received received = TRY(receive_message(connection.get(), message));
+    if (received.size == 0) return Error{ECONNRESET, 0, "receive request"};
+    const KeeperService::Served served = TRY(service.serve(std::span<const std::byte>(message).first(received.size)));
+    if (received.fds.size() != (served.next == Next::listen ? 1 : 0))
+        return Error{EPROTO, 0, "read request", "descriptors where none belong, or none where one does"};
+    if (served.next == Next::listen) listener = std::move(received.fds.front());
     const Fd *const passed[] = {&served.fd};
     // The connection doesn't block: who sends without reading the answers is hung up on.
     const Result<void> sent = send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0));
     // Who has gone meanwhile may have left more to read: that this is to end, if it didn't answer in time.
     const bool has_gone = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
     if (!sent && !has_gone) return Error{ECONNABORTED, 0, "answer"};
-    return KeeperService::Served::Next(served.next);
+    return Next(served.next);
 }
 
 } // namespace
 
-Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
+Result<void> serve_keeper(KeeperService &service, Fd listener) {
     using Next = KeeperService::Served::Next;
     std::vector<Fd> connections;
     Reserve reserve;
@@ -83,7 +85,7 @@ Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
         for (std::size_t index = waited.size() - 1; index > 0; --index) { // backwards: erasing moves those behind
             if (waited[index].revents == 0) continue;
             const auto at = connections.begin() + static_cast<std::ptrdiff_t>(index) - 1;
-            const Result<Next> next = serve_one(service, *at);
+            const Result<Next> next = serve_one(service, *at, listener);
             if (!next && (next.error().code == EINTR || next.error().code == EAGAIN)) continue;
             if (!next) {
                 connections.erase(at);
@@ -101,7 +103,7 @@ Result<void> serve_keeper(KeeperService &service, const Fd &listener) {
                 break;
             }
         }
-        if (waited[0].revents != 0) {
+        if (waited[0].revents != 0 && waited[0].fd == listener.get()) {
             accept_one(listener, connections, reserve);
             was_alone = was_alone && connections.empty();
         }

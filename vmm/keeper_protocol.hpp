@@ -3,7 +3,7 @@
 // The socket is SOCK_SEQPACKET, so a message comes whole or not at all. One request, one answer, in order; a connection
 // has one request under way. Both ends are one program on one machine, but a server that was upgraded meets the keeper
 // of its forerunner: hence the version, and no pointer, no size_t, no padding. A message of another size or version, or
-// with descriptors where none belong, closes the connection.
+// with descriptors where none belong (all but listen), closes the connection.
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -27,6 +27,7 @@ enum class Operation : std::uint32_t {
     list = 7,          ///< id: those after it, so 0 first -> a List of up to kListMax
     end = 8,           ///< unmounted on purpose: answer, and end
     open_fabric = 9,   ///< id -> fabric, for the server to map: 5 us, where a descriptor takes 0.5 to 0.9 ms (H200)
+    listen = 10,       ///< with a descriptor, a bound and listening socket: connections come by that from now on
 };
 
 struct Request {
@@ -39,6 +40,7 @@ struct Request {
 static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<Request>);
 
 inline constexpr std::uint32_t kHasFabric = 1;  ///< flag: created with a fabric handle
+inline constexpr std::uint32_t kCanListen = 4;  ///< flag, of hello's answer: `listen` is known
 inline constexpr std::uint32_t kIsExported = 2; ///< flag: a handle was given to a peer
 
 /// The answer to everything but a list that succeeded. `text` says what failed, and ends with a zero.

@@ -51,10 +51,12 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     case Operation::hello:
         answer.nonce = nonce_;
         answer.count = keeper_->count();
+        answer.flags = kCanListen;
         served.next = Served::Next::alone;
         return {};
     case Operation::create: return create(request, answer);
     case Operation::list: served.bytes = TRY(list(request.id)); return {};
+    case Operation::listen: served.next = Served::Next::listen; return {};
     case Operation::end: served.next = Served::Next::end; return {};
     case Operation::open:
     case Operation::open_fabric:

@@ -26,8 +26,9 @@ public:
         Fd fd = {};                   ///< goes with it, where it owns one
         enum class Next {
             go_on,
-            alone, ///< this connection is the server's: close the others
-            end,   ///< and with it the process
+            alone,  ///< this connection is the server's: close the others
+            listen, ///< on the descriptor that came with the message
+            end,    ///< and with it the process
         } next = Next::go_on;
     };
     /// EPROTO: no message of this protocol. Whatever else fails is an answer.
@@ -55,6 +56,6 @@ private:
 /// Serves the connections that `listener`, a bound and listening SOCK_SEQPACKET socket, accepts, until one asks for the
 /// end, or 30 seconds have passed in which nobody ever connected. EPERM connections (of other users than this process's
 /// and root) are closed. Fails only where poll(2) does.
-Result<void> serve_keeper(KeeperService &service, const Fd &listener);
+Result<void> serve_keeper(KeeperService &service, Fd listener);
 
 } // namespace gmemfs

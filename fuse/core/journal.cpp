@@ -261,6 +261,11 @@ Result<void> Journal::compact() {
     return {};
 }
 
+Result<void> Journal::write_anew() {
+    const Hold hold(mutex_);
+    return compact();
+}
+
 std::uint64_t Journal::size() const {
     const Hold hold(mutex_);
     return file_.end();

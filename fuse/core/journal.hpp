@@ -46,6 +46,9 @@ public:
     /// For changes that can't fail where they append: the error of the last append, if it failed.
     Result<void> check() const EXCLUDES(mutex_);
 
+    /// Writes it anew at its path, where somebody has removed it. Errors: see create().
+    Result<void> write_anew() EXCLUDES(mutex_);
+
     std::uint64_t size() const EXCLUDES(mutex_); ///< bytes of the file, up to the end of the last record
 
 private:

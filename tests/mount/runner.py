@@ -61,12 +61,12 @@ def has_rings():
 
 
 def is_mounted(path):
-    return any(line.split()[4] == str(path) for line in open("/proc/self/mountinfo"))
+    return any(line.split()[4] == str(path) for line in open("/proc/self/mountinfo", errors="surrogateescape"))
 
 
 def wait_for_mount(path, server, seconds):
     """Woken by the kernel whenever the table of mounts changes."""
-    with open("/proc/self/mountinfo") as table:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as table:
         poll = select.poll()
         poll.register(table, select.POLLPRI | select.POLLERR)
         ended = os.pidfd_open(server.pid)
@@ -142,7 +142,8 @@ class Server:
     def stop(self):
         killed = self.test.want["server"] == "killed"
         if is_mounted(self.test.mnt):
-            done = subprocess.run(self.test.as_user([self.test.env["GMEMFS"], "umount", str(self.test.mnt)]),
+            discard = ["--discard"] if killed else []
+            done = subprocess.run(self.test.as_user([self.test.env["GMEMFS"], "umount", *discard, str(self.test.mnt)]),
                                   env=self.test.env, capture_output=True, text=True, timeout=30 * SLOWER)
             if done.returncode != 0:
                 raise Failure(f"gmemfs umount ended with {done.returncode}: {done.stdout}{done.stderr}".strip())
@@ -258,7 +259,7 @@ class Test:
             except OSError:
                 continue
             wait_for_end(pid, 5)
-        mounts = [line.split()[4] for line in open("/proc/self/mountinfo")]
+        mounts = [line.split()[4] for line in open("/proc/self/mountinfo", errors="surrogateescape")]
         mounts = [path for path in mounts if path.startswith(f"{self.work}/")]
         for path in reversed(mounts):
             left.append(f"mount {path}")

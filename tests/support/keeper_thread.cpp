@@ -21,8 +21,7 @@ KeeperThread::KeeperThread() : listener_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK
     EXPECT_EQ(::listen(listener_.get(), 16), 0);
     thread_ = std::thread([this] {
         KeeperService service(Simulation::get().driver(), devices(), HandlePolicy::automatic, kNonce);
-        EXPECT_TRUE(serve_keeper(service, listener_));
-        listener_.reset();
+        EXPECT_TRUE(serve_keeper(service, std::move(listener_)));
     });
 }
 

@@ -11,6 +11,11 @@ for way in mount umount; do
         "$GMEMFS" mount "$MNT" --simulate="$SIZE"
         is "$(sha "$MNT/f")" "$sum"
     fi
-    "$GMEMFS" umount "$MNT"
+    if [ "$way" = umount ]; then
+        refuses "gmemfs mount" "$GMEMFS" umount "$MNT"
+        "$GMEMFS" umount --discard "$MNT"
+    else
+        "$GMEMFS" umount "$MNT"
+    fi
     is "$(keeper_pid)" ""
 done
