@@ -79,7 +79,8 @@ Result<std::string> check_mount_point(const std::string &path) {
     if (::geteuid() != 0 && ::access(path.c_str(), W_OK) != 0)
         return cannot_mount(errno, path, "the mount point must be writable by who mounts");
     if (::getxattr(path.c_str(), "user.gmemfs.stats", nullptr, 0) >= 0)
-        return cannot_mount(EBUSY, path, "a gmemfs is mounted there already: `gmemfs umount " + path + "` ends it, and gives its files up");
+        return cannot_mount(EBUSY, path,
+            "a gmemfs is mounted there already: `gmemfs umount " + path + "` ends it, and gives its files up");
     char resolved[PATH_MAX];
     if (::realpath(path.c_str(), resolved) == nullptr) return cannot_mount(errno, path, "it can't be resolved");
     return std::string(resolved);

@@ -96,7 +96,7 @@ GOptionFlags flags_of(Setting::Kind kind) {
     case Setting::Kind::optional: return GOptionFlags(G_OPTION_FLAG_OPTIONAL_ARG | G_OPTION_FLAG_FILENAME);
     case Setting::Kind::flag: return G_OPTION_FLAG_NO_ARG;
     case Setting::Kind::file: return G_OPTION_FLAG_FILENAME;
-    case Setting::Kind::hidden: return G_OPTION_FLAG_HIDDEN;
+    case Setting::Kind::hidden: return GOptionFlags(G_OPTION_FLAG_HIDDEN | G_OPTION_FLAG_FILENAME);
     case Setting::Kind::plain: break;
     }
     return G_OPTION_FLAG_FILENAME; // bytes, which are no text of the locale's
@@ -136,7 +136,8 @@ Result<ParsedOptions> parse_options(int argc, char **argv) {
     std::vector<GOptionEntry> entries = {
         {"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground", nullptr},
         {"debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "log every request; stays in the foreground", nullptr},
-        {"options", 'o', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, callback, "mount options, with commas between", "OPTIONS"},
+        {"options", 'o', G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, callback, "mount options, with commas between",
+            "OPTIONS"},
         {"print-options", 0, 0, G_OPTION_ARG_NONE, &print, "show every option's value and origin; mount nothing",
             nullptr},
         {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "show this help", nullptr},

@@ -65,7 +65,8 @@ KINDS = {
 
 def look(pid):
     status = dict(line.rstrip("\n").split(":\t", 1) for line in open(f"/proc/{pid}/status") if ":\t" in line)
-    ignored = int(status["SigIgn"], 16) & ~sum(1 << (n - 1) for n in (signal.SIGPIPE, signal.SIGXFSZ))
+    # glibc's posix_spawn(3) leaves its own two, 32 and 33, ignored.
+    ignored = int(status["SigIgn"], 16) & ~sum(1 << (n - 1) for n in (signal.SIGPIPE, signal.SIGXFSZ, 32, 33))
     blocked = int(status["SigBlk"], 16) & ~sum(1 << (n - 1) for n in
                                                (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2))
     if ignored or blocked:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-# ends_loop: a mount meets, at random and again and again, all that ends or half ends one: its server killed, its connection aborted
-# (umount -f while it is busy; the abort file), its runtime folder removed, its server restarted, another's mount stacked on it or put
-# in its place. After each round every file has to be as it was, and what others mounted has to be there.
+# ends_loop: a mount meets, at random and again and again, all that ends or half ends one: its server killed, its
+# connection aborted (umount -f while it is busy; the abort file), its runtime folder removed, its server restarted,
+# another's mount stacked on it or put in its place. After each round every file has to be as it was, and what others
+# mounted has to be there.
 #
 #   tests/mount/survive/ends_loop.py [--rounds N] [--seed N] [--gmemfs PATH]       needs root
 import argparse, hashlib, json, os, random, shutil, subprocess, sys, tempfile, time
@@ -43,7 +44,8 @@ class Loop:
             time.sleep(0.02)
 
     def mounts(self):
-        return [line.split() for line in open("/proc/self/mountinfo", errors="surrogateescape") if line.split()[4].startswith(str(self.folder))]
+        table = open("/proc/self/mountinfo", errors="surrogateescape")
+        return [line.split() for line in table if line.split()[4].startswith(str(self.folder))]
 
     def change_files(self):
         for _ in range(3):
@@ -147,7 +149,8 @@ class Loop:
                     way()
                     self.compare()
                 except (AssertionError, OSError, subprocess.SubprocessError) as error:
-                    print(f"round {number}, seed {self.arguments.seed}: {way.__name__}: {error}\n{self.log.read_text()[-3000:]}")
+                    print(f"round {number}, seed {self.arguments.seed}: {way.__name__}: {error}\n"
+                          f"{self.log.read_text()[-3000:]}")
                     return 1
             self.gmemfs("umount", self.mnt)
         finally:
