@@ -263,11 +263,12 @@ Server::End Server::run(std::function<void()> ready) {
         if (goes_again_) break;
         const bool is_wanted = ends_ || !was_aborted();
         ends_ = true;
+        // Before the mount is detached: where this server dies from here on the next one has no device, and mounts.
+        if (!is_wanted && supervisor_ != nullptr) supervisor_->aborted();
         end_session();
         if (!is_wanted) {
             log(LogLevel::warning, "fuse",
                 "the connection of " + options_.mount_point + " to the kernel was aborted: mounting it again");
-            if (supervisor_ != nullptr) supervisor_->aborted();
             is_there = mount_again();
             ends_ = false;
             continue;
