@@ -1,5 +1,6 @@
 // The doctor's try: a session with the kernel in a private place, from the mount to the unmount, as `gmemfs mount` has
 // it. What this machine's libfuse and its kernel can do together, no file and no version tells.
+#include "fuse/mount_point.hpp"
 #include "fuse/session.hpp"
 #include "tools/doctor_checks.hpp"
 
@@ -80,7 +81,8 @@ Result<Heard> try_session(const std::string &place) {
         return ::statfs(place.c_str(), &found) == 0 && found.f_blocks == kBlocks ? 0 : std::max(errno, EIO);
     });
     const Result<void> served = serve(*session);
-    session->unmount(); // whoever still waits for an answer gets an error
+    session->let_go(); // whoever still waits for an answer gets an error
+    (void)unmount(place, UnmountMode::lazily);
     const int code = asked.get();
     TRY(served);
     if (code != 0) return Error{code, 0, "ask the mount", place};
