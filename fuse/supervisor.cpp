@@ -292,9 +292,7 @@ void SupervisorLink::fail(const std::string &line) const {
 
 void SupervisorLink::unmounted() const { send(socket_, Kind::unmounted, 0, {}, {}); }
 
-void SupervisorLink::aborted() const {
-    send(socket_, Kind::aborted, 0, {}, {});
-}
+void SupervisorLink::aborted() const { send(socket_, Kind::aborted, 0, {}, {}); }
 
 void SupervisorLink::log_moved() const { send(socket_, Kind::log_moved, 0, {}, {}); }
 

@@ -8,7 +8,7 @@ export GMEMFS_RUNTIME_DIR=$PWD/base/gmemfs
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" --log="$PWD/log"
 random_bytes 5M > "$MNT/f"
 sum=$(sha "$MNT/f")
-again() { for _ in $(seq 100); do ls base/gmemfs/*/keeper.sock 2> /dev/null && return; sleep 0.05; done; false; }
+again() { for _ in $(seq 100); do ls base/gmemfs/*/{keeper.sock,lock,journal} > all 2>&1 && return; sleep 0.05; done; false; }
 for what in base/gmemfs 'base/gmemfs/*/journal' 'base/gmemfs/*/lock' 'base/gmemfs/*/keeper.sock'; do
     for _ in 1 2; do
         pid=$(server_pid)
