@@ -91,8 +91,7 @@ int run_df(int argc, char **argv) {
     else if (exit_status == 0)
         std::printf("no gmemfs mounts; `gmemfs mount MOUNTPOINT` makes one\n");
     // Not by return: a thread that still waits for a server must not be waited for, nor lose its statics.
-    std::fflush(stdout);
-    ::_exit(exit_status);
+    ::_exit(finish_output(exit_status));
 }
 
 } // namespace gmemfs

@@ -171,7 +171,7 @@ Result<void> run(const Settings &settings, const std::vector<std::string> &param
 
 int run_restore(int argc, char **argv) {
     gboolean list = FALSE, check = FALSE, overwrite = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
-    gint threads = 0;
+    gchar *threads = nullptr;
     const std::vector<GOptionEntry> options = {
         {"list", 0, 0, G_OPTION_ARG_NONE, &list, "List modes, sizes and names, and restore nothing", nullptr},
         {"check", 0, 0, G_OPTION_ARG_NONE, &check, "Compare every checksum, and restore nothing", nullptr},
@@ -179,7 +179,7 @@ int run_restore(int argc, char **argv) {
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read everything again, and compare checksums", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print a summary, or the list", nullptr},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "How many read and write side by side (8)", "N"},
+        {"threads", 0, 0, G_OPTION_ARG_STRING, &threads, "How many read and write side by side (8)", "N"},
     };
     const Synopsis synopsis = {"FILE MOUNT|FOLDER | --list FILE | --check FILE",
         "Restores a snapshot: what was in the saved folder, or the saved file, into a mount or a folder.",
@@ -187,12 +187,15 @@ int run_restore(int argc, char **argv) {
         "left.",
         1, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
+    const std::unique_ptr<gchar, decltype(&g_free)> owner(threads, g_free);
     if (line.exit_status) return *line.exit_status;
     const bool wants_folder = list == FALSE && check == FALSE;
     if ((line.parameters.size() == 2) != wants_folder || (list != FALSE && check != FALSE))
         return fail_usage("restore", std::string("it takes ") + synopsis.parameters);
     Settings settings;
-    settings.threads = threads_for(threads);
+    const Result<unsigned> asked = parse_threads(threads, kThreadsDefault);
+    if (!asked) return fail_usage("restore", asked.error().text());
+    settings.threads = *asked;
     settings.list = list != FALSE;
     settings.check = check != FALSE;
     settings.verify = verify != FALSE;

@@ -102,20 +102,23 @@ Result<nlohmann::json> save(const Settings &settings, const std::string &source,
 
 int run_save(int argc, char **argv) {
     gboolean verify = FALSE, quiet = FALSE, json = FALSE;
-    gint threads = 0;
+    gchar *threads = nullptr;
     const std::vector<GOptionEntry> options = {
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read the snapshot again, and compare its checksums", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print a summary", nullptr},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "How many read and write side by side (8)", "N"},
+        {"threads", 0, 0, G_OPTION_ARG_STRING, &threads, "How many read and write side by side (8)", "N"},
     };
     const Synopsis synopsis = {"MOUNT|PATH FILE",
         "Saves a mount, a folder or a file into a snapshot: names, attributes, data and checksums.",
         "FILE is whole under its name or isn't there. What programs change meanwhile is saved as it is met.", 2, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
+    const std::unique_ptr<gchar, decltype(&g_free)> owner(threads, g_free);
     if (line.exit_status) return *line.exit_status;
     Settings settings;
-    settings.threads = threads_for(threads);
+    const Result<unsigned> asked = parse_threads(threads, kThreadsDefault);
+    if (!asked) return fail_usage("save", asked.error().text());
+    settings.threads = *asked;
     settings.verify = verify != FALSE;
     if (quiet == FALSE && ::isatty(STDERR_FILENO) != 0) settings.display = Progress::Display::line;
     catch_interruptions();

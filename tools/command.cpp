@@ -65,6 +65,14 @@ int fail(const Error &error) {
     return kFailure;
 }
 
+int finish_output(int status) {
+    const bool had_failed = std::ferror(stdout) != 0;
+    if (std::fflush(stdout) == 0 && !had_failed) return status;
+    const Error error = {errno != 0 ? errno : EIO, 0, "write", "standard output"};
+    const int failure = fail(error);
+    return status != 0 ? status : failure;
+}
+
 int fail_usage(const std::string &command, const std::string &what) {
     std::fprintf(stderr, "gmemfs %s: %s; see `gmemfs %s --help`\n", command.c_str(), what.c_str(), command.c_str());
     return kUsage;

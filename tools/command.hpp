@@ -54,6 +54,9 @@ CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, 
 
 /// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
 int fail(const Error &error);
+/// What a command ends with: its `status`, or kFailure, said on stderr, where what it printed on stdout didn't get
+/// there.
+int finish_output(int status);
 /// Prints "gmemfs COMMAND: what is wrong; see ..." on stderr, and returns kUsage.
 int fail_usage(const std::string &command, const std::string &what);
 

@@ -92,4 +92,4 @@ int run(int argc, char **argv) {
 } // namespace
 } // namespace gmemfs
 
-int main(int argc, char **argv) { return gmemfs::run(argc, argv); }
+int main(int argc, char **argv) { return gmemfs::finish_output(gmemfs::run(argc, argv)); }

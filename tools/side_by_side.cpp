@@ -3,7 +3,9 @@
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -15,8 +17,15 @@ constexpr std::size_t kRequest = 1 * MiB; // what a FUSE request holds at the mo
 
 } // namespace
 
-unsigned threads_for(int asked) {
-    return asked > 0 ? std::min(kThreadsMost, static_cast<unsigned>(asked)) : kThreadsDefault;
+Result<unsigned> parse_threads(const char *text, unsigned otherwise) {
+    if (text == nullptr) return otherwise;
+    const std::string_view digits = text;
+    unsigned count = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), count);
+    if (error == std::errc::result_out_of_range) return kThreadsMost;
+    if (error != std::errc() || end != digits.end() || count == 0)
+        return Error{EINVAL, 0, "--threads", std::string(digits) + ": it is a number from 1"};
+    return std::min(kThreadsMost, count);
 }
 
 Result<void> run_side_by_side(unsigned threads, const SideWork &work) {

@@ -16,7 +16,8 @@ namespace gmemfs {
 /// Threads of save and restore where the user names no number, and the most.
 inline constexpr unsigned kThreadsDefault = 8;
 inline constexpr unsigned kThreadsMost = 64;
-unsigned threads_for(int asked);
+/// What --threads says, at most kThreadsMost; `otherwise` where it says nothing (null). EINVAL: no number from 1.
+Result<unsigned> parse_threads(const char *text, unsigned otherwise);
 
 /// `must_end` says that another one has failed: return at once, with anything. The first error is returned; EINTR: the
 /// user has interrupted it.
