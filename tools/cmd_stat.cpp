@@ -17,9 +17,20 @@ json attribute_or_null(const std::string &path, const char *name) {
     return value ? json(*value) : json(nullptr);
 }
 
+const char *kind_of(mode_t mode) {
+    switch (mode & S_IFMT) {
+    case S_IFREG: return "file";
+    case S_IFDIR: return "folder";
+    case S_IFIFO: return "fifo";
+    case S_IFSOCK: return "socket";
+    default: return "device node"; // a link has been followed
+    }
+}
+
 Result<json> describe_file(const std::string &path, const struct stat &status) {
-    json file = {{"path", path}, {"size", status.st_size}, {"allocation_size", 0}, {"extents", json::array()},
-        {"device", attribute_or_null(path, "user.gmemfs.device")}, {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
+    json file = {{"path", path}, {"kind", kind_of(status.st_mode)}, {"size", status.st_size}, {"allocation_size", 0},
+        {"extents", json::array()}, {"device", attribute_or_null(path, "user.gmemfs.device")},
+        {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
     if (!S_ISREG(status.st_mode)) return file;
     const Result<std::string> size = read_attribute(path, "user.allocation_size");
     if (size) file["allocation_size"] = std::strtoull(size->c_str(), nullptr, 10);
@@ -38,7 +49,7 @@ std::string text_of(const json &value) {
 
 void print_file(const json &file) {
     const auto bytes = [&](const char *key) { return file[key].get<std::uint64_t>(); };
-    std::printf("file           %s\n", file["path"].get<std::string>().c_str());
+    std::printf("%-14s %s\n", file["kind"].get<std::string>().c_str(), file["path"].get<std::string>().c_str());
     std::printf("size           %s (%ju bytes)\n", format_size(bytes("size")).c_str(), uintmax_t(bytes("size")));
     std::printf("device memory  %s in %zu extent%s\n", format_size(bytes("allocation_size")).c_str(),
         file["extents"].size(), file["extents"].size() == 1 ? "" : "s");
@@ -94,22 +105,32 @@ Result<Description> describe(const std::string &path) {
 
 int run_stat(int argc, char **argv) {
     gboolean as_json = FALSE;
-    const Synopsis synopsis = {"PATH",
+    const Synopsis synopsis = {"PATH...",
         "Shows the device memory behind a file: size, extents, handles, parity; of a mount point: the server's "
         "counters.",
-        "A handle is not read by this: reading it is what opens a file for peers.", 1, 1};
+        "A handle is not read by this: reading it is what opens a file for peers.", 1, SIZE_MAX};
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<Description> description = describe(line.parameters[0]);
-    if (!description) return fail(description.error());
-    if (as_json)
-        std::printf("%s\n", description->found.dump(2).c_str());
-    else if (description->of_mount)
-        print_counters(description->found, 0);
-    else
-        print_file(description->found);
-    return 0;
+    int exit_status = 0;
+    json all = json::array();
+    for (const std::string &path : line.parameters) {
+        Result<Description> description = describe(path);
+        if (!description) {
+            exit_status = fail(description.error());
+            continue;
+        }
+        if (as_json)
+            all.push_back(std::move(description->found));
+        else if (description->of_mount)
+            print_counters(description->found, 0);
+        else
+            print_file(description->found);
+    }
+    // Of one path an object, of several an array.
+    if (as_json && (line.parameters.size() > 1 || !all.empty()))
+        std::printf("%s\n", (line.parameters.size() > 1 ? all : all[0]).dump(2).c_str());
+    return exit_status;
 }
 
 } // namespace gmemfs

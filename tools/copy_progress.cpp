@@ -3,14 +3,11 @@
 #include "tools/command.hpp"
 #include "vmm/base/units.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <sys/ioctl.h>
 
 namespace gmemfs {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
 
 constexpr std::size_t kNameWidth = 30; // bytes
 constexpr std::int64_t kPeriodMs = 100;
@@ -57,16 +54,6 @@ void Progress::show(std::uint64_t done, double seconds) {
 void Progress::finish() {
     if (display_ == Display::line) std::fputs("\r\033[K", stderr);
 }
-
-void catch_interruptions() {
-    struct sigaction action = {}, before = {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    for (const int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
-    const bool is_ignored = ::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN;
-    if (!is_ignored) ::sigaction(SIGHUP, &action, nullptr); // else `nohup` was asked for
-}
-
-bool is_interrupted() { return interrupted != 0; }
 
 int fail_or_interrupted(const Error &error) {
     const int failure = fail(error);

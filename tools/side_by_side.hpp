@@ -24,6 +24,8 @@ Result<unsigned> parse_threads(const char *text, unsigned otherwise);
 using SideWork = std::function<Result<void>(const std::function<bool()> &must_end)>;
 Result<void> run_side_by_side(unsigned threads, const SideWork &work);
 
+/// As many of `bytes` as the file has at `offset`, in requests of 1 MiB. `name` is for messages. pread(2)'s errors.
+Result<std::size_t> read_until_end(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name);
 /// All of `bytes`, in requests of 1 MiB. `name` is for messages. EIO: the file is shorter. Else pread(2)'s,
 /// pwrite(2)'s.
 Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name);
