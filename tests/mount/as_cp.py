@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# as_cp: runs cp and `gmemfs cp` over a table of cases, each in a world of its own in the mount, and compares what is there
-# afterwards: kinds, modes, owners, links, contents, attributes, whether a file is the same file still; and the exit status.
+# as_cp: runs cp and `gmemfs cp` over a table of cases, each in a world of its own in the mount, and compares what is
+# there afterwards: kinds, modes, owners, links, contents, attributes, whether a file is the same file still; and the
+# exit status.
 #
 #   tests/mount/as_cp.py GMEMFS MOUNT        in an empty folder, which becomes the host's side
 import hashlib, os, shutil, socket, stat, subprocess, sys
@@ -31,8 +32,8 @@ def make_world():
     os.umask(0o022)
     top = HOST / "template"
     top.mkdir()
-    files = {"s": b"source\n", "large": os.urandom(5 << 20), "program": b"x", "key": b"secret", "longer": b"x" * (6 << 20),
-             "shorter": b"old", "read_only": b"ro", "key_of_nobody": b"n"}
+    files = {"s": b"source\n", "large": os.urandom(5 << 20), "program": b"x", "key": b"secret",
+             "longer": b"x" * (6 << 20), "shorter": b"old", "read_only": b"ro", "key_of_nobody": b"n"}
     modes = {"program": 0o4755, "key": 0o600, "read_only": 0o444, "key_of_nobody": 0o600}
     for name, data in files.items():
         (top / name).write_bytes(data)
@@ -48,8 +49,8 @@ def make_world():
     os.mkfifo(top / "fifo")
     for folder in "tree/sub", "tree/closed", "into/tree", "other":
         (top / folder).mkdir(parents=True)
-    for name, data in {"tree/a": b"a", "tree/sub/b": b"b", "tree/empty": b"", "tree/closed/c": b"c", "into/tree/a": b"old",
-                       "other/s": b"x"}.items():
+    for name, data in {"tree/a": b"a", "tree/sub/b": b"b", "tree/empty": b"", "tree/closed/c": b"c",
+                       "into/tree/a": b"old", "other/s": b"x"}.items():
         (top / name).write_bytes(data)
     os.link(top / "tree/a", top / "tree/a_too")
     os.symlink("a", top / "tree/link")
@@ -86,7 +87,8 @@ def describe(top, path, names_of):
     if stat.S_ISREG(kind):
         if os.access(path, os.R_OK):
             told.append(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
-            told += [(name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)) if name != "user.allocation_size"]
+            names = [name for name in sorted(os.listxattr(path)) if name != "user.allocation_size"]
+            told += [(name, os.getxattr(path, name)) for name in names]
     return told
 
 
@@ -96,8 +98,8 @@ def seen(top, before):
     for path in sorted(paths):
         found[str(path.relative_to(top))] = describe(top, path, names_of)
     found["one file"] = sorted(sorted(names) for names in names_of.values() if len(names) > 1)
-    found["the same as before"] = sorted(n for n, inode in before.items() if (top / n).is_symlink() or (top / n).exists()
-                                         if os.lstat(top / n).st_ino == inode)
+    still = [name for name in before if os.path.lexists(top / name)]
+    found["the same as before"] = sorted(name for name in still if os.lstat(top / name).st_ino == before[name])
     return found
 
 
@@ -110,7 +112,7 @@ def remove(path):
 
 
 def run(program, arguments):
-    wanted = [name for name in BIG if any(word.endswith(name) for word in arguments)]  # the others would take their time
+    wanted = [name for name in BIG if any(word.endswith(name) for word in arguments)]  # the others would take time
     for path in WORLD, HOST / "side":
         remove(path)
     subprocess.run(["cp", "-a", HOST / "template", WORLD], check=True)

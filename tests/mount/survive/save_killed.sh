@@ -5,7 +5,8 @@ needs_linux_that_asks_again
 mkdir kept
 file=$PWD/kept/snapshot
 start() { "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$file" --log="$PWD/log"; }
-saving() { for _ in $(seq 2000); do ls kept | grep -q part && return; sleep 0.002; done; false; }
+# The snapshot has no name yet.
+saving() { for _ in $(seq 500); do ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "$PWD/kept/#" && return; done; false; }
 start
 random_bytes 200M > "$MNT/f"
 sum=$(sha "$MNT/f")
