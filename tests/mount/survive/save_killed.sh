@@ -6,7 +6,14 @@ mkdir kept
 file=$PWD/kept/snapshot
 start() { "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$file" --log="$PWD/log"; }
 # The snapshot has no name yet.
-saving() { for _ in $(seq 500); do ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "$PWD/kept/#" && return; done; false; }
+saving() {
+    timeout 30 python3 -c 'import glob, os, sys
+while True:
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            if os.readlink(link).startswith(sys.argv[1] + "/kept/#"): sys.exit()
+        except OSError: pass' "$(realpath .)"
+}
 start
 random_bytes 200M > "$MNT/f"
 sum=$(sha "$MNT/f")
