@@ -73,7 +73,8 @@ CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_c
 LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 COPY := $(call objects,tools/direct_source.cpp tools/copy_lanes.cpp tools/copy_progress.cpp tools/copy_verify.cpp tools/command.cpp)
-SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp)
+SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp \
+                           tools/new_file.cpp tools/interruption.cpp)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 # Programs of tests, each made where its sources exist.

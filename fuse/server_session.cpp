@@ -141,7 +141,7 @@ Result<void> Server::save_all() {
     log(LogLevel::info, "fuse", "unmounted " + options_.mount_point + ", saving to " + options_.save_file);
     TRY(write_private(survival_->folder().unsaved_path(), ""));
     TRY(run_privately([&](const std::string &place) {
-        return std::vector<std::string>{"save", "--", place, options_.save_file};
+        return std::vector<std::string>{"save", "--ignore-warnings", "--", place, options_.save_file};
     }));
     log(LogLevel::info, "fuse", "saved all files to " + options_.save_file);
     return {};

@@ -56,11 +56,17 @@ void print_table(const json &rows) {
     }
 }
 
-Result<std::vector<Mount>> choose_mounts(const std::vector<std::string> &paths) {
+// What can't be found is said, and makes `exit_status` a failure.
+Result<std::vector<Mount>> choose_mounts(const std::vector<std::string> &paths, int &exit_status) {
     if (paths.empty()) return list_mounts(kFilesystemType);
     std::vector<Mount> mounts;
-    mounts.reserve(paths.size());
-    for (const std::string &path : paths) mounts.push_back(TRY(find_mount_of(path)));
+    for (const std::string &path : paths) {
+        Result<Mount> mount = find_mount_of(path);
+        if (mount)
+            mounts.push_back(*std::move(mount));
+        else
+            exit_status = fail(mount.error());
+    }
     return mounts;
 }
 
@@ -69,13 +75,14 @@ Result<std::vector<Mount>> choose_mounts(const std::vector<std::string> &paths) 
 int run_df(int argc, char **argv) {
     gboolean as_json = FALSE;
     const Synopsis synopsis = {"[PATH...]", "Shows how much device memory each gmemfs mount uses.",
-        "Without a PATH: of every gmemfs mount. What other programs hold on a device counts against `free`.", 0, 100};
+        "Without a PATH: of every gmemfs mount. What other programs hold on a device counts against `free`.", 0,
+        SIZE_MAX};
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<std::vector<Mount>> mounts = choose_mounts(line.parameters);
-    if (!mounts) return fail(mounts.error());
     int exit_status = 0;
+    const Result<std::vector<Mount>> mounts = choose_mounts(line.parameters, exit_status);
+    if (!mounts) return fail(mounts.error());
     json rows = json::array();
     for (const Mount &mount : *mounts) {
         Result<json> row = measure_in_time(mount);

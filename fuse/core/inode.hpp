@@ -150,6 +150,7 @@ public:
 
 private:
     bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
+    bool list_has_room(std::string_view name) const REQUIRES(mutex_);
     Result<void> put_xattr(std::string_view name, std::string_view value) REQUIRES(mutex_);
     bool drop_xattr(std::string_view name) REQUIRES(mutex_); // whether there was one
     std::optional<Acl> acl(std::string_view name) const REQUIRES(mutex_);
