@@ -32,6 +32,26 @@ Result<Fd> connect_to(const sockaddr_un &address, std::size_t size) {
     return socket;
 }
 
+// The file's folder, or, where that has been removed meanwhile, the next one above it that is left in the mount.
+Result<Fd> open_folder(const Fd &file, dev_t mount) {
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
+    std::string folder(4096, '\0');
+    const ssize_t length = ::readlink(link, folder.data(), folder.size());
+    if (length <= 0) return Error{errno, 0, "find the file's folder", link};
+    folder.resize(static_cast<std::size_t>(length));
+    int code = ENOENT;
+    for (std::size_t slash = folder.rfind('/'); slash != std::string::npos && slash != 0 && code == ENOENT;
+         slash = folder.rfind('/', slash - 1)) {
+        folder.resize(slash);
+        Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!directory) code = errno == ENOTDIR ? ENOENT : errno;
+        struct stat status = {};
+        if (directory && ::fstat(directory.get(), &status) == 0 && status.st_dev == mount) return directory;
+    }
+    return Error{code, 0, "open the file's folder", folder};
+}
+
 // A folder may be too deep for an address of 108 bytes, so it goes by its descriptor.
 Result<Fd> connect_in(const Fd &folder) {
     sockaddr_un address = {};
@@ -46,16 +66,8 @@ Result<Fd> connect_in_folder(const Fd &file) {
     struct stat status = {};
     if (::fstat(file.get(), &status) != 0) return Error{errno, 0, "stat file"};
     if (S_ISDIR(status.st_mode)) return connect_in(file); // beside the mount's root is another filesystem
-    char link[64];
-    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
-    std::string folder(4096, '\0');
-    const ssize_t length = ::readlink(link, folder.data(), folder.size());
-    if (length <= 0) return Error{errno, 0, "find the file's folder", link};
-    folder.resize(static_cast<std::size_t>(length));
-    folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1);
-    const Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return Error{errno, 0, "open the file's folder", folder};
-    return connect_in(directory);
+    const Fd folder = TRY(open_folder(file, status.st_dev));
+    return connect_in(folder);
 }
 
 Result<Fd> connect_to_abstract(const std::string &name) {
