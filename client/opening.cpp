@@ -18,11 +18,15 @@ constexpr int kLinksMax = 40; // as Linux has it
 
 Error failed(int code, const std::string &path) { return Error{code, 0, "open file", path}; }
 
-// ENOTTY: it is anywhere else. By the filesystem's type as well: any file of one's own can have the attribute.
-Result<void> check_mount(const Fd &file, const std::string &path) {
+// What is to be done with a file besides opening it.
+enum class Intent { use, change };
+
+// ENOTTY: it is anywhere else. Before a change by the filesystem's type as well: any file of one's own can have the
+// attribute. That costs a request to the server.
+Result<void> check_mount(const Fd &file, const std::string &path, Intent intent) {
     struct statfs status = {};
-    if (::fstatfs(file.get(), &status) != 0) return failed(errno, path);
-    if (status.f_type == FUSE_SUPER_MAGIC) {
+    if (intent == Intent::change && ::fstatfs(file.get(), &status) != 0) return failed(errno, path);
+    if (intent == Intent::use || status.f_type == FUSE_SUPER_MAGIC) {
         const Result<std::string> socket = read_attribute(file, protocol::kSocketAttribute);
         if (socket) return {};
         if (socket.error().code != ENODATA && socket.error().code != ENOTSUP) return failed(socket.error().code, path);
@@ -60,7 +64,7 @@ Result<Place> find_folder(const char *path, int flags) {
         std::string target(4096, '\0');
         const ssize_t length = ::readlinkat(place.folder.get(), place.name.c_str(), target.data(), target.size());
         if (length < 0 || (flags & GMEMFS_EXCLUSIVE) != 0) {
-            TRY(check_mount(place.folder, path));
+            TRY(check_mount(place.folder, path, Intent::change));
             return place;
         }
         rest = target.substr(0, static_cast<std::size_t>(length));
@@ -68,14 +72,14 @@ Result<Place> find_folder(const char *path, int flags) {
     return failed(ELOOP, path);
 }
 
-Result<Place> find_place(const char *path, int flags) {
+Result<Place> find_place(const char *path, int flags, Intent intent) {
     Place place;
     place.file = Fd(::open(path, O_PATH | O_CLOEXEC));
     if (!place.file) {
         if (errno == ENOENT && (flags & GMEMFS_CREATE) != 0) return find_folder(path, flags);
         return failed(errno, path);
     }
-    TRY(check_mount(place.file, path));
+    TRY(check_mount(place.file, path, intent));
     if ((flags & GMEMFS_CREATE) != 0 && (flags & GMEMFS_EXCLUSIVE) != 0) return failed(EEXIST, path);
     return place;
 }
@@ -92,7 +96,7 @@ Result<Fd> open_place(const Place &place, const char *path, int flags, unsigned 
     Fd file(::openat(place.folder.get(), place.name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | exclusive,
         mode == 0 ? 0600 : mode));
     if (!file) return failed(errno, path);
-    TRY(check_mount(file, path)); // another mount may have come to lie there
+    TRY(check_mount(file, path, Intent::change)); // another mount may have come to lie there
     return file;
 }
 
@@ -109,7 +113,8 @@ Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_
         return Error{EINVAL, 0, "open file", path == nullptr ? "no path" : "unknown flags"};
     if (options.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()))
         return Error{EFBIG, 0, "open file", std::string(path) + ": no file can have that size"};
-    const Place place = TRY(find_place(path, options.flags));
+    const bool may_change = (options.flags & GMEMFS_TRUNCATE) != 0 || options.size != 0;
+    const Place place = TRY(find_place(path, options.flags, may_change ? Intent::change : Intent::use));
     auto opened = std::make_shared<OpenFile>();
     opened->path = path;
     opened->devices = TRY(open_devices(options.driver));
@@ -128,7 +133,7 @@ Result<std::shared_ptr<OpenFile>> open_directory(const char *path, const char *l
     opened->path = path;
     opened->fd = Fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!opened->fd) return failed(errno, path);
-    TRY(check_mount(opened->fd, opened->path));
+    TRY(check_mount(opened->fd, opened->path, Intent::use));
     opened->devices = TRY(open_devices(library));
     return opened;
 }

@@ -48,7 +48,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, con
     GMEMFS_SIM_NOT_NULL(handle);
     GMEMFS_SIM_NOT_NULL(properties);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    return create(handle, size, properties);
+    return create(handle, size, size, properties);
 }
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
@@ -140,7 +140,7 @@ CUresult cuMemAlloc(CUdeviceptr *address, std::size_t size) {
     const std::size_t whole = (size + kGranularity - 1) / kGranularity * kGranularity;
     const CUmemAllocationProp properties = plain_properties(device);
     CUmemGenericAllocationHandle handle = 0;
-    if (const CUresult result = create(&handle, whole, &properties); result != CUDA_SUCCESS) return result;
+    if (const CUresult result = create(&handle, whole, size, &properties); result != CUDA_SUCCESS) return result;
     CUresult result = reserve(address, whole, 0, 0);
     if (result == CUDA_SUCCESS) result = map(*address, whole, 0, handle);
     const CUmemAccessDesc access = {properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};

@@ -32,7 +32,8 @@ bool make_dirty(int fd, std::uint64_t size) {
     };
     bool is_done = true;
     if (size <= kWhollyDirty) {
-        for (std::uint64_t at = 0; at < size; at += dirt.size()) is_done = is_done && write_at(at, dirt.size());
+        for (std::uint64_t at = 0; at < size; at += dirt.size())
+            is_done = is_done && write_at(at, std::min<std::uint64_t>(size - at, dirt.size()));
         return is_done;
     }
     is_done = write_at(0, dirt.size()) && write_at(size - dirt.size(), dirt.size());
@@ -99,7 +100,8 @@ Memory::~Memory() {
     if (id != 0) machine->drop(id);
 }
 
-CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties) {
+CUresult create(
+    CUmemGenericAllocationHandle *handle, std::size_t size, std::size_t used, const CUmemAllocationProp *properties) {
     Process &mine = *process();
     constexpr unsigned kKnownTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR | CU_MEM_HANDLE_TYPE_FABRIC;
     const unsigned types = properties->requestedHandleTypes;
@@ -123,7 +125,7 @@ CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CU
         "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(device) + ":" + std::to_string(taken->id);
     memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||
-        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, size))
+        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, used))
         return CUDA_ERROR_OPERATING_SYSTEM;
     const std::lock_guard<std::mutex> hold(mine.mutex);
     *handle = add_handle(memory);

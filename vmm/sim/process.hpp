@@ -130,7 +130,9 @@ int driver_version();
 Context *&current_context();
 
 // memory.cpp: allocations and their addresses; the names are the driver's, less its prefix.
-CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties);
+/// Of `size` bytes the first `used` are handed out, and so full of dirt.
+CUresult create(
+    CUmemGenericAllocationHandle *handle, std::size_t size, std::size_t used, const CUmemAllocationProp *properties);
 CUmemGenericAllocationHandle add_handle(const std::shared_ptr<Memory> &memory); ///< the caller holds `mutex`
 CUresult release(CUmemGenericAllocationHandle handle);
 CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished);
