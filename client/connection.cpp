@@ -1,7 +1,6 @@
 #include "client/connection.hpp"
 
 #include <map>
-#include <sys/stat.h>
 #include <tuple>
 #include <unistd.h>
 
@@ -21,9 +20,9 @@ Connections &connections() {
 }
 
 Result<Key> key_of(const Fd &file, const std::string &path) {
-    struct stat status = {};
-    if (::fstat(file.get(), &status) != 0) return Error{errno, 0, "stat file", path};
-    return Key(status.st_dev, ::geteuid(), ::getegid());
+    const Result<Identity> identity = identify(file);
+    if (!identity) return Error{identity.error().code, 0, "stat file", path};
+    return Key(identity->mount, ::geteuid(), ::getegid());
 }
 
 // The one of the key, unless it is `worn` or has failed.

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
@@ -46,8 +47,8 @@ Result<Fd> open_folder(const Fd &file, dev_t mount) {
         folder.resize(slash);
         Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!directory) code = errno == ENOTDIR ? ENOENT : errno;
-        struct stat status = {};
-        if (directory && ::fstat(directory.get(), &status) == 0 && status.st_dev == mount) return directory;
+        const Result<Identity> found = identify(directory);
+        if (directory && found && found->mount == mount) return directory;
     }
     return Error{code, 0, "open the file's folder", folder};
 }
@@ -63,10 +64,9 @@ Result<Fd> connect_in(const Fd &folder) {
 
 // The socket in the directory or beside the file, whatever the mount is called where the server runs.
 Result<Fd> connect_in_folder(const Fd &file) {
-    struct stat status = {};
-    if (::fstat(file.get(), &status) != 0) return Error{errno, 0, "stat file"};
-    if (S_ISDIR(status.st_mode)) return connect_in(file); // beside the mount's root is another filesystem
-    const Fd folder = TRY(open_folder(file, status.st_dev));
+    const Identity identity = TRY(identify(file));
+    if (S_ISDIR(identity.mode)) return connect_in(file); // beside the mount's root is another filesystem
+    const Fd folder = TRY(open_folder(file, identity.mount));
     return connect_in(folder);
 }
 
@@ -80,6 +80,13 @@ Result<Fd> connect_to_abstract(const std::string &name) {
 }
 
 } // namespace
+
+Result<Identity> identify(const Fd &file) {
+    struct statx status = {};
+    if (::statx(file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) != 0)
+        return Error{errno, 0, "stat file"};
+    return Identity{makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_mode};
+}
 
 Result<std::string> read_attribute(const Fd &file, const char *name) {
     char link[64];

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs::client {
@@ -55,6 +56,13 @@ private:
     Fd socket_;
     std::string path_; // for messages
 };
+
+/// What the kernel knows of an open file by itself: fstat(2) may ask the server.
+struct Identity {
+    dev_t mount;
+    mode_t mode;
+};
+Result<Identity> identify(const Fd &file);
 
 /// The value of an extended attribute of an open file, all its bytes; also of one that was opened with O_PATH.
 Result<std::string> read_attribute(const Fd &file, const char *name);
