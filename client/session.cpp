@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
@@ -32,6 +33,26 @@ Result<Fd> connect_to(const sockaddr_un &address, std::size_t size) {
     return socket;
 }
 
+// The file's folder, or, where that has been removed meanwhile, the next one above it that is left in the mount.
+Result<Fd> open_folder(const Fd &file, dev_t mount) {
+    char link[64];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
+    std::string folder(4096, '\0');
+    const ssize_t length = ::readlink(link, folder.data(), folder.size());
+    if (length <= 0) return Error{errno, 0, "find the file's folder", link};
+    folder.resize(static_cast<std::size_t>(length));
+    int code = ENOENT;
+    for (std::size_t slash = folder.rfind('/'); slash != std::string::npos && slash != 0 && code == ENOENT;
+         slash = folder.rfind('/', slash - 1)) {
+        folder.resize(slash);
+        Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!directory) code = errno == ENOTDIR ? ENOENT : errno;
+        const Result<Identity> found = identify(directory);
+        if (directory && found && found->mount == mount) return directory;
+    }
+    return Error{code, 0, "open the file's folder", folder};
+}
+
 // A folder may be too deep for an address of 108 bytes, so it goes by its descriptor.
 Result<Fd> connect_in(const Fd &folder) {
     sockaddr_un address = {};
@@ -43,19 +64,10 @@ Result<Fd> connect_in(const Fd &folder) {
 
 // The socket in the directory or beside the file, whatever the mount is called where the server runs.
 Result<Fd> connect_in_folder(const Fd &file) {
-    struct stat status = {};
-    if (::fstat(file.get(), &status) != 0) return Error{errno, 0, "stat file"};
-    if (S_ISDIR(status.st_mode)) return connect_in(file); // beside the mount's root is another filesystem
-    char link[64];
-    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file.get());
-    std::string folder(4096, '\0');
-    const ssize_t length = ::readlink(link, folder.data(), folder.size());
-    if (length <= 0) return Error{errno, 0, "find the file's folder", link};
-    folder.resize(static_cast<std::size_t>(length));
-    folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1);
-    const Fd directory(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return Error{errno, 0, "open the file's folder", folder};
-    return connect_in(directory);
+    const Identity identity = TRY(identify(file));
+    if (S_ISDIR(identity.mode)) return connect_in(file); // beside the mount's root is another filesystem
+    const Fd folder = TRY(open_folder(file, identity.mount));
+    return connect_in(folder);
 }
 
 Result<Fd> connect_to_abstract(const std::string &name) {
@@ -68,6 +80,13 @@ Result<Fd> connect_to_abstract(const std::string &name) {
 }
 
 } // namespace
+
+Result<Identity> identify(const Fd &file) {
+    struct statx status = {};
+    if (::statx(file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) != 0)
+        return Error{errno, 0, "stat file"};
+    return Identity{makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_mode};
+}
 
 Result<std::string> read_attribute(const Fd &file, const char *name) {
     char link[64];
@@ -83,6 +102,12 @@ std::string driver_library(const char *chosen) {
     if (chosen != nullptr) return chosen;
     const char *const variable = std::getenv("GMEMFS_DRIVER"); // NOLINT(concurrency-mt-unsafe): read only
     return variable != nullptr && variable[0] != '\0' ? variable : "libcuda.so.1";
+}
+
+Error name_driver(const Fd &at, const std::string &library, Error error) {
+    const Result<std::string> used = read_attribute(at, "user.gmemfs.driver");
+    if (used && *used != library) error.detail += "; its mount uses another driver library: set GMEMFS_DRIVER=" + *used;
+    return error;
 }
 
 Result<Session> Session::connect(const Fd &file, const std::string &path) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs::client {
@@ -56,10 +57,20 @@ private:
     std::string path_; // for messages
 };
 
+/// What the kernel knows of an open file by itself: fstat(2) may ask the server.
+struct Identity {
+    dev_t mount;
+    mode_t mode;
+};
+Result<Identity> identify(const Fd &file);
+
 /// The value of an extended attribute of an open file, all its bytes; also of one that was opened with O_PATH.
 Result<std::string> read_attribute(const Fd &file, const char *name);
 
 /// The driver's library: `chosen`, or $GMEMFS_DRIVER, or libcuda.so.1.
 std::string driver_library(const char *chosen);
+/// `error` of the driver `library`, with what to set where the mount of the open file `at` uses another one: a peer of
+/// a simulated mount needs the simulator.
+Error name_driver(const Fd &at, const std::string &library, Error error);
 
 } // namespace gmemfs::client

@@ -221,6 +221,9 @@ phase_client() {
     check "test client: --parent and --child, each by itself" client_in_two_terminals
     check "libgmemfs: the C interface" env GMEMFS_DRIVER="$DRIVER" "$(program c_test)" "$MOUNT"
     check "libgmemfs: the C++ interface, every kind of handle" env GMEMFS_DRIVER="$DRIVER" "$(program cpp_test)" "$MOUNT"
+    for how in static atexit thread fork; do
+        check "libgmemfs: unmapped late: $how" env GMEMFS_DRIVER="$DRIVER" "$(program endings)" "$how" "$MOUNT"
+    done
     rm -rf "$MOUNT"/*
 }
 
@@ -439,12 +442,13 @@ phase_ecc_cost() {
     sed -n '/^--- what parity/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
-frameworks() { # with the package and the library of this bundle, or of this source tree
+frameworks() { python_peer frameworks.py "$@"; }
+python_peer() { # with the package and the library of this bundle, or of this source tree
     local package library
     for package in "$BUILD/python" "$here/../../client/python"; do [ -d "$package" ] && break; done
     for library in "$BUILD/lib/libgmemfs.so" "$BUILD/libgmemfs.so"; do [ -e "$library" ] && break; done
     PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS=$GMEMFS XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 \
-        "$PYTHON" "$here/frameworks.py" "$@"
+        "$PYTHON" "$here/$1" "${@:2}"
 }
 phase_frameworks() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, cupy, jax, safetensors' 2> /dev/null; then
@@ -454,6 +458,7 @@ phase_frameworks() {
     mount_it || return
     check "PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
     check "a model of 16 GiB, four processes" frameworks model "$MOUNT" "$WORK"
+    check "PyTorch: unmapping under work and graph captures; two GPUs" python_peer lifetimes.py "$MOUNT"
     check "tensors of PyTorch, CuPy and JAX, saved and loaded" frameworks tensors "$MOUNT"
     unmount_it
     MOUNT_OPTIONS+=(--handles=fd)
