@@ -47,7 +47,7 @@ Result<Lent> connect(const Fd &file, const std::string &path, const Key &key, co
 } // namespace
 
 Result<void> Connection::release(std::uint64_t lease) {
-    if (!is_sound()) return {};
+    if (end_ == ETIMEDOUT || end_ == EPROTO) return {};
     const Result<void> released = use([&](Session &session) { return session.release(lease); });
     return !released && !is_sound() ? Result<void>() : Result<void>(released);
 }

@@ -1,7 +1,7 @@
 // Connection: the one connection that a process has to the broker of a mount, shared by all of its mappings there.
 //
 // It lives for as long as a mapping holds a lease by it, and is no longer lent once it has failed or is full (the
-// broker allows 1,024 leases a connection): then a new one takes its place, and the old one's mappings keep it.
+// broker allows 65,536 leases a connection): then a new one takes its place, and the old one's mappings keep it.
 #pragma once
 
 #include "client/session.hpp"
@@ -22,13 +22,14 @@ public:
     auto use(const Call &call) EXCLUDES(mutex_) {
         const Hold hold(mutex_);
         auto result = call(session_);
-        if (!result && is_end(result.error().code)) is_sound_ = false;
+        if (!result && is_end(result.error().code)) end_ = result.error().code;
         return result;
     }
-    /// Success as well where the server has ended: its leases are gone, or end with this process.
+    /// Success as well where the server can't be told: the lease ends with this process, or has ended. One that stopped
+    /// answering isn't asked again, for each question to it waits.
     Result<void> release(std::uint64_t lease);
     /// False once it has failed: what comes by it next may be the answer to an earlier request.
-    bool is_sound() const { return is_sound_; }
+    bool is_sound() const { return end_ == 0; }
 
     /// Whether a connection that was lent is to be replaced, and the request made once more.
     static bool is_worn(const Error &error) {
@@ -42,7 +43,7 @@ private:
 
     Mutex mutex_;
     Session session_ GUARDED_BY(mutex_);
-    std::atomic<bool> is_sound_ = true;
+    std::atomic<int> end_ = 0; // the errno it has failed with
 };
 
 /// A connection, and whether anybody has used it before.

@@ -13,6 +13,7 @@
 #include "vmm/base/fd.hpp"
 
 #include <string>
+#include <sys/types.h>
 
 namespace gmemfs {
 
@@ -23,13 +24,16 @@ struct BrokerSocket {
 
     /// Listens inside the mount; EPERM: no right to copy a mount.
     static Result<BrokerSocket> bind_in_mount(const std::string &mount_point);
+    /// One that a server before this one bound, for the same mount. It listens all the time: who connects waits in its
+    /// queue. EINVAL: it is no such socket.
+    static Result<BrokerSocket> adopt(Fd fd, const std::string &mount_point);
     /// Listens on a name of the network namespace that nobody can guess.
     static Result<BrokerSocket> bind_abstract();
 };
 
-/// "major:minor" of the filesystem mounted at `path`, as /proc/self/mountinfo writes it.
-Result<std::string> filesystem_number(const std::string &path);
+/// Of the filesystem mounted at `path`.
+Result<dev_t> filesystem_number(const std::string &path);
 /// Whether any mount of this namespace shows that filesystem. True where the table can't be read.
-bool is_mounted_anywhere(const std::string &number);
+bool is_mounted_anywhere(dev_t number);
 
 } // namespace gmemfs

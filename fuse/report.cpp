@@ -23,6 +23,11 @@ json describe_keeper(const Survival *survival) {
     return survival->keeper().is_dead() ? "dead" : "alive";
 }
 
+json describe_broker(const Server &server) {
+    if (server.broker() != nullptr) return "listens";
+    return server.awaits_broker() ? "begins" : "off";
+}
+
 json describe_end(const Server &server) {
     if (!server.saves()) return nullptr;
     return {{"save", server.options().save_file}, {"unsaved", server.survival()->folder().unsaved_path()}};
@@ -81,6 +86,7 @@ json report(Server &server) {
         {"files_max", server.volume().names().inodes_max()},
         {"files", server.volume().names().count()},
         {"unlinked", server.volume().names().orphan_count()},
+        {"broker", describe_broker(server)},
         {"peers", server.broker() == nullptr ? 0 : server.broker()->peer_count()},
         {"leases", server.broker() == nullptr ? 0 : server.broker()->lease_count()},
         {"requests", count_requests(server.stats())},

@@ -239,9 +239,11 @@ Server::End Server::run(std::function<void()> ready) {
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) signals.push_back(g_unix_signal_add(number, take_end, this));
     if (survival_) survival_->watch_keeper();
     signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
-    if (resumes())
+    if (resumes()) {
+        take_over_broker();
         if (const Result<void> resumed = resume(); !resumed)
             log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");
+    }
     Result<void> saved;
     Result<void> is_there;
     do {
@@ -259,6 +261,7 @@ Server::End Server::run(std::function<void()> ready) {
     for (const guint source : signals)
         if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
     if (goes_again_) {
+        if (broker_) broker_->make_way(); // while workers answer: it may ask something of the mount
         // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
         session_->end();
         workers_->stop();
@@ -304,15 +307,35 @@ void Server::greeted(unsigned protocol_minor) {
 void Server::start_broker() {
     // The mount has ended already, or is about to: who asked something of it would wait for ever.
     if (!is_mounted_ || !workers_->wait_until_served()) return;
-    if (!options_.broker) {
+    if (!options_.broker)
         log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
-    } else if (Result<std::unique_ptr<Broker>> broker = Broker::create(*this)) {
-        broker_ = *std::move(broker);
-        published_broker_.store(broker_.get(), std::memory_order_release);
-    } else {
-        log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
-    }
+    else if (!broker_)
+        publish_broker(Broker::create(*this));
+    has_tried_broker_.store(true, std::memory_order_release);
     if (ready_) ready_();
+}
+
+void Server::publish_broker(Result<std::unique_ptr<Broker>> broker) {
+    if (!broker) return log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
+    broker_ = *std::move(broker);
+    published_broker_.store(broker_.get(), std::memory_order_release);
+}
+
+// Before a request is answered: no peer sees a mount without a broker.
+void Server::take_over_broker() {
+    if (!options_.broker || !survival_) return;
+    Result<std::unique_ptr<Broker>> broker = Broker::take_over(*this);
+    if (broker && *broker == nullptr) return; // of an older server: another one is made when the mount answers
+    if (broker)
+        publish_broker(std::move(broker));
+    else
+        log(LogLevel::warning, "broker", broker.error(), "peers connect anew");
+}
+
+void Server::end() {
+    ends_ = true;
+    goes_again_ = false;
+    g_main_loop_quit(loop_);
 }
 
 void Server::attributes_changed(InodeId id) {

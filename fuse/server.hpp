@@ -99,8 +99,13 @@ public:
     bool is_private() const { return is_private_; } ///< of the present session: nobody else sees it
     Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
+    Survival *survival() { return survival_.get(); }                  ///< for the main thread
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
     const Workers &workers() const { return *workers_; }              ///< for workers
+    /// For the main thread: the mount is to end, as by SIGTERM.
+    void end();
+    /// Whether a broker is about to listen: nobody needs to be told yet that there is none.
+    bool awaits_broker() const { return options_.broker && !has_tried_broker_.load(std::memory_order_acquire); }
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
@@ -135,6 +140,8 @@ private:
     void device_failed(const Device &device, const Error &error) const;
     Result<void> mount(const std::string &place);
     void start_broker();
+    void take_over_broker();
+    void publish_broker(Result<std::unique_ptr<Broker>> broker);
     void stop();
     static gboolean take_restart(gpointer server);
 
@@ -158,6 +165,7 @@ private:
     std::unique_ptr<ScrubWalk> scrub_walk_; // there while workers are
     std::unique_ptr<Broker> broker_;        // it holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;
+    std::atomic<bool> has_tried_broker_ = false;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_

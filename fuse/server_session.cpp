@@ -77,6 +77,7 @@ void Server::stop() {
     workers_.reset();
     scrub_walk_.reset();
     published_broker_ = nullptr;
+    has_tried_broker_ = false;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     // libfuse doesn't know the mount point of a mount that it took over; it is no error if somebody has unmounted it.
     if (resumes()) {

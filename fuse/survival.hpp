@@ -34,6 +34,9 @@ public:
     /// A keeper that dies is noticed by the main loop, and the log says what that means.
     void watch_keeper();
     const KeeperClient &keeper() const { return *client_; }
+    KeeperClient &keeper() { return *client_; }
+    /// What tickets are signed with, in this server's life and the next one's; after recover().
+    const VolumeState::Secret &ticket_secret() const { return ticket_secret_; }
     bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
     /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
@@ -50,6 +53,7 @@ public:
     void end();
 
 private:
+    Result<void> make_ticket_secret();
     explicit Survival(RuntimeFolder folder) : folder_(std::move(folder)) {}
 
     RuntimeFolder folder_;
@@ -57,7 +61,8 @@ private:
     std::unique_ptr<KeeperClient> client_;
     std::unique_ptr<Journal> journal_;
     std::set<std::uint64_t> done_; // requests, by the journal; constant from recover() on
-    unsigned watch_ = 0;           // GLib's id of the source
+    VolumeState::Secret ticket_secret_ = {};
+    unsigned watch_ = 0; // GLib's id of the source
     bool is_recovery_ = false;
     bool is_fresh_ = false;
     bool has_begun_ = false; // the mount was there: from then on only end() ends it

@@ -121,10 +121,15 @@ Result<void> set_on_shutdown(Reply &reply, Inode &inode, std::string_view value)
     return server.set_saves(value != "nothing");
 }
 
+Error no_broker(const Server &server) {
+    if (server.awaits_broker()) return Error{EAGAIN, 0, "read attribute", "the broker is about to listen"};
+    return no_data("there is no broker: it is off, or the server's log says why");
+}
+
 // Of every inode, so that who has a file open needn't look for the root of its mount.
 Result<std::string> get_socket(Reply &reply, Inode &) {
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
+    if (broker == nullptr) return no_broker(reply.server());
     return broker->address();
 }
 
@@ -138,7 +143,7 @@ Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     if (inode.is_directory() && !inode.may_read_and_search(who))
         return Error{EACCES, 0, "read ticket", "the directory's mode doesn't let this user list and search it"};
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
+    if (broker == nullptr) return no_broker(reply.server());
     const protocol::Ticket ticket = broker->tickets().make(inode.id());
     return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
 }

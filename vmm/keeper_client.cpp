@@ -49,6 +49,7 @@ Result<std::unique_ptr<KeeperClient>> KeeperClient::connect(const Driver &driver
     std::unique_ptr<KeeperClient> client(new KeeperClient(driver, std::move(socket)));
     const Reply reply = TRY(client->ask(Operation::hello, {}));
     client->nonce_ = reply.answer.nonce;
+    client->keeps_fds_ = (reply.answer.flags & kKeepsFds) != 0;
     return client;
 }
 
@@ -150,6 +151,41 @@ Result<std::vector<Keeper::Held>> KeeperClient::list() {
         }
     } while (page->count == kListMax);
     return all;
+}
+
+void KeeperClient::tell(Operation operation, Request request, const Fd *fd) {
+    if (dead_ || !keeps_fds_) return;
+    request.operation = static_cast<std::uint32_t>(operation);
+    const Hold hold(mutex_);
+    const Result<void> sent =
+        send_with_fds(socket_.get(), std::as_bytes(std::span(&request, 1)), std::span(&fd, fd == nullptr ? 0 : 1));
+    if (!sent && sent.error().code == EAGAIN) is_late_ = true;
+    if (!sent && sent.error().code != ETOOMANYREFS) (void)lost(sent.error());
+}
+
+void KeeperClient::keep_fd(std::uint64_t number, Keep keep, const Fd &fd) {
+    tell(Operation::keep_fd, {.id = number, .size = static_cast<std::uint64_t>(keep)}, &fd);
+}
+
+void KeeperClient::drop_fds(std::uint64_t first, std::uint64_t count) {
+    tell(Operation::drop_fds, {.id = first, .size = count}, nullptr);
+}
+
+Result<std::map<std::uint64_t, Fd>> KeeperClient::kept_fds() {
+    std::map<std::uint64_t, Fd> all;
+    while (keeps_fds_) {
+        Reply reply = TRY(ask(Operation::next_fd, {.id = all.empty() ? 0 : all.rbegin()->first}));
+        if (!reply.fd) break;
+        const auto [at, is_new] = all.emplace(reply.answer.id, std::move(reply.fd));
+        if (!is_new || at != std::prev(all.end()))
+            return lost(Error{EPROTO, 0, "hear from the keeper", "its descriptors are in no order"});
+    }
+    return all;
+}
+
+Result<void> KeeperClient::catch_up() {
+    if (keeps_fds_) TRY(ask(Operation::next_fd, {.id = UINT64_MAX}));
+    return {};
 }
 
 void KeeperClient::end() {

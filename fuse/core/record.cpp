@@ -1,5 +1,6 @@
 #include "fuse/core/record.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gmemfs {
@@ -21,6 +22,13 @@ enum class Item : std::uint8_t {
     parity = 12,     // number 8, 1 or 0: 1
     generation = 13, // number 8, generation 8
     flags = 14,      // number 8, flags 4
+    // Of peers; their numbers begin apart, so that files may have more.
+    ticket_secret = 32, // 32 bytes
+    holder = 33,        // number 8, pid 4, start time 8, unanswered 8
+    no_holder = 34,     // number 8
+    lease = 35,         // number 8, holder 8, inode 8, kind 1, count 4, count x extent 8
+    no_lease = 36,      // number 8
+    next_lease = 37,    // number 8
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -44,11 +52,13 @@ public:
         left_ = left_.subspan(size);
         return value;
     }
-    VolumeState::Uuid uuid() {
-        VolumeState::Uuid value = {};
+    template <typename Array>
+    Array array() {
+        Array value = {};
         raw(value.data(), value.size());
         return value;
     }
+    VolumeState::Uuid uuid() { return array<VolumeState::Uuid>(); }
     bool has(std::uint64_t size) const { return size <= left_.size(); }
 
 private:
@@ -109,6 +119,54 @@ void read_name(Item item, Reader &reader, VolumeState &state) {
     names[reader.text()] = {inode, cookie};
 }
 
+// False: no such number was ever given.
+bool know_number(std::uint64_t number, VolumeState &state) {
+    constexpr std::uint64_t kEnd = std::uint64_t(1) << 60;
+    if (number == 0 || number >= kEnd) return false;
+    state.next_lease = std::max(state.next_lease, number + 1);
+    return true;
+}
+
+bool read_lease(Reader &reader, VolumeState &state) {
+    const auto id = reader.number<std::uint64_t>();
+    VolumeState::Lease lease;
+    lease.holder = reader.number<std::uint64_t>();
+    lease.inode = reader.number<std::uint64_t>();
+    lease.kind = reader.number<std::uint8_t>();
+    const auto count = reader.number<std::uint32_t>();
+    if (!reader.has(std::uint64_t(count) * sizeof(std::uint64_t))) return false;
+    for (std::uint32_t index = 0; index < count; ++index) lease.extents.push_back(reader.number<std::uint64_t>());
+    if (!know_number(id, state)) return false;
+    state.leases[id] = std::move(lease);
+    return true;
+}
+
+// What is recorded of peers.
+bool read_peer_item(Item item, Reader &reader, VolumeState &state) {
+    switch (item) {
+    case Item::ticket_secret: state.ticket_secret = reader.array<VolumeState::Secret>(); return true;
+    case Item::next_lease: return know_number(reader.number<std::uint64_t>() - 1, state);
+    case Item::lease: return read_lease(reader, state);
+    case Item::no_lease: state.leases.erase(reader.number<std::uint64_t>()); return true;
+    case Item::holder: {
+        const auto id = reader.number<std::uint64_t>();
+        if (!know_number(id, state)) return false;
+        VolumeState::Holder &holder = state.holders[id];
+        holder.pid = reader.number<std::int32_t>();
+        holder.start_time = reader.number<std::uint64_t>();
+        holder.unanswered = reader.number<std::uint64_t>();
+        return true;
+    }
+    case Item::no_holder: {
+        const auto id = reader.number<std::uint64_t>();
+        state.holders.erase(id);
+        std::erase_if(state.leases, [id](const auto &lease) { return lease.second.holder == id; });
+        return true;
+    }
+    default: return false;
+    }
+}
+
 bool read_item(Item item, Reader &reader, VolumeState &state) {
     switch (item) {
     case Item::keeper: state.keeper_nonce = reader.number<std::uint64_t>(); return true;
@@ -160,8 +218,8 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
             state.done.erase(state.done.begin()); // the kernel counts upwards
         return true;
     }
+    default: return read_peer_item(item, reader, state);
     }
-    return false;
 }
 
 } // namespace
@@ -290,6 +348,34 @@ void RecordWriter::xattr(const Inode &inode, std::string_view name) {
 void RecordWriter::done(std::uint64_t request) {
     number(unsigned(Item::done), 1);
     number(request, 8);
+}
+
+void RecordWriter::begin(unsigned item, std::uint64_t id) {
+    number(item, 1);
+    number(id, 8);
+}
+
+void RecordWriter::holder(std::uint64_t id, const VolumeState::Holder &holder) {
+    begin(unsigned(Item::holder), id);
+    number(static_cast<std::uint32_t>(holder.pid), 4);
+    for (const std::uint64_t value : {holder.start_time, holder.unanswered}) number(value, 8);
+}
+
+void RecordWriter::no_holder(std::uint64_t id) { begin(unsigned(Item::no_holder), id); }
+void RecordWriter::no_lease(std::uint64_t id) { begin(unsigned(Item::no_lease), id); }
+void RecordWriter::next_lease(std::uint64_t next) { begin(unsigned(Item::next_lease), next); }
+
+void RecordWriter::lease(std::uint64_t id, const VolumeState::Lease &lease) {
+    begin(unsigned(Item::lease), id);
+    for (const std::uint64_t value : {lease.holder, lease.inode}) number(value, 8);
+    number(lease.kind, 1);
+    number(lease.extents.size(), 4);
+    for (const std::uint64_t extent : lease.extents) number(extent, 8);
+}
+
+void RecordWriter::ticket_secret(const VolumeState::Secret &secret) {
+    number(unsigned(Item::ticket_secret), 1);
+    raw(secret.data(), secret.size());
 }
 
 void RecordWriter::size(InodeId id, std::uint64_t size) {

@@ -4,6 +4,7 @@
 // thread, with times and faults that it chooses.
 #pragma once
 
+#include "fuse/core/lease.hpp"
 #include "fuse/core/namespace.hpp"
 #include "fuse/core/storage.hpp"
 
@@ -46,6 +47,7 @@ public:
 
     Namespace &names() { return names_; }
     Storage &storage() { return storage_; }
+    Leases &leases() { return leases_; } ///< the main thread's
 
     /// A new regular file, fifo, socket or device node; counts as one lookup.
     Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
@@ -116,6 +118,7 @@ private:
 
     Storage storage_;
     Namespace names_;
+    Leases leases_;              // they hold inodes and extents: gone before those
     Journal *journal_ = nullptr; // null: nothing is recorded
 };
 

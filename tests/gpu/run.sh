@@ -442,13 +442,15 @@ phase_ecc_cost() {
     sed -n '/^--- what parity/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
-frameworks() { python_peer frameworks.py "$@"; }
-python_peer() { # with the package and the library of this bundle, or of this source tree
+as_peer() { # as_peer COMMAND...: with the package and the library of this bundle, or of this source tree
     local package library
     for package in "$BUILD/python" "$here/../../client/python"; do [ -d "$package" ] && break; done
     for library in "$BUILD/lib/libgmemfs.so" "$BUILD/libgmemfs.so"; do [ -e "$library" ] && break; done
-    PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS=$GMEMFS XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 \
-        "$PYTHON" "$here/$1" "${@:2}"
+    PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS_DRIVER=$DRIVER GMEMFS=$GMEMFS "$@"
+}
+frameworks() { python_peer frameworks.py "$@"; }
+python_peer() {
+    XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 as_peer "$PYTHON" "$here/$1" "${@:2}"
 }
 phase_frameworks() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, cupy, jax, safetensors' 2> /dev/null; then
@@ -533,6 +535,10 @@ save_and_restore() { # save_and_restore FOLDER: GB/s of gmemfs save and restore,
     rm -f "$folder/snapshot"
     diff -r "$MOUNT/saved" "$MOUNT/restored"
 }
+kill_loop_with_peers() { # their writes go through the driver; what they wrote is never undone, and nothing is given twice
+    as_peer "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds $(((ROUNDS + 1) / 2)) --peers 3 --processes 1 \
+        --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}" "$@"
+}
 phase_survive() {
     local way
     export GMEMFS_RUNTIME_DIR=$WORK/runtime
@@ -542,6 +548,8 @@ phase_survive() {
         check "kill loop: $ROUNDS rounds, way: $way" "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds "$ROUNDS" \
             --way $way --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}"
         grep '^kill_loop:' "$LOG" | tail -1 | tee -a "$OUT/summary.txt"
+        check "kill loop with peers: $(((ROUNDS + 1) / 2)) rounds, way: $way" kill_loop_with_peers --way $way
+        grep '^kill_loop:' "$LOG" | tail -2 | tee -a "$OUT/summary.txt"
     done
     mount_it || return
     random_file "$WORK/source" "$COPY"

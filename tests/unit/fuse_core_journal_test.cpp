@@ -74,6 +74,43 @@ TEST_F(JournalFile, FlagsComeAndGo) {
     EXPECT_EQ(again.state.nodes.at(11).flags, 0U);
 }
 
+TEST_F(JournalFile, LeasesComeAndGoWithTheirHolders) {
+    VolumeState wanted;
+    {
+        const auto journal = must(Journal::create(path(), {}));
+        must(journal->append([](RecordWriter &record) {
+            record.ticket_secret({1, 2, 3});
+            record.holder(1, {100, 7, 0});
+            record.holder(2, {101, 8, 5});
+            record.lease(3, {1, 20, 3, {70, 71}});
+            record.lease(4, {2, 21, 1, {}});
+            record.lease(5, {2, 22, 0, {72}});
+            record.lease(9, {1, 23, 0, {}});
+        }));
+        must(journal->append([](RecordWriter &record) { record.no_holder(2); }));
+        must(journal->append([](RecordWriter &record) { record.no_lease(9); }));
+    }
+    wanted.ticket_secret = {1, 2, 3};
+    wanted.holders[1] = {100, 7, 0};
+    wanted.leases[3] = {1, 20, 3, {70, 71}};
+    wanted.next_lease = 10;
+    EXPECT_EQ(must(Journal::open(path())).state, wanted);
+    must(Journal::create(path(), wanted)); // written anew it says the same
+    EXPECT_EQ(must(Journal::open(path())).state, wanted);
+}
+
+TEST(Record, NumbersOfLeasesThatWereNeverGivenAreRefused) {
+    for (const std::uint64_t number : {std::uint64_t(0), std::uint64_t(1) << 60, UINT64_MAX}) {
+        RecordWriter lease, holder;
+        lease.lease(number, {1, 2, 0, {}});
+        holder.holder(number, {});
+        VolumeState state;
+        EXPECT_EQ(code_of(apply_record(lease.bytes(), state)), EBADMSG) << number;
+        EXPECT_EQ(code_of(apply_record(holder.bytes(), state)), EBADMSG) << number;
+        EXPECT_EQ(state, VolumeState{});
+    }
+}
+
 TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
     VolumeState first;
     first.keeper_nonce = 77;
