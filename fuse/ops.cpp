@@ -30,6 +30,12 @@ Caller caller_of(const Reply &reply) {
 
 fuse_lowlevel_ops fuse_operations() {
     fuse_lowlevel_ops ops = {};
+Caller changer_of(const Reply &reply, const Inode &inode) {
+    Caller caller = caller_of(reply);
+    if (inode.has_set_ids()) caller.who = reply.who_in_full();
+    return caller;
+}
+
     ops.init = op_init;
     ops.lookup = op_lookup;
     ops.forget = op_forget;

@@ -1,6 +1,7 @@
 #include "fuse/reply.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/process_status.hpp"
 #include "fuse/server.hpp"
 
 #include <linux/fuse.h>
@@ -142,19 +143,17 @@ Server &Reply::server() const { return *static_cast<Server *>(fuse_req_userdata(
 
 Credentials Reply::who() const {
     const fuse_ctx *const context = fuse_req_ctx(request_);
-    return {context->uid, context->gid, {}, context->umask};
+    return {context->uid, context->gid, {}, false, context->umask};
 }
 
 Credentials Reply::who_with_groups() const {
     Credentials asking = who();
-    if (asking.uid == 0) return asking;
-    asking.groups.resize(64);
-    int count = fuse_req_getgroups(request_, static_cast<int>(asking.groups.size()), asking.groups.data());
-    if (count > static_cast<int>(asking.groups.size())) {
-        asking.groups.resize(static_cast<std::size_t>(count));
-        count = fuse_req_getgroups(request_, count, asking.groups.data());
-    }
-    asking.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+    return asking.uid == 0 ? asking : who_in_full();
+}
+
+Credentials Reply::who_in_full() const {
+    Credentials asking = who();
+    add_process_status(asking, fuse_req_ctx(request_)->pid);
     return asking;
 }
 

@@ -33,9 +33,11 @@ public:
 
     Server &server() const;
     fuse_req_t request() const { return request_; }
-    Credentials who() const; ///< without supplementary groups
-    /// With them: asked of /proc, which costs; so only where the answer may depend on them.
+    Credentials who() const; ///< without supplementary groups and capabilities
+    /// With groups, but for root, who needs none: asked of /proc, which costs; so only where the answer may depend on
+    /// them.
     Credentials who_with_groups() const;
+    Credentials who_in_full() const; ///< with groups and capabilities, whoever it is
 
     void done();                    ///< success, and nothing more to say
     void none();                    ///< forget: there is no answer

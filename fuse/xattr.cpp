@@ -172,7 +172,7 @@ const Virtual *find(std::string_view name) {
 // Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
 Caller caller_for(Reply &reply, std::string_view name) {
     Caller caller = caller_of(reply);
-    if (is_acl(name)) caller.who = reply.who_with_groups();
+    if (is_acl(name)) caller.who = reply.who_in_full();
     return caller;
 }
 

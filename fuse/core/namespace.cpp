@@ -113,7 +113,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     const InodeRef inode = node.inode;
     inode->add_links(is_directory ? 2 : 1, now);
     const std::uint64_t cookie = insert(names, name, inode);
-    above.modified(now, 0);
+    above.modified(now);
     TRY(record([&](RecordWriter &items) {
         items.new_inode(*inode);
         items.inode(above);
@@ -154,7 +154,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     inode->add_links(1, now);
     inode->is_linkable = false; // from now on its last name is its end
     orphans_.erase(id);
-    above.modified(now, 0);
+    above.modified(now);
     TRY(record([&](RecordWriter &items) {
         items.inode(*inode);
         items.inode(above);
@@ -175,7 +175,7 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     Inode &above = *nodes_.find(parent)->second.inode;
     TRY(check_may_lose(above, *inode));
     erase(names, name);
-    above.modified(now, 0);
+    above.modified(now);
     last = lose_link(inode, 1, now);
     return record([&](RecordWriter &items) {
         items.no_entry(parent, name);
@@ -197,7 +197,7 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     erase(names, name);
     above.add_links(-1, now);
-    above.modified(now, 0);
+    above.modified(now);
     last = lose_link(inode, 2, now);
     return record([&](RecordWriter &items) {
         items.no_entry(parent, name);

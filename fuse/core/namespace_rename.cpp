@@ -67,8 +67,8 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     }
     move_parent(*source, from, to, now);
     source->changed(now);
-    above_source.modified(now, 0);
-    above_target.modified(now, 0);
+    above_source.modified(now);
+    above_target.modified(now);
     return record([&](RecordWriter &items) {
         if (mode == RenameMode::exchange) {
             items.entry(from, name, target->id(), source_names.cookies.find(name)->second);

@@ -87,7 +87,10 @@ public:
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
     /// Whether the flags permit it the caller has asked, who knows how the file was opened.
-    Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
+    /// A store through a mapping takes no set-ID bits and capabilities away, as on Linux.
+    enum class WriteBy { call, mapping };
+    Result<void> write(
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, WriteBy by);
 
     /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
     /// File::punch.
@@ -113,6 +116,7 @@ private:
     Result<void> record_xattr(const Inode &inode, std::string_view name);
     Result<void> check_recorded() const;
     Result<void> data_changed(const Caller &caller, Inode &inode);
+    Result<void> times_changed(Inode &inode);
 
     Storage storage_;
     Namespace names_;

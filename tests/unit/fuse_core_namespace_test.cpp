@@ -149,7 +149,7 @@ TEST_F(NamespaceTest, SetGroupIdDirectoriesHandTheirGroupDown) {
     AttributeChanges changes;
     changes.mode = 02775;
     changes.gid = 42;
-    (*names_.find(directory))->change(changes, now());
+    (*names_.find(directory))->change(changes, now(), {});
     EXPECT_EQ((*names_.find(make(directory, "f")))->attributes().gid, 42U);
     EXPECT_EQ((*names_.find(make_directory(directory, "e")))->attributes().mode & S_ISGID, unsigned(S_ISGID));
 }
