@@ -130,7 +130,10 @@ Result<InodeRef> Namespace::create_unnamed(
     const InodeRef inode = node.inode;
     inode->is_linkable = true;
     orphans_.insert(inode->id());
-    TRY(record([&](RecordWriter &items) { items.new_inode(*inode); }));
+    TRY(record([&](RecordWriter &items) {
+        items.new_inode(*inode);
+        items.linkable(inode->id());
+    }));
     return InodeRef(inode);
 }
 

@@ -21,6 +21,7 @@ enum class Item : std::uint8_t {
     parity = 12,     // number 8, 1 or 0: 1
     generation = 13, // number 8, generation 8
     flags = 14,      // number 8, flags 4
+    linkable = 20,   // number 8
 };
 
 Error malformed() { return Error{EBADMSG, 0, "read journal", "a record is malformed"}; }
@@ -89,6 +90,7 @@ void read_inode(Reader &reader, VolumeState &state) {
     if (id >= state.next_inode) state.next_inode = id + 1;
     node.mode = reader.number<std::uint32_t>();
     node.links = reader.number<std::uint32_t>();
+    if (node.links != 0) node.is_linkable = false;
     node.uid = reader.number<std::uint32_t>();
     node.gid = reader.number<std::uint32_t>();
     node.device_number = reader.number<std::uint64_t>();
@@ -149,6 +151,7 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         state.nodes[id].flags = reader.number<std::uint32_t>();
         return true;
     }
+    case Item::linkable: state.nodes[reader.number<std::uint64_t>()].is_linkable = true; return true;
     case Item::layout: return read_layout(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();
@@ -224,6 +227,7 @@ void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
     text(node.target);
     if (node.has_parity) parity(id, true);
     if (node.flags != 0) flags(id, node.flags);
+    if (node.is_linkable) linkable(id);
 }
 
 void RecordWriter::new_inode(const Inode &inode) {
@@ -241,6 +245,11 @@ void RecordWriter::flags(InodeId id, std::uint32_t flags) {
     number(unsigned(Item::flags), 1);
     number(id, 8);
     number(flags, 4);
+}
+
+void RecordWriter::linkable(InodeId id) {
+    number(unsigned(Item::linkable), 1);
+    number(id, 8);
 }
 
 void RecordWriter::generation(InodeId id, std::uint64_t generation) {

@@ -74,6 +74,28 @@ TEST_F(JournalFile, FlagsComeAndGo) {
     EXPECT_EQ(again.state.nodes.at(11).flags, 0U);
 }
 
+TEST_F(JournalFile, AFileWithoutANameMayGetOneUntilItHasHadOne) {
+    VolumeState first;
+    first.nodes[kRootInode] = directory_node();
+    {
+        const auto journal = must(Journal::create(path(), first));
+        VolumeState::Node node;
+        node.mode = S_IFREG | 0644;
+        for (const InodeId id : {10, 11})
+            must(journal->append([&](RecordWriter &record) {
+                record.inode(id, node);
+                record.linkable(id);
+            }));
+        for (const std::uint32_t links : {1, 0}) {
+            node.links = links;
+            must(journal->append([&](RecordWriter &record) { record.inode(11, node); }));
+        }
+    }
+    const Journal::Opened again = must(Journal::open(path()));
+    EXPECT_TRUE(again.state.nodes.at(10).is_linkable);
+    EXPECT_FALSE(again.state.nodes.at(11).is_linkable);
+}
+
 TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
     VolumeState first;
     first.keeper_nonce = 77;
