@@ -63,9 +63,10 @@ double trusted_seconds(const Attributes &attributes) {
     return attributes.is_loose || may_lose_bits ? 0 : kTrusted;
 }
 
-fuse_entry_param to_entry(const Attributes &attributes) {
+fuse_entry_param Reply::to_entry(const Attributes &attributes) const {
     fuse_entry_param entry = {};
     entry.ino = attributes.id;
+    entry.generation = server().generation_of(attributes.id);
     entry.attr = to_stat(attributes);
     entry.attr_timeout = trusted_seconds(attributes);
     entry.entry_timeout = trusted_name_seconds(attributes);
@@ -74,9 +75,8 @@ fuse_entry_param to_entry(const Attributes &attributes) {
 
 namespace {
 
-fuse_attr to_kernel(const Attributes &from) {
+fuse_attr to_kernel(const struct stat &status) {
     fuse_attr to = {};
-    const struct stat status = to_stat(from);
     to.ino = status.st_ino;
     to.size = static_cast<std::uint64_t>(status.st_size);
     to.blocks = static_cast<std::uint64_t>(status.st_blocks);
@@ -95,12 +95,13 @@ fuse_attr to_kernel(const Attributes &from) {
     return to;
 }
 
-fuse_entry_out to_kernel_entry(const Attributes &attributes) {
+fuse_entry_out to_kernel_entry(const fuse_entry_param &from) {
     fuse_entry_out to = {};
-    to.nodeid = attributes.id;
-    to.entry_valid = static_cast<std::uint64_t>(trusted_name_seconds(attributes));
-    to.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
-    to.attr = to_kernel(attributes);
+    to.nodeid = from.ino;
+    to.generation = from.generation;
+    to.entry_valid = static_cast<std::uint64_t>(from.entry_timeout);
+    to.attr_valid = static_cast<std::uint64_t>(from.attr_timeout);
+    to.attr = to_kernel(from.attr);
     return to;
 }
 
@@ -190,7 +191,7 @@ void Reply::error(const Error &error) {
 void Reply::attributes(const Attributes &attributes) {
     fuse_attr_out out = {};
     out.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
-    out.attr = to_kernel(attributes);
+    out.attr = to_kernel(to_stat(attributes));
     (void)send(0, {part(out)});
 }
 
@@ -248,7 +249,7 @@ void Reply::control(std::span<const std::byte> bytes) {
 }
 
 bool Reply::entry(const Attributes &attributes) {
-    const fuse_entry_out out = to_kernel_entry(attributes);
+    const fuse_entry_out out = to_kernel_entry(to_entry(attributes));
     return send(0, {part(out)});
 }
 
@@ -265,7 +266,7 @@ bool Reply::opened(std::uint64_t handle) {
 }
 
 bool Reply::created(const Attributes &attributes, std::uint64_t handle) {
-    const fuse_entry_out entry = to_kernel_entry(attributes);
+    const fuse_entry_out entry = to_kernel_entry(to_entry(attributes));
     const fuse_open_out open = to_kernel_open(handle);
     return send(0, {part(entry), part(open)});
 }

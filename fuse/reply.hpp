@@ -60,6 +60,7 @@ public:
     [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle);
     [[nodiscard]] bool entries(std::span<const char> bytes);
     void no_entry(); ///< of a lookup; the kernel remembers it
+    fuse_entry_param to_entry(const Attributes &attributes) const;
 
 private:
     bool send(int code, std::initializer_list<iovec> body);
@@ -73,7 +74,6 @@ private:
 };
 
 struct stat to_stat(const Attributes &attributes);
-fuse_entry_param to_entry(const Attributes &attributes);
 double trusted_seconds(const Attributes &attributes);
 
 } // namespace gmemfs

@@ -43,6 +43,11 @@ Result<InodeRef> Namespace::find(InodeId id) const {
 Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "look up name"};
     const HoldShared hold(tree_);
+    if (name == "." || name == "..") {
+        Node &node = nodes_.find(TRY(find_dots(parent, name)))->second;
+        node.lookups.fetch_add(1, std::memory_order_relaxed);
+        return InodeRef(node.inode);
+    }
     Directory &names = *TRY(directory(parent));
     if (name == kHiddenName && hidden_) {
         nodes_.find(hidden_->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
@@ -52,6 +57,14 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (named == nullptr) return Error{ENOENT, 0, "look up name"};
     nodes_.find(named->inode->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(named->inode);
+}
+
+// One that is there.
+Result<InodeId> Namespace::find_dots(InodeId id, std::string_view name) const {
+    const InodeId found = name == "." ? id : TRY(directory(id))
+    ->parent;
+    if (nodes_.count(found) == 0) return Error{ESTALE, 0, "find inode"};
+    return found;
 }
 
 void Namespace::forget(InodeId id, std::uint64_t lookups) {
@@ -209,7 +222,13 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     });
 }
 
-Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::function<Visit(const Entry &)> &visit) {
+std::uint64_t Namespace::last_cookie() const {
+    const HoldShared hold(tree_);
+    return next_cookie_ - 1;
+}
+
+Result<void> Namespace::list(
+    InodeId id, std::uint64_t after, std::uint64_t last, const std::function<Visit(const Entry &)> &visit) {
     const HoldShared hold(tree_);
     const Directory &names = *TRY(directory(id));
     const Inode &self = *nodes_.find(id)->second.inode;
@@ -218,7 +237,8 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
     const auto above = nodes_.find(names.parent); // gone, if both this directory and the one above were removed
     const Inode &parent = above == nodes_.end() ? self : *above->second.inode;
     if (after < kParentCookie && visit({kParentCookie, "..", parent}) == Visit::stop) return {};
-    for (auto next = names.by_cookie.upper_bound(after); next != names.by_cookie.end(); ++next) {
+    const auto end = names.by_cookie.upper_bound(last);
+    for (auto next = names.by_cookie.upper_bound(std::min(after, last)); next != end; ++next) {
         const Named &named = next->second;
         const Visit visited = visit({next->first, named.name, *named.inode});
         if (visited == Visit::stop) break;

@@ -54,12 +54,12 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     } else {
         if (target) {
             TRY(check_replace(*source, *target));
-            erase(target_names, new_name);
+            replaced->inode = source; // with the cookie of the old one: who reads the directory misses no name
             if (target->is_directory()) above_target.add_links(-1, now);
             last = lose_link(target, target->is_directory() ? 2 : 1, now);
         }
         erase(source_names, name);
-        insert(target_names, new_name, source);
+        if (!target) insert(target_names, new_name, source);
         if (whiteout) {
             insert(source_names, name, whiteout);
             whiteout->add_links(1, now);

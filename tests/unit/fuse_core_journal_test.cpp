@@ -379,7 +379,7 @@ TEST(NamespaceRestore, NewNamesAndNumbersComeAfterTheOldOnes) {
     const InodeRef made = must(names.create(2, "g", S_IFREG, {}, {}, [](Inode &, const Inode &) {}));
     EXPECT_EQ(made->id(), 40U);
     std::vector<std::string> seen;
-    must(names.list(2, 3, [&](const Namespace::Entry &entry) { // after the cookie of "f", which is stable
+    must(names.list(2, 3, UINT64_MAX, [&](const Namespace::Entry &entry) { // after the cookie of "f", which is stable
         seen.emplace_back(entry.name);
         return Namespace::Visit::next;
     }));
