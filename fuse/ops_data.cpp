@@ -48,8 +48,10 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     if (!open) return reply.error(open.error());
     const std::span<std::byte> buffer = Worker::current().reply_buffer();
     const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
+    Caller caller = caller_of(reply);
+    caller.leaves_no_trace = (file->flags & O_NOATIME) != 0;
     const Result<std::size_t> count =
-        reply.server().volume().read(caller_of(reply), *open->inode, static_cast<std::uint64_t>(offset), to);
+        reply.server().volume().read(caller, *open->inode, static_cast<std::uint64_t>(offset), to);
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));

@@ -20,6 +20,7 @@ struct Options {
     std::string mount_point;
     bool foreground = false;
     bool debug = false;                       ///< a line a request on the log; stays in the foreground
+    bool remount = false;                     ///< change the flags of a mount that is there, and nothing else
     bool print = false;                       ///< show every value and where it came from, and mount nothing
     std::vector<std::string> devices = {"0"}; ///< ordinals or UUIDs; "all" alone for all of them
     bool simulate = false;                    ///< the simulator instead of a driver

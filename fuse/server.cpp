@@ -1,6 +1,7 @@
 #include "fuse/server.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/ops.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"
@@ -304,6 +305,9 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+    const auto look = [this] { volume_->set_access_times(access_times_of(options_.mount_point)); };
+    const MountTableWatch watch(look); // `mount -o remount` asks nobody
+    look();
     start_workers([this] { g_main_context_invoke(nullptr, quit, loop_); });
     g_main_loop_run(loop_);
 }

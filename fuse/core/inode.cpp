@@ -84,10 +84,11 @@ void Inode::drop_set_ids(const Credentials &by) {
     if ((permissions_ & S_IXGRP) != 0 || !may_give_it) permissions_ &= ~mode_t(S_ISGID);
 }
 
-void Inode::accessed(timespec now) {
-    if ((flags() & kNoAccessTime) != 0) return;
+void Inode::accessed(timespec now, AccessTimes mode) {
+    if (mode == AccessTimes::never || (flags() & kNoAccessTime) != 0) return;
     const Hold hold(mutex_);
-    const bool is_stale = not_later(accessed_, modified_) || not_later(accessed_, changed_);
+    const bool is_stale =
+        mode == AccessTimes::strict || not_later(accessed_, modified_) || not_later(accessed_, changed_);
     if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
 }
 

@@ -1,6 +1,7 @@
 // Inode: what a name stands for: attributes, extended attributes, and a file's data or a symbolic link's target.
 #pragma once
 
+#include "fuse/core/access_times.hpp"
 #include "fuse/core/acl.hpp"
 #include "fuse/core/file.hpp"
 #include "fuse/core/volume_state.hpp"
@@ -89,8 +90,8 @@ public:
     bool written(timespec now, const Credentials &by) EXCLUDES(mutex_);
     /// Whether it is a file with a bit that a write may take away.
     bool has_set_ids() const { return is_file() && (permissions_.load(std::memory_order_relaxed) & kSetIds) != 0; }
-    /// After a read, as `relatime` does it: once a day, or when it was older than the last change.
-    void accessed(timespec now) EXCLUDES(mutex_);
+    /// After a read.
+    void accessed(timespec now, AccessTimes mode) EXCLUDES(mutex_);
     void changed(timespec now) EXCLUDES(mutex_);
     void add_links(int count, timespec now) EXCLUDES(mutex_);
     std::uint32_t links() const EXCLUDES(mutex_);

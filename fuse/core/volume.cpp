@@ -96,8 +96,13 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
 Result<std::size_t> Volume::read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to) {
     GMEMFS_ASSERT(inode.is_file());
     const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to));
-    inode.accessed(caller.now); // recorded with the next change: who reads waits for no journal
+    accessed(caller, inode);
     return count;
+}
+
+// Recorded with the next change: who reads waits for no journal.
+void Volume::accessed(const Caller &caller, Inode &inode) const {
+    if (!caller.leaves_no_trace) inode.accessed(caller.now, access_times_.load(std::memory_order_relaxed));
 }
 
 Result<void> Volume::write(
@@ -138,7 +143,7 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
     TRY(target.check_flags(kFixed));
     const std::uint64_t count =
         TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
-    source.accessed(caller.now);
+    accessed(caller, source);
     if (count > 0) TRY(data_changed(caller, target));
     return count;
 }

@@ -17,7 +17,8 @@ namespace gmemfs {
 struct Caller {
     Credentials who;
     timespec now;
-    Copiers &copiers; ///< of the calling thread
+    Copiers &copiers;             ///< of the calling thread
+    bool leaves_no_trace = false; ///< O_NOATIME: reading changes no access time
 };
 
 /// Thread-safe.
@@ -86,6 +87,8 @@ public:
     Result<void> sync(Inode &inode);
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
+    /// When reads change access times, from now on.
+    void set_access_times(AccessTimes mode) { access_times_.store(mode, std::memory_order_relaxed); }
     /// Whether the flags permit it the caller has asked, who knows how the file was opened.
     /// A store through a mapping takes no set-ID bits and capabilities away, as on Linux.
     enum class WriteBy { call, mapping };
@@ -117,10 +120,12 @@ private:
     Result<void> check_recorded() const;
     Result<void> data_changed(const Caller &caller, Inode &inode);
     Result<void> times_changed(Inode &inode);
+    void accessed(const Caller &caller, Inode &inode) const;
 
     Storage storage_;
     Namespace names_;
     Journal *journal_ = nullptr; // null: nothing is recorded
+    std::atomic<AccessTimes> access_times_ = AccessTimes::relative;
 };
 
 } // namespace gmemfs

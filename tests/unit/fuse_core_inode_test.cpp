@@ -70,15 +70,19 @@ TEST_F(InodeTest, ANewOwnerTakesSetUserIdAwayAndAModeGivenWithItStays) {
 }
 
 TEST_F(InodeTest, AccessTimeIsRelative) {
-    inode_.accessed({20, 0}); // as old as the last change: taken
+    inode_.accessed({20, 0}, AccessTimes::relative); // as old as the last change: taken
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 20);
-    inode_.accessed({30, 0}); // newer than every change: left
+    inode_.accessed({30, 0}, AccessTimes::relative); // newer than every change: left
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 20);
     inode_.modified({40, 0});
-    inode_.accessed({50, 0});
+    inode_.accessed({50, 0}, AccessTimes::relative);
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50);
-    inode_.accessed({50 + 86400, 0}); // a day later
+    inode_.accessed({50 + 86400, 0}, AccessTimes::relative); // a day later
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86400);
+    inode_.accessed({50 + 3 * 86400, 0}, AccessTimes::never);
+    EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86400);
+    inode_.accessed({50 + 86401, 0}, AccessTimes::strict);
+    EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86401);
 }
 
 TEST_F(InodeTest, ExtendedAttributesObeyTheirMode) {
