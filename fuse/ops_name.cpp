@@ -31,7 +31,7 @@ public:
         const bool is_dots = entry.name == "." || entry.name == "..";
         std::size_t size = 0;
         if (kind_ == Kind::names) {
-            const struct stat status = to_stat(attributes);
+            const struct stat status = reply_.to_stat(attributes);
             size = fuse_add_direntry(
                 reply_.request(), bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &status, cookie);
         } else {

@@ -44,6 +44,7 @@ bool may_lack_value(std::string_view name) {
 }
 
 Result<void> apply_list(Options &options, std::string_view list) {
+    if (("," + std::string(list) + ",").find(",remount,") != std::string::npos) options.remount = true;
     while (!list.empty()) {
         const std::size_t end = list.find(',');
         const std::string_view word = list.substr(0, end);
@@ -51,11 +52,7 @@ Result<void> apply_list(Options &options, std::string_view list) {
         const std::size_t equals = word.find('=');
         const std::string_view name = word.substr(0, equals);
         if (word.empty() || contains(kIgnored, name) || name.starts_with("x-")) continue;
-        if (name == "remount") {
-            options.remount = true;
-            continue;
-        }
-        if (options.remount && contains(kOfMounts, name)) continue;
+        if (name == "remount" || (options.remount && contains(kOfMounts, name))) continue;
         if (contains(kMountOptions, name) || is_mount_flag(name)) {
             if (equals != std::string_view::npos) return bad_option("-o " + std::string(name) + " takes no value");
             options.mount_options.emplace_back(word);

@@ -14,7 +14,8 @@ namespace gmemfs {
 namespace {
 
 // direct_io, because the page cache would only copy once more, and 1.0 to 2.3 GB/s instead of 2.0 to 24 are what it
-// costs (H200's host).
+// costs (H200's host). With --page-cache it is neither; without FOPEN_KEEP_CACHE, because each open is to see what
+// peers have written.
 constexpr std::uint32_t kOpenFlags = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
 
 std::int64_t now_ns() {
@@ -40,7 +41,7 @@ double trusted_name_seconds(const Attributes &attributes) { return attributes.id
 
 } // namespace
 
-struct stat to_stat(const Attributes &from) {
+struct stat Reply::to_stat(const Attributes &from) const {
     struct stat to = {};
     to.st_ino = from.id;
     to.st_mode = from.mode;
@@ -50,7 +51,7 @@ struct stat to_stat(const Attributes &from) {
     to.st_rdev = from.device_number;
     to.st_size = static_cast<off_t>(from.size);
     to.st_blocks = static_cast<blkcnt_t>(from.allocated / 512); // st_blocks is in units of 512 bytes, stat(2)
-    to.st_blksize = static_cast<blksize_t>(kRequestMax);        // so that cp asks for the largest requests
+    to.st_blksize = static_cast<blksize_t>(server().options().blksize);
     to.st_atim = from.accessed;
     to.st_mtim = from.modified;
     to.st_ctim = from.changed;
@@ -105,10 +106,10 @@ fuse_entry_out to_kernel_entry(const fuse_entry_param &from) {
     return to;
 }
 
-fuse_open_out to_kernel_open(std::uint64_t handle) {
+fuse_open_out to_kernel_open(std::uint64_t handle, const Options &options) {
     fuse_open_out to = {};
     to.fh = handle;
-    to.open_flags = kOpenFlags;
+    to.open_flags = options.page_cache ? 0 : kOpenFlags;
     return to;
 }
 
@@ -261,13 +262,13 @@ void Reply::no_entry() {
 }
 
 bool Reply::opened(std::uint64_t handle) {
-    const fuse_open_out out = to_kernel_open(handle);
+    const fuse_open_out out = to_kernel_open(handle, server().options());
     return send(0, {part(out)});
 }
 
 bool Reply::created(const Attributes &attributes, std::uint64_t handle) {
     const fuse_entry_out entry = to_kernel_entry(to_entry(attributes));
-    const fuse_open_out open = to_kernel_open(handle);
+    const fuse_open_out open = to_kernel_open(handle, server().options());
     return send(0, {part(entry), part(open)});
 }
 

@@ -60,6 +60,7 @@ public:
     [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle);
     [[nodiscard]] bool entries(std::span<const char> bytes);
     void no_entry(); ///< of a lookup; the kernel remembers it
+    struct stat to_stat(const Attributes &attributes) const;
     fuse_entry_param to_entry(const Attributes &attributes) const;
 
 private:
@@ -73,7 +74,6 @@ private:
     bool is_answered_ = false;
 };
 
-struct stat to_stat(const Attributes &attributes);
 double trusted_seconds(const Attributes &attributes);
 
 } // namespace gmemfs

@@ -40,7 +40,7 @@ Result<std::vector<std::string>> list_folder(int folder) {
     return names;
 }
 
-// The users' own, and ACLs: what the server makes up is listed nowhere, and other namespaces belong to the system.
+// The users' own, and ACLs: not what the server lists of a file's memory; other namespaces belong to the system.
 Result<std::vector<SnapshotAttribute>> read_attributes(int fd) {
     std::vector<SnapshotAttribute> found;
     std::vector<char> names(64 * KiB), value(kValueMost);
@@ -50,6 +50,8 @@ Result<std::vector<SnapshotAttribute>> read_attributes(int fd) {
     std::size_t total = 0;
     for (const char *name = names.data(); name < names.data() + size; name += std::string_view(name).size() + 1) {
         if (!std::string_view(name).starts_with("user.") && !is_acl(name)) continue;
+        if (std::string_view(name) == "user.allocation_size" || std::string_view(name) == "user.fabric_handle")
+            continue;
         const ssize_t length = ::fgetxattr(fd, name, value.data(), value.size());
         if (length < 0 && errno == ENODATA) continue; // removed meanwhile
         if (length < 0) return Error{errno, 0, "read extended attribute", name};

@@ -1,5 +1,5 @@
-"""by_handle: reopens.py get FILE PATH... writes the file handles of paths; reopens.py open FILE MOUNT opens each by its handle, and
-prints what it is: a file's text, a directory's names, or the errno."""
+"""by_handle: reopens.py get FILE PATH... writes the file handles of paths; reopens.py open FILE MOUNT opens each by its
+handle, and prints what it is: a file's text, a directory's names, or the errno."""
 import ctypes
 import errno
 import os

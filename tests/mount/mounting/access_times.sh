@@ -2,8 +2,6 @@
 # changed by a remount, and hold after a crash.
 # mount: none
 needs_root
-PATH=$(dirname "$GMEMFS"):$PATH # mount.fuse3, whom mount(8) calls, looks for gmemfs there
-export PATH
 mkdir other
 read_after() { # read_after MOUNT AGE: the year of last access, after a read of a file with times that long ago
     touch -m -d "$2" "$1/f"
@@ -35,7 +33,7 @@ done
 "$GMEMFS" mount --simulate=64M "$MNT"
 echo x > "$MNT/f"
 is "$(read_after "$MNT" 2001-01-01 | tail -n 1)" "$(date +%Y)"
-mount -o remount,noatime "$MNT"
+"$GMEMFS" mount -o remount,noatime "$MNT"
 soon() { timeout 10 bash -c 'until '"$1"'; do sleep 0.05; done'; } # the server is told by the kernel, and a little later
 never() { is "$(read_after "$MNT" 2001-01-01 | tail -n 1)" 2001; }
 export -f never read_after is
@@ -43,6 +41,6 @@ export MNT
 soon never
 kill -KILL "$(server_pid)"
 never
-mount -o remount,relatime "$MNT"
+"$GMEMFS" mount -o remount,relatime "$MNT"
 soon '! never > /dev/null'
 "$GMEMFS" umount "$MNT"

@@ -1,7 +1,7 @@
 """Prints which set-ID bits a file keeps when somebody changes it: set_id_bits_as_on_tmpfs.sh compares.
 
-A file is there for each mode and operation. A child becomes one of the users and does all operations; then the modes are
-printed."""
+A file is there for each mode and operation. A child becomes one of the users and does all operations; then the modes
+are printed."""
 import ctypes
 import errno
 import mmap
