@@ -75,7 +75,7 @@ Result<std::vector<Broker::Message>> Broker::list(Peer &peer, const protocol::At
         return Error{EACCES, 0, "attach", "the directory's mode doesn't let this user list and search it: chmod it"};
     const std::size_t room = kBrokerLeasesPerPeerMax - lease_count_of(peer);
     Listing listing = {attach, {}};
-    TRY(server_.volume().names().list(id, 0, [&](const Namespace::Entry &entry) {
+    TRY(server_.volume().names().list(id, 0, UINT64_MAX, [&](const Namespace::Entry &entry) {
         if (entry.inode.is_file()) listing.files.emplace_back(entry.name, entry.inode.id());
         return listing.files.size() > room ? Namespace::Visit::stop : Namespace::Visit::next;
     }));

@@ -1,6 +1,7 @@
 #include "fuse/server.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/ops.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"
@@ -64,7 +65,8 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 } // namespace
 
 std::uint64_t OpenFiles::add(InodeRef inode) {
-    auto open = std::make_unique<OpenFile>(OpenFile{std::move(inode)});
+    auto open = std::make_unique<OpenFile>();
+    open->inode = std::move(inode);
     const auto address = reinterpret_cast<std::uint64_t>(open.get());
     GMEMFS_ASSERT(address >> kAddressBits == 0);
     const std::uint64_t handle = address | std::uint64_t(generation_) << kAddressBits;
@@ -76,20 +78,38 @@ std::uint64_t OpenFiles::add(InodeRef inode) {
 void OpenFiles::remove(std::uint64_t handle) {
     std::unique_ptr<OpenFile> last; // its inode's memory goes after the lock
     const Hold hold(mutex_);
+    inherited_.erase(handle);
     const auto found = opens_.find(handle);
     if (found == opens_.end()) return;
     last = std::move(found->second);
     opens_.erase(found);
 }
 
-Inode *OpenFiles::find(std::uint64_t handle) const {
+OpenFile *OpenFiles::own(std::uint64_t handle) const {
     if (handle >> kAddressBits != generation_) return nullptr;
     const std::uint64_t address = handle & ((std::uint64_t(1) << kAddressBits) - 1);
-    return reinterpret_cast<OpenFile *>(address)->inode.get(); // NOLINT(performance-no-int-to-ptr): add() made it
+    return reinterpret_cast<OpenFile *>(address); // NOLINT(performance-no-int-to-ptr): add() made it
+}
+
+Inode *OpenFiles::find(std::uint64_t handle) const {
+    const OpenFile *const open = own(handle);
+    return open == nullptr ? nullptr : open->inode.get();
+}
+
+std::uint64_t OpenFiles::last_cookie(std::uint64_t handle, off_t offset, std::uint64_t present) {
+    if (OpenFile *const open = own(handle)) {
+        if (offset == 0) open->last_cookie = present;
+        return open->last_cookie;
+    }
+    const Hold hold(mutex_);
+    const auto [at, is_new] = inherited_.try_emplace(handle, present);
+    if (offset == 0) at->second = present;
+    return at->second;
 }
 
 void OpenFiles::clear() {
     const Hold hold(mutex_);
+    inherited_.clear();
     opens_.clear();
 }
 
@@ -122,6 +142,9 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
     if (server->survival_)
         TRY(server->survival_->recover(
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    // A server that goes on with a mount must say what the one before it has said: so, by what they have in common.
+    server->generation_ = static_cast<std::uint32_t>(
+        server->survival_ ? server->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));
     // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
     if (options.ecc) TRY(server->volume_->storage().check_parity());
     install_wake_signal();
@@ -285,6 +308,9 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+    const auto look = [this] { volume_->set_access_times(access_times_of(options_.mount_point)); };
+    const MountTableWatch watch(look); // `mount -o remount` asks nobody
+    look();
     start_workers([this] { g_main_context_invoke(nullptr, quit, loop_); });
     g_main_loop_run(loop_);
 }

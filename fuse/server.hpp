@@ -30,6 +30,7 @@ namespace gmemfs {
 /// One open file or directory; what the kernel gets as its handle.
 struct OpenFile {
     InodeRef inode;
+    std::atomic<std::uint64_t> last_cookie = 0; ///< of a directory: see OpenFiles::last_cookie
 };
 
 /// What a request's handle stands for. A view, and an owner only where the open is of a server before this one.
@@ -52,12 +53,18 @@ public:
     /// Of a handle that add() gave, and that wasn't removed: the kernel keeps to that. Null where another server gave
     /// it.
     Inode *find(std::uint64_t handle) const;
+    /// Up to where the directory of this handle is read: what `present` was when the reading began, at its start or
+    /// after rewinddir(3), at offset 0; or for this server.
+    std::uint64_t last_cookie(std::uint64_t handle, off_t offset, std::uint64_t present) EXCLUDES(mutex_);
     void clear() EXCLUDES(mutex_);
 
 private:
     const std::uint16_t generation_;
     Mutex mutex_;
+    OpenFile *own(std::uint64_t handle) const; // null: of another server
+
     std::unordered_map<std::uint64_t, std::unique_ptr<OpenFile>> opens_ GUARDED_BY(mutex_);
+    std::unordered_map<std::uint64_t, std::uint64_t> inherited_ GUARDED_BY(mutex_); // last cookies, by the handle
 };
 
 /// Thread-safe once it runs, but for create(), run() and the destructor, which are the main thread's.
@@ -93,6 +100,9 @@ public:
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
+    /// The generation of an inode's number, which the kernel puts into file handles beside the number: another one in
+    /// each mount that begins empty, where numbers begin anew; the root's is 0, as Linux wants it.
+    std::uint64_t generation_of(InodeId id) const { return id == kRootInode ? 0 : generation_; }
     /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
     /// file for them.
     bool saves() const { return saves_; }
@@ -153,6 +163,7 @@ private:
     Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
     std::unique_ptr<Volume> volume_;
+    std::uint32_t generation_ = 0;
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     std::unique_ptr<Session> session_;

@@ -1,6 +1,7 @@
 // Server, apart from what it serves: the session with the kernel, from its mount to its end; and the sessions that
 // nobody else sees, in which everything is restored before the mount, and saved after it.
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/ops.hpp"
 #include "fuse/save_file.hpp"
@@ -27,7 +28,7 @@ Result<void> Server::mount(const std::string &place) {
     if (!is_private_) {
         list += ",default_permissions";
         for (const std::string &word : options_.mount_options)
-            if (word != "default_permissions") list += "," + word;
+            if (word != "default_permissions" && is_known_to_libfuse(word)) list += "," + word;
     }
     session_ = TRY(Session::create(list, fuse_operations(), this));
     const bool has_rings = options_.io_uring && !is_private_;
@@ -36,6 +37,7 @@ Result<void> Server::mount(const std::string &place) {
     has_had_session_ = true;
     TRY(resumes() ? session_->adopt(supervisor_->device()) : session_->mount(place));
     is_mounted_ = true;
+    if (!resumes() && !is_private_) TRY(set_mount_flags(place, options_.mount_options));
     return {};
 }
 

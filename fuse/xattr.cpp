@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
+constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.";
 // Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
 constexpr std::string_view kTrustedPrefix = "trusted.";
@@ -41,6 +42,12 @@ Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     for (const FabricHandle &handle : *handles)
         bytes.append(reinterpret_cast<const char *>(handle.data()), handle.size());
     return bytes;
+}
+
+// Whoever copies attributes sets on the copy what was listed: it has memory of its own, and the value means nothing.
+Result<void> leave_memory_attribute(Reply &, Inode &inode, std::string_view) {
+    if (!inode.is_file()) return Error{EPERM, 0, "set attribute", "only a file has device memory"};
+    return inode.check_flags(kFixed);
 }
 
 Result<std::string> get_extents(Reply &, Inode &inode) {
@@ -154,8 +161,8 @@ struct Virtual {
     Result<void> (*set)(Reply &, Inode &, std::string_view value); // null: it can only be read
 };
 constexpr Virtual kVirtuals[] = {
-    {"user.allocation_size", get_allocation_size, nullptr},
-    {"user.fabric_handle", get_fabric_handle, nullptr},
+    {kAllocationSize, get_allocation_size, leave_memory_attribute},
+    {kFabricHandle, get_fabric_handle, leave_memory_attribute},
     {"user.gmemfs.extents", get_extents, nullptr},
     {"user.gmemfs.generation", get_generation, nullptr},
     {"user.gmemfs.digest", get_digest, nullptr},
@@ -177,7 +184,7 @@ const Virtual *find(std::string_view name) {
 // Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
 Caller caller_for(Reply &reply, std::string_view name) {
     Caller caller = caller_of(reply);
-    if (is_acl(name)) caller.who = reply.who_with_groups();
+    if (is_acl(name)) caller.who = reply.who_in_full();
     return caller;
 }
 
@@ -222,12 +229,18 @@ Result<void> set_xattr(
 
 std::string list_xattrs(const Reply &reply, const Inode &inode) {
     std::string list;
+    const auto add = [&](std::string_view name) { list.append(name).push_back('\0'); };
+    if (inode.is_file() && inode.file()->allocated() > 0) {
+        add(kAllocationSize);
+        if (reply.server().options().list_handles) add(kFabricHandle);
+    }
     for (const std::string &name : inode.xattr_names())
-        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) list.append(name).push_back('\0');
+        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) add(name);
     return list;
 }
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (name == kAllocationSize || name == kFabricHandle) return leave_memory_attribute(reply, inode, {});
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
     TRY(check_name(reply, name));
     return reply.server().volume().remove_xattr(caller_for(reply, name), inode, name);

@@ -1,6 +1,7 @@
 // mount: parse, check, go to the background, serve.
 #include "fuse/background.hpp"
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/runtime_folder.hpp"
 #include "fuse/save_file.hpp"
@@ -59,7 +60,18 @@ int serve_for_supervisor(Options options) {
     return kFailure;
 }
 
+// What mount(8) calls us for with `-o remount`.
+Result<int> change_mount(const Options &options) {
+    for (const auto &[name, origin] : options.origins)
+        if (!is_mount_flag(name) && name != "allow_other" && name != "default_permissions" && name != "fsname")
+            return Error{
+                EINVAL, 0, "remount", name + " can't be changed while it is mounted: `gmemfs umount` it first"};
+    TRY(remount(options.mount_point, options.mount_options));
+    return 0;
+}
+
 Result<int> mount(Options options) {
+    if (options.remount) return change_mount(options);
     options.mount_point = TRY(make_way(options));
     TRY(check_fuse(options));
     TRY(check_save_file(options));

@@ -45,6 +45,9 @@ bool has_vanished(int code) {
     return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENXIO || code == ESTALE;
 }
 
+// What the server lists of a file's memory, which isn't the file's to keep.
+bool is_of_memory(std::string_view name) { return name == "user.allocation_size" || name == "user.fabric_handle"; }
+
 Result<std::string> read_target(int folder, const std::string &name) {
     char target[4096];
     const ssize_t size = ::readlinkat(folder, name.c_str(), target, sizeof target);
@@ -67,7 +70,6 @@ Result<Fd> open_folder(int top, const std::vector<SnapshotEntry> &entries, std::
     return folder;
 }
 
-// What the server makes up is listed nowhere; other namespaces belong to the system.
 Result<void> SnapshotTree::read_attributes(int fd, const std::string &path, SnapshotEntry &entry) const {
     std::vector<char> names(XATTR_LIST_MAX), value(XATTR_SIZE_MAX);
     const ssize_t size = ::flistxattr(fd, names.data(), names.size());
@@ -77,7 +79,7 @@ Result<void> SnapshotTree::read_attributes(int fd, const std::string &path, Snap
     if (size < 0) return Error{errno, 0, "read extended attributes", path};
     std::size_t total = 0;
     for (const char *name = names.data(); name < names.data() + size; name += std::string_view(name).size() + 1) {
-        if (!is_saved_attribute(name)) continue;
+        if (!is_saved_attribute(name) || is_of_memory(name)) continue;
         const ssize_t length = ::fgetxattr(fd, name, value.data(), value.size());
         if (length < 0 && errno == ENODATA) continue; // removed meanwhile
         if (length < 0) return Error{errno, 0, "read extended attribute", path + ": " + name};

@@ -112,7 +112,7 @@ void Inode::remove_acl(std::string_view name, const Credentials &who, timespec n
 }
 
 void Inode::drop_set_group_id(const Credentials &who) {
-    if (who.uid != 0 && !who.is_in(gid_)) permissions_ &= ~mode_t(S_ISGID);
+    if (!who.may_keep_set_ids && !who.is_in(gid_)) permissions_ &= ~mode_t(S_ISGID);
 }
 
 void Inode::inherit(const Inode &directory, mode_t umask) {

@@ -23,6 +23,7 @@ public:
     void new_inode(const Inode &inode); ///< with the xattrs that it was made with
     void parity(InodeId id, bool on);   ///< whether it, or what is made in it, has parity; inode() tells where it is so
     void flags(InodeId id, std::uint32_t flags); ///< InodeFlags; inode() tells where there are any
+    void linkable(InodeId id);                   ///< it may get its first name; ends when it gets one
     void gone(InodeId id);                       ///< nobody knows it any more; its memory goes next
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);

@@ -36,6 +36,7 @@ struct VolumeState {
         Uuid placement = {};          ///< of a directory: where its new files live; of a file: where it lives
         bool has_parity = false;      ///< of a directory: what its new files have
         std::uint32_t flags = 0;      ///< InodeFlags
+        bool is_linkable = false;     ///< it has no name yet, and may get one: O_TMPFILE
         std::uint64_t generation = 0; ///< of a file's extents; 0: it never had any
         std::uint64_t size = 0, kept = 0;
         std::vector<Piece> pieces;

@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         std::size_t seen = 0;
         for (const auto &[id, node] : state.nodes)
             if (S_ISDIR(node.mode))
-                (void)names.list(id, 2, [&](const Namespace::Entry &) { return ++seen, Namespace::Visit::next; });
+                (void)names.list(
+                    id, 2, UINT64_MAX, [&](const Namespace::Entry &) { return ++seen, Namespace::Visit::next; });
         std::size_t entries = 0;
         for (const auto &[id, listed] : state.directories) entries += listed.size();
         GMEMFS_ASSERT(seen <= entries);

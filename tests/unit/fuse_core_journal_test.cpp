@@ -1,5 +1,6 @@
 // Journal: what was appended is there after a restart, whatever the server's death did to the file.
 #include "fuse/core/journal.hpp"
+#include "tests/support/journal_file.hpp"
 #include "tests/support/simulation.hpp"
 #include "vmm/base/random.hpp"
 
@@ -16,32 +17,9 @@ namespace gmemfs {
 namespace {
 
 using test::code_of;
+using test::directory_node;
+using test::JournalFile;
 using test::must;
-
-class JournalFile : public ::testing::Test {
-protected:
-    JournalFile() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "gmemfs-journal-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-    }
-    ~JournalFile() override { std::filesystem::remove_all(folder_); }
-
-    std::string path() const { return folder_ + "/journal"; }
-    std::string bytes() const {
-        std::ifstream file(path(), std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-    void write(const std::string &bytes) const { std::ofstream(path(), std::ios::binary) << bytes; }
-
-private:
-    std::string folder_;
-};
-
-VolumeState::Node directory_node() {
-    VolumeState::Node node;
-    node.mode = S_IFDIR | 0755;
-    return node;
-}
 
 void append_names(Journal &journal, InodeId from, InodeId to) {
     for (InodeId id = from; id < to; ++id)
@@ -51,64 +29,6 @@ void append_names(Journal &journal, InodeId from, InodeId to) {
             record.inode(id, node);
             record.entry(kRootInode, "name" + std::to_string(id), id, id + 100);
         }));
-}
-
-TEST_F(JournalFile, FlagsComeAndGo) {
-    VolumeState first;
-    first.nodes[kRootInode] = directory_node();
-    {
-        const auto journal = must(Journal::create(path(), first));
-        VolumeState::Node node;
-        node.mode = S_IFREG | 0644;
-        node.flags = kImmutable;
-        must(journal->append([&](RecordWriter &record) { record.inode(10, node); }));
-        must(journal->append([&](RecordWriter &record) { record.inode(11, node); }));
-        node.flags = 0;
-        must(journal->append([&](RecordWriter &record) {
-            record.inode(11, node);
-            record.flags(11, 0);
-        }));
-    }
-    const Journal::Opened again = must(Journal::open(path()));
-    EXPECT_EQ(again.state.nodes.at(10).flags, kImmutable);
-    EXPECT_EQ(again.state.nodes.at(11).flags, 0U);
-}
-
-TEST_F(JournalFile, LeasesComeAndGoWithTheirHolders) {
-    VolumeState wanted;
-    {
-        const auto journal = must(Journal::create(path(), {}));
-        must(journal->append([](RecordWriter &record) {
-            record.ticket_secret({1, 2, 3});
-            record.holder(1, {100, 7, 0});
-            record.holder(2, {101, 8, 5});
-            record.lease(3, {1, 20, 3, {70, 71}});
-            record.lease(4, {2, 21, 1, {}});
-            record.lease(5, {2, 22, 0, {72}});
-            record.lease(9, {1, 23, 0, {}});
-        }));
-        must(journal->append([](RecordWriter &record) { record.no_holder(2); }));
-        must(journal->append([](RecordWriter &record) { record.no_lease(9); }));
-    }
-    wanted.ticket_secret = {1, 2, 3};
-    wanted.holders[1] = {100, 7, 0};
-    wanted.leases[3] = {1, 20, 3, {70, 71}};
-    wanted.next_lease = 10;
-    EXPECT_EQ(must(Journal::open(path())).state, wanted);
-    must(Journal::create(path(), wanted)); // written anew it says the same
-    EXPECT_EQ(must(Journal::open(path())).state, wanted);
-}
-
-TEST(Record, NumbersOfLeasesThatWereNeverGivenAreRefused) {
-    for (const std::uint64_t number : {std::uint64_t(0), std::uint64_t(1) << 60, UINT64_MAX}) {
-        RecordWriter lease, holder;
-        lease.lease(number, {1, 2, 0, {}});
-        holder.holder(number, {});
-        VolumeState state;
-        EXPECT_EQ(code_of(apply_record(lease.bytes(), state)), EBADMSG) << number;
-        EXPECT_EQ(code_of(apply_record(holder.bytes(), state)), EBADMSG) << number;
-        EXPECT_EQ(state, VolumeState{});
-    }
 }
 
 TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
@@ -394,7 +314,7 @@ TEST(NamespaceRestore, NewNamesAndNumbersComeAfterTheOldOnes) {
     const InodeRef made = must(names.create(2, "g", S_IFREG, {}, {}, [](Inode &, const Inode &) {}));
     EXPECT_EQ(made->id(), 40U);
     std::vector<std::string> seen;
-    must(names.list(2, 3, [&](const Namespace::Entry &entry) { // after the cookie of "f", which is stable
+    must(names.list(2, 3, UINT64_MAX, [&](const Namespace::Entry &entry) { // after the cookie of "f", which is stable
         seen.emplace_back(entry.name);
         return Namespace::Visit::next;
     }));
