@@ -70,10 +70,12 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
-LIBRARY := $(call objects,client/gmemfs.cpp client/range.cpp client/session.cpp)
+LIBRARY := $(call objects,$(addprefix client/,attaching.cpp connection.cpp device_wait.cpp dlpack.cpp \
+    file_mapping.cpp gmemfs.cpp last_error.cpp opening.cpp origin.cpp python.cpp range.cpp session.cpp))
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 COPY := $(call objects,tools/direct_source.cpp tools/copy_lanes.cpp tools/copy_progress.cpp tools/copy_verify.cpp tools/command.cpp)
-SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp)
+SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp \
+                           tools/new_file.cpp tools/interruption.cpp)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 # Programs of tests, each made where its sources exist.
@@ -84,7 +86,7 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
          $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
          $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
-         $(BUILD)/client/c_test $(BUILD)/client/cpp_test $(FUZZ_ONCE)
+         $(BUILD)/client/c_test $(BUILD)/client/cpp_test $(BUILD)/client/endings $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
@@ -203,7 +205,7 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
 	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
-	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test
+	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test $(BUILD)/thread/client/endings
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test

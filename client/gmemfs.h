@@ -9,14 +9,17 @@
  *     kernel<<<...>>>((float *)info.address, ...);
  *
  * Results   Every function that can fail returns 0 or an errno, and leaves a line of text for gmemfs_last_error().
- * Threads   Every function may be called from any thread. Two calls on one object at once are fine, but for those that
- *           end it: gmemfs_close and gmemfs_unmap come last.
- * Contexts  None is made and none is needed: the driver is initialised, and its virtual memory calls work on the
- *           process's addresses. Kernels use a mapping in whatever context of its device is current.
- * Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
+ * Threads   Every function may be called from any thread, two on one object at once as well. A call on what another
+ *           thread has closed or unmapped meanwhile is EBADF; one that is under way when that happens is finished.
+ * Ending    Everything may also be called by atexit handlers, by destructors of static objects, and by threads that
+ * end. What isn't unmapped when the process ends is unmapped then. Contexts  None is made and none is needed: the
+ * driver is initialised, and its virtual memory calls work on the process's addresses. Kernels use a mapping in
+ * whatever context of its device is current. Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
  * Versions  An options struct begins with its size; fields are only ever added at the end. Set what you don't use to 0.
  *           A null pointer in place of options stands for all zeros.
- * fork      Not after the first call, as with CUDA itself.
+ * fork      Objects belong to the process that made them. In a copy of it (fork) gmemfs_close, gmemfs_unmap,
+ *           gmemfs_release and the deleters of tensors do nothing, and everything else is ECHILD, as CUDA doesn't
+ * outlive a fork either: start processes anew. A program that has called nothing here yet may fork.
  */
 #ifndef GMEMFS_H
 #define GMEMFS_H
@@ -46,6 +49,7 @@ typedef struct gmemfs_open_options {
 } gmemfs_open_options;
 
 /* Opens a file for reading and writing: a handle gives both, so both are needed. *file is the caller's, to be closed.
+ * Nothing is made or cut where the driver can't be opened, nor ever outside a gmemfs mount.
  * ENOTTY: the path isn't on a gmemfs mount. ENOSPC: no device memory for the size. Else as open(2) and ftruncate(2). */
 int gmemfs_open(const char *path, const gmemfs_open_options *options, gmemfs_file **file);
 
@@ -80,16 +84,20 @@ int gmemfs_seal(gmemfs_file *file);
 #define GMEMFS_HANDLES_FD 2
 
 typedef struct gmemfs_map_options {
-    size_t struct_size; /* sizeof(gmemfs_map_options) */
-    int access;         /* GMEMFS_READ_WRITE, GMEMFS_READ */
-    int sharing;        /* GMEMFS_SHARED, GMEMFS_ALONE */
-    int handles;        /* GMEMFS_HANDLES_ANY ... */
-    uint64_t address;   /* a device address that the mapping must have, say an earlier one's, so that captured graphs
-                           stay good; 0: any */
+    size_t struct_size;  /* sizeof(gmemfs_map_options) */
+    int access;          /* GMEMFS_READ_WRITE, GMEMFS_READ */
+    int sharing;         /* GMEMFS_SHARED, GMEMFS_ALONE */
+    int handles;         /* GMEMFS_HANDLES_ANY ... */
+    uint64_t address;    /* a device address that the mapping must have, say an earlier one's, so that captured graphs
+                            stay good; 0: any */
+    const int *devices;  /* ordinals of the devices that may use it besides those that the file lies on; NULL: all that
+                            can reach these (cuDeviceCanAccessPeer). One that can't is ENOTSUP, and none is ENODEV. */
+    size_t device_count; /* of `devices` */
 } gmemfs_map_options;
 
-/* Maps all of the file's memory at one contiguous device address, for every device that it lies on, and takes a lease,
- * which ends with the mapping. *mapping is the caller's, to be unmapped.
+/* Maps all of the file's memory at one contiguous device address, and takes a lease, which ends with the mapping.
+ * *mapping is the caller's, to be unmapped. A process has one connection to a mount's broker for all of its mappings
+ * there (one more for each 1,024), and a mapping has no descriptor of its own: the file may be closed.
  * ENODATA: the file has no memory: give it a size. EACCES: its mode gives this user no reading and writing. EBUSY: see
  * GMEMFS_ALONE. EADDRINUSE: the wished address is taken. ECONNREFUSED, ENOENT: no broker can be reached. ENODEV: this
  * process doesn't see the device. ENOTSUP, ESTALE: no such handles here. */
@@ -113,9 +121,39 @@ int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info);
  * or no CUDA context is current, which this call alone needs. */
 int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length, int *fd);
 
-/* Unmaps and ends the lease. The caller has seen to it that no kernel and no copy uses the memory any more. An errno
- * says that the broker couldn't be told (its server has died, say); the mapping is gone all the same. NULL is fine. */
+/* Unmaps and ends the lease, when all work has ended that was queued before: in the primary contexts of the devices
+ * that may use the mapping, in the context that is current, and in the one that was current when it was mapped.
+ * Contexts of one's own (cuCtxCreate) besides these can't be found: wait for them first. It makes no context, and
+ * doesn't disturb graphs that other threads capture. Tensors that were made of it show nothing any more. An errno says
+ * what went wrong on the way (the context is lost, say); the mapping is gone all the same, and so is its lease. NULL is
+ * fine. */
 int gmemfs_unmap(gmemfs_mapping *mapping);
+
+/* Gives the handle back. The memory is unmapped, as by gmemfs_unmap, when the last tensor that was made of it is
+ * deleted: now, where there is none. NULL is fine. */
+void gmemfs_release(gmemfs_mapping *mapping);
+
+/* ---- tensors ---------------------------------------------------------------------------------------------------- */
+
+#define GMEMFS_TENSOR_VERSIONED 1 /* a DLManagedTensorVersioned of DLPack 1.0; else a DLManagedTensor */
+#define GMEMFS_TENSOR_READ_ONLY 2 /* says so to the consumer; takes a versioned one */
+
+typedef struct gmemfs_tensor_options {
+    size_t struct_size;   /* sizeof(gmemfs_tensor_options) */
+    int flags;            /* GMEMFS_TENSOR_... */
+    uint64_t address;     /* of the first element, within the mapping: that is the caller's word */
+    int32_t device_type;  /* DLPack's: 2 is CUDA */
+    int32_t device_id;    /* ordinal */
+    uint8_t dtype_code;   /* DLPack's: 0 int, 1 unsigned, 2 float, ... */
+    uint8_t dtype_bits;   /* of an element */
+    int ndim;             /* how many numbers `shape` has */
+    const int64_t *shape; /* elements; the last index is the fastest, and there is no gap */
+} gmemfs_tensor_options;
+
+/* A DLPack tensor over the mapping (NULL for one without elements), which it holds: *tensor is the caller's, and its
+ * deleter may be called in any thread, with or without Python's lock, and after Python has ended. EINVAL: unknown
+ * flags, or no shape. */
+int gmemfs_make_tensor(gmemfs_mapping *mapping, const gmemfs_tensor_options *options, void **tensor);
 
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
@@ -152,6 +190,36 @@ const char *gmemfs_last_error(void);
 
 /* The CUresult of that failure; 0 where the driver wasn't the cause. */
 int gmemfs_last_driver_error(void);
+
+/* ---- for the Python package ------------------------------------------------------------------------------------- */
+
+/* The interpreter's functions that capsules' destructors call, by the names of its C API. */
+typedef struct gmemfs_python {
+    int (*is_initialized)(void);                                  /* Py_IsInitialized */
+    int (*has_lock)(void);                                        /* PyGILState_Check */
+    void *(*this_thread)(void);                                   /* PyGILState_GetThisThreadState */
+    void *(*unlock)(void);                                        /* PyEval_SaveThread */
+    void (*lock)(void *);                                         /* PyEval_RestoreThread */
+    void *(*capsule_new)(void *, const char *, void (*)(void *)); /* PyCapsule_New */
+    int (*capsule_is_valid)(void *, const char *);                /* PyCapsule_IsValid */
+    void *(*capsule_get_pointer)(void *, const char *);           /* PyCapsule_GetPointer */
+} gmemfs_python;
+
+/* Once, before the two below; copied. */
+void gmemfs_use_python(const gmemfs_python *python);
+
+/* What a capsule named "gmemfs.owner" points to: handles that its destructor gives back (those that aren't NULL), the
+ * mappings of a directory among them. So nothing is lost when an exception comes between a call and what follows it. */
+typedef struct gmemfs_owner {
+    gmemfs_file *file;
+    gmemfs_mapping *mapping;
+    gmemfs_directory *directory;
+} gmemfs_owner;
+void *gmemfs_make_owner(void); /* a new capsule, with NULLs; NULL with Python's exception */
+
+/* gmemfs_make_tensor in a new capsule, whose destructor deletes what nobody took. NULL with *code and the last error,
+ * or with Python's exception and *code 0. The caller has Python's lock. */
+void *gmemfs_make_capsule(gmemfs_mapping *mapping, const gmemfs_tensor_options *options, int *code);
 
 /* "0.1.0" */
 const char *gmemfs_get_version(void);

@@ -44,6 +44,9 @@ inline constexpr std::uint32_t kDescriptor = 2;
 /// Bits of Attach::lease.
 inline constexpr std::uint32_t kWriteLease = 1;
 inline constexpr std::uint32_t kExclusiveLease = 2;
+/// The request is made once more, on another connection, because the one that it was made on ended before the answer
+/// came: a lease that was granted for that answer ends.
+inline constexpr std::uint32_t kRepeated = std::uint32_t(1) << 31;
 
 struct Header {
     std::uint32_t magic;
@@ -158,7 +161,7 @@ inline Result<Request> parse_request(std::span<const std::byte> bytes) {
     if (is_attach && bytes.size() == sizeof(Attach)) {
         const auto attach = read_message<Attach>(bytes);
         const bool is_known = (attach.handle_types & ~(kFabric | kDescriptor)) == 0 && attach.handle_types != 0 &&
-                              (attach.lease & ~(kWriteLease | kExclusiveLease)) == 0;
+                              (attach.lease & ~(kWriteLease | kExclusiveLease | kRepeated)) == 0;
         if (!is_known) return Error{EPROTO, 0, "read message", "it asks for what version 1 doesn't have"};
         return Request(attach);
     }

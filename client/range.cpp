@@ -7,13 +7,23 @@
 #include <utility>
 
 namespace gmemfs::client {
+namespace {
+
+bool can_reach(const Driver &driver, CUdevice device, const std::vector<CUdevice> &owners) {
+    return std::all_of(owners.begin(), owners.end(), [&](CUdevice owner) {
+        int can = 0;
+        return driver.cuDeviceCanAccessPeer(&can, device, owner) == CUDA_SUCCESS && can != 0;
+    });
+}
+
+} // namespace
 
 Result<Range> Range::create(const Driver &driver, const std::vector<DeviceInfo> &devices, Attached &attached,
-    Access access, std::uint64_t wished) {
+    Access access, const Reach &reach, std::uint64_t wished) {
     Range range(driver, attached.allocated); // from here on its destructor undoes what has been done
     TRY(range.reserve(wished));
     TRY(range.map(attached));
-    TRY(range.allow(devices, attached, access));
+    TRY(range.allow(devices, attached, access, reach));
     return range;
 }
 
@@ -39,20 +49,49 @@ Result<void> Range::map(Attached &attached) {
     return {};
 }
 
-Result<void> Range::allow(const std::vector<DeviceInfo> &devices, const Attached &attached, Access access) {
+Result<void> Range::allow(
+    const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach) {
     std::set<std::array<std::uint8_t, 16>> wanted;
     for (const protocol::ExtentRecord &extent : attached.extents) wanted.insert(extent.device);
-    std::vector<CUmemAccessDesc> descriptions;
+    std::vector<const DeviceInfo *> others;
     for (const DeviceInfo &device : devices) {
-        if (wanted.erase(device.uuid) == 0) continue;
-        CUmemAccessDesc description = {};
-        description.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-        description.location.id = device.handle;
-        description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-        descriptions.push_back(description);
+        if (wanted.erase(device.uuid) != 0)
+            allowed_.push_back(device.handle);
+        else
+            others.push_back(&device);
     }
     if (!wanted.empty())
         return Error{ENODEV, 0, "map file", "this process doesn't see its device: mind CUDA_VISIBLE_DEVICES"};
+    for (const int ordinal : reach.ordinals)
+        if (ordinal < 0 || static_cast<std::size_t>(ordinal) >= devices.size())
+            return Error{ENODEV, 0, "map file", "this process has no device " + std::to_string(ordinal)};
+    const std::vector<CUdevice> owners = allowed_;
+    for (const DeviceInfo *const device : others) {
+        const bool is_listed =
+            std::find(reach.ordinals.begin(), reach.ordinals.end(), device->ordinal) != reach.ordinals.end();
+        if (reach.kind == Reach::Kind::listed && !is_listed) continue;
+        if (can_reach(*driver_, device->handle, owners))
+            allowed_.push_back(device->handle);
+        else if (is_listed)
+            return Error{ENOTSUP, 0, "map file",
+                "device " + std::to_string(device->ordinal) +
+                    " can't reach the memory of the file's: nvidia-smi topo -p2p r"};
+    }
+    const Result<void> set = set_access(access);
+    if (set || allowed_ == owners || reach.kind == Reach::Kind::listed) return set;
+    allowed_ = owners; // nobody has asked for the others by name
+    return set_access(access);
+}
+
+Result<void> Range::set_access(Access access) {
+    std::vector<CUmemAccessDesc> descriptions;
+    for (const CUdevice device : allowed_) {
+        CUmemAccessDesc description = {};
+        description.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+        description.location.id = device;
+        description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+        descriptions.push_back(description);
+    }
     return driver_->check(
         driver_->cuMemSetAccess(address_, size_, descriptions.data(), descriptions.size()), "make extents accessible");
 }
@@ -65,7 +104,7 @@ std::uint64_t Range::extent_end(std::uint64_t offset) const {
 
 Range::Range(Range &&other) noexcept
     : driver_(other.driver_), address_(std::exchange(other.address_, 0)), size_(other.size_),
-      ends_(std::exchange(other.ends_, {})) {}
+      ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)) {}
 
 Range::~Range() {
     std::uint64_t start = 0;

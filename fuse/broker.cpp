@@ -10,109 +10,112 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 // of <asm-generic/socket.h>, since Linux 6.5
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 0x04 // of <linux/socket.h>, the same
+#endif
+
 namespace gmemfs {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;          // microseconds, as g_get_monotonic_time counts
 constexpr std::int64_t kIdleTime = 30 * kSecond;   // a peer without a lease says something within this
 constexpr std::int64_t kAnswerTime = 10 * kSecond; // a peer takes an answer within this
+constexpr std::int64_t kLastAnswersTime = kSecond; // of all, when another server is to go on
 constexpr int kAcceptsAtOnce = 16;                 // then others have their turn
 constexpr int kSendBufferSize = 1 << 20;
 constexpr rlim_t kDescriptorsForOthers = 256; // of the server itself, and of answers under way
 
-// Two descriptors a peer, so the soft limit of 1024 that most systems have would be few.
+// Three descriptors a peer, so the soft limit of 1024 that most systems have would be few.
 std::size_t raise_peers_max() {
     rlimit limit = {};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kBrokerPeersPerUserMax / 4;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kBrokerPeersPerUserMax / 6;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlim_t left = limit.rlim_cur > kDescriptorsForOthers ? limit.rlim_cur - kDescriptorsForOthers : 0;
-    return std::min<std::size_t>(kBrokerPeersMax, left / 2);
-}
-
-// Of who called connect(2), whatever became of it since.
-Result<Credentials> read_credentials(int socket, pid_t &pid) {
-    ucred credentials = {};
-    socklen_t size = sizeof credentials;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-        return Error{errno, 0, "read the peer's credentials"};
-    pid = credentials.pid;
-    Credentials who = {credentials.uid, credentials.gid, {}};
-    who.groups.resize(64);
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        size = static_cast<socklen_t>(who.groups.size() * sizeof(gid_t));
-        const int status = ::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, who.groups.data(), &size);
-        who.groups.resize(size / sizeof(gid_t)); // on ERANGE: as many as it takes
-        if (status == 0) return who;
-        if (errno != ERANGE) break;
-    }
-    return Error{errno, 0, "read the peer's groups"};
+    return std::min<std::size_t>(kBrokerPeersMax, left / 3);
 }
 
 Error refused(int code, const char *detail) { return Error{code, 0, "connect to the broker", detail}; }
 
 } // namespace
 
-Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
-    const TicketMaker tickets = TRY(TicketMaker::create());
+Broker::Broker(Server &server, const TicketMaker &tickets, Copiers copiers)
+    : server_(server), tickets_(tickets), copiers_(std::move(copiers)), filesystem_(server.filesystem()),
+      leases_(server.volume().leases()),
+      keeper_(server.survival() == nullptr ? nullptr : &server.survival()->keeper()) {}
+
+Result<std::unique_ptr<Broker>> Broker::make(Server &server) {
+    const auto *const survival = server.survival();
+    const TicketMaker tickets(survival != nullptr ? survival->ticket_secret() : TRY(TicketMaker::make_secret()));
     Copiers copiers = TRY(Copiers::create(server.devices()));
     std::unique_ptr<Broker> broker(new Broker(server, tickets, std::move(copiers)));
     broker->peers_max_ = raise_peers_max();
     broker->reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const std::string &mount_point = server.options().mount_point;
-    broker->filesystem_ = server.filesystem();
-    Result<BrokerSocket> socket = BrokerSocket::bind_in_mount(mount_point, broker->filesystem_);
+    return broker;
+}
+
+Result<std::unique_ptr<Broker>> Broker::create(Server &server) {
+    std::unique_ptr<Broker> broker = TRY(make(server));
+    Result<BrokerSocket> socket = BrokerSocket::bind_in_mount(server.options().mount_point, broker->filesystem_);
     if (!socket) {
         log(LogLevel::debug, "broker", socket.error(), "an abstract socket instead");
         socket = BrokerSocket::bind_abstract();
     }
-    BrokerSocket bound = TRY(std::move(socket));
-    broker->listener_ = std::move(bound.fd);
-    broker->address_ = std::move(bound.address);
-    broker->mounts_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-    Broker *const self = broker.get();
-    broker->sources_.push_back(g_unix_fd_add(
-        broker->listener_.get(), G_IO_IN,
-        [](gint, GIOCondition, gpointer data) -> gboolean {
-            static_cast<Broker *>(data)->accept();
-            return G_SOURCE_CONTINUE;
-        },
-        self));
-    if (broker->mounts_)
-        broker->sources_.push_back(g_unix_fd_add(
-            broker->mounts_.get(), GIOCondition(G_IO_PRI | G_IO_ERR),
-            [](gint, GIOCondition, gpointer data) -> gboolean {
-                auto &owner = *static_cast<Broker *>(data);
-                if (!is_mounted(read_mounts(owner.mounts_), owner.filesystem_)) owner.close();
-                return G_SOURCE_CONTINUE;
-            },
-            self));
-    broker->sources_.push_back(g_timeout_add_seconds(
-        1,
-        [](gpointer data) -> gboolean {
-            static_cast<Broker *>(data)->end_late();
-            return G_SOURCE_CONTINUE;
-        },
-        self));
-    if (broker->mounts_ && !is_mounted(read_mounts(broker->mounts_), broker->filesystem_))
-        broker->close(); // before it was watched for that
+    broker->listen(TRY(std::move(socket)));
+    broker->take_over_peers();
+    broker->look_at_mounts(); // before they were watched
     log(LogLevel::info, "broker", "listens on " + broker->address_);
     return broker;
 }
 
-Broker::~Broker() {
-    close();
-    for (const guint source : sources_) g_source_remove(source);
+void Broker::listen(BrokerSocket socket) {
+    listener_ = std::move(socket.fd);
+    address_ = std::move(socket.address);
+    mounts_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    listens_ = FdSource(
+        listener_.get(), G_IO_IN,
+        [](gint, GIOCondition, gpointer data) -> gboolean {
+            static_cast<Broker *>(data)->accept();
+            return G_SOURCE_CONTINUE;
+        },
+        this);
+    if (mounts_)
+        watches_mounts_ = FdSource(
+            mounts_.get(), GIOCondition(G_IO_PRI | G_IO_ERR),
+            [](gint, GIOCondition, gpointer data) -> gboolean {
+                static_cast<Broker *>(data)->look_at_mounts();
+                return G_SOURCE_CONTINUE;
+            },
+            this);
+    timer_ = g_timeout_add_seconds(
+        1,
+        [](gpointer data) -> gboolean {
+            static_cast<Broker *>(data)->tick();
+            return G_SOURCE_CONTINUE;
+        },
+        this);
+    keep_listener();
 }
 
-// After the unmount, or at the end: accepted sockets hold the mount as the listening one does.
-void Broker::close() {
-    while (!peers_.empty()) remove(peers_.front());
-    if (!listener_) return;
-    g_source_remove(sources_.front());
-    sources_.erase(sources_.begin());
-    listener_.reset();
+void Broker::look_at_mounts() {
+    if (mounts_ && !is_mounted(read_mounts(mounts_), filesystem_)) close();
+}
+
+Broker::~Broker() {
+    if (timer_ != 0) g_source_remove(timer_);
+    if (!makes_way_) close();
+}
+
+void Broker::make_way() {
+    const auto is_answering = [](const Peer &peer) { return !peer.outgoing.empty() || peer.listing; };
+    const std::int64_t end = g_get_monotonic_time() + kLastAnswersTime;
+    while (std::any_of(peers_.begin(), peers_.end(), is_answering) && g_get_monotonic_time() < end)
+        g_main_context_iteration(nullptr, TRUE); // the timer wakes it
+    makes_way_ = true;
 }
 
 void Broker::accept() {
@@ -140,10 +143,15 @@ Result<void> Broker::admit(const Peer &peer) const {
 }
 
 void Broker::greet(Fd socket) {
-    Peer peer = {.broker = *this, .socket = std::move(socket), .process = Fd()};
+    Peer peer = {.broker = *this, .socket = std::move(socket)};
     Result<Credentials> who = read_credentials(peer.socket.get(), peer.pid);
     if (!who) return log(LogLevel::info, "broker", who.error(), "a peer was turned away");
     peer.who = *std::move(who);
+    if (peer.pid == 0) { // it has no number here: a descriptor tells who sends a message, since Linux 6.5
+        constexpr int kOn = 1;
+        ::setsockopt(peer.socket.get(), SOL_SOCKET, SO_PASSPIDFD, &kOn, sizeof kOn);
+        peer.process = PeerProcess::of_socket(peer.socket.get(), peer.pid);
+    }
     ::setsockopt(peer.socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferSize, sizeof kSendBufferSize);
     const Result<void> admitted = admit(peer);
     if (!admitted) {
@@ -152,53 +160,94 @@ void Broker::greet(Fd socket) {
         return;
     }
     peers_.push_back(std::move(peer));
-    peer_count_.store(peers_.size(), std::memory_order_relaxed);
+    count();
     wait_for_input(peers_.back());
 }
 
-void Broker::watch(Peer &peer, int fd, GIOCondition condition, GUnixFDSourceFunc function) {
-    if (peer.source != 0) g_source_remove(peer.source);
-    peer.source = g_unix_fd_add(fd, condition, function, &peer);
-}
-
 void Broker::wait_for_input(Peer &peer) {
-    peer.deadline_us = peer.leases.empty() ? g_get_monotonic_time() + kIdleTime : 0;
-    watch(peer, peer.socket.get(), GIOCondition(G_IO_IN | G_IO_HUP | G_IO_ERR),
+    peer.deadline_us = peer.holder == 0 ? g_get_monotonic_time() + kIdleTime : 0;
+    peer.source = FdSource(
+        peer.socket.get(), GIOCondition(G_IO_IN | G_IO_HUP | G_IO_ERR),
         [](gint, GIOCondition, gpointer data) -> gboolean {
             auto &self = *static_cast<Peer *>(data);
             self.broker.serve(self); // may end the peer, and this source with it
             return G_SOURCE_CONTINUE;
-        });
+        },
+        &peer);
 }
 
+// The request stays in the socket until what it has changed is recorded: a server that dies before leaves it to the
+// next one.
 void Broker::serve(Peer &peer) {
-    std::byte bytes[protocol::kRequestSizeMax];
-    // MSG_TRUNC: the length that it had; a longer one is no request. Descriptors that come along are closed unseen.
-    const ssize_t size = ::recv(peer.socket.get(), bytes, sizeof bytes, MSG_DONTWAIT | MSG_TRUNC);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size <= 0) return hang_up(peer);
-    respond(peer, std::span(bytes, std::min(static_cast<std::size_t>(size), sizeof bytes)));
+    const Result<Request> request = peek(peer);
+    if (!request && (request.error().code == EAGAIN || request.error().code == EINTR)) return;
+    if (!request || request->size == 0) return hang_up(peer);
+    respond(peer, *request);
+    (void)::recv(peer.socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
+    send(peer);
 }
 
-void Broker::respond(Peer &peer, std::span<const std::byte> bytes) {
-    const auto request = protocol::parse_request(bytes);
-    Result<std::vector<Message>> answer = std::vector<Message>();
-    if (!request) {
-        answer = Error(request.error());
-    } else if (const auto *const wanted = std::get_if<protocol::Attach>(&*request)) {
-        answer = wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
-    } else {
-        const Result<void> released = release(peer, std::get<protocol::Release>(*request).lease);
-        if (!released) answer = Error(released.error());
-        if (released) answer->push_back(success());
+Result<Broker::Request> Broker::peek(const Peer &peer) {
+    Request request;
+    // Room for who sent it, and nothing else: other descriptors that come along are closed unseen, or below.
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int))];
+    iovec part = {request.bytes.data(), request.bytes.size()};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = peer.pid != 0 ? CMSG_SPACE(sizeof(ucred)) : sizeof control;
+    // MSG_TRUNC: the size that it had; a longer one is no request.
+    const ssize_t size = ::recvmsg(peer.socket.get(), &message, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    if (size < 0) return Error{errno, 0, "receive from peer"};
+    request.size = static_cast<std::size_t>(size);
+    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET) continue;
+        if (header->cmsg_type == SCM_CREDENTIALS) {
+            ucred credentials = {};
+            std::memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+            request.pid = credentials.pid;
+        } else if (header->cmsg_type == SCM_PIDFD || header->cmsg_type == SCM_RIGHTS) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+            Fd owned(fd);
+            if (header->cmsg_type == SCM_PIDFD) request.process = std::move(owned);
+        }
     }
-    lease_count_.store(leases_.count(), std::memory_order_relaxed);
-    if (answer) {
-        for (Message &message : *answer) peer.outgoing.push_back(std::move(message));
-    } else {
-        peer.outgoing.push_back(refusal(answer.error()));
+    return request;
+}
+
+// A child has its parent's connection, and none of its leases.
+bool Broker::is_from(const Peer &peer, const Request &request) {
+    if (request.pid && *request.pid != peer.pid) return false;
+    if (peer.pid != 0 || !request.process || !peer.process.is_known()) return true;
+    return peer.process.is_same(request.process);
+}
+
+void Broker::respond(Peer &peer, const Request &request) {
+    Result<std::vector<Message>> messages = answer(peer, request);
+    if (messages)
+        for (Message &message : *messages) peer.outgoing.push_back(std::move(message));
+    else
+        peer.outgoing.push_back(refusal(messages.error()));
+    count();
+}
+
+Result<std::vector<Broker::Message>> Broker::answer(Peer &peer, const Request &request) {
+    const protocol::Request parsed =
+        TRY(protocol::parse_request(std::span(request.bytes).first(std::min(request.size, request.bytes.size()))));
+    const bool is_own = is_from(peer, request);
+    std::vector<Message> messages;
+    if (const auto *const wanted = std::get_if<protocol::Attach>(&parsed)) {
+        if (!is_own)
+            return Error{
+                EPERM, 0, "attach", "another process made this connection: each makes its own, after a fork, too"};
+        return wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
     }
-    send(peer);
+    // What another process releases it doesn't have: so that is done already.
+    if (is_own) TRY(release(peer, std::get<protocol::Release>(parsed).lease));
+    messages.push_back(success());
+    return messages;
 }
 
 void Broker::send(Peer &peer) {
@@ -214,58 +263,24 @@ void Broker::send(Peer &peer) {
         if (!sent) return hang_up(peer); // it has gone, or takes no more descriptors (ETOOMANYREFS)
         peer.outgoing.pop_front();
     }
-    if (!peer.listing) return wait_for_input(peer);
+    if (!peer.listing) {
+        leases_.answered(peer.holder);
+        return wait_for_input(peer);
+    }
     share_next(peer);
     wait_for_room(peer); // and other peers have their turn first
 }
 
 void Broker::wait_for_room(Peer &peer) {
     peer.deadline_us = g_get_monotonic_time() + kAnswerTime;
-    watch(peer, peer.socket.get(), GIOCondition(G_IO_OUT | G_IO_HUP | G_IO_ERR),
+    peer.source = FdSource(
+        peer.socket.get(), GIOCondition(G_IO_OUT | G_IO_HUP | G_IO_ERR),
         [](gint, GIOCondition, gpointer data) -> gboolean {
             auto &self = *static_cast<Peer *>(data);
             self.broker.send(self);
             return G_SOURCE_CONTINUE;
-        });
-}
-
-Result<void> Broker::release(Peer &peer, Leases::Id lease) {
-    const auto found = std::find(peer.leases.begin(), peer.leases.end(), lease);
-    if (found == peer.leases.end()) return Error{ENOENT, 0, "release", "this connection has no such lease"};
-    peer.leases.erase(found);
-    leases_.release(lease);
-    return {};
-}
-
-// The connection has ended. A process that said nothing and lives may have kernels running on what it has mapped: its
-// leases stay until it has ended, too.
-void Broker::hang_up(Peer &peer) {
-    if (peer.leases.empty() || !peer.process) return remove(peer);
-    peer.outgoing.clear();
-    peer.listing.reset();
-    peer.socket.reset();
-    peer.deadline_us = 0;
-    watch(peer, peer.process.get(), G_IO_IN, [](gint, GIOCondition, gpointer data) -> gboolean {
-        auto &self = *static_cast<Peer *>(data);
-        self.broker.remove(self);
-        return G_SOURCE_CONTINUE;
-    });
-}
-
-void Broker::remove(Peer &peer) {
-    g_source_remove(peer.source);
-    for (const Leases::Id lease : peer.leases) leases_.release(lease);
-    peers_.remove_if([&](const Peer &other) { return &other == &peer; });
-    peer_count_.store(peers_.size(), std::memory_order_relaxed);
-    lease_count_.store(leases_.count(), std::memory_order_relaxed);
-}
-
-void Broker::end_late() {
-    const std::int64_t now = g_get_monotonic_time();
-    for (auto next = peers_.begin(); next != peers_.end();) {
-        Peer &peer = *next++;
-        if (peer.deadline_us != 0 && peer.deadline_us < now) hang_up(peer);
-    }
+        },
+        &peer);
 }
 
 } // namespace gmemfs

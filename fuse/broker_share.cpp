@@ -3,13 +3,6 @@
 #include "fuse/server.hpp"
 
 #include <ctime>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 // of <asm-generic/socket.h>, since Linux 6.5
-#endif
 
 namespace gmemfs {
 namespace {
@@ -22,14 +15,6 @@ std::vector<std::byte> bytes_of(const Head &head) {
 
 protocol::Answer answer_of(const Error &error) {
     return protocol::make_answer(error.code, error.detail.empty() ? error.doing : error.detail);
-}
-
-// Who called connect(2): whatever its number is here, if it has one, and whoever has that number since.
-Fd open_process(int socket, pid_t pid) {
-    int fd = -1;
-    socklen_t size = sizeof fd;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0) return Fd(fd);
-    return Fd(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
 }
 
 protocol::ExtentRecord record_of(const File::Shared &shared) {
@@ -88,9 +73,9 @@ Result<std::vector<Broker::Message>> Broker::list(Peer &peer, const protocol::At
     if (!directory->is_directory()) return Error{ENOTDIR, 0, "attach", "only a directory has files to be mapped"};
     if (!directory->may_read_and_search(peer.who))
         return Error{EACCES, 0, "attach", "the directory's mode doesn't let this user list and search it: chmod it"};
-    const std::size_t room = kBrokerLeasesPerPeerMax - peer.leases.size();
+    const std::size_t room = kBrokerLeasesPerPeerMax - lease_count_of(peer);
     Listing listing = {attach, {}};
-    TRY(server_.volume().names().list(id, 0, [&](const Namespace::Entry &entry) {
+    TRY(server_.volume().names().list(id, 0, UINT64_MAX, [&](const Namespace::Entry &entry) {
         if (entry.inode.is_file()) listing.files.emplace_back(entry.name, entry.inode.id());
         return listing.files.size() > room ? Namespace::Visit::stop : Namespace::Visit::next;
     }));
@@ -117,25 +102,23 @@ void Broker::share_next(Peer &peer) {
     add_messages(protocol::make_entry(shared->answer, listing.next, file_count, name), shared->extents, messages);
     for (Message &message : messages) peer.outgoing.push_back(std::move(message));
     if (++listing.next == file_count) peer.listing.reset();
-    lease_count_.store(leases_.count(), std::memory_order_relaxed);
+    count();
 }
 
 Result<Broker::SharedFile> Broker::share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach) {
-    if (peer.leases.size() >= kBrokerLeasesPerPeerMax)
+    if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
         return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
-    if (!peer.process) peer.process = open_process(peer.socket.get(), peer.pid);
     // Who may have the file is asked first: who may not needn't know who else has it.
     TRY(inode->check_handle(peer.who));
+    become_holder(peer);
+    if ((attach.lease & protocol::kRepeated) != 0) end_lost(peer, inode->id());
     const bool is_exclusive = (attach.lease & protocol::kExclusiveLease) != 0;
     const bool is_write = (attach.lease & protocol::kWriteLease) != 0;
     const Leases::Id lease = TRY(leases_.grant(inode, is_write ? Leases::Use::write : Leases::Use::read,
-        is_exclusive ? Leases::Sharing::exclusive : Leases::Sharing::shared, peer.pid));
+        is_exclusive ? Leases::Sharing::exclusive : Leases::Sharing::shared, peer.holder));
     Result<SharedFile> shared = share(peer, inode, attach, lease);
-    if (shared)
-        peer.leases.push_back(lease);
-    else
-        leases_.release(lease);
+    if (!shared) leases_.release(lease);
     return shared;
 }
 
@@ -157,7 +140,7 @@ Result<Broker::SharedFile> Broker::share(
         shared.answer.allocated += one.extent->size();
         extents.push_back(one.extent);
     }
-    leases_.keep(lease, std::move(extents));
+    TRY(leases_.keep(lease, std::move(extents)));
     return shared;
 }
 

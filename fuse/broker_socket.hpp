@@ -23,6 +23,9 @@ struct BrokerSocket {
 
     /// Listens inside the mount; EPERM: no right to copy a mount.
     static Result<BrokerSocket> bind_in_mount(const std::string &mount_point, const std::string &filesystem);
+    /// One that a server before this one bound, for the same mount. It listens all the time: who connects waits in its
+    /// queue. EINVAL: it is no such socket.
+    static Result<BrokerSocket> adopt(Fd fd, const std::string &mount_point);
     /// Listens on a name of the network namespace that nobody can guess.
     static Result<BrokerSocket> bind_abstract();
 };

@@ -54,6 +54,7 @@ void Dialect::hear(std::span<std::byte> request) {
     if (header->opcode != FUSE_INIT) return;
     is_handshake_ = true;
     const auto *const init = part_of<fuse_init_in>(request, sizeof *header);
+    offers_set_ids_ = init != nullptr && (init->flags & FUSE_HANDLE_KILLPRIV) != 0;
     offered_ = init != nullptr && (init->flags & FUSE_INIT_EXT) != 0 ? init->flags2 : 0;
 }
 
@@ -62,6 +63,8 @@ std::optional<Transport> Dialect::greet(std::span<std::byte> answer) {
     if (!is_handshake_ || answer.size() != sizeof out) return {};
     std::memcpy(&out, answer.data(), sizeof out);
     std::uint32_t taken = offered_ & kDirectIoAllowMmap;
+    // Else the kernel takes them away by a new mode, which leaves a set-group-ID bit that it should not.
+    if (offers_set_ids_) out.flags |= FUSE_HANDLE_KILLPRIV;
     const bool fits = ring_payload_size(out) <= kRequestMax;
     if (handshake_.wanted() == Transport::io_uring && fits) taken |= offered_ & kOverIoUring;
     if (taken != 0) out.flags |= FUSE_INIT_EXT;

@@ -1,6 +1,6 @@
 // Dialect: what the kernel's FUSE speaks and libfuse 3.14 doesn't: shared mappings of files opened for direct I/O
-// (Linux 6.6), files without a name, O_TMPFILE (Linux 6.1), another kind of copy_file_range (Linux 6.18), and requests
-// that come by io_uring (Linux 6.14).
+// (Linux 6.6), set-ID bits that are ours to take away, files without a name, O_TMPFILE (Linux 6.1), another kind of
+// copy_file_range (Linux 6.18), and requests that come by io_uring (Linux 6.14).
 //
 // A worker shows each request before libfuse reads it, and libfuse's answer to the handshake before it is sent. So that
 // one gets more flags, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation that asks
@@ -44,8 +44,9 @@ private:
     bool wants_no_name_ = false;
     bool has_long_count_ = false;
     bool is_interrupt_ = false;
-    bool is_handshake_ = false; // the present request is FUSE_INIT, and this is what the kernel offers in it
-    std::uint32_t offered_ = 0; // of the second word of flags
+    bool is_handshake_ = false;   // the present request is FUSE_INIT, and this is what the kernel offers in it
+    bool offers_set_ids_ = false; // to leave set-ID bits to us
+    std::uint32_t offered_ = 0;   // of the second word of flags
 };
 
 } // namespace gmemfs

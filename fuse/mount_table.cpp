@@ -34,7 +34,7 @@ std::optional<Mount> parse_mountinfo(const std::string &line) {
     std::istringstream words(line);
     Mount mount;
     std::string skipped;
-    words >> mount.id >> mount.parent >> mount.number >> skipped >> mount.path >> skipped;
+    words >> mount.id >> mount.parent >> mount.number >> skipped >> mount.path >> mount.options;
     for (std::string tag; words >> tag && tag != "-";) {}
     if (!(words >> mount.type >> mount.source)) return std::nullopt;
     mount.path = unescape(mount.path);

@@ -14,6 +14,8 @@ void op_init(void *server, fuse_conn_info *connection) {
     const auto &mount = *static_cast<Server *>(server);
     const bool has_acls = mount.options().acl && !mount.is_private();
     connection->want |= connection->capable & unsigned(FUSE_CAP_DONT_MASK | (has_acls ? FUSE_CAP_POSIX_ACL : 0));
+    // A file handle (name_to_handle_at(2), NFS) outlives what the kernel remembers: inodes are found by number.
+    connection->want |= connection->capable & unsigned(FUSE_CAP_EXPORT_SUPPORT);
     // So many requests of one process in flight as workers can serve, twice over.
     connection->max_background = 64;
     connection->congestion_threshold = 48;
@@ -25,7 +27,13 @@ void op_init(void *server, fuse_conn_info *connection) {
 Caller caller_of(const Reply &reply) {
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    return {reply.who(), now, Worker::current().copiers()};
+    return {reply.who(), now, Worker::current().copiers(), false};
+}
+
+Caller changer_of(const Reply &reply, const Inode &inode) {
+    Caller caller = caller_of(reply);
+    if (inode.has_set_ids()) caller.who = reply.who_in_full();
+    return caller;
 }
 
 fuse_lowlevel_ops fuse_operations() {

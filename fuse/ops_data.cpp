@@ -28,7 +28,7 @@ void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     Server &server = reply.server();
     Result<InodeRef> inode = server.volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
-    const Caller caller = caller_of(reply);
+    const Caller caller = changer_of(reply, **inode);
     const bool truncates = (file->flags & O_TRUNC) != 0;
     if ((file->flags & O_ACCMODE) != O_RDONLY)
         if (const Result<void> allowed = (*inode)->check_flags(forbidding(*file)); !allowed)
@@ -48,8 +48,10 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     if (!open) return reply.error(open.error());
     const std::span<std::byte> buffer = Worker::current().reply_buffer();
     const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
+    Caller caller = caller_of(reply);
+    caller.leaves_no_trace = (file->flags & O_NOATIME) != 0;
     const Result<std::size_t> count =
-        reply.server().volume().read(caller_of(reply), *open->inode, static_cast<std::uint64_t>(offset), to);
+        reply.server().volume().read(caller, *open->inode, static_cast<std::uint64_t>(offset), to);
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
@@ -65,11 +67,12 @@ void op_write(
     if (const Result<void> allowed = open->inode->check_flags(forbidding(*file)); !allowed)
         return reply.error(allowed.error());
     Server &server = reply.server();
-    const Caller caller = caller_of(reply);
+    const Caller caller = changer_of(reply, *open->inode);
+    const auto by = file->writepage != 0 ? Volume::WriteBy::mapping : Volume::WriteBy::call;
     // The bytes lie in the worker's receive buffer, which is pinned: the copy engine takes them from there.
     const std::span<const std::byte> from(reinterpret_cast<const std::byte *>(bytes), size);
-    const Result<void> written = with_room(
-        server, [&] { return server.volume().write(caller, *open->inode, static_cast<std::uint64_t>(offset), from); });
+    const Result<void> written = with_room(server,
+        [&] { return server.volume().write(caller, *open->inode, static_cast<std::uint64_t>(offset), from, by); });
     if (!written) return reply.error(written.error());
     server.stats().count_written(size);
     reply.written(size);
@@ -108,7 +111,7 @@ void op_fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, of
     const Result<Opened> open = server.opened(ino, file->fh);
     if (!open) return reply.error(open.error());
     Inode &inode = *open->inode;
-    const Caller caller = caller_of(reply);
+    const Caller caller = changer_of(reply, inode);
     const auto from = static_cast<std::uint64_t>(offset);
     const auto count = static_cast<std::uint64_t>(length);
     const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
@@ -146,11 +149,11 @@ void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offs
     fuse_ino_t target, off_t target_offset, fuse_file_info *target_file, std::size_t length, int) {
     Reply reply(request, Op::copy_file_range, source);
     Server &server = reply.server();
-    const Caller caller = caller_of(reply);
     const Result<Opened> from = server.opened(source, source_file->fh);
     if (!from) return reply.error(from.error());
     const Result<Opened> to = server.opened(target, target_file->fh);
     if (!to) return reply.error(to.error());
+    const Caller caller = changer_of(reply, *to->inode);
     const std::uint64_t count = std::min<std::uint64_t>(length, reply.copy_max()); // the caller asks for the rest again
     const Result<std::uint64_t> copied = with_room(server, [&] {
         return server.volume().copy(caller, *from->inode, static_cast<std::uint64_t>(source_offset), *to->inode,

@@ -40,7 +40,7 @@ void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *wanted, int whi
     Server &server = reply.server();
     const Result<InodeRef> inode = server.volume().names().find(ino);
     if (!inode) return reply.error(inode.error());
-    const Caller caller = caller_of(reply);
+    const Caller caller = changer_of(reply, **inode);
     const AttributeChanges changes = changes_of(*wanted, which, caller.now);
     const Result<void> changed =
         with_room(server, [&] { return server.volume().set_attributes(caller, **inode, changes); });

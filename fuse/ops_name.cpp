@@ -22,7 +22,7 @@ void answer_entry(Reply &reply, const Result<InodeRef> &inode) {
 class EntryBuffer {
 public:
     enum class Kind { names, names_and_attributes };
-    EntryBuffer(fuse_req_t request, std::size_t size, Kind kind) : request_(request), bytes_(size), kind_(kind) {}
+    EntryBuffer(const Reply &reply, std::size_t size, Kind kind) : reply_(reply), bytes_(size), kind_(kind) {}
 
     Namespace::Visit add(const Namespace::Entry &entry) {
         const std::string name(entry.name); // libfuse wants a zero at the end
@@ -31,14 +31,14 @@ public:
         const bool is_dots = entry.name == "." || entry.name == "..";
         std::size_t size = 0;
         if (kind_ == Kind::names) {
-            const struct stat status = to_stat(attributes);
+            const struct stat status = reply_.to_stat(attributes);
             size = fuse_add_direntry(
-                request_, bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &status, cookie);
+                reply_.request(), bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &status, cookie);
         } else {
-            fuse_entry_param param = to_entry(attributes);
+            fuse_entry_param param = reply_.to_entry(attributes);
             if (is_dots) param.ino = 0; // no lookup: the kernel takes no reference to these
             size = fuse_add_direntry_plus(
-                request_, bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &param, cookie);
+                reply_.request(), bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &param, cookie);
         }
         if (size > bytes_.size() - used_) return Namespace::Visit::stop;
         used_ += size;
@@ -50,19 +50,21 @@ public:
     const std::vector<InodeId> &looked_up() const { return looked_up_; }
 
 private:
-    fuse_req_t request_;
+    const Reply &reply_;
     std::vector<char> bytes_;
     Kind kind_;
     std::size_t used_ = 0;
     std::vector<InodeId> looked_up_;
 };
 
-void read_directory(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, EntryBuffer::Kind kind) {
+void read_directory(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, const fuse_file_info &file,
+    EntryBuffer::Kind kind) {
     Reply reply(request, Op::readdir, ino);
-    EntryBuffer buffer(request, std::min(size, kRequestMax), kind);
+    EntryBuffer buffer(reply, std::min(size, kRequestMax), kind);
     Namespace &names = reply.server().volume().names();
-    const Result<void> listed = names.list(
-        ino, static_cast<std::uint64_t>(offset), [&](const Namespace::Entry &entry) { return buffer.add(entry); });
+    const std::uint64_t last = reply.server().opens().last_cookie(file.fh, offset, names.last_cookie());
+    const Result<void> listed = names.list(ino, static_cast<std::uint64_t>(offset), last,
+        [&](const Namespace::Entry &entry) { return buffer.add(entry); });
     if (!listed) return reply.error(listed.error());
     if (reply.entries(buffer.bytes())) return;
     for (const InodeId id : buffer.looked_up()) names.forget(id, 1);
@@ -187,12 +189,12 @@ void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
     if (!reply.opened(handle)) server.opens().remove(handle);
 }
 
-void op_readdir(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *) {
-    read_directory(request, ino, size, offset, EntryBuffer::Kind::names);
+void op_readdir(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
+    read_directory(request, ino, size, offset, *file, EntryBuffer::Kind::names);
 }
 
-void op_readdirplus(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *) {
-    read_directory(request, ino, size, offset, EntryBuffer::Kind::names_and_attributes);
+void op_readdirplus(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
+    read_directory(request, ino, size, offset, *file, EntryBuffer::Kind::names_and_attributes);
 }
 
 void op_releasedir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {

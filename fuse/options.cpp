@@ -1,5 +1,6 @@
 #include "fuse/options.hpp"
 
+#include "fuse/mount_flags.hpp"
 #include "fuse/settings.hpp"
 
 #include <glib.h>
@@ -15,9 +16,9 @@ namespace gmemfs {
 namespace {
 
 // What libfuse 3.14 and the kernel take besides; an -o list is passed on word for word.
-constexpr std::string_view kMountOptions[] = {"allow_other", "allow_root", "auto_unmount", "default_permissions", "ro",
-    "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "async", "sync", "dirsync", "atime", "noatime",
-    "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime"};
+constexpr std::string_view kMountOptions[] = {"allow_other", "allow_root", "auto_unmount", "default_permissions"};
+// What Linux says of a mount that is there, and mount(8) says again for a remount.
+constexpr std::string_view kOfMounts[] = {"user_id", "group_id", "rootmode", "max_read", "blksize", "subtype"};
 // What mount(8) and systemd mean for themselves: said in fstab, and nothing to do here.
 constexpr std::string_view kIgnored[] = {"defaults", "auto", "noauto", "user", "nouser", "users", "nofail", "_netdev"};
 
@@ -44,6 +45,7 @@ bool may_lack_value(std::string_view name) {
 }
 
 Result<void> apply_list(Options &options, std::string_view list) {
+    if (("," + std::string(list) + ",").find(",remount,") != std::string::npos) options.remount = true;
     while (!list.empty()) {
         const std::size_t end = list.find(',');
         const std::string_view word = list.substr(0, end);
@@ -51,7 +53,8 @@ Result<void> apply_list(Options &options, std::string_view list) {
         const std::size_t equals = word.find('=');
         const std::string_view name = word.substr(0, equals);
         if (word.empty() || contains(kIgnored, name) || name.starts_with("x-")) continue;
-        if (contains(kMountOptions, name)) {
+        if (name == "remount" || (options.remount && contains(kOfMounts, name))) continue;
+        if (contains(kMountOptions, name) || is_mount_flag(name)) {
             if (equals != std::string_view::npos) return bad_option("-o " + std::string(name) + " takes no value");
             options.mount_options.emplace_back(word);
             options.origins[std::string(word)] = "-o";

@@ -20,6 +20,7 @@ struct Options {
     std::string mount_point;
     bool foreground = false;
     bool debug = false;                       ///< a line a request on the log; stays in the foreground
+    bool remount = false;                     ///< change the flags of a mount that is there, and nothing else
     bool print = false;                       ///< show every value and where it came from, and mount nothing
     std::vector<std::string> devices = {"0"}; ///< ordinals or UUIDs; "all" alone for all of them
     bool simulate = false;                    ///< the simulator instead of a driver
@@ -37,6 +38,9 @@ struct Options {
     std::uint64_t scrub_rate = GiB; ///< bytes a second that are read in the background to verify them; 0: none
     unsigned scrub_every = 60;      ///< seconds from the begin of a pass to that of the next
     unsigned workers = 0;           ///< threads that serve requests; 0 for 4 to 16, by the cores
+    bool page_cache = false;        ///< read and write agree with shared mappings: through the host's page cache
+    bool list_handles = false;      ///< user.fabric_handle is among the attributes that are listed
+    std::uint64_t blksize = MiB;    ///< st_blksize of files: by what programs read and write
     bool io_uring = false;          ///< requests come by the kernel's rings; then there is no supervisor
     int supervisor = -1; ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string save_file; ///< where all is saved when the mount ends, and restored from when it begins; empty: nowhere

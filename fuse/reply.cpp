@@ -1,6 +1,7 @@
 #include "fuse/reply.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/process_status.hpp"
 #include "fuse/server.hpp"
 
 #include <linux/fuse.h>
@@ -13,7 +14,8 @@ namespace gmemfs {
 namespace {
 
 // direct_io, because the page cache would only copy once more, and 1.0 to 2.3 GB/s instead of 2.0 to 24 are what it
-// costs (H200's host).
+// costs (H200's host). With --page-cache it is neither; without FOPEN_KEEP_CACHE, because each open is to see what
+// peers have written.
 constexpr std::uint32_t kOpenFlags = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
 
 std::int64_t now_ns() {
@@ -39,7 +41,7 @@ double trusted_name_seconds(const Attributes &attributes) { return attributes.id
 
 } // namespace
 
-struct stat to_stat(const Attributes &from) {
+struct stat Reply::to_stat(const Attributes &from) const {
     struct stat to = {};
     to.st_ino = from.id;
     to.st_mode = from.mode;
@@ -49,7 +51,7 @@ struct stat to_stat(const Attributes &from) {
     to.st_rdev = from.device_number;
     to.st_size = static_cast<off_t>(from.size);
     to.st_blocks = static_cast<blkcnt_t>(from.allocated / 512); // st_blocks is in units of 512 bytes, stat(2)
-    to.st_blksize = static_cast<blksize_t>(kRequestMax);        // so that cp asks for the largest requests
+    to.st_blksize = static_cast<blksize_t>(server().options().blksize);
     to.st_atim = from.accessed;
     to.st_mtim = from.modified;
     to.st_ctim = from.changed;
@@ -62,9 +64,10 @@ double trusted_seconds(const Attributes &attributes) {
     return attributes.is_loose || may_lose_bits ? 0 : kTrusted;
 }
 
-fuse_entry_param to_entry(const Attributes &attributes) {
+fuse_entry_param Reply::to_entry(const Attributes &attributes) const {
     fuse_entry_param entry = {};
     entry.ino = attributes.id;
+    entry.generation = server().generation_of(attributes.id);
     entry.attr = to_stat(attributes);
     entry.attr_timeout = trusted_seconds(attributes);
     entry.entry_timeout = trusted_name_seconds(attributes);
@@ -73,9 +76,8 @@ fuse_entry_param to_entry(const Attributes &attributes) {
 
 namespace {
 
-fuse_attr to_kernel(const Attributes &from) {
+fuse_attr to_kernel(const struct stat &status) {
     fuse_attr to = {};
-    const struct stat status = to_stat(from);
     to.ino = status.st_ino;
     to.size = static_cast<std::uint64_t>(status.st_size);
     to.blocks = static_cast<std::uint64_t>(status.st_blocks);
@@ -94,19 +96,20 @@ fuse_attr to_kernel(const Attributes &from) {
     return to;
 }
 
-fuse_entry_out to_kernel_entry(const Attributes &attributes) {
+fuse_entry_out to_kernel_entry(const fuse_entry_param &from) {
     fuse_entry_out to = {};
-    to.nodeid = attributes.id;
-    to.entry_valid = static_cast<std::uint64_t>(trusted_name_seconds(attributes));
-    to.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
-    to.attr = to_kernel(attributes);
+    to.nodeid = from.ino;
+    to.generation = from.generation;
+    to.entry_valid = static_cast<std::uint64_t>(from.entry_timeout);
+    to.attr_valid = static_cast<std::uint64_t>(from.attr_timeout);
+    to.attr = to_kernel(from.attr);
     return to;
 }
 
-fuse_open_out to_kernel_open(std::uint64_t handle) {
+fuse_open_out to_kernel_open(std::uint64_t handle, const Options &options) {
     fuse_open_out to = {};
     to.fh = handle;
-    to.open_flags = kOpenFlags;
+    to.open_flags = options.page_cache ? 0 : kOpenFlags;
     return to;
 }
 
@@ -142,19 +145,17 @@ Server &Reply::server() const { return *static_cast<Server *>(fuse_req_userdata(
 
 Credentials Reply::who() const {
     const fuse_ctx *const context = fuse_req_ctx(request_);
-    return {context->uid, context->gid, {}, context->umask};
+    return {context->uid, context->gid, {}, false, context->umask};
 }
 
 Credentials Reply::who_with_groups() const {
     Credentials asking = who();
-    if (asking.uid == 0) return asking;
-    asking.groups.resize(64);
-    int count = fuse_req_getgroups(request_, static_cast<int>(asking.groups.size()), asking.groups.data());
-    if (count > static_cast<int>(asking.groups.size())) {
-        asking.groups.resize(static_cast<std::size_t>(count));
-        count = fuse_req_getgroups(request_, count, asking.groups.data());
-    }
-    asking.groups.resize(static_cast<std::size_t>(std::max(count, 0)));
+    return asking.uid == 0 ? asking : who_in_full();
+}
+
+Credentials Reply::who_in_full() const {
+    Credentials asking = who();
+    add_process_status(asking, fuse_req_ctx(request_)->pid);
     return asking;
 }
 
@@ -191,7 +192,7 @@ void Reply::error(const Error &error) {
 void Reply::attributes(const Attributes &attributes) {
     fuse_attr_out out = {};
     out.attr_valid = static_cast<std::uint64_t>(trusted_seconds(attributes));
-    out.attr = to_kernel(attributes);
+    out.attr = to_kernel(to_stat(attributes));
     (void)send(0, {part(out)});
 }
 
@@ -249,7 +250,7 @@ void Reply::control(std::span<const std::byte> bytes) {
 }
 
 bool Reply::entry(const Attributes &attributes) {
-    const fuse_entry_out out = to_kernel_entry(attributes);
+    const fuse_entry_out out = to_kernel_entry(to_entry(attributes));
     return send(0, {part(out)});
 }
 
@@ -261,13 +262,13 @@ void Reply::no_entry() {
 }
 
 bool Reply::opened(std::uint64_t handle) {
-    const fuse_open_out out = to_kernel_open(handle);
+    const fuse_open_out out = to_kernel_open(handle, server().options());
     return send(0, {part(out)});
 }
 
 bool Reply::created(const Attributes &attributes, std::uint64_t handle) {
-    const fuse_entry_out entry = to_kernel_entry(attributes);
-    const fuse_open_out open = to_kernel_open(handle);
+    const fuse_entry_out entry = to_kernel_entry(to_entry(attributes));
+    const fuse_open_out open = to_kernel_open(handle, server().options());
     return send(0, {part(entry), part(open)});
 }
 

@@ -33,9 +33,11 @@ public:
 
     Server &server() const;
     fuse_req_t request() const { return request_; }
-    Credentials who() const; ///< without supplementary groups
-    /// With them: asked of /proc, which costs; so only where the answer may depend on them.
+    Credentials who() const; ///< without supplementary groups and capabilities
+    /// With groups, but for root, who needs none: asked of /proc, which costs; so only where the answer may depend on
+    /// them.
     Credentials who_with_groups() const;
+    Credentials who_in_full() const; ///< with groups and capabilities, whoever it is
 
     void done();                    ///< success, and nothing more to say
     void none();                    ///< forget: there is no answer
@@ -58,6 +60,8 @@ public:
     [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle);
     [[nodiscard]] bool entries(std::span<const char> bytes);
     void no_entry(); ///< of a lookup; the kernel remembers it
+    struct stat to_stat(const Attributes &attributes) const;
+    fuse_entry_param to_entry(const Attributes &attributes) const;
 
 private:
     bool send(int code, std::initializer_list<iovec> body);
@@ -70,8 +74,6 @@ private:
     bool is_answered_ = false;
 };
 
-struct stat to_stat(const Attributes &attributes);
-fuse_entry_param to_entry(const Attributes &attributes);
 double trusted_seconds(const Attributes &attributes);
 
 } // namespace gmemfs

@@ -20,12 +20,18 @@ json describe(const Device &device) {
 
 json describe_keeper(const Survival *survival) {
     if (survival == nullptr) return "off";
-    return survival->keeper().is_dead() ? "dead" : "alive";
+    if (survival->keeper().is_dead()) return "dead";
+    return survival->keeper().is_stopped() ? "stopped" : "alive";
 }
 
 json describe_folder(const Survival *survival) {
     if (survival == nullptr) return nullptr;
     return {{"path", survival->folder().path()}, {"lost", survival->is_folder_lost()}};
+}
+
+json describe_broker(const Server &server) {
+    if (server.broker() != nullptr) return "listens";
+    return server.awaits_broker() ? "begins" : "off";
 }
 
 json describe_end(const Server &server) {
@@ -87,6 +93,7 @@ json report(Server &server) {
         {"files_max", server.volume().names().inodes_max()},
         {"files", server.volume().names().count()},
         {"unlinked", server.volume().names().orphan_count()},
+        {"broker", describe_broker(server)},
         {"peers", server.broker() == nullptr ? 0 : server.broker()->peer_count()},
         {"leases", server.broker() == nullptr ? 0 : server.broker()->lease_count()},
         {"requests", count_requests(server.stats())},

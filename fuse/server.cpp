@@ -1,6 +1,7 @@
 #include "fuse/server.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/ops.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"
@@ -19,7 +20,6 @@ namespace {
 constexpr const char *kDriverLibrary = "libcuda.so.1";
 constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
 constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
-constexpr unsigned kAddressBits = 48;
 
 timespec now() {
     timespec time = {};
@@ -63,36 +63,6 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 
 } // namespace
 
-std::uint64_t OpenFiles::add(InodeRef inode) {
-    auto open = std::make_unique<OpenFile>(OpenFile{std::move(inode)});
-    const auto address = reinterpret_cast<std::uint64_t>(open.get());
-    GMEMFS_ASSERT(address >> kAddressBits == 0);
-    const std::uint64_t handle = address | std::uint64_t(generation_) << kAddressBits;
-    const Hold hold(mutex_);
-    opens_.emplace(handle, std::move(open));
-    return handle;
-}
-
-void OpenFiles::remove(std::uint64_t handle) {
-    std::unique_ptr<OpenFile> last; // its inode's memory goes after the lock
-    const Hold hold(mutex_);
-    const auto found = opens_.find(handle);
-    if (found == opens_.end()) return;
-    last = std::move(found->second);
-    opens_.erase(found);
-}
-
-Inode *OpenFiles::find(std::uint64_t handle) const {
-    if (handle >> kAddressBits != generation_) return nullptr;
-    const std::uint64_t address = handle & ((std::uint64_t(1) << kAddressBits) - 1);
-    return reinterpret_cast<OpenFile *>(address)->inode.get(); // NOLINT(performance-no-int-to-ptr): add() made it
-}
-
-void OpenFiles::clear() {
-    const Hold hold(mutex_);
-    opens_.clear();
-}
-
 bool Server::was_done() const {
     const Worker &worker = Worker::current();
     return worker.is_asked_again() && survival_ && survival_->was_done(worker.request_number());
@@ -122,6 +92,9 @@ Result<std::unique_ptr<Server>> Server::create(const Options &options, Superviso
     if (server->survival_)
         TRY(server->survival_->recover(
             *server->volume_, server->resumes() ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    // A server that goes on with a mount must say what the one before it has said: so, by what they have in common.
+    server->generation_ = static_cast<std::uint32_t>(
+        server->survival_ ? server->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));
     // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
     if (options.ecc) TRY(server->volume_->storage().check_parity());
     install_wake_signal();
@@ -253,9 +226,11 @@ Server::End Server::run(std::function<void()> ready) {
     if (survival_) survival_->watch();
     signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
     signals.push_back(g_unix_signal_add(SIGHUP, take_hangup, this));
-    if (resumes())
+    if (resumes()) {
+        take_over_broker();
         if (const Result<void> resumed = resume(); !resumed)
             log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");
+    }
     Result<void> saved;
     Result<void> is_there;
     do {
@@ -284,6 +259,7 @@ Server::End Server::run(std::function<void()> ready) {
     for (const guint source : signals)
         if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
     if (goes_again_) {
+        if (broker_) broker_->make_way(); // while workers answer: it may ask something of the mount
         // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
         session_->end();
         workers_->stop();
@@ -307,6 +283,9 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+    const auto look = [this] { volume_->set_access_times(access_times_of(filesystem_)); };
+    const MountTableWatch watch(look); // `mount -o remount` asks nobody
+    look();
     // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.
     start_workers([this] { g_idle_add(quit, loop_); });
     g_main_loop_run(loop_);
@@ -330,15 +309,35 @@ void Server::greeted(unsigned protocol_minor) {
 void Server::start_broker() {
     // The mount has ended already, or is about to: who asked something of it would wait for ever.
     if (!is_mounted_ || !workers_->wait_until_served()) return;
-    if (!options_.broker) {
+    if (!options_.broker)
         log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
-    } else if (Result<std::unique_ptr<Broker>> broker = Broker::create(*this)) {
-        broker_ = *std::move(broker);
-        published_broker_.store(broker_.get(), std::memory_order_release);
-    } else {
-        log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
-    }
+    else if (!broker_)
+        publish_broker(Broker::create(*this));
+    has_tried_broker_.store(true, std::memory_order_release);
     if (ready_) ready_();
+}
+
+void Server::publish_broker(Result<std::unique_ptr<Broker>> broker) {
+    if (!broker) return log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
+    broker_ = *std::move(broker);
+    published_broker_.store(broker_.get(), std::memory_order_release);
+}
+
+// Before a request is answered: no peer sees a mount without a broker.
+void Server::take_over_broker() {
+    if (!options_.broker || !survival_) return;
+    Result<std::unique_ptr<Broker>> broker = Broker::take_over(*this);
+    if (broker && *broker == nullptr) return; // of an older server: another one is made when the mount answers
+    if (broker)
+        publish_broker(std::move(broker));
+    else
+        log(LogLevel::warning, "broker", broker.error(), "peers connect anew");
+}
+
+void Server::end() {
+    ends_ = true;
+    goes_again_ = false;
+    g_main_loop_quit(loop_);
 }
 
 void Server::attributes_changed(InodeId id) {

@@ -4,6 +4,7 @@
 #include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
 #include "fuse/mount_table.hpp"
+#include "fuse/open_files.hpp"
 #include "fuse/options.hpp"
 #include "fuse/scrub_walk.hpp"
 #include "fuse/session.hpp"
@@ -23,43 +24,9 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace gmemfs {
-
-/// One open file or directory; what the kernel gets as its handle.
-struct OpenFile {
-    InodeRef inode;
-};
-
-/// What a request's handle stands for. A view, and an owner only where the open is of a server before this one.
-struct Opened {
-    Inode *inode;
-    InodeRef held;
-    bool is_inherited() const { return held != nullptr; }
-};
-
-/// The opens that the kernel hasn't released. Thread-safe. A leaf in the order of locks.
-///
-/// A handle is a pointer, with the server's generation in the 16 bits that no address of a process has on x86-64: the
-/// kernel goes on using handles that a dead server gave it, and those are pointers no more.
-class OpenFiles {
-public:
-    explicit OpenFiles(std::uint16_t generation) : generation_(generation) {}
-
-    std::uint64_t add(InodeRef inode) EXCLUDES(mutex_);
-    void remove(std::uint64_t handle) EXCLUDES(mutex_);
-    /// Of a handle that add() gave, and that wasn't removed: the kernel keeps to that. Null where another server gave
-    /// it.
-    Inode *find(std::uint64_t handle) const;
-    void clear() EXCLUDES(mutex_);
-
-private:
-    const std::uint16_t generation_;
-    Mutex mutex_;
-    std::unordered_map<std::uint64_t, std::unique_ptr<OpenFile>> opens_ GUARDED_BY(mutex_);
-};
 
 /// Thread-safe once it runs, but for create(), run() and the destructor, which are the main thread's.
 class Server {
@@ -96,14 +63,22 @@ public:
     Volume &volume() { return *volume_; }
     Stats &stats() { return stats_; }
     OpenFiles &opens() { return opens_; }
+    /// The generation of an inode's number, which the kernel puts into file handles beside the number: another one in
+    /// each mount that begins empty, where numbers begin anew; the root's is 0, as Linux wants it.
+    std::uint64_t generation_of(InodeId id) const { return id == kRootInode ? 0 : generation_; }
     /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
     /// file for them.
     bool saves() const { return saves_; }
     bool is_private() const { return is_private_; } ///< of the present session: nobody else sees it
     Result<void> set_saves(bool saves);
     const Survival *survival() const { return survival_.get(); }      ///< null with --keeper=off
+    Survival *survival() { return survival_.get(); }                  ///< for the main thread
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< for workers; null with --scrub-rate=0
     const Workers &workers() const { return *workers_; }              ///< for workers
+    /// For the main thread: the mount is to end, as by SIGTERM.
+    void end();
+    /// Whether a broker is about to listen: nobody needs to be told yet that there is none.
+    bool awaits_broker() const { return options_.broker && !has_tried_broker_.load(std::memory_order_acquire); }
     /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
@@ -125,6 +100,7 @@ private:
     /// Of the present session: it is one that a dead server began.
     bool resumes() const { return supervisor_ != nullptr && supervisor_->device(); }
     Result<void> resume();
+    std::string greeted_filesystem() const;
     void start_workers(const std::function<void()> &ended);
     void end_session();
     bool is_connected() const;
@@ -141,6 +117,8 @@ private:
     void device_failed(const Device &device, const Error &error) const;
     Result<void> mount(const std::string &place);
     void start_broker();
+    void take_over_broker();
+    void publish_broker(Result<std::unique_ptr<Broker>> broker);
     void stop();
     static gboolean take_restart(gpointer server);
     static gboolean take_hangup(gpointer server);
@@ -153,6 +131,7 @@ private:
     Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
     std::unique_ptr<Volume> volume_;
+    std::uint32_t generation_ = 0;
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     std::unique_ptr<Session> session_;
@@ -169,6 +148,7 @@ private:
     std::unique_ptr<ScrubWalk> scrub_walk_; // there while workers are
     std::unique_ptr<Broker> broker_;        // it holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;
+    std::atomic<bool> has_tried_broker_ = false;
     std::mutex forgotten_mutex_;
     std::condition_variable forgotten_;
     std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_

@@ -1,6 +1,7 @@
 // Server, apart from what it serves: the session with the kernel, from its mount to its end; and the sessions that
 // nobody else sees, in which everything is restored before the mount, and saved after it.
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/mount_table.hpp"
 #include "fuse/ops.hpp"
@@ -31,7 +32,7 @@ Result<void> Server::mount(const std::string &place) {
     if (!is_private_) {
         list += ",default_permissions";
         for (const std::string &word : options_.mount_options)
-            if (word != "default_permissions") list += "," + word;
+            if (word != "default_permissions" && is_known_to_libfuse(word)) list += "," + word;
     }
     session_ = TRY(Session::create(list, fuse_operations(), this));
     const bool has_rings = options_.io_uring && !is_private_;
@@ -43,8 +44,18 @@ Result<void> Server::mount(const std::string &place) {
     TRY(resumes() ? session_->adopt(supervisor_->device()) : session_->mount(place));
     is_mounted_ = true;
     filesystem_ = connection_number(session_->device());
-    if (filesystem_.empty() && !resumes()) filesystem_ = TRY(filesystem_number(place));
+    if (filesystem_.empty()) filesystem_ = resumes() ? greeted_filesystem() : TRY(filesystem_number(place));
+    if (!resumes() && !is_private_) TRY(set_mount_flags(place, options_.mount_options));
     return {};
+}
+
+// What start_workers() puts behind the greeting, for where Linux doesn't tell the number of a connection.
+std::string Server::greeted_filesystem() const {
+    const std::vector<std::byte> &greeting = supervisor_->greeting();
+    fuse_in_header header = {};
+    std::memcpy(&header, greeting.data(), std::min(greeting.size(), sizeof header));
+    const std::size_t size = std::min<std::size_t>(greeting.size(), header.len);
+    return {reinterpret_cast<const char *>(greeting.data()) + size, greeting.size() - size};
 }
 
 // What the kernel said when it greeted the first server, said again to libfuse, which then knows what was agreed on;
@@ -54,10 +65,7 @@ Result<void> Server::resume() {
     std::vector<std::byte> greeting = supervisor_->greeting();
     fuse_in_header header = {};
     std::memcpy(&header, greeting.data(), std::min(greeting.size(), sizeof header));
-    const std::size_t size = std::min<std::size_t>(greeting.size(), header.len);
-    if (filesystem_.empty())
-        filesystem_.assign(reinterpret_cast<const char *>(greeting.data()) + size, greeting.size() - size);
-    session_->parse(std::span(greeting).first(size));
+    session_->parse(std::span(greeting).first(std::min<std::size_t>(greeting.size(), header.len)));
     (void)session_->take_answer(header.unique);
     if (session_->has_ended()) return Error{EPROTO, 0, "go on with the mount", "libfuse refuses the greeting"};
     // A forget that the dead server had read is lost: nobody waits for its answer. So it is asked which of the unlinked
@@ -75,7 +83,7 @@ void Server::start_workers(const std::function<void()> &ended) {
         [this](std::span<const std::byte> greeting) {
             if (supervisor_ == nullptr || is_private_) return;
             std::vector<std::byte> handed(greeting.begin(), greeting.end());
-            for (const char letter : filesystem_) handed.push_back(std::byte(letter)); // behind it, for resume()
+            for (const char letter : filesystem_) handed.push_back(std::byte(letter)); // behind it
             supervisor_->hand_over(session_->device(), handed);
         },
         ended);
@@ -97,6 +105,7 @@ void Server::stop() {
         log(LogLevel::warning, "fuse",
             path + " stays mounted, and is dead, because something else is mounted on it or in it");
     if (!is_private_) detached_ = std::move(detached);
+    has_tried_broker_ = false;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
     if (resumes()) supervisor_->let_go_of_device();
     session_->let_go();
@@ -188,7 +197,7 @@ Result<void> Server::save_all() {
     log(LogLevel::info, "fuse", "unmounted " + options_.mount_point + ", saving to " + options_.save_file);
     TRY(write_private(survival_->folder().unsaved_path(), ""));
     TRY(run_privately([&](const std::string &place) {
-        return std::vector<std::string>{"save", "--", place, options_.save_file};
+        return std::vector<std::string>{"save", "--ignore-warnings", "--", place, options_.save_file};
     }));
     log(LogLevel::info, "fuse", "saved all files to " + options_.save_file);
     return {};

@@ -3,6 +3,7 @@
 #include "vmm/base/limits.hpp"
 #include "vmm/base/units.hpp"
 
+#include <bit>
 #include <charconv>
 #include <climits>
 #include <filesystem>
@@ -173,6 +174,24 @@ Result<void> set_io_uring(Options &options, std::string_view value) {
     return {};
 }
 
+Result<void> set_page_cache(Options &options, std::string_view value) {
+    options.page_cache = TRY(parse_flag("page-cache", value));
+    return {};
+}
+
+Result<void> set_list_handles(Options &options, std::string_view value) {
+    options.list_handles = TRY(parse_flag("list-handles", value));
+    return {};
+}
+
+Result<void> set_blksize(Options &options, std::string_view value) {
+    options.blksize = TRY(parse_size(value));
+    const bool is_right =
+        std::has_single_bit(options.blksize) && options.blksize >= 4 * KiB && options.blksize <= kRequestMax;
+    if (!is_right) return bad_option("blksize: it is a power of 2 from 4K to 1M");
+    return {};
+}
+
 Result<void> set_supervisor(Options &options, std::string_view value) {
     options.supervisor = static_cast<int>(TRY(parse_number("supervisor", value, 3, INT_MAX, "descriptor")));
     return {};
@@ -268,6 +287,14 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return options.allow_inject ? Words{""} : Words(); }, "no"},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,
         [](const Options &options) { return number(options.workers); }, "by the cores"},
+    {"page-cache", nullptr, "read and write through the page cache, which is slower, and agrees with shared mappings",
+        Kind::flag, set_page_cache, [](const Options &options) { return options.page_cache ? Words{""} : Words(); },
+        "no"},
+    {"list-handles", nullptr,
+        "list user.fabric_handle among a file's attributes: who copies them opens the file for peers", Kind::flag,
+        set_list_handles, [](const Options &options) { return options.list_handles ? Words{""} : Words(); }, "no"},
+    {"blksize", "BYTES", "what stat(2) tells programs to read and write by (1M)", Kind::plain, set_blksize,
+        [](const Options &options) { return number(options.blksize); }, ""},
     {"io_uring", nullptr, "requests by io_uring; the mount ends with its server then", Kind::flag, set_io_uring,
         [](const Options &options) { return options.io_uring ? Words{""} : Words(); }, "no"},
     {"on-shutdown", "nothing|save:FILE",

@@ -1,6 +1,7 @@
 #include "fuse/survival.hpp"
 
 #include "fuse/log.hpp"
+#include "fuse/ticket.hpp"
 
 #include <glib-unix.h>
 
@@ -72,6 +73,8 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
         else
             done_ = opened.state.done;
         TRY(volume.restore(opened.state, held, memory));
+        ticket_secret_ = opened.state.ticket_secret;
+        if (ticket_secret_ == VolumeState::Secret{}) TRY(make_ticket_secret());
         log(LogLevel::info, "fuse",
             "took over " + std::to_string(count) + " inodes and " + std::to_string(held.size()) +
                 " extents of a server that ended" +
@@ -91,7 +94,13 @@ Result<void> Survival::recover(Volume &volume, Namespace::KernelMemory memory) {
     empty.keeper_nonce = client_->nonce();
     journal_ = TRY(Journal::create(folder_.journal_path(), empty));
     volume.record_in(journal_.get());
+    TRY(make_ticket_secret());
     return volume.record_root();
+}
+
+Result<void> Survival::make_ticket_secret() {
+    ticket_secret_ = TRY(TicketMaker::make_secret());
+    return journal_->append([this](RecordWriter &record) { record.ticket_secret(ticket_secret_); });
 }
 
 Result<void> Survival::begin_session() {

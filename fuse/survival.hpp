@@ -42,6 +42,9 @@ public:
     Result<void> check();
     bool is_folder_lost() const { return is_folder_lost_; } ///< it couldn't be made again; any thread
     const KeeperClient &keeper() const { return *client_; }
+    KeeperClient &keeper() { return *client_; }
+    /// What tickets are signed with, in this server's life and the next one's; after recover().
+    const VolumeState::Secret &ticket_secret() const { return ticket_secret_; }
     bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
     /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
@@ -58,6 +61,7 @@ public:
     void end();
 
 private:
+    Result<void> make_ticket_secret();
     explicit Survival(RuntimeFolder folder) : folder_(std::move(folder)) {}
 
     RuntimeFolder folder_;
@@ -69,6 +73,7 @@ private:
     void watch_folder();
     static int take_folder_check(void *survival);
 
+    VolumeState::Secret ticket_secret_ = {};
     unsigned watch_ = 0;        // GLib's id of the keeper's source
     unsigned folder_watch_ = 0; // of the folder's
     unsigned folder_check_ = 0; // of the timer until it is looked at

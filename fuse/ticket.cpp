@@ -11,11 +11,11 @@ constexpr std::size_t kSha256Size = 32;
 
 } // namespace
 
-Result<TicketMaker> TicketMaker::create() {
-    TicketMaker maker;
-    const ssize_t count = ::getrandom(maker.secret_.data(), maker.secret_.size(), 0);
-    if (count != static_cast<ssize_t>(maker.secret_.size())) return Error{count < 0 ? errno : EIO, 0, "make secret"};
-    return maker;
+Result<TicketMaker::Secret> TicketMaker::make_secret() {
+    Secret secret = {};
+    const ssize_t count = ::getrandom(secret.data(), secret.size(), 0);
+    if (count != static_cast<ssize_t>(secret.size())) return Error{count < 0 ? errno : EIO, 0, "make secret"};
+    return secret;
 }
 
 // The number, and the first 16 bytes of HMAC-SHA256 (RFC 2104) of it.
@@ -40,7 +40,7 @@ Result<InodeId> TicketMaker::check(const protocol::Ticket &ticket) const {
     for (std::size_t index = 0; index < ticket.size(); ++index)
         difference |= static_cast<unsigned>(ticket[index] ^ expected[index]);
     if (difference != 0)
-        return Error{ESTALE, 0, "attach", "the ticket isn't of this server's life: read user.gmemfs.ticket again"};
+        return Error{ESTALE, 0, "attach", "the ticket isn't of this mount's: read user.gmemfs.ticket again"};
     return id;
 }
 

@@ -1,4 +1,4 @@
-// Ticket: names an inode to the broker: its number, signed with a secret of this server's life.
+// Ticket: names an inode to the broker: its number, signed with a secret, which the next server has from the journal.
 //
 // A peer reads it from a file that it has open, so no symbolic link and no rename can put another file in its place,
 // and nobody who can't reach a file and may not read and write it has its ticket. The server takes no descriptor from
@@ -10,16 +10,18 @@
 
 namespace gmemfs {
 
-/// Immutable after create(), and so thread-safe.
+/// Immutable, and so thread-safe.
 class TicketMaker {
 public:
-    static Result<TicketMaker> create(); ///< ENOSYS, EIO: the kernel gives no random bytes
+    using Secret = std::array<std::uint8_t, 32>;
+    static Result<Secret> make_secret(); ///< ENOSYS, EIO: the kernel gives no random bytes
+    explicit TicketMaker(const Secret &secret) : secret_(secret) {}
     protocol::Ticket make(InodeId id) const;
-    /// ESTALE: not a ticket that this server made.
+    /// ESTALE: not a ticket that was made with this secret.
     Result<InodeId> check(const protocol::Ticket &ticket) const;
 
 private:
-    std::array<std::uint8_t, 32> secret_ = {};
+    const Secret secret_;
 };
 
 } // namespace gmemfs

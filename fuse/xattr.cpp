@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
+constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.";
 // Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
 constexpr std::string_view kTrustedPrefix = "trusted.";
@@ -42,6 +43,12 @@ Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     for (const FabricHandle &handle : *handles)
         bytes.append(reinterpret_cast<const char *>(handle.data()), handle.size());
     return bytes;
+}
+
+// Whoever copies attributes sets on the copy what was listed: it has memory of its own, and the value means nothing.
+Result<void> leave_memory_attribute(Reply &, Inode &inode, std::string_view) {
+    if (!inode.is_file()) return Error{EPERM, 0, "set attribute", "only a file has device memory"};
+    return inode.check_flags(kFixed);
 }
 
 Result<std::string> get_extents(Reply &, Inode &inode) {
@@ -122,10 +129,15 @@ Result<void> set_on_shutdown(Reply &reply, Inode &inode, std::string_view value)
     return server.set_saves(value != "nothing");
 }
 
+Error no_broker(const Server &server) {
+    if (server.awaits_broker()) return Error{EAGAIN, 0, "read attribute", "the broker is about to listen"};
+    return no_data("there is no broker: it is off, or the server's log says why");
+}
+
 // Of every inode, so that who has a file open needn't look for the root of its mount.
 Result<std::string> get_socket(Reply &reply, Inode &) {
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
+    if (broker == nullptr) return no_broker(reply.server());
     return broker->address();
 }
 
@@ -139,7 +151,7 @@ Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     if (inode.is_directory() && !inode.may_read_and_search(who))
         return Error{EACCES, 0, "read ticket", "the directory's mode doesn't let this user list and search it"};
     const Broker *const broker = reply.server().broker();
-    if (broker == nullptr) return no_data("there is no broker: it is off, or the server's log says why");
+    if (broker == nullptr) return no_broker(reply.server());
     const protocol::Ticket ticket = broker->tickets().make(inode.id());
     return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
 }
@@ -150,8 +162,8 @@ struct Virtual {
     Result<void> (*set)(Reply &, Inode &, std::string_view value); // null: it can only be read
 };
 constexpr Virtual kVirtuals[] = {
-    {"user.allocation_size", get_allocation_size, nullptr},
-    {"user.fabric_handle", get_fabric_handle, nullptr},
+    {kAllocationSize, get_allocation_size, leave_memory_attribute},
+    {kFabricHandle, get_fabric_handle, leave_memory_attribute},
     {"user.gmemfs.extents", get_extents, nullptr},
     {"user.gmemfs.generation", get_generation, nullptr},
     {"user.gmemfs.digest", get_digest, nullptr},
@@ -173,7 +185,7 @@ const Virtual *find(std::string_view name) {
 // Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
 Caller caller_for(Reply &reply, std::string_view name) {
     Caller caller = caller_of(reply);
-    if (is_acl(name)) caller.who = reply.who_with_groups();
+    if (is_acl(name)) caller.who = reply.who_in_full();
     return caller;
 }
 
@@ -218,12 +230,18 @@ Result<void> set_xattr(
 
 std::string list_xattrs(const Reply &reply, const Inode &inode) {
     std::string list;
+    const auto add = [&](std::string_view name) { list.append(name).push_back('\0'); };
+    if (inode.is_file() && inode.file()->allocated() > 0) {
+        add(kAllocationSize);
+        if (reply.server().options().list_handles) add(kFabricHandle);
+    }
     for (const std::string &name : inode.xattr_names())
-        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) list.append(name).push_back('\0');
+        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) add(name);
     return list;
 }
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (name == kAllocationSize || name == kFabricHandle) return leave_memory_attribute(reply, inode, {});
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
     TRY(check_name(reply, name));
     return reply.server().volume().remove_xattr(caller_for(reply, name), inode, name);

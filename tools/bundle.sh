@@ -18,7 +18,7 @@ command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make dep
 rm -rf "$out"
 mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
 
-for program in gmemfs unit-tests conformance-tests test-client parity-tests client/c_test client/cpp_test; do
+for program in gmemfs unit-tests conformance-tests test-client parity-tests client/c_test client/cpp_test client/endings; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
@@ -38,6 +38,8 @@ done
 mkdir -p "$out/tests/mount/survive"
 cp tests/mount/fsx.py "$out/tests/mount/"
 cp tests/mount/survive/kill_loop.py "$out/tests/mount/survive/"
+mkdir -p "$out/tests/mount/peers"
+cp tests/mount/peers/lives.py "$out/tests/mount/peers/"
 rm -f "$out"/tests/bench/*.cpp
 
 libraries() { # the files that a program needs, less those of every system

@@ -1,16 +1,14 @@
 // cp: copies files into a mount, out of it and within it, at the speed of the bus.
 #include "fuse/json_text.hpp"
 #include "tools/command.hpp"
-#include "tools/copy_file.hpp"
-#include "vmm/base/fd.hpp"
+#include "tools/copy_tree.hpp"
+#include "tools/side_by_side.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <fcntl.h>
 #include <filesystem>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -21,93 +19,10 @@ namespace fs = std::filesystem;
 
 constexpr unsigned kLanesMost = 12; // that many reach 93 % of the bus (H200), and more no more
 
-struct Settings : CopySettings {
-    bool recursive = false, json = false;
+struct Settings : TreeSettings {
+    Progress::Display display = Progress::Display::none;
+    bool json = false;
 };
-
-struct Task {
-    std::string source, target;
-    fs::file_type type;
-};
-
-// What is to be done, in order: a folder before what is in it.
-Result<void> plan(const Settings &settings, const fs::path &source, const fs::path &target, std::vector<Task> &tasks) {
-    std::error_code error;
-    const fs::file_type type = fs::symlink_status(source, error).type();
-    if (type == fs::file_type::not_found) return Error{ENOENT, 0, "copy", source.string()};
-    const bool is_top = tasks.empty();
-    if (type == fs::file_type::symlink && is_top) { // what the user named is meant itself
-        tasks.push_back({source, target, fs::status(source, error).type()});
-        return {};
-    }
-    if (type == fs::file_type::directory && !settings.recursive)
-        return Error{EISDIR, 0, "copy", source.string() + ": use -r to copy folders"};
-    tasks.push_back({source, target, type});
-    if (type != fs::file_type::directory) return {};
-    const fs::path whole = fs::weakly_canonical(target, error);
-    const fs::path from = fs::canonical(source, error);
-    if (std::mismatch(from.begin(), from.end(), whole.begin(), whole.end()).first == from.end())
-        return Error{EINVAL, 0, "copy", source.string() + ": into itself, " + target.string()};
-    fs::directory_iterator entry(source, error);
-    if (error) return Error{error.value(), 0, "read folder", source.string()};
-    std::vector<fs::path> names;
-    for (const fs::directory_iterator end; entry != end; entry.increment(error)) {
-        names.push_back(entry->path().filename());
-        if (error) return Error{error.value(), 0, "read folder", source.string()};
-    }
-    for (const fs::path &name : names) TRY(plan(settings, source / name, target / name, tasks));
-    return {};
-}
-
-Result<void> make_folder(const Task &task) {
-    struct stat status = {};
-    if (::stat(task.source.c_str(), &status) != 0) return Error{errno, 0, "stat", task.source};
-    if (::mkdir(task.target.c_str(), status.st_mode & 0777) == 0 || errno == EEXIST) return {};
-    return Error{errno, 0, "make folder", task.target};
-}
-
-Result<void> copy_link(const Task &task) {
-    std::error_code error;
-    const fs::path points_to = fs::read_symlink(task.source, error);
-    if (!error) {
-        std::error_code none;
-        fs::remove(task.target, none);
-        fs::create_symlink(points_to, task.target, error);
-    }
-    if (error) return Error{error.value(), 0, "copy symbolic link", task.source + " to " + task.target};
-    return {};
-}
-
-Result<void> run_task(const Settings &settings, CopyDevices &devices, const Task &task, Progress &progress) {
-    if (task.type == fs::file_type::directory) return make_folder(task);
-    if (task.type == fs::file_type::symlink) return copy_link(task);
-    return copy_file(settings, devices, task.source, task.target, progress);
-}
-
-// Folders get their times after all that is in them, and what they hand down.
-Result<void> preserve_folders(const std::vector<Task> &tasks) {
-    for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-        struct stat status = {};
-        if (task->type != fs::file_type::directory || ::stat(task->source.c_str(), &status) != 0) continue;
-        const Fd source(::open(task->source.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        const Fd target(::open(task->target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        const Result<void> copied = source && target ? copy_acls(source.get(), target.get()) : Result<void>();
-        if (!copied) return Error{copied.error().code, 0, copied.error().doing, task->target};
-        const timespec times[] = {status.st_atim, status.st_mtim};
-        (void)::utimensat(AT_FDCWD, task->target.c_str(), times, 0);
-    }
-    return {};
-}
-
-std::uint64_t size_of(const std::vector<Task> &tasks) {
-    std::uint64_t total = 0;
-    for (const Task &task : tasks) {
-        struct stat status = {};
-        if (task.type == fs::file_type::regular && ::stat(task.source.c_str(), &status) == 0)
-            total += static_cast<std::uint64_t>(status.st_size);
-    }
-    return total;
-}
 
 // For scripts: bytes, and the seconds of moving them and of everything.
 void print_json(const Progress &progress, double all_seconds) {
@@ -119,79 +34,110 @@ void print_json(const Progress &progress, double all_seconds) {
     std::printf("%s\n", json_text(told, -1).c_str());
 }
 
-Result<void> copy_all(const Settings &settings, const std::vector<std::string> &parameters, Progress::Display display) {
+// Where one of `parameters` goes: into a folder that is there, under its own name, or to the target itself.
+std::string target_of(const std::string &source, const std::string &target, bool is_folder) {
+    if (!is_folder) return target;
+    const fs::path path = source;
+    const fs::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
+    return target + (target.ends_with('/') ? "" : "/") + (name == ".." ? "." : name.string());
+}
+
+// How many failed, each of which was said.
+Result<std::size_t> copy_all(const Settings &settings, std::vector<std::string> sources) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point began = Clock::now();
-    const std::string &target = parameters.back();
+    const std::string target = std::move(sources.back());
+    sources.pop_back();
     std::error_code error;
-    if (parameters.size() == 2 && (parameters[0] == "-" || target == "-")) {
-        Progress progress(display, 0);
-        Result<void> copied = copy_stream(parameters[0], target, progress);
-        progress.finish();
-        return copied;
-    }
     const bool is_folder = fs::is_directory(target, error);
-    if (parameters.size() > 2 && !is_folder) return Error{ENOTDIR, 0, "copy several files", target};
-    std::vector<Task> tasks;
-    for (std::size_t index = 0; index + 1 < parameters.size(); ++index) {
-        const fs::path source = fs::path(parameters[index]);
-        const fs::path name = source.has_filename() ? source.filename() : source.parent_path().filename();
-        std::vector<Task> some;
-        TRY(plan(settings, source, is_folder ? fs::path(target) / name : fs::path(target), some));
-        tasks.insert(tasks.end(), some.begin(), some.end());
-    }
+    if (sources.size() > 1 && !is_folder) return Error{ENOTDIR, 0, "copy several files", target};
+    CopyTree tree(settings);
+    const bool is_stream = sources.front() == "-" || target == "-";
+    for (const std::string &source : sources)
+        if (!is_stream) TRY(tree.plan(source, target_of(source, target, is_folder)));
+    Progress progress(settings.display, tree.size());
     CopyDevices devices;
-    Progress progress(display, size_of(tasks));
-    Result<void> result;
-    for (const Task &task : tasks) {
-        result = run_task(settings, devices, task, progress);
-        if (!result) break;
-    }
+    const Result<void> done =
+        is_stream ? copy_file(settings, devices, sources.front(), target, progress) : tree.run(progress);
     progress.finish();
-    if (result && settings.preserve) result = preserve_folders(tasks);
-    if (result && settings.json) print_json(progress, std::chrono::duration<double>(Clock::now() - began).count());
-    return result;
+    if (!done) return Error(done.error());
+    if (settings.json) print_json(progress, std::chrono::duration<double>(Clock::now() - began).count());
+    return tree.failures();
 }
+
+// What the command line says.
+struct Flags {
+    gboolean recursive = FALSE, preserve = FALSE, archive = FALSE, force = FALSE, no_clobber = FALSE, verbose = FALSE;
+    gboolean atomic = FALSE, buffered = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
+    gchar *threads = nullptr;
+
+    std::vector<GOptionEntry> entries() {
+        return {
+            {"recursive", 'r', 0, G_OPTION_ARG_NONE, &recursive,
+                "Copy folders with all that is in them; links, fifos and devices are made", nullptr},
+            {"R", 'R', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &recursive, "As -r", nullptr},
+            {"preserve", 'p', 0, G_OPTION_ARG_NONE, &preserve, "Keep mode, ACL, times, and owner where that is allowed",
+                nullptr},
+            {"archive", 'a', 0, G_OPTION_ARG_NONE, &archive, "-rp, hard links and extended attributes", nullptr},
+            {"force", 'f', 0, G_OPTION_ARG_NONE, &force, "Remove a file that can't be opened, and make a new one",
+                nullptr},
+            {"no-clobber", 'n', 0, G_OPTION_ARG_NONE, &no_clobber, "Leave what is there as it is", nullptr},
+            {"atomic", 0, 0, G_OPTION_ARG_NONE, &atomic,
+                "Replace a file that is there at once, when the new one is whole; owner and mode stay", nullptr},
+            {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print a line a name", nullptr},
+            {"verify", 0, 0, G_OPTION_ARG_NONE, &verify,
+                "Read both again afterwards, and compare their digests, which devices make", nullptr},
+            {"buffered", 0, 0, G_OPTION_ARG_NONE, &buffered,
+                "Read a disk through the page cache, so that the source is in it afterwards", nullptr},
+            {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print bytes and seconds as one JSON object, and no progress",
+                nullptr},
+            {"threads", 0, 0, G_OPTION_ARG_STRING, &threads,
+                "How many copy side by side (by the cores, 12 at the most)", "N"},
+        };
+    }
+    // EINVAL: they contradict each other.
+    Result<Settings> read() const {
+        Settings settings;
+        settings.lanes = TRY(parse_threads(threads, std::clamp(std::thread::hardware_concurrency(), 1U, kLanesMost)));
+        settings.recursive = recursive != FALSE || archive != FALSE;
+        settings.keep_links = archive != FALSE;
+        if (preserve != FALSE) settings.preserve = Preserve::attributes;
+        if (archive != FALSE) settings.preserve = Preserve::all;
+        if (atomic != FALSE && force != FALSE)
+            return Error{EINVAL, 0, "--atomic and --force", "they say two things about a file that is there"};
+        if (force != FALSE) settings.existing = Existing::force;
+        if (atomic != FALSE) settings.existing = Existing::replace;
+        settings.no_clobber = no_clobber != FALSE;
+        settings.verbose = verbose != FALSE;
+        if (buffered != FALSE) settings.reads = ReadsDisk::through_cache;
+        settings.verify = verify != FALSE;
+        settings.json = json != FALSE;
+        const bool shows = quiet == FALSE && json == FALSE && ::isatty(STDERR_FILENO) != 0;
+        if (shows) settings.display = Progress::Display::line;
+        return settings;
+    }
+};
 
 } // namespace
 
 int run_cp(int argc, char **argv) {
-    gboolean recursive = FALSE, preserve = FALSE, buffered = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
-    gint lanes = 0;
-    const std::vector<GOptionEntry> options = {
-        {"recursive", 'r', 0, G_OPTION_ARG_NONE, &recursive, "Copy folders with all that is in them", nullptr},
-        {"preserve", 'p', 0, G_OPTION_ARG_NONE, &preserve, "Keep mode, ACL, times, and owner where that is allowed",
-            nullptr},
-        {"verify", 0, 0, G_OPTION_ARG_NONE, &verify,
-            "Read both again afterwards, and compare their digests, which devices make", nullptr},
-        {"buffered", 0, 0, G_OPTION_ARG_NONE, &buffered,
-            "Read a disk through the page cache, so that the source is in it afterwards", nullptr},
-        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print bytes and seconds as one JSON object, and no progress",
-            nullptr},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &lanes, "How many copy side by side (by the cores, 12 at the most)", "N"},
-    };
+    Flags flags;
     const Synopsis synopsis = {"SOURCE... TARGET",
         "Copies files into a gmemfs mount, out of it, or within it, past FUSE: straight into the mapped device memory.",
-        "- stands for standard input or output. A file is whole under its name or isn't there: it is written under "
-        "another one first.",
-        2, 1000};
-    const CommandLine line = parse_command_line(argc, argv, synopsis, options);
+        "- stands for standard input or output. A new file is whole under its name or isn't there. One that is there "
+        "is\n"
+        "written into, as by cp: it keeps owner, mode and links.",
+        2, SIZE_MAX};
+    const CommandLine line = parse_command_line(argc, argv, synopsis, flags.entries());
+    const std::unique_ptr<gchar, decltype(&g_free)> threads(flags.threads, g_free);
     if (line.exit_status) return *line.exit_status;
-    Settings settings;
-    settings.recursive = recursive != FALSE;
-    settings.preserve = preserve != FALSE;
-    settings.buffered = buffered != FALSE;
-    settings.verify = verify != FALSE;
-    settings.json = json != FALSE;
-    settings.lanes = lanes > 0 ? std::min(64U, static_cast<unsigned>(lanes))
-                               : std::clamp(std::thread::hardware_concurrency(), 1U, kLanesMost);
+    const Result<Settings> settings = flags.read();
+    if (!settings) return fail_usage("cp", settings.error().text());
     catch_interruptions();
-    const bool shows = quiet == FALSE && json == FALSE && ::isatty(STDERR_FILENO) != 0;
-    const Result<void> result =
-        copy_all(settings, line.parameters, shows ? Progress::Display::line : Progress::Display::none);
-    if (result) return 0;
-    return fail_or_interrupted(result.error());
+    const Result<std::size_t> failures = copy_all(*settings, line.parameters);
+    if (!failures) return fail_or_interrupted(failures.error());
+    return *failures == 0 ? 0 : kFailure;
 }
 
 } // namespace gmemfs

@@ -60,7 +60,8 @@ std::vector<Result<json>> measure_all(const std::vector<std::string> &paths) {
 int run_df(int argc, char **argv) {
     gboolean as_json = FALSE;
     const Synopsis synopsis = {"[PATH...]", "Shows how much device memory each gmemfs mount uses.",
-        "Without a PATH: of every gmemfs mount. What other programs hold on a device counts against `free`.", 0, 100};
+        "Without a PATH: of every gmemfs mount. What other programs hold on a device counts against `free`.", 0,
+        SIZE_MAX};
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;

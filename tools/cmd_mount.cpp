@@ -2,6 +2,7 @@
 #include "fuse/background.hpp"
 #include "fuse/inheritance.hpp"
 #include "fuse/log.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/runtime_folder.hpp"
 #include "fuse/save_file.hpp"
@@ -82,7 +83,18 @@ int serve_for_supervisor(Options options) {
     return status.error().code == EIDRM ? kKept : kFailure; // there is nothing that another one could go on with
 }
 
+// What mount(8) calls us for with `-o remount`.
+Result<int> change_mount(const Options &options) {
+    for (const auto &[name, origin] : options.origins)
+        if (!is_mount_flag(name) && name != "allow_other" && name != "default_permissions" && name != "fsname")
+            return Error{
+                EINVAL, 0, "remount", name + " can't be changed while it is mounted: `gmemfs umount` it first"};
+    TRY(remount(options.mount_point, options.mount_options));
+    return 0;
+}
+
 Result<int> mount(Options options) {
+    if (options.remount) return change_mount(options);
     // What a descriptor or the working folder stands for has its name from here on.
     TRY(fix_runtime_base());
     if (Result<std::string> path = resolve_mount_point(options.mount_point))

@@ -4,6 +4,7 @@
 #include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <poll.h>
@@ -15,6 +16,8 @@ namespace {
 
 constexpr int kServerEndTimeoutMs = 30000; // the requests in hand are answered first
 constexpr int kRefusalTimeoutMs = 1000;
+constexpr std::chrono::seconds kBrokerTimeout(10);
+constexpr int kPauseMs = 5;
 
 // Whether another server would have the files that this one has.
 Result<void> check_kept(const std::string &mount_point, const nlohmann::json &stats) {
@@ -24,6 +27,16 @@ Result<void> check_kept(const std::string &mount_point, const nlohmann::json &st
     return Error{EIDRM, 0, "restart",
         mount_point + (lacks_folder ? ": its runtime folder was removed" : ": its keeper has died") +
             ", and another server would have no files: copy out first what matters, unmount, and mount anew"};
+}
+
+// Waits in the kernel until the new server answers; and until its broker listens, as `gmemfs mount` does.
+Result<nlohmann::json> wait_for_server(const std::string &mount_point) {
+    const auto end = std::chrono::steady_clock::now() + kBrokerTimeout;
+    for (;;) {
+        nlohmann::json stats = TRY(read_stats(mount_point));
+        if (stats.value("broker", std::string()) != "begins" || std::chrono::steady_clock::now() >= end) return stats;
+        (void)::poll(nullptr, 0, kPauseMs);
+    }
 }
 
 Result<void> restart(const std::string &path) {
@@ -53,7 +66,7 @@ Result<void> restart(const std::string &path) {
             TRY(check_kept(mount.path, *now));
     if (::poll(&ended, 1, kServerEndTimeoutMs) != 1)
         return Error{ETIMEDOUT, 0, "restart", mount.path + ": process " + std::to_string(pid) + " doesn't end"};
-    const nlohmann::json after = TRY(read_stats(mount.path)); // waits in the kernel until the new one answers
+    const nlohmann::json after = TRY(wait_for_server(mount.path));
     std::printf("%s: process %d serves it now, version %s\n", mount.path.c_str(), after.value("server_pid", 0),
         after.value("version", std::string("unknown")).c_str());
     return {};

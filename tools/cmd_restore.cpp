@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <map>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -103,9 +105,13 @@ Result<void> restore(
     progress.finish();
     if (!written) return Error(written.error());
     if (settings.verify) TRY(compare_data(settings, path, place));
+    TRY(place.cut(reader.cuts()));
     TRY(place.publish());
     if (place.left_out() != 0)
         std::fprintf(stderr, "gmemfs: %zu device nodes were left out: only root makes them\n", place.left_out());
+    if (place.attributes_left_out() != 0)
+        std::fprintf(stderr, "gmemfs: %zu trusted attributes or capabilities were left out: only root sets them\n",
+            place.attributes_left_out());
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     if (settings.json)
         print({{"file", path}, {"target", target}, {"entries", reader.entries().size()}, {"bytes", bytes},
@@ -130,26 +136,35 @@ std::string printable(const std::string &name) {
     return text;
 }
 
-// As `ls -l` has it: drwxr-xr-x.
-std::string mode_text(std::uint32_t mode) {
-    constexpr std::string_view kTypes = "?pc?d?b?-?l?s???"; // by the mode's highest four bits
-    std::string text(1, kTypes[mode >> 12 & 15]);
-    for (int shift = 6; shift >= 0; shift -= 3) {
-        const std::uint32_t bits = mode >> shift & 7;
-        const bool is_special = (mode >> (9 + shift / 3) & 1) != 0; // set-user-ID, set-group-ID, sticky
-        const char letter = shift == 0 ? 't' : 's';
-        text += (bits & 4) != 0 ? 'r' : '-';
-        text += (bits & 2) != 0 ? 'w' : '-';
-        text += is_special ? ((bits & 1) != 0 ? letter : static_cast<char>(letter - 32)) : (bits & 1) != 0 ? 'x' : '-';
-    }
+// "drwxr-x---", as ls(1) has it.
+std::string text_of_mode(std::uint32_t mode) {
+    std::string text = "?rwxrwxrwx";
+    constexpr std::pair<std::uint32_t, char> kKinds[] = {{S_IFDIR, 'd'}, {S_IFREG, '-'}, {S_IFLNK, 'l'}, {S_IFIFO, 'p'},
+        {S_IFSOCK, 's'}, {S_IFCHR, 'c'}, {S_IFBLK, 'b'}};
+    for (const auto &[kind, letter] : kKinds)
+        if ((mode & S_IFMT) == kind) text[0] = letter;
+    for (std::size_t bit = 0; bit < 9; ++bit)
+        if ((mode >> (8 - bit) & 1) == 0) text[bit + 1] = '-';
+    const auto mark = [&](std::uint32_t bit, std::size_t at, char with, char without) {
+        if ((mode & bit) != 0) text[at] = text[at] == 'x' ? with : without;
+    };
+    mark(S_ISUID, 3, 's', 'S');
+    mark(S_ISGID, 6, 's', 'S');
+    mark(S_ISVTX, 9, 't', 'T');
     return text;
 }
 
 void list(const Settings &settings, const SnapshotReader &reader) {
     nlohmann::json names = nlohmann::json::array();
-    for (std::size_t index = 0; index < reader.entries().size(); ++index) {
+    std::map<std::uint32_t, SnapshotCut> cuts;
+    for (const SnapshotCut &cut : reader.cuts()) cuts.emplace(cut.entry, cut);
+    for (std::uint32_t index = 0; index < reader.entries().size(); ++index) {
         const SnapshotEntry &named = reader.entries()[index];
-        const SnapshotEntry &entry = named.is_other_name() ? reader.entries()[named.link_to] : named;
+        const std::uint32_t first = named.is_other_name() ? named.link_to : index;
+        SnapshotEntry entry = reader.entries()[first];
+        const auto cut = cuts.find(first);
+        if (cut != cuts.end() && cut->second.is_gone) continue;
+        if (cut != cuts.end()) entry.size = cut->second.size;
         const std::string path = reader.path_of(index);
         if (settings.json) {
             names.push_back({{"path", path}, {"size", entry.size}, {"mode", entry.mode}, {"uid", entry.uid},
@@ -157,7 +172,7 @@ void list(const Settings &settings, const SnapshotReader &reader) {
             continue;
         }
         const std::string target = entry.is_link() ? " -> " + printable(entry.target) : "";
-        std::printf("%s %14llu %s%s\n", mode_text(entry.mode).c_str(), static_cast<unsigned long long>(entry.size),
+        std::printf("%s %14llu %s%s\n", text_of_mode(entry.mode).c_str(), static_cast<unsigned long long>(entry.size),
             printable(path).c_str(), target.c_str());
     }
     if (settings.json) print(names);
@@ -177,7 +192,10 @@ Result<void> check(const Settings &settings, const std::string &path, SnapshotRe
 
 Result<void> run(const Settings &settings, const std::vector<std::string> &parameters) {
     const std::unique_ptr<SnapshotReader> reader = TRY(SnapshotReader::open(parameters[0]));
+    if (settings.list) TRY(reader->read_cuts());
     if (settings.list) return list(settings, *reader), Result<void>();
+    if (settings.verify && !reader->can_be_read_again())
+        return Error{EINVAL, 0, "--verify", parameters[0] + ": a pipe or a device isn't read again"};
     if (settings.check) return check(settings, parameters[0], *reader);
     return restore(settings, parameters[0], *reader, parameters[1]);
 }
@@ -186,7 +204,7 @@ Result<void> run(const Settings &settings, const std::vector<std::string> &param
 
 int run_restore(int argc, char **argv) {
     gboolean list = FALSE, check = FALSE, overwrite = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
-    gint threads = 0;
+    gchar *threads = nullptr;
     const std::vector<GOptionEntry> options = {
         {"list", 0, 0, G_OPTION_ARG_NONE, &list, "List modes, sizes and names, and restore nothing", nullptr},
         {"check", 0, 0, G_OPTION_ARG_NONE, &check, "Compare every checksum, and restore nothing", nullptr},
@@ -194,20 +212,24 @@ int run_restore(int argc, char **argv) {
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read everything again, and compare checksums", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print a summary, or the list", nullptr},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &threads, "How many read and write side by side (8)", "N"},
+        {"threads", 0, 0, G_OPTION_ARG_STRING, &threads, "How many read and write side by side (8)", "N"},
     };
     const Synopsis synopsis = {"FILE MOUNT|FOLDER | --list FILE | --check FILE",
         "Restores a snapshot: what was in the saved folder, or the saved file, into a mount or a folder.",
-        "Nothing has its name before all of it has been read and its checksums are right; after an error nothing is "
+        "FILE may be - for standard input. Nothing has its name before all of it has been read and its checksums are "
+        "right; after an error nothing is "
         "left.",
         1, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
+    const std::unique_ptr<gchar, decltype(&g_free)> owner(threads, g_free);
     if (line.exit_status) return *line.exit_status;
     const bool wants_folder = list == FALSE && check == FALSE;
     if ((line.parameters.size() == 2) != wants_folder || (list != FALSE && check != FALSE))
         return fail_usage("restore", std::string("it takes ") + synopsis.parameters);
     Settings settings;
-    settings.threads = threads_for(threads);
+    const Result<unsigned> asked = parse_threads(threads, kThreadsDefault);
+    if (!asked) return fail_usage("restore", asked.error().text());
+    settings.threads = *asked;
     settings.list = list != FALSE;
     settings.check = check != FALSE;
     settings.verify = verify != FALSE;

@@ -21,7 +21,13 @@ json attribute_or_null(const std::string &path, const char *name) {
 }
 
 const char *type_of(mode_t mode) {
-    return S_ISREG(mode) ? "file" : S_ISDIR(mode) ? "folder" : "special file"; // links are followed
+    switch (mode & S_IFMT) {
+    case S_IFREG: return "file";
+    case S_IFDIR: return "folder";
+    case S_IFIFO: return "fifo";
+    case S_IFSOCK: return "socket";
+    default: return "device node"; // a link has been followed
+    }
 }
 
 Result<json> describe_file(const std::string &path, const struct stat &status) {
@@ -104,24 +110,33 @@ Result<json> describe(const std::string &path) {
 
 int run_stat(int argc, char **argv) {
     gboolean as_json = FALSE;
-    const Synopsis synopsis = {"PATH",
+    const Synopsis synopsis = {"PATH...",
         "Shows the device memory behind a file: size, extents, handles, parity; of a mount point: the server's "
         "counters.",
-        "A handle is not read by this: reading it is what opens a file for peers.", 1, 1};
+        "A handle is not read by this: reading it is what opens a file for peers.", 1, SIZE_MAX};
     const CommandLine line =
         parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const std::string &path = line.parameters[0];
-    const Result<json> description = ask_in_time(path, [&] { return describe(path); });
-    if (!description) return fail(description.error());
-    const json &found = description->at("found");
-    if (as_json)
-        std::printf("%s\n", json_text(found, 2).c_str());
-    else if (description->at("of_mount").get<bool>())
-        print_counters(with_user_names(found), 0);
-    else
-        print_file(found);
-    return 0;
+    int exit_status = 0;
+    json all = json::array();
+    for (const std::string &path : line.parameters) {
+        Result<json> description = ask_in_time(path, [&] { return describe(path); });
+        if (!description) {
+            exit_status = fail(description.error());
+            continue;
+        }
+        json &found = (*description)["found"];
+        if (as_json)
+            all.push_back(std::move(found));
+        else if (description->at("of_mount").get<bool>())
+            print_counters(with_user_names(std::move(found)), 0);
+        else
+            print_file(found);
+    }
+    // Of one path an object, of several an array.
+    if (as_json && (line.parameters.size() > 1 || !all.empty()))
+        std::printf("%s\n", json_text(line.parameters.size() > 1 ? all : all[0], 2).c_str());
+    return exit_status;
 }
 
 } // namespace gmemfs

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -96,16 +97,25 @@ Error not_saved(const std::string &mount_point, const std::string &reason, const
             "`"};
 }
 
-std::uint64_t size_of_parts(const std::string &file) {
+// Of the snapshot that a child of the server writes, which has no name yet: the largest file without one that it has
+// open. 0 where that can't be seen.
+std::uint64_t size_of_unnamed(pid_t server) {
     namespace fs = std::filesystem;
     std::error_code error;
     std::uint64_t size = 0;
-    const fs::path path = file;
-    for (fs::directory_iterator entry(path.parent_path(), error), end; !error && entry != end; entry.increment(error)) {
-        std::error_code gone;
-        if (!entry->path().filename().string().starts_with(path.filename().string() + ".part.")) continue;
-        const std::uint64_t part = entry->file_size(gone);
-        if (!gone) size = std::max(size, part);
+    const std::string process = "/proc/" + std::to_string(server) + "/task";
+    for (fs::directory_iterator thread(process, error), end; !error && thread != end; thread.increment(error)) {
+        std::ifstream children(thread->path() / "children");
+        for (std::string child; children >> child;) {
+            std::error_code gone;
+            for (fs::directory_iterator file("/proc/" + child + "/fd", gone), last; !gone && file != last;
+                 file.increment(gone)) {
+                struct stat status = {};
+                const bool is_open = ::stat(file->path().c_str(), &status) == 0;
+                if (is_open && S_ISREG(status.st_mode) && status.st_nlink == 0)
+                    size = std::max(size, static_cast<std::uint64_t>(status.st_size));
+            }
+        }
     }
     return size;
 }
@@ -142,7 +152,7 @@ Result<void> wait_for_save(
         }
         idle_ms = ::access(sign.c_str(), F_OK) == 0 ? 0 : idle_ms + kSavePollMs;
         if (idle_ms > kServerEndTimeoutMs) return progress.finish(), still_runs(pid);
-        const std::uint64_t size = size_of_parts(saving.file);
+        const std::uint64_t size = size_of_unnamed(pid);
         if (size > progress.done()) progress.add(size - progress.done());
     }
     progress.finish();

@@ -20,16 +20,22 @@ namespace {
 
 constexpr std::size_t kSlots = 2;
 
-Result<void> read_all(int fd, std::span<std::byte> to, std::uint64_t offset) {
-    while (!to.empty()) {
-        const ssize_t count = ::pread(fd, to.data(), to.size(), static_cast<off_t>(offset));
+// How many bytes came: fewer than there is room for where the file ends.
+Result<std::size_t> read_until_end(int fd, std::span<std::byte> to, std::uint64_t offset) {
+    std::size_t have = 0;
+    while (have < to.size()) {
+        const ssize_t count = ::pread(fd, &to[have], to.size() - have, static_cast<off_t>(offset + have));
         if (count < 0 && errno == EINTR && !is_interrupted()) continue;
-        if (count < 0) return Error{errno, 0, "read file"};
-        if (count == 0) return Error{EIO, 0, "read file", "it has become shorter meanwhile"};
-        to = to.subspan(static_cast<std::size_t>(count));
-        offset += static_cast<std::uint64_t>(count);
+        if (count < 0) return Error{errno, 0, "read file", {}};
+        if (count == 0) break;
+        have += static_cast<std::size_t>(count);
     }
-    return {};
+    return have;
+}
+
+Result<void> read_all(int fd, std::span<std::byte> to, std::uint64_t offset) {
+    if (TRY(read_until_end(fd, to, offset)) == to.size()) return {};
+    return Error{EIO, 0, "read file", "it has become shorter meanwhile"};
 }
 
 Result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t offset) {
@@ -81,25 +87,33 @@ public:
             (void)device_->check(device_->driver().cuStreamSynchronize(stream_->get()), "end copy");
     }
 
-    /// Takes one chunk; what it queued is done when the slot is used again, or by finish().
-    Result<void> copy(CopyEnd source, CopyEnd target, std::uint64_t offset, std::size_t length) {
+    /// Takes one chunk, or what the source has of it: how much. What it queued is done when the slot is used again, or
+    /// by finish().
+    Result<std::size_t> copy(CopyEnd source, CopyEnd target, std::uint64_t offset, std::size_t length) {
         Slot &slot = slots_.at(next_++ % kSlots);
         TRY(complete(slot, target));
         const std::span<std::byte> bytes = slot.bytes(length);
         slot.offset = offset;
-        slot.length = length;
         if (source.is_device()) {
+            slot.length = length;
             TRY(queue_read(source.address + offset, bytes));
-            return mark(slot);
+            TRY(mark(slot));
+            return length;
         }
         std::size_t have = 0;
         if (source.direct != nullptr) have = source.direct->read(slot.bytes(kCopyChunk), offset, length);
-        TRY(read_all(source.fd, bytes.subspan(have), offset + have));
-        if (!target.is_device()) return complete(slot, target);
+        have += TRY(read_until_end(source.fd, bytes.subspan(have), offset + have));
+        slot.length = have;
+        if (have == 0) return have;
+        if (!target.is_device()) {
+            TRY(complete(slot, target));
+            return have;
+        }
         TRY(device_->check(
-            device_->driver().cuMemcpyHtoDAsync(target.address + offset, bytes.data(), bytes.size(), stream_->get()),
+            device_->driver().cuMemcpyHtoDAsync(target.address + offset, bytes.data(), have, stream_->get()),
             "copy to device"));
-        return mark(slot);
+        TRY(mark(slot));
+        return have;
     }
     Result<void> finish(CopyEnd target) {
         for (std::size_t index = 0; index < kSlots; ++index) TRY(complete(slots_.at(next_++ % kSlots), target));
@@ -199,21 +213,26 @@ Result<void> run_lanes(Device *device, std::uint64_t size, unsigned count, const
 
 } // namespace
 
-Result<void> copy_bytes(
+Result<std::uint64_t> copy_bytes(
     Device *device, CopyEnd source, CopyEnd target, std::uint64_t size, unsigned lanes, Progress &progress) {
     GMEMFS_ASSERT(!source.is_device() || !target.is_device());
     using Clock = std::chrono::steady_clock;
     const Clock::time_point began = Clock::now();
-    Result<void> copied = run_lanes(
+    std::atomic<std::uint64_t> end = size; // of the source: less where it has become shorter
+    const Result<void> copied = run_lanes(
         device, size, lanes,
-        [&](Lane &lane, std::uint64_t offset, std::size_t length) {
-            Result<void> chunk = lane.copy(source, target, offset, length);
-            if (chunk) progress.add(length);
-            return chunk;
+        [&](Lane &lane, std::uint64_t offset, std::size_t length) -> Result<void> {
+            if (offset >= end) return {};
+            const std::size_t came = TRY(lane.copy(source, target, offset, length));
+            std::uint64_t known = end;
+            while (came < length && offset + came < known && !end.compare_exchange_weak(known, offset + came)) {}
+            progress.add(came);
+            return {};
         },
         [&](Lane &lane) { return lane.finish(target); });
     progress.add_seconds(std::chrono::duration<double>(Clock::now() - began).count());
-    return copied;
+    if (!copied) return Error(copied.error());
+    return end.load();
 }
 
 Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uint64_t size, unsigned lanes) {

@@ -34,12 +34,13 @@ struct CopyEnd {
     bool is_device() const { return address != 0; }
 };
 
-/// Copies `size` bytes, on `lanes` threads. At least one end is a host file; `device` is that of the other one, null
-/// where both are. EINTR: the user has interrupted it. EIO: the source is shorter than `size`.
-Result<void> copy_bytes(
+/// Copies `size` bytes, or as many as a source has that has become shorter, on `lanes` threads: how many. What the
+/// target has behind them is undefined. At least one end is a host file; `device` is that of the other one, null where
+/// both are. EINTR: the user has interrupted it.
+Result<std::uint64_t> copy_bytes(
     Device *device, CopyEnd source, CopyEnd target, std::uint64_t size, unsigned lanes, Progress &progress);
 
-/// Reads both ends and compares them. EBADMSG: they differ, and where.
+/// Reads both ends and compares them. EBADMSG: they differ, and where. EIO: one is shorter.
 Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uint64_t size, unsigned lanes);
 
 /// Calls `take(offset, bytes)` for each chunk of a host file, on `lanes` threads; an error ends it.

@@ -3,15 +3,13 @@
 #include "tools/command.hpp"
 #include "vmm/base/units.hpp"
 
-#include <csignal>
 #include <cstdio>
+#include <sys/ioctl.h>
 
 namespace gmemfs {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
-
-constexpr int kNameWidth = 30;
+constexpr std::size_t kNameWidth = 30; // bytes
 constexpr std::int64_t kPeriodMs = 100;
 
 } // namespace
@@ -34,28 +32,28 @@ void Progress::add(std::uint64_t bytes) {
 void Progress::show(std::uint64_t done, double seconds) {
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
     const std::lock_guard<std::mutex> hold(mutex_);
-    std::fprintf(stderr, "\r\033[K%.*s  %s", kNameWidth, name_.c_str(), format_size(done).c_str());
+    std::string line = name_.substr(0, kNameWidth) + "  " + format_size(done);
+    char text[64];
     if (total_ != 0) {
         const double left = rate > 0 && total_ > done ? static_cast<double>(total_ - done) / rate : 0;
-        std::fprintf(stderr, " of %s, %3.0f %%, %d:%02d left", format_size(total_).c_str(),
+        std::snprintf(text, sizeof text, ", %3.0f %%, %d:%02d left",
             100.0 * static_cast<double>(done) / static_cast<double>(total_), static_cast<int>(left) / 60,
             static_cast<int>(left) % 60);
+        line += " of " + format_size(total_) + text;
     }
-    std::fprintf(stderr, ", %.2f GB/s", rate / 1e9);
+    std::snprintf(text, sizeof text, ", %.2f GB/s", rate / 1e9);
+    line += text;
+    // A longer one would go on in the next line, and stay there.
+    winsize terminal = {};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &terminal) == 0 && terminal.ws_col > 0 && line.size() >= terminal.ws_col)
+        line.resize(terminal.ws_col - 1U);
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
     std::fflush(stderr);
 }
 
 void Progress::finish() {
     if (display_ == Display::line) std::fputs("\r\033[K", stderr);
 }
-
-void catch_interruptions() {
-    struct sigaction action = {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
-}
-
-bool is_interrupted() { return interrupted != 0; }
 
 int fail_or_interrupted(const Error &error) {
     const int failure = fail(error);

@@ -1,6 +1,7 @@
-// Progress: how far a copy has come, on a terminal's last line; and whether the user wants it to end (^C).
+// Progress: how far a copy has come, on a terminal's last line.
 #pragma once
 
+#include "tools/interruption.hpp"
 #include "vmm/base/result.hpp"
 
 #include <atomic>
@@ -43,9 +44,6 @@ private:
     std::string name_;
 };
 
-/// From now on SIGINT, SIGTERM and SIGHUP only set is_interrupted().
-void catch_interruptions();
-bool is_interrupted();
 /// fail(), and the exit status: kInterrupted where the error came of such a signal.
 int fail_or_interrupted(const Error &error);
 

@@ -1,15 +1,22 @@
 #include "tools/copy_verify.hpp"
 
+#include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
 #include <array>
+#include <climits>
+#include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <future>
 #include <memory>
 #include <openssl/evp.h>
 #include <optional>
+#include <poll.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 #include <vector>
 
 namespace gmemfs {
@@ -55,15 +62,52 @@ private:
     std::unique_ptr<EVP_MD_CTX, Free> context_{::EVP_MD_CTX_new()};
 };
 
+// What a process of its own says of an attribute.
+struct Answer {
+    int code = 0;     // errno
+    ssize_t size = 0; // of value
+    char value[256] = {};
+};
+static_assert(sizeof(Answer) <= PIPE_BUF); // so that it comes whole
+
+// The digest of a large file takes a device milliseconds, and the simulator seconds, and the kernel lets nobody go who
+// waits for a server. So a process of its own waits; when the user wants to end, it is left to do so. It makes one
+// system call, and uses nothing of the driver.
+Result<Answer> ask_for_digest(int fd) {
+    int ends[2] = {};
+    if (::pipe2(ends, O_CLOEXEC) != 0) return Error{errno, 0, "make a pipe", {}};
+    const Fd reader(ends[0]), writer(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return Error{errno, 0, "make a process", {}};
+    if (child == 0) {
+        Answer answer;
+        answer.size = ::fgetxattr(fd, "user.gmemfs.digest", answer.value, sizeof answer.value);
+        answer.code = answer.size < 0 ? errno : 0;
+        ::_exit(::write(writer.get(), &answer, sizeof answer) == sizeof answer ? 0 : 1);
+    }
+    constexpr int kTickMs = 50;
+    for (bool has_ended = false;;) {
+        pollfd answered = {reader.get(), POLLIN, 0};
+        if (::poll(&answered, 1, has_ended ? 0 : kTickMs) > 0) break;
+        if (is_interrupted()) return ::kill(child, SIGKILL), Error{EINTR, 0, "verify", {}};
+        if (has_ended) return Error{EIO, 0, "verify", "the process that asked for the digest was killed"};
+        has_ended = ::waitpid(child, nullptr, WNOHANG) == child;
+    }
+    Answer answer;
+    const bool is_whole = ::read(reader.get(), &answer, sizeof answer) == sizeof answer;
+    (void)::waitpid(child, nullptr, 0);
+    if (!is_whole) return Error{EIO, 0, "verify", "no answer"};
+    return answer;
+}
+
 // The mount's own; nothing where it can't make one.
 Result<std::optional<std::string>> read_digest(const VerifiedEnd &side) {
     if (!side.is_in_mount) return std::optional<std::string>();
-    char value[256];
-    const ssize_t size = ::fgetxattr(side.end.fd, "user.gmemfs.digest", value, sizeof value);
-    if (size >= 0) return std::optional(std::string(value, static_cast<std::size_t>(size)));
+    const Answer answer = TRY(ask_for_digest(side.end.fd));
+    if (answer.code == 0) return std::optional(std::string(answer.value, static_cast<std::size_t>(answer.size)));
     for (const int code : {ENODATA, ENOTSUP, ENOEXEC, ENOSPC, ENOMEM})
-        if (errno == code) return std::optional<std::string>();
-    return Error{errno, 0, "verify", "the filesystem can't make the digest"};
+        if (answer.code == code) return std::optional<std::string>();
+    return Error{answer.code, 0, "verify", "the filesystem can't make the digest"};
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "tools/parity_walk.hpp"
 
+#include "tools/mounts.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 
@@ -39,18 +40,32 @@ const char *reason_of(int code) {
 
 Result<void> ParityWalk::visit(const std::string &path) {
     struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "look at file", path};
-    if (!S_ISDIR(status.st_mode)) return visit_file(path, true);
+    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "look at file", path + advice_for(errno)};
+    TRY(find_mount_of(path)); // once, and not for each of what may be many
+    if (S_ISREG(status.st_mode)) return visit_file(path, true);
+    if (!S_ISDIR(status.st_mode)) return Error{EINVAL, 0, "look at file", path + ": only files have parity"};
+    return visit_folder(path, status.st_dev);
+}
+
+// In the order of the names; not through links, nor into what is mounted there.
+Result<void> ParityWalk::visit_folder(const std::string &path, dev_t device) {
     namespace fs = std::filesystem;
     std::error_code error;
-    std::vector<std::string> files; // in the order of their names
-    fs::recursive_directory_iterator next(path, error);
-    for (; !error && next != fs::recursive_directory_iterator(); next.increment(error))
-        if (std::error_code ignored; next->symlink_status(ignored).type() == fs::file_type::regular)
-            files.push_back(next->path().string());
-    if (error) return Error{error.value(), 0, "read directory", path};
-    std::sort(files.begin(), files.end());
-    for (const std::string &file : files) TRY(visit_file(file, false));
+    std::vector<std::string> names;
+    fs::directory_iterator next(path, error);
+    for (const fs::directory_iterator end; !error && next != end; next.increment(error)) {
+        if (is_interrupted()) return Error{EINTR, 0, "look at parity", path + ": interrupted"};
+        names.push_back(next->path().string());
+    }
+    if (error) outcomes_.push_back({.path = path, .error = error.value(), .message = error.message(), .listed = {}});
+    std::sort(names.begin(), names.end());
+    for (const std::string &name : names) {
+        struct stat status = {};
+        if (is_interrupted()) return Error{EINTR, 0, "look at parity", name + ": interrupted"};
+        if (::lstat(name.c_str(), &status) != 0 || status.st_dev != device) continue;
+        if (S_ISREG(status.st_mode)) TRY(visit_file(name, false));
+        if (S_ISDIR(status.st_mode)) TRY(visit_folder(name, device));
+    }
     return {};
 }
 

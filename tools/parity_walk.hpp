@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs {
@@ -25,14 +26,15 @@ public:
     enum class Action { verify, scrub, seal };
     ParityWalk(Action action, Progress::Display display) : action_(action), display_(display) {}
 
-    /// A file, or all files below a directory of the same mount. ENOENT and others: `path` can't be looked at. EINTR:
-    /// the user wants it to end.
+    /// A file, or all files below a directory of the same mount. EINVAL: it is neither, or lies in no gmemfs mount.
+    /// ENOENT and others: `path` can't be looked at. EINTR: the user wants it to end.
     Result<void> visit(const std::string &path);
     /// Files that have parity, and named ones that haven't.
     const std::vector<ParityOutcome> &outcomes() const { return outcomes_; }
     std::uint64_t without_parity() const { return without_parity_; } ///< files below directories
 
 private:
+    Result<void> visit_folder(const std::string &path, dev_t device);
     Result<void> visit_file(const std::string &path, bool is_named);
     Result<void> walk_ranges(int fd, std::uint64_t size, ParityOutcome &outcome);
 

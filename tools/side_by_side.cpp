@@ -3,7 +3,9 @@
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -15,8 +17,15 @@ constexpr std::size_t kRequest = 1 * MiB; // what a FUSE request holds at the mo
 
 } // namespace
 
-unsigned threads_for(int asked) {
-    return asked > 0 ? std::min(kThreadsMost, static_cast<unsigned>(asked)) : kThreadsDefault;
+Result<unsigned> parse_threads(const char *text, unsigned otherwise) {
+    if (text == nullptr) return otherwise;
+    const std::string_view digits = text;
+    unsigned count = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), count);
+    if (error == std::errc::result_out_of_range) return kThreadsMost;
+    if (error != std::errc() || end != digits.end() || count == 0)
+        return Error{EINVAL, 0, "--threads", std::string(digits) + ": it is a number from 1"};
+    return std::min(kThreadsMost, count);
 }
 
 Result<void> run_side_by_side(unsigned threads, const SideWork &work) {
@@ -40,16 +49,22 @@ Result<void> run_side_by_side(unsigned threads, const SideWork &work) {
     return {};
 }
 
-Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
-    while (!bytes.empty()) {
-        const ssize_t got = ::pread(fd, bytes.data(), std::min(bytes.size(), kRequest), static_cast<off_t>(offset));
+Result<std::size_t> read_until_end(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
+    std::size_t have = 0;
+    while (have < bytes.size()) {
+        const std::size_t part = std::min(bytes.size() - have, kRequest);
+        const ssize_t got = ::pread(fd, &bytes[have], part, static_cast<off_t>(offset + have));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return Error{errno, 0, "read", name};
-        if (got == 0) return Error{EIO, 0, "read", name + ": it became shorter meanwhile; try again"};
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
-        offset += static_cast<std::uint64_t>(got);
+        if (got == 0) break;
+        have += static_cast<std::size_t>(got);
     }
-    return {};
+    return have;
+}
+
+Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
+    if (TRY(read_until_end(fd, bytes, offset, name)) == bytes.size()) return {};
+    return Error{EIO, 0, "read", name + ": it became shorter meanwhile; try again"};
 }
 
 Result<void> write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::string &name) {

@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kNameMost = 255;       // NAME_MAX
 constexpr std::size_t kTargetMost = 4095;    // PATH_MAX without its end
 constexpr std::size_t kValueMost = 64 * KiB; // XATTR_SIZE_MAX
-constexpr std::string_view kUserPrefix = "user.";
+constexpr std::string_view kPrefixes[] = {"user.", "trusted."};
+constexpr std::string_view kCapability = "security.capability";
 
 class Encoder {
 public:
@@ -106,9 +107,8 @@ Result<void> check_entry(const SnapshotEntry &entry) {
     const bool has_target = entry.is_link() && !entry.is_other_name();
     if (entry.target.empty() == has_target || has_nul(entry.target)) return bad("a symbolic link to nowhere");
     for (const SnapshotAttribute &attribute : entry.attributes) {
-        const bool is_users = attribute.name.starts_with(kUserPrefix) && attribute.name.size() > kUserPrefix.size();
-        if (!is_acl(attribute.name) && (!is_users || has_nul(attribute.name)))
-            return bad("an extended attribute that isn't a user's");
+        if (!is_saved_attribute(attribute.name) || has_nul(attribute.name))
+            return bad("an extended attribute that no snapshot has");
         if (is_acl(attribute.name) && !Acl::parse(attribute.value)) return bad("an access control list that is none");
     }
     return {};
@@ -160,6 +160,14 @@ std::vector<std::byte> encode(const SnapshotChunk &chunk) {
     return encoder.finish();
 }
 
+std::vector<std::byte> encode(const SnapshotCut &cut) {
+    Encoder encoder(SnapshotKind::cut);
+    encoder.put(cut.entry);
+    encoder.put<std::uint8_t>(cut.is_gone ? 1 : 0);
+    encoder.put(cut.size);
+    return encoder.finish();
+}
+
 std::vector<std::byte> encode(const SnapshotEnd &end) {
     Encoder encoder(SnapshotKind::end);
     encoder.put(end.chunks);
@@ -180,9 +188,9 @@ Result<RecordHead> decode_head(std::span<const std::byte> bytes) {
 Result<SnapshotTotals> decode_totals(std::span<const std::byte> body) {
     Decoder decoder(body, SnapshotKind::totals);
     const auto version = decoder.take<std::uint32_t>();
-    if (decoder.is_good() && version != kSnapshotVersion)
+    if (decoder.is_good() && (version == 0 || version > kSnapshotVersion))
         return Error{EPROTONOSUPPORT, 0, "read snapshot",
-            "version " + std::to_string(version) + ": use the gmemfs that it was saved with"};
+            "version " + std::to_string(version) + ": use the gmemfs that it was saved with, or a later one"};
     SnapshotTotals totals;
     totals.entries = decoder.take<std::uint64_t>();
     totals.data_bytes = decoder.take<std::uint64_t>();
@@ -231,6 +239,17 @@ Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body) {
     return chunk;
 }
 
+Result<SnapshotCut> decode_cut(std::span<const std::byte> body) {
+    Decoder decoder(body, SnapshotKind::cut);
+    SnapshotCut cut;
+    cut.entry = decoder.take<std::uint32_t>();
+    const auto gone = decoder.take<std::uint8_t>();
+    cut.is_gone = gone == 1;
+    cut.size = decoder.take<std::uint64_t>();
+    if (!decoder.is_done() || gone > 1 || (cut.is_gone && cut.size != 0)) return bad("a record that should be a cut");
+    return cut;
+}
+
 Result<SnapshotEnd> decode_end(std::span<const std::byte> body) {
     Decoder decoder(body, SnapshotKind::end);
     SnapshotEnd end;
@@ -239,6 +258,12 @@ Result<SnapshotEnd> decode_end(std::span<const std::byte> body) {
     end.checksum = decoder.take<std::uint32_t>();
     if (!decoder.is_done()) return bad("it has no end: it was cut short");
     return end;
+}
+
+bool is_saved_attribute(std::string_view name) {
+    for (const std::string_view prefix : kPrefixes)
+        if (name.starts_with(prefix) && name.size() > prefix.size()) return true;
+    return is_acl(name) || name == kCapability;
 }
 
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t crc) {

@@ -1,6 +1,6 @@
 // SnapshotFormat: the records of a snapshot (docs/formats.md), made into bytes, and bytes made into them.
 //
-//     magic | totals | entry ... entry | chunk data chunk data ... | end
+//     magic | totals | entry ... entry | chunk data chunk data ... | cut ... cut | end
 //
 // Whatever a decoder is given, it returns a record whose every field is within its limits, or EBADMSG. What only holds
 // between records (parents, links, chunks that are all there) SnapshotReader checks. Pure functions: thread-safe.
@@ -14,13 +14,14 @@
 #include <ctime>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gmemfs {
 
 inline constexpr char kSnapshotMagic[] = "GMEMSNP1";
 inline constexpr std::size_t kSnapshotMagicSize = 8;
-inline constexpr std::uint32_t kSnapshotVersion = 1;
+inline constexpr std::uint32_t kSnapshotVersion = 2; ///< 1 has no cuts, and of attributes the users' and ACLs alone
 inline constexpr std::uint64_t kChunkSize = 4 * MiB;
 inline constexpr std::size_t kRecordHead = 8;         ///< length 4, crc32 4
 inline constexpr std::size_t kRecordMost = 1 * MiB;   ///< a body's size; an entry with all its xattrs has 134 KiB
@@ -29,7 +30,7 @@ inline constexpr std::size_t kEndRecordSize = 29;     ///< with its head
 inline constexpr std::size_t kEntryRecordLeast = 80;  ///< with its head
 inline constexpr std::uint32_t kNoEntry = 0xffffffff; ///< no index of an entry
 
-enum class SnapshotKind : std::uint8_t { totals = 1, entry = 2, chunk = 3, end = 4 };
+enum class SnapshotKind : std::uint8_t { totals = 1, entry = 2, chunk = 3, end = 4, cut = 5 };
 
 struct SnapshotTotals {
     std::uint64_t entries = 0;
@@ -69,6 +70,14 @@ struct SnapshotChunk {
     std::uint32_t crc = 0;    ///< of its `size` bytes, zeros too
 };
 
+/// What became of a file after its entry was written: it vanished, or became shorter. Its chunks are there all the
+/// same, with zeros in place of what couldn't be read.
+struct SnapshotCut {
+    std::uint32_t entry = 0;
+    bool is_gone = false;
+    std::uint64_t size = 0; ///< less than the entry's; 0 where it is gone
+};
+
 struct SnapshotEnd {
     std::uint64_t chunks = 0;
     std::uint64_t stored_bytes = 0;
@@ -79,6 +88,7 @@ struct SnapshotEnd {
 std::vector<std::byte> encode(const SnapshotTotals &totals);
 std::vector<std::byte> encode(const SnapshotEntry &entry);
 std::vector<std::byte> encode(const SnapshotChunk &chunk);
+std::vector<std::byte> encode(const SnapshotCut &cut);
 std::vector<std::byte> encode(const SnapshotEnd &end);
 
 struct RecordHead {
@@ -92,7 +102,11 @@ Result<RecordHead> decode_head(std::span<const std::byte> bytes);
 Result<SnapshotTotals> decode_totals(std::span<const std::byte> body);
 Result<SnapshotEntry> decode_entry(std::span<const std::byte> body);
 Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body);
+Result<SnapshotCut> decode_cut(std::span<const std::byte> body);
 Result<SnapshotEnd> decode_end(std::span<const std::byte> body);
+
+/// Whether a snapshot keeps the attribute: a user's, an ACL, and what root alone sets: trusted ones, capabilities.
+bool is_saved_attribute(std::string_view name);
 
 /// zlib's, going on from `crc`.
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t crc = 0);

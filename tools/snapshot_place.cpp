@@ -1,13 +1,15 @@
 #include "tools/snapshot_place.hpp"
 
 #include "fuse/core/acl.hpp"
-#include "tools/copy_progress.hpp"
+#include "tools/interruption.hpp"
 #include "tools/mounts.hpp"
+#include "tools/new_file.hpp"
 
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <linux/magic.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -21,7 +23,10 @@ constexpr std::uint64_t kGranularity = 2 * MiB;  // of device memory, on every d
 constexpr std::uint64_t kSharedMost = 512 * KiB; // a file that is written at once and is no longer shares an extent
 constexpr std::uint64_t kSharedLeast = 4 * KiB;
 
-std::string staging_name() { return ".gmemfs-restore." + std::to_string(::getpid()); }
+constexpr std::string_view kStagingPrefix = ".gmemfs-restore.";
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+Error interrupted() { return Error{EINTR, 0, "interrupted", "nothing was left"}; }
 
 // Bytes that a file of `size` takes on a gmemfs mount.
 std::uint64_t memory_of(std::uint64_t size) {
@@ -54,7 +59,7 @@ void SnapshotPlace::remove_staging() {
     if (!staging_) return;
     for (std::size_t index = 0; index < states_.size(); ++index)
         if (states_[index] == State::staged) (void)::unlinkat(staging_.get(), std::to_string(index).c_str(), 0);
-    (void)::unlinkat(top_.get(), staging_name().c_str(), AT_REMOVEDIR);
+    (void)::unlinkat(top_.get(), staging_name_.c_str(), AT_REMOVEDIR);
     staging_.reset();
 }
 
@@ -93,6 +98,7 @@ Result<void> SnapshotPlace::check_name(std::size_t index, int folder) {
 }
 
 Result<void> SnapshotPlace::check() {
+    remove_leftovers();
     TRY(check_room());
     std::error_code error;
     was_empty_ = std::filesystem::is_empty(path_, error) && !error;
@@ -100,6 +106,7 @@ Result<void> SnapshotPlace::check() {
     Fd folder;
     std::uint32_t opened = kNoEntry;
     for (std::size_t index = entries_[0].is_folder() ? 1 : 0; index < entries_.size(); ++index) {
+        if (is_interrupted()) return interrupted();
         const std::uint32_t parent = entries_[index].parent;
         if (index != 0 && states_[parent] != State::merged) continue; // nor is this one there
         if (parent != opened) {
@@ -143,18 +150,46 @@ Result<void> SnapshotPlace::make(std::size_t index) {
     return {};
 }
 
-Result<void> SnapshotPlace::stage() {
-    const std::string name = staging_name();
-    if (::mkdirat(top_.get(), name.c_str(), 0700) != 0) return Error{errno, 0, "make folder", path_ + "/" + name};
-    staging_ = Fd(::openat(top_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+// What restores that were killed have left: their memory would be lost. Who else is at work has the lock.
+void SnapshotPlace::remove_leftovers() const {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        if (!name.starts_with(kStagingPrefix)) continue;
+        const Fd folder(::openat(top_.get(), name.c_str(), kFolderFlags));
+        struct stat status = {};
+        if (!folder || ::fstat(folder.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+        if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) continue;
+        const std::string path = "/proc/self/fd/" + std::to_string(folder.get());
+        std::error_code ignored;
+        for (fs::directory_iterator file(path, ignored), last; !ignored && file != last; file.increment(ignored))
+            (void)::unlinkat(folder.get(), file->path().filename().c_str(), 0);
+        (void)::unlinkat(top_.get(), name.c_str(), AT_REMOVEDIR);
+    }
+}
+
+Result<void> SnapshotPlace::make_staging() {
+    staging_name_ = random_name(std::string(kStagingPrefix));
+    const std::string shown = path_ + "/" + staging_name_;
+    if (::mkdirat(top_.get(), staging_name_.c_str(), 0700) != 0) return Error{errno, 0, "make folder", shown};
+    staging_ = Fd(::openat(top_.get(), staging_name_.c_str(), kFolderFlags));
     if (!staging_) {
         const int code = errno;
-        (void)::unlinkat(top_.get(), name.c_str(), AT_REMOVEDIR);
-        return Error{code, 0, "open folder", path_ + "/" + name};
+        (void)::unlinkat(top_.get(), staging_name_.c_str(), AT_REMOVEDIR);
+        return Error{code, 0, "open folder", shown};
     }
+    (void)::flock(staging_.get(), LOCK_EX | LOCK_NB); // a filesystem without locks keeps leftovers
+    struct stat status = {};
+    if (::fstatat(top_.get(), staging_name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return {};
+    return Error{errno, 0, "make folder", shown + ": another restore began at the same time; restore again"};
+}
+
+Result<void> SnapshotPlace::stage() {
+    TRY(make_staging());
     (void)::fremovexattr(staging_.get(), kDefaultAcl.data()); // or all that is staged would inherit it
     for (std::size_t index = 0; index < entries_.size(); ++index) {
-        if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
+        if (is_interrupted()) return interrupted();
         if (!entries_[index].is_folder()) TRY(make(index));
     }
     return {};
@@ -166,9 +201,18 @@ Result<Fd> SnapshotPlace::open_file(std::size_t index) const {
     return file;
 }
 
+Result<void> SnapshotPlace::set_attribute(int file, const SnapshotEntry &entry, const SnapshotAttribute &attribute) {
+    if (::fsetxattr(file, attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) == 0) return {};
+    const bool is_roots = !attribute.name.starts_with("user.") && !is_acl(attribute.name);
+    if (!is_roots || (errno != EPERM && errno != EOPNOTSUPP))
+        return Error{errno, 0, "set extended attribute", path_ + ": " + entry.name};
+    ++attributes_left_out_;
+    return {};
+}
+
 // Owner before mode, which a change of owner may cut; times last. Who may not give a file away keeps it, and then it is
 // no program that runs as somebody else.
-Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, const SnapshotEntry &entry) const {
+Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, const SnapshotEntry &entry) {
     const auto failed_at = [&](const char *doing) { return Error{errno, 0, doing, path_ + ": " + entry.name}; };
     std::uint32_t mode = entry.mode & 07777;
     if (::fchownat(folder, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -180,9 +224,7 @@ Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, 
         if (!file) return failed_at("open");
         for (const std::string_view name_of_acl : {kAccessAcl, kDefaultAcl}) // a folder may have inherited some
             if (entry.is_folder()) (void)::fremovexattr(file.get(), name_of_acl.data());
-        for (const SnapshotAttribute &attribute : entry.attributes)
-            if (::fsetxattr(file.get(), attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) != 0)
-                return failed_at("set extended attribute");
+        for (const SnapshotAttribute &attribute : entry.attributes) TRY(set_attribute(file.get(), entry, attribute));
     }
     // Not through a link: what is staged is our own, and a folder that was published is no link (open_folder).
     if (!entry.is_link() && ::fchmodat(folder, name.c_str(), mode, 0) != 0) return failed_at("set mode");
@@ -214,6 +256,9 @@ Result<void> SnapshotPlace::publish_names() {
     for (std::size_t index = entries_[0].is_folder() ? 1 : 0; index < entries_.size(); ++index) {
         const SnapshotEntry &entry = entries_[index];
         if (states_[index] == State::merged || states_[index] == State::skipped) continue;
+        if (is_interrupted())
+            return existing_ == Existing::refuse ? interrupted()
+                                                 : Error{EINTR, 0, "interrupted", "what was replaced by then stays"};
         if (entry.parent != opened) {
             folder = TRY(open_folder(top_.get(), entries_, entry.parent));
             opened = entry.parent;
@@ -234,7 +279,25 @@ void SnapshotPlace::take_back() {
     }
 }
 
-Result<void> SnapshotPlace::finish_folders() const {
+Result<void> SnapshotPlace::cut(const std::vector<SnapshotCut> &cuts) {
+    for (const SnapshotCut &cut : cuts) {
+        const std::string name = std::to_string(cut.entry);
+        if (!cut.is_gone) {
+            const Fd file = TRY(open_file(cut.entry));
+            if (::ftruncate(file.get(), static_cast<off_t>(cut.size)) != 0) return failed(errno, "cut", cut.entry);
+            continue;
+        }
+        for (std::size_t index = cut.entry; index < entries_.size(); ++index) {
+            if (index != cut.entry && entries_[index].link_to != cut.entry) continue;
+            if (::unlinkat(staging_.get(), std::to_string(index).c_str(), 0) != 0)
+                return failed(errno, "leave out", index);
+            states_[index] = State::skipped;
+        }
+    }
+    return {};
+}
+
+Result<void> SnapshotPlace::finish_folders() {
     for (std::size_t index = entries_.size(); index-- > 0;) {
         const bool is_meant = states_[index] == State::published || existing_ == Existing::replace;
         if (!entries_[index].is_folder() || !(index == 0 ? was_empty_ : is_meant)) continue;
@@ -245,9 +308,11 @@ Result<void> SnapshotPlace::finish_folders() const {
 }
 
 Result<void> SnapshotPlace::publish() {
-    for (std::size_t index = 0; index < entries_.size(); ++index)
+    for (std::size_t index = 0; index < entries_.size(); ++index) {
+        if (is_interrupted()) return interrupted();
         if (states_[index] == State::staged && !entries_[index].is_other_name())
             TRY(set_attributes(staging_.get(), std::to_string(index), entries_[index]));
+    }
     const Result<void> published = publish_names();
     if (!published) {
         if (existing_ == Existing::refuse) take_back();

@@ -1,6 +1,9 @@
 #include "tools/snapshot_reader.hpp"
 
+#include "tools/interruption.hpp"
+
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <fcntl.h>
 #include <set>
@@ -8,6 +11,12 @@
 #include <unistd.h>
 
 namespace gmemfs {
+namespace {
+
+// So much a pipe may claim to hold before any of it has come: 32 MiB for the set of chunks.
+constexpr std::uint64_t kStreamChunksMost = std::uint64_t(1) << 28;
+
+} // namespace
 
 Error SnapshotReader::damaged(const std::string &how) const {
     return Error{EBADMSG, 0, "read snapshot", name_ + ": " + how + "; use another copy of it"};
@@ -18,7 +27,7 @@ Error SnapshotReader::at_record(const Error &error) const {
 }
 
 Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::string &path) {
-    Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    Fd file(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return Error{errno, 0, "open snapshot", path};
     return create(std::move(file), path);
 }
@@ -30,7 +39,20 @@ Result<std::unique_ptr<SnapshotReader>> SnapshotReader::create(Fd file, const st
     return made;
 }
 
-Result<void> SnapshotReader::read_at(std::span<std::byte> bytes, std::uint64_t offset) const {
+// Of a pipe: the next bytes, which is what read_at() is asked for then.
+Result<void> SnapshotReader::read_on(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t got = ::read(file_.get(), bytes.data(), bytes.size());
+        if (got < 0 && errno == EINTR && !is_interrupted()) continue;
+        if (got < 0) return Error{errno, 0, "read snapshot", name_};
+        if (got == 0) return damaged("it was cut short");
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return {};
+}
+
+Result<void> SnapshotReader::read_at(std::span<std::byte> bytes, std::uint64_t offset) {
+    if (is_stream_) return read_on(bytes);
     while (!bytes.empty()) {
         const ssize_t got = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (got < 0 && errno == EINTR) continue;
@@ -61,8 +83,10 @@ Result<std::vector<std::byte>> SnapshotReader::read_body() {
 Result<void> SnapshotReader::read_totals() {
     struct stat status = {};
     if (::fstat(file_.get(), &status) != 0) return Error{errno, 0, "read snapshot", name_};
-    if (!S_ISREG(status.st_mode)) return Error{EINVAL, 0, "read snapshot", name_ + ": not a regular file"};
-    size_ = static_cast<std::uint64_t>(status.st_size);
+    if (S_ISDIR(status.st_mode)) return Error{EISDIR, 0, "read snapshot", name_};
+    is_stream_ = !S_ISREG(status.st_mode);
+    is_endless_ = S_ISBLK(status.st_mode);
+    size_ = is_stream_ ? INT64_MAX : static_cast<std::uint64_t>(status.st_size);
     std::byte magic[kSnapshotMagicSize] = {};
     if (size_ < sizeof magic) return Error{EBADMSG, 0, "read snapshot", name_ + ": it is none"};
     TRY(read_at(magic, 0));
@@ -101,6 +125,7 @@ Result<void> SnapshotReader::read_index() {
     TRY(read_totals());
     std::set<std::pair<std::uint32_t, std::string>> names;
     while (entries_.size() < totals_.entries) {
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
         const Result<std::vector<std::byte>> body = read_body();
         if (!body) return Error(body.error());
         Result<SnapshotEntry> entry = decode_entry(*body);
@@ -110,7 +135,7 @@ Result<void> SnapshotReader::read_index() {
         entries_.push_back(*std::move(entry));
     }
     TRY(count_sizes());
-    return check_tail();
+    return is_stream_ ? Result<void>() : check_tail();
 }
 
 Result<void> SnapshotReader::count_sizes() {
@@ -120,7 +145,7 @@ Result<void> SnapshotReader::count_sizes() {
         first_chunks_.push_back(chunks);
         if (__builtin_add_overflow(bytes, entry.size, &bytes)) return damaged("sizes that can't be");
         chunks += count_chunks(entry.size);
-        if (chunks > size_ / kChunkRecordSize) return damaged("it was cut short");
+        if (chunks > (is_stream_ ? kStreamChunksMost : size_ / kChunkRecordSize)) return damaged("it was cut short");
     }
     if (bytes != totals_.data_bytes) return damaged("its totals are wrong");
     seen_.resize(chunks);
@@ -140,8 +165,10 @@ Result<void> SnapshotReader::check_tail() {
     return {};
 }
 
-Result<void> SnapshotReader::check_end(const SnapshotEnd &end) const {
-    if (position_ != size_) return damaged("something follows its end");
+Result<void> SnapshotReader::check_end(const SnapshotEnd &end) {
+    char more = 0;
+    const bool has_more = is_stream_ ? !is_endless_ && ::read(file_.get(), &more, 1) > 0 : position_ != size_;
+    if (has_more) return damaged("something follows its end");
     if (chunks_ != seen_.size() || end.chunks != chunks_) return damaged("chunks are missing");
     if (end.stored_bytes != stored_bytes_) return damaged("its totals are wrong");
     return {};
@@ -158,49 +185,79 @@ Result<void> SnapshotReader::check_chunk(const SnapshotChunk &chunk) {
     return {};
 }
 
-Result<std::optional<SnapshotChunk>> SnapshotReader::take_chunk(std::uint64_t &data_at) {
+Result<void> SnapshotReader::take_cut(std::span<const std::byte> body) {
+    const Result<SnapshotCut> cut = decode_cut(body);
+    if (!cut) return at_record(cut.error());
+    if (chunks_ != seen_.size()) return damaged("chunks are missing");
+    const bool is_file = cut->entry < entries_.size() && S_ISREG(entries_[cut->entry].mode);
+    if (!is_file || entries_[cut->entry].is_other_name() || (cut->entry == 0 && cut->is_gone) ||
+        (!cut->is_gone && cut->size >= entries_[cut->entry].size) ||
+        (!cuts_.empty() && cuts_.back().entry >= cut->entry))
+        return damaged("a cut of what isn't there");
+    cuts_.push_back(*cut);
+    return {};
+}
+
+Result<void> SnapshotReader::take_end(std::span<const std::byte> body, std::uint32_t so_far) {
+    const Result<SnapshotEnd> end = decode_end(body);
+    if (!end) return at_record(end.error());
+    if (end->checksum != so_far) return damaged("a wrong checksum of checksums");
+    TRY(check_end(*end));
+    is_at_end_ = true;
+    return {};
+}
+
+// With its data where the buffer has room and it comes from a pipe; else that is at `data_at`.
+Result<std::optional<SnapshotChunk>> SnapshotReader::take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer) {
     const std::lock_guard<std::mutex> hold(mutex_);
-    if (is_at_end_) return std::optional<SnapshotChunk>();
-    const std::uint32_t so_far = checksum_;
-    const Result<std::vector<std::byte>> body = read_body();
-    if (!body) return Error(body.error());
-    if (body->front() == static_cast<std::byte>(SnapshotKind::end)) {
-        const Result<SnapshotEnd> end = decode_end(*body);
-        if (!end) return at_record(end.error());
-        if (end->checksum != so_far) return damaged("a wrong checksum of checksums");
-        const Result<void> checked = check_end(*end);
+    while (!is_at_end_) {
+        const std::uint32_t so_far = checksum_;
+        const Result<std::vector<std::byte>> body = read_body();
+        if (!body) return Error(body.error());
+        const auto kind = static_cast<SnapshotKind>(std::to_integer<std::uint8_t>(body->front()));
+        if (kind == SnapshotKind::cut || kind == SnapshotKind::end) {
+            const Result<void> taken = kind == SnapshotKind::cut ? take_cut(*body) : take_end(*body, so_far);
+            if (!taken) return Error(taken.error());
+            continue;
+        }
+        const Result<SnapshotChunk> chunk = decode_chunk(*body);
+        if (!chunk) return at_record(chunk.error());
+        Result<void> checked = check_chunk(*chunk);
+        if (checked && chunk->stored > size_ - position_) checked = damaged("it was cut short");
+        if (checked && is_stream_) checked = read_on(buffer.first(chunk->stored));
         if (!checked) return Error(checked.error());
-        is_at_end_ = true;
-        return std::optional<SnapshotChunk>();
+        data_at = position_;
+        position_ += chunk->stored;
+        stored_bytes_ += chunk->stored;
+        ++chunks_;
+        return std::optional<SnapshotChunk>(*chunk);
     }
-    const Result<SnapshotChunk> chunk = decode_chunk(*body);
-    if (!chunk) return at_record(chunk.error());
-    const Result<void> checked = check_chunk(*chunk);
-    if (!checked) return Error(checked.error());
-    if (chunk->stored > size_ - position_) return damaged("it was cut short");
-    data_at = position_;
-    position_ += chunk->stored;
-    stored_bytes_ += chunk->stored;
-    ++chunks_;
-    return std::optional<SnapshotChunk>(*chunk);
+    return std::optional<SnapshotChunk>();
 }
 
 Result<std::optional<SnapshotChunk>> SnapshotReader::next(std::span<std::byte> buffer) {
     GMEMFS_ASSERT(buffer.size() >= kChunkSize);
     std::uint64_t data_at = 0;
-    Result<std::optional<SnapshotChunk>> taken = take_chunk(data_at);
+    Result<std::optional<SnapshotChunk>> taken = take_chunk(data_at, buffer);
     if (!taken || !*taken) return taken;
     const SnapshotChunk &chunk = **taken;
     const std::span<std::byte> data = buffer.first(chunk.size);
-    if (chunk.stored != 0) {
+    if (chunk.stored == 0) {
+        std::memset(data.data(), 0, data.size());
+    } else if (!is_stream_) {
         const Result<void> read = read_at(data, data_at);
         if (!read) return Error(read.error());
-    } else {
-        std::memset(data.data(), 0, data.size());
     }
     if (checksum(data) != chunk.crc)
         return damaged(path_of(chunk.entry) + " has a wrong checksum at its byte " + std::to_string(chunk.offset));
     return taken;
+}
+
+Result<void> SnapshotReader::read_cuts() {
+    std::vector<std::byte> buffer(is_stream_ ? kChunkSize : 0);
+    for (std::uint64_t data_at = 0; TRY(take_chunk(data_at, buffer));)
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
+    return {};
 }
 
 std::string SnapshotReader::path_of(std::size_t index) const {

@@ -1,5 +1,7 @@
 #include "tools/snapshot_writer.hpp"
 
+#include "tools/interruption.hpp"
+
 #include <chrono>
 #include <cstring>
 #include <fcntl.h>
@@ -17,24 +19,45 @@ bool is_zeros(std::span<const std::byte> bytes) {
 } // namespace
 
 Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(const std::string &path) {
+    const auto into = [&](int fd) -> Result<std::unique_ptr<SnapshotWriter>> {
+        if (fd < 0) return Error{errno, 0, "write snapshot", path};
+        return std::unique_ptr<SnapshotWriter>(new SnapshotWriter(path, nullptr, Fd(fd)));
+    };
+    if (path == "-" && ::isatty(STDOUT_FILENO) != 0)
+        return Error{ENOTTY, 0, "write snapshot", "standard output is a terminal: name a file, or pipe it on"};
+    if (path == "-") return into(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+    std::string whole = path;
     struct stat status = {};
-    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-        return Error{EISDIR, 0, "save snapshot", path + ": name a file in it"};
-    std::string part = path + ".part." + std::to_string(::getpid());
-    Fd file(::open(part.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file) return Error{errno, 0, "make snapshot", part};
-    return std::unique_ptr<SnapshotWriter>(new SnapshotWriter(path, std::move(part), std::move(file)));
+    if (::stat(path.c_str(), &status) == 0) {
+        if (S_ISDIR(status.st_mode)) return Error{EISDIR, 0, "save snapshot", path + ": name a file in it"};
+        if (!S_ISREG(status.st_mode)) return into(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+        std::error_code error;
+        whole = std::filesystem::canonical(path, error);
+        if (error) return Error{error.value(), 0, "save snapshot", path};
+    } else if (errno == ENOENT && ::lstat(path.c_str(), &status) == 0) {
+        return Error{ENOENT, 0, "save snapshot", path + ": it is a symbolic link to nothing; remove it first"};
+    }
+    std::unique_ptr<NewFile> file = TRY(NewFile::create(whole, 0600));
+    return std::unique_ptr<SnapshotWriter>(new SnapshotWriter(std::move(whole), std::move(file), Fd()));
 }
 
-SnapshotWriter::~SnapshotWriter() {
-    if (!is_published_) (void)::unlink(part_.c_str());
+// Into a pipe or a device, at its end; who calls it holds the mutex, or is alone.
+Result<void> SnapshotWriter::append(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(stream_.get(), bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR && !is_interrupted()) continue;
+        if (written < 0) return Error{errno, 0, "write snapshot", path_};
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    return {};
 }
 
 Result<void> SnapshotWriter::write_at(std::span<const std::byte> bytes, std::uint64_t offset) {
+    if (stream_) return append(bytes);
     while (!bytes.empty()) {
-        const ssize_t written = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        const ssize_t written = ::pwrite(file_->fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return Error{errno, 0, "write snapshot", part_};
+        if (written < 0) return Error{errno, 0, "write snapshot", path_};
         bytes = bytes.subspan(static_cast<std::size_t>(written));
         offset += static_cast<std::uint64_t>(written);
     }
@@ -65,6 +88,7 @@ Result<void> SnapshotWriter::put_index(const std::vector<SnapshotEntry> &entries
     };
     put(encode(totals));
     for (const SnapshotEntry &entry : entries) {
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
         put(encode(entry));
         if (waiting.size() > MiB) TRY(flush());
     }
@@ -81,34 +105,41 @@ Result<void> SnapshotWriter::put_chunk(SnapshotChunk chunk, std::span<std::byte>
     GMEMFS_ASSERT(record.size() == kChunkRecordSize);
     const std::span<std::byte> whole = buffer.subspan(kChunkDataAt - kChunkRecordSize, kChunkRecordSize + chunk.stored);
     std::memcpy(whole.data(), record.data(), record.size());
-    std::uint64_t offset = 0;
-    {
-        const std::lock_guard<std::mutex> hold(mutex_);
-        offset = position_;
-        position_ += whole.size();
-        note(record);
-        ++end_.chunks;
-        end_.stored_bytes += chunk.stored;
-    }
+    std::unique_lock<std::mutex> hold(mutex_);
+    const std::uint64_t offset = position_;
+    position_ += whole.size();
+    note(record);
+    ++end_.chunks;
+    end_.stored_bytes += chunk.stored;
+    if (!stream_) hold.unlock();
     return write_at(whole, offset);
 }
 
-Result<void> SnapshotWriter::finish() {
+Result<void> SnapshotWriter::finish(const std::vector<SnapshotCut> &cuts) {
+    std::vector<std::byte> bytes;
+    for (const SnapshotCut &cut : cuts) {
+        const std::vector<std::byte> record = encode(cut);
+        note(record);
+        bytes.insert(bytes.end(), record.begin(), record.end());
+    }
     const std::vector<std::byte> record = encode(end_);
     GMEMFS_ASSERT(record.size() == kEndRecordSize);
-    TRY(write_at(record, position_));
-    position_ += record.size();
-    if (::fsync(file_.get()) != 0) return Error{errno, 0, "write snapshot", part_};
+    bytes.insert(bytes.end(), record.begin(), record.end());
+    TRY(write_at(bytes, position_));
+    position_ += bytes.size();
+    // A pipe has no disk to wait for.
+    if (::fsync(stream_ ? stream_.get() : file_->fd()) != 0 && (!stream_ || (errno != EINVAL && errno != EROFS)))
+        return Error{errno, 0, "write snapshot", path_};
     return {};
 }
 
 Result<void> SnapshotWriter::publish() {
-    if (::rename(part_.c_str(), path_.c_str()) != 0) return Error{errno, 0, "rename snapshot", part_ + " to " + path_};
-    is_published_ = true;
+    if (stream_) return {};
+    TRY(file_->publish(path_));
     // The name is on the disk when its folder is.
-    const std::string folder = std::filesystem::path(path_).parent_path();
-    const Fd opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!opened || (::fsync(opened.get()) != 0 && errno != EINVAL)) return Error{errno, 0, "write folder", folder};
+    const Fd opened(::open(file_->folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened || (::fsync(opened.get()) != 0 && errno != EINVAL))
+        return Error{errno, 0, "write folder", file_->folder()};
     return {};
 }
 

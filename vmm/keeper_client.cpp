@@ -51,6 +51,7 @@ Result<std::unique_ptr<KeeperClient>> KeeperClient::connect(const Driver &driver
     const Reply reply = TRY(client->ask(Operation::hello, {}));
     client->nonce_ = reply.answer.nonce;
     client->can_listen_ = (reply.answer.flags & kCanListen) != 0;
+    client->keeps_fds_ = (reply.answer.flags & kKeepsFds) != 0;
     return client;
 }
 
@@ -157,12 +158,45 @@ Result<std::vector<Keeper::Held>> KeeperClient::list() {
 
 bool KeeperClient::is_dead() const {
     pollfd connection = {socket_.get(), 0, 0}; // POLLHUP comes unasked
-    return dead_ || ::poll(&connection, 1, 0) != 0;
+    return (dead_ && !is_late_) || ::poll(&connection, 1, 0) != 0;
 }
 
 Result<void> KeeperClient::listen(const Fd &listener) {
     if (!can_listen_) return Error{ENOTSUP, 0, "give the keeper another socket", "it is an older program's"};
     TRY(ask(Operation::listen, {}, listener));
+    return {};
+}
+
+void KeeperClient::tell(Operation operation, Request request, const Fd &passed) {
+    if (dead_ || !keeps_fds_) return;
+    const Hold hold(mutex_);
+    const Result<void> sent = send(socket_, operation, request, passed);
+    if (!sent && sent.error().code == EAGAIN) is_late_ = true;
+    if (!sent && sent.error().code != ETOOMANYREFS) (void)lost(sent.error());
+}
+
+void KeeperClient::keep_fd(std::uint64_t number, Keep keep, const Fd &fd) {
+    tell(Operation::keep_fd, {.id = number, .size = static_cast<std::uint64_t>(keep)}, fd);
+}
+
+void KeeperClient::drop_fds(std::uint64_t first, std::uint64_t count) {
+    tell(Operation::drop_fds, {.id = first, .size = count}, {});
+}
+
+Result<std::map<std::uint64_t, Fd>> KeeperClient::kept_fds() {
+    std::map<std::uint64_t, Fd> all;
+    while (keeps_fds_) {
+        Reply reply = TRY(ask(Operation::next_fd, {.id = all.empty() ? 0 : all.rbegin()->first}));
+        if (!reply.fd) break;
+        const auto [at, is_new] = all.emplace(reply.answer.id, std::move(reply.fd));
+        if (!is_new || at != std::prev(all.end()))
+            return lost(Error{EPROTO, 0, "hear from the keeper", "its descriptors are in no order"});
+    }
+    return all;
+}
+
+Result<void> KeeperClient::catch_up() {
+    if (keeps_fds_) TRY(ask(Operation::next_fd, {.id = UINT64_MAX}));
     return {};
 }
 

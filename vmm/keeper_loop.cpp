@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kConnectionsMax = 16;
 constexpr int kLonelyMs = 30000;
+constexpr int kAbsentMs = 5000; // a supervisor brings the next server within one
 
 // The same user, or root, who could read our memory anyway.
 bool may_connect(const Fd &connection) {
@@ -54,10 +55,11 @@ Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &
     std::array<std::byte, sizeof(keeper_protocol::Request) + 1> message;
     Received received = TRY(receive_message(connection.get(), message));
     if (received.size == 0) return Error{ECONNRESET, 0, "receive request"};
-    const KeeperService::Served served = TRY(service.serve(std::span<const std::byte>(message).first(received.size)));
-    if (received.fds.size() != (served.next == Next::listen ? 1 : 0))
-        return Error{EPROTO, 0, "read request", "descriptors where none belong, or none where one does"};
-    if (served.next == Next::listen) listener = std::move(received.fds.front());
+    if (received.fds.size() > 1) return Error{EPROTO, 0, "receive request", "too many descriptors"};
+    KeeperService::Served served = TRY(service.serve(std::span<const std::byte>(message).first(received.size),
+        received.fds.empty() ? Fd() : std::move(received.fds.front())));
+    if (served.listener) listener = std::move(served.listener);
+    if (served.next == Next::silent) return Next(served.next);
     const Fd *const passed[] = {&served.fd};
     // The connection doesn't block: who sends without reading the answers is hung up on.
     const Result<void> sent = send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0));
@@ -78,10 +80,13 @@ Result<void> serve_keeper(KeeperService &service, Fd listener) {
         reserve.fill(); // again, once one was closed
         std::vector<pollfd> waited = {{listener.get(), POLLIN, 0}};
         for (const Fd &connection : connections) waited.push_back({connection.get(), POLLIN, 0});
-        const int count = ::poll(waited.data(), waited.size(), was_alone ? kLonelyMs : -1);
+        const bool lacks_server = connections.empty() && service.keeps_connections();
+        const int timeout_ms = was_alone ? kLonelyMs : lacks_server ? kAbsentMs : -1;
+        const int count = ::poll(waited.data(), waited.size(), timeout_ms);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return Error{errno, 0, "wait for a request"};
-        if (count == 0) return {};
+        if (count == 0 && was_alone) return {};
+        if (count == 0) service.drop_connections();
         for (std::size_t index = waited.size() - 1; index > 0; --index) { // backwards: erasing moves those behind
             if (waited[index].revents == 0) continue;
             const auto at = connections.begin() + static_cast<std::ptrdiff_t>(index) - 1;

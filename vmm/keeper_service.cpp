@@ -10,6 +10,7 @@ using namespace keeper_protocol;
 
 // Bounds what a server gone wrong can make the keeper hold: 128 GiB in extents of the least size.
 constexpr std::size_t kExtentsMax = 65536;
+constexpr std::size_t kFdsMax = 4 * kBrokerPeersMax; // a peer takes up to three
 
 template <typename Message>
 std::vector<std::byte> bytes_of(const Message &message, std::size_t size = sizeof(Message)) {
@@ -26,12 +27,20 @@ void tell(Answer &answer, const Error &error) {
 
 } // namespace
 
-Result<KeeperService::Served> KeeperService::serve(std::span<const std::byte> message) {
+Result<KeeperService::Served> KeeperService::serve(std::span<const std::byte> message, Fd fd) {
     Request request;
     if (message.size() != sizeof request) return Error{EPROTO, 0, "read request", "it has another size"};
     std::memcpy(&request, message.data(), sizeof request);
     if (request.version != kVersion) return Error{EPROTO, 0, "read request", "it is of another version"};
+    const bool is_keep = request.operation == static_cast<std::uint32_t>(Operation::keep_fd);
+    const bool is_listen = request.operation == static_cast<std::uint32_t>(Operation::listen);
+    if (fd && !is_keep && !is_listen) return Error{EPROTO, 0, "read request", "a descriptor where none belongs"};
+    if (is_keep) {
+        keep_fd(request, std::move(fd));
+        return Served{.bytes = {}, .next = Served::Next::silent};
+    }
     Served served;
+    served.listener = std::move(fd);
     Answer answer;
     const Result<void> performed = unable_ ? Result<void>(*unable_) : perform(request, answer, served);
     if (!performed) {
@@ -41,7 +50,7 @@ Result<KeeperService::Served> KeeperService::serve(std::span<const std::byte> me
         served = {};
         if (unable_) served.next = Served::Next::end;
     }
-    if (served.bytes.empty()) served.bytes = bytes_of(answer);
+    if (served.bytes.empty() && served.next != Served::Next::silent) served.bytes = bytes_of(answer);
     return served;
 }
 
@@ -51,13 +60,20 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     case Operation::hello:
         answer.nonce = nonce_;
         answer.count = keeper_->count();
-        answer.flags = kCanListen;
+        answer.flags = kKeepsFds | kCanListen;
         served.next = Served::Next::alone;
         return {};
     case Operation::create: return create(request, answer);
     case Operation::list: served.bytes = TRY(list(request.id)); return {};
-    case Operation::listen: served.next = Served::Next::listen; return {};
+    case Operation::listen:
+        if (!served.listener) return Error{EMFILE, 0, "listen elsewhere", "the socket hasn't come to the keeper"};
+        return {};
     case Operation::end: served.next = Served::Next::end; return {};
+    case Operation::drop_fds:
+        fds_.erase(fds_.lower_bound(request.id), fds_.lower_bound(request.id + std::min(request.size, ~request.id)));
+        served.next = Served::Next::silent;
+        return {};
+    case Operation::next_fd: next_fd(request.id, answer, served); return {};
     case Operation::open:
     case Operation::open_fabric:
     case Operation::release:
@@ -90,6 +106,32 @@ Result<void> KeeperService::create(const Request &request, Answer &answer) {
     answer.id = TRY(keeper_->create(*device, request.size));
     if (keeper_->has_fabric(answer.id)) answer.flags = kHasFabric;
     return {};
+}
+
+// One that doesn't come (the keeper may open no more), or that there is no room for, isn't kept: the next server finds
+// its peer's process by its number then.
+void KeeperService::keep_fd(const Request &request, Fd fd) {
+    if (!fd || request.id == 0) return;
+    if (fds_.size() >= kFdsMax && fds_.count(request.id) == 0) return;
+    fds_.insert_or_assign(request.id, KeptFd{std::move(fd), static_cast<Keep>(request.size)});
+}
+
+void KeeperService::next_fd(std::uint64_t after, Answer &answer, Served &served) {
+    for (auto next = fds_.upper_bound(after); next != fds_.end(); ++next) {
+        Result<Fd> copy = next->second.fd.duplicate();
+        if (!copy) continue; // as one that never came
+        answer.id = next->first;
+        served.fd = *std::move(copy);
+        return;
+    }
+}
+
+bool KeeperService::keeps_connections() const {
+    return std::any_of(fds_.begin(), fds_.end(), [](const auto &kept) { return kept.second.keep != Keep::always; });
+}
+
+void KeeperService::drop_connections() {
+    std::erase_if(fds_, [](const auto &kept) { return kept.second.keep != Keep::always; });
 }
 
 Result<void> KeeperService::export_fabric(Keeper::Id id, Answer &answer) {

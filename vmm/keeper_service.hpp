@@ -4,6 +4,7 @@
 #include "vmm/keeper_protocol.hpp"
 #include "vmm/local_keeper.hpp"
 
+#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -24,15 +25,20 @@ public:
     struct Served {
         std::vector<std::byte> bytes; ///< one message
         Fd fd = {};                   ///< goes with it, where it owns one
+        Fd listener = {};             ///< to listen on from now on, where it owns one
         enum class Next {
             go_on,
+            silent, ///< nothing goes back
             alone,  ///< this connection is the server's: close the others
-            listen, ///< on the descriptor that came with the message
             end,    ///< and with it the process
         } next = Next::go_on;
     };
-    /// EPROTO: no message of this protocol. Whatever else fails is an answer.
-    Result<Served> serve(std::span<const std::byte> message);
+    /// `fd` came with it, if any did. EPROTO: no message of this protocol. Whatever else fails is an answer.
+    Result<Served> serve(std::span<const std::byte> message, Fd fd = Fd());
+
+    /// Whether something is kept for a server's life alone; and the end of it.
+    bool keeps_connections() const;
+    void drop_connections();
 
     std::size_t count() { return keeper_ ? keeper_->count() : 0; } ///< extents held
 
@@ -42,6 +48,8 @@ private:
 
     Result<void> perform(const Request &request, Answer &answer, Served &served);
     Result<void> create(const Request &request, Answer &answer);
+    void keep_fd(const Request &request, Fd fd);
+    void next_fd(std::uint64_t after, Answer &answer, Served &served);
     Result<void> export_fabric(Keeper::Id id, Answer &answer);
     Result<std::vector<std::byte>> list(Keeper::Id after);
 
@@ -51,6 +59,11 @@ private:
     std::optional<Error> unable_;
     // Peers compare handles, and after a restart the server hands out the same ones.
     std::unordered_map<Keeper::Id, FabricHandle> fabric_;
+    struct KeptFd {
+        Fd fd;
+        keeper_protocol::Keep keep;
+    };
+    std::map<std::uint64_t, KeptFd> fds_; // the server's
 };
 
 /// Serves the connections that `listener`, a bound and listening SOCK_SEQPACKET socket, accepts, until one asks for the

@@ -13,6 +13,7 @@ struct Credentials {
     uid_t uid = 0;
     gid_t gid = 0;
     std::vector<gid_t> groups = {}; ///< supplementary; filled in only where a check needs them
+    bool may_keep_set_ids = false;  ///< CAP_FSETID; filled in with the groups
     mode_t umask = 0;               ///< bits that a new inode doesn't get where no default ACL says which it gets
 
     bool is_in(gid_t group) const {

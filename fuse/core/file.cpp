@@ -126,6 +126,11 @@ std::uint64_t File::mappable() const {
     return round_up(size(), device_->info().granularity);
 }
 
+bool File::is_exported() const {
+    const HoldShared hold(layout_);
+    return extents_.any_exported();
+}
+
 Device *File::device() const {
     const HoldShared hold(layout_);
     return device_;

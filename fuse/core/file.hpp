@@ -9,7 +9,9 @@
 //
 // A file that grows by writing shares an extent with other small files at first (see Slab), then gets extents of
 // doubling size, and is `loose` until settle() gives the tail back and makes one extent of it again, at the last close
-// or when a handle is asked for. What a peer may have mapped never moves.
+// or when a handle is asked for. Without room for that copy only the last extent is moved into one of the right size;
+// and where there might be none, extents grow by a sixteenth: so what a file holds above its size is no more than a
+// granule and a sixteenth, and a file may have nearly all of its device. What a peer may have mapped never moves.
 #pragma once
 
 #include "fuse/core/file_parity.hpp"
@@ -43,6 +45,7 @@ public:
     /// Another number each time that the extents change, never used twice in a mount; 0: it never had any.
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
+    bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
     /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
@@ -68,7 +71,8 @@ public:
         Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
 
     /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
-    /// copy. Does nothing, cheaply, for a file that isn't loose. EIO: the device; no room is no error.
+    /// copy; else it stays loose, and the next time may do more. Does nothing, cheaply, for a file that isn't loose.
+    /// EIO: the device; no room is no error.
     Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
 
     /// One handle an extent, in file order; settles first, and from then on the extents never move.
@@ -155,7 +159,10 @@ private:
     Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
     Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
-    Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) REQUIRES(layout_);
+    Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
+    std::uint64_t spare_growth(std::uint64_t needed) REQUIRES(layout_);
+    bool is_tight(std::uint64_t wanted) const REQUIRES_SHARED(layout_);
+    Result<void> move_tail(Copiers &copiers, std::uint64_t wanted) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
     Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);

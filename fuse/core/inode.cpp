@@ -40,12 +40,12 @@ Attributes Inode::attributes() const {
     return attributes;
 }
 
-void Inode::change(const AttributeChanges &changes, timespec now) {
+void Inode::change(const AttributeChanges &changes, timespec now, const Credentials &by) {
     const Hold hold(mutex_);
     // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes it
     // ours.
     if ((changes.uid || changes.gid) && !is_directory()) {
-        drop_privileges();
+        drop_set_ids(by);
         drop_xattr(kFileCapabilities);
     }
     if (changes.mode) {
@@ -62,25 +62,33 @@ void Inode::change(const AttributeChanges &changes, timespec now) {
     changed_ = now;
 }
 
-bool Inode::modified(timespec now, uid_t by) {
+void Inode::modified(timespec now) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
-    if (!is_file()) return false;
+}
+
+bool Inode::written(timespec now, const Credentials &by) {
+    const Hold hold(mutex_);
+    modified_ = changed_ = now;
     const mode_t before = permissions_;
-    if (by != 0) drop_privileges();
+    if ((before & kSetIds) != 0 && !by.may_keep_set_ids) drop_set_ids(by);
     const bool had_capabilities = drop_xattr(kFileCapabilities); // whoever it is, as Linux has it
     return permissions_ != before || had_capabilities;
 }
 
-void Inode::drop_privileges() {
+// As setattr_should_drop_suidgid() of Linux. Without S_IXGRP the set-group-ID bit once meant mandatory locking: so it
+// stays where `by` might set it anew.
+void Inode::drop_set_ids(const Credentials &by) {
     permissions_ &= ~mode_t(S_ISUID);
-    if ((permissions_ & S_IXGRP) != 0) permissions_ &= ~mode_t(S_ISGID); // without S_IXGRP it means mandatory locking
+    const bool may_give_it = by.may_keep_set_ids || by.is_in(gid_);
+    if ((permissions_ & S_IXGRP) != 0 || !may_give_it) permissions_ &= ~mode_t(S_ISGID);
 }
 
-void Inode::accessed(timespec now) {
-    if ((flags() & kNoAccessTime) != 0) return;
+void Inode::accessed(timespec now, AccessTimes mode) {
+    if (mode == AccessTimes::never || (flags() & kNoAccessTime) != 0) return;
     const Hold hold(mutex_);
-    const bool is_stale = not_later(accessed_, modified_) || not_later(accessed_, changed_);
+    const bool is_stale =
+        mode == AccessTimes::strict || not_later(accessed_, modified_) || not_later(accessed_, changed_);
     if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
 }
 

@@ -1,6 +1,7 @@
 // Inode: what a name stands for: attributes, extended attributes, and a file's data or a symbolic link's target.
 #pragma once
 
+#include "fuse/core/access_times.hpp"
 #include "fuse/core/acl.hpp"
 #include "fuse/core/file.hpp"
 #include "fuse/core/volume_state.hpp"
@@ -79,13 +80,18 @@ public:
 
     Attributes attributes() const EXCLUDES(mutex_);
     /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel. A new mode
-    /// is one of the access ACL, too.
-    void change(const AttributeChanges &changes, timespec now) EXCLUDES(mutex_);
-    /// After data or entries have changed. A write by anyone but root takes set-user-ID and set-group-ID away, as POSIX
-    /// wants it: true where it did, and the mode is another one now.
-    bool modified(timespec now, uid_t by) EXCLUDES(mutex_);
-    /// After a read, as `relatime` does it: once a day, or when it was older than the last change.
-    void accessed(timespec now) EXCLUDES(mutex_);
+    /// is one of the access ACL, too. The groups of `by` count where has_set_ids().
+    void change(const AttributeChanges &changes, timespec now, const Credentials &by) EXCLUDES(mutex_);
+    /// After data or entries have changed.
+    void modified(timespec now) EXCLUDES(mutex_);
+    /// The same, of a file that `by` has written to. That takes set-user-ID and set-group-ID away, as Linux does it,
+    /// and capabilities: true where it did, and the mode is another one now. The groups of `by` count where
+    /// has_set_ids().
+    bool written(timespec now, const Credentials &by) EXCLUDES(mutex_);
+    /// Whether it is a file with a bit that a write may take away.
+    bool has_set_ids() const { return is_file() && (permissions_.load(std::memory_order_relaxed) & kSetIds) != 0; }
+    /// After a read.
+    void accessed(timespec now, AccessTimes mode) EXCLUDES(mutex_);
     void changed(timespec now) EXCLUDES(mutex_);
     void add_links(int count, timespec now) EXCLUDES(mutex_);
     std::uint32_t links() const EXCLUDES(mutex_);
@@ -150,11 +156,14 @@ public:
 
 private:
     bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
+    bool list_has_room(std::string_view name) const REQUIRES(mutex_);
     Result<void> put_xattr(std::string_view name, std::string_view value) REQUIRES(mutex_);
     bool drop_xattr(std::string_view name) REQUIRES(mutex_); // whether there was one
     std::optional<Acl> acl(std::string_view name) const REQUIRES(mutex_);
     void drop_set_group_id(const Credentials &who) REQUIRES(mutex_);
-    void drop_privileges() REQUIRES(mutex_);
+    void drop_set_ids(const Credentials &by) REQUIRES(mutex_);
+
+    static constexpr mode_t kSetIds = S_ISUID | S_ISGID;
 
     const InodeId id_;
     const mode_t type_;
@@ -165,7 +174,7 @@ private:
     std::atomic<InodeFlags> flags_ = 0;
 
     mutable Mutex mutex_;
-    mode_t permissions_ GUARDED_BY(mutex_);
+    std::atomic<mode_t> permissions_; // changed under the lock; has_set_ids() reads it without
     std::uint32_t links_ GUARDED_BY(mutex_) = 0;
     uid_t uid_ GUARDED_BY(mutex_);
     gid_t gid_ GUARDED_BY(mutex_);

@@ -10,12 +10,22 @@ static_assert(2 * (kAclSizeMax + kDefaultAcl.size()) <= kXattrBytesPerInodeMax);
 
 } // namespace
 
+// listxattr(2) can't carry more than that, and then nothing would be known of any.
+bool Inode::list_has_room(std::string_view name) const {
+    std::size_t size = name.size() + 1;
+    if (xattr_bytes_ + xattrs_.size() + size <= kXattrListMax) return true; // not even with the values in it
+    for (const auto &[other, value] : xattrs_) size += other.size() + 1;
+    return size <= kXattrListMax;
+}
+
 Result<void> Inode::put_xattr(std::string_view name, std::string_view value) {
     const auto found = xattrs_.find(name);
     const std::size_t before = found == xattrs_.end() ? 0 : name.size() + found->second.size();
     const std::size_t after = name.size() + value.size();
     if (xattr_bytes_ - before + after > kXattrBytesPerInodeMax)
         return Error{ENOSPC, 0, "set attribute", "128 KiB of attributes a file is the limit"};
+    if (found == xattrs_.end() && !list_has_room(name))
+        return Error{ENOSPC, 0, "set attribute", "64 KiB of attributes' names a file is the limit"};
     if (found == xattrs_.end())
         xattrs_.emplace(name, value);
     else
@@ -102,7 +112,7 @@ void Inode::remove_acl(std::string_view name, const Credentials &who, timespec n
 }
 
 void Inode::drop_set_group_id(const Credentials &who) {
-    if (who.uid != 0 && !who.is_in(gid_)) permissions_ &= ~mode_t(S_ISGID);
+    if (!who.may_keep_set_ids && !who.is_in(gid_)) permissions_ &= ~mode_t(S_ISGID);
 }
 
 void Inode::inherit(const Inode &directory, mode_t umask) {

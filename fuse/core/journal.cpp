@@ -110,7 +110,19 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
             writer.entry(id, name, entry.inode, entry.cookie);
             frame(bytes, writer.bytes());
         }
+    for (const auto &[id, holder] : state.holders) {
+        writer.clear();
+        writer.holder(id, holder);
+        frame(bytes, writer.bytes());
+    }
+    for (const auto &[id, lease] : state.leases) {
+        writer.clear();
+        writer.lease(id, lease);
+        frame(bytes, writer.bytes());
+    }
     writer.clear();
+    if (state.ticket_secret != VolumeState::Secret{}) writer.ticket_secret(state.ticket_secret);
+    if (state.next_lease != 0) writer.next_lease(state.next_lease);
     for (const std::uint64_t request : state.done) writer.done(request);
     writer.next_inode(state.next_inode);
     frame(bytes, writer.bytes());

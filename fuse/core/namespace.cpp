@@ -43,6 +43,11 @@ Result<InodeRef> Namespace::find(InodeId id) const {
 Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "look up name"};
     const HoldShared hold(tree_);
+    if (name == "." || name == "..") {
+        Node &node = nodes_.find(TRY(find_dots(parent, name)))->second;
+        node.lookups.fetch_add(1, std::memory_order_relaxed);
+        return InodeRef(node.inode);
+    }
     Directory &names = *TRY(directory(parent));
     if (name == kHiddenName && hidden_) {
         nodes_.find(hidden_->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
@@ -52,6 +57,14 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (named == nullptr) return Error{ENOENT, 0, "look up name"};
     nodes_.find(named->inode->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(named->inode);
+}
+
+// One that is there.
+Result<InodeId> Namespace::find_dots(InodeId id, std::string_view name) const {
+    const InodeId found = name == "." ? id : TRY(directory(id))
+    ->parent;
+    if (nodes_.count(found) == 0) return Error{ESTALE, 0, "find inode"};
+    return found;
 }
 
 void Namespace::forget(InodeId id, std::uint64_t lookups) {
@@ -113,7 +126,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     const InodeRef inode = node.inode;
     inode->add_links(is_directory ? 2 : 1, now);
     const std::uint64_t cookie = insert(names, name, inode);
-    above.modified(now, 0);
+    above.modified(now);
     TRY(record([&](RecordWriter &items) {
         items.new_inode(*inode);
         items.inode(above);
@@ -130,7 +143,10 @@ Result<InodeRef> Namespace::create_unnamed(
     const InodeRef inode = node.inode;
     inode->is_linkable = true;
     orphans_.insert(inode->id());
-    TRY(record([&](RecordWriter &items) { items.new_inode(*inode); }));
+    TRY(record([&](RecordWriter &items) {
+        items.new_inode(*inode);
+        items.linkable(inode->id());
+    }));
     return InodeRef(inode);
 }
 
@@ -154,7 +170,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     inode->add_links(1, now);
     inode->is_linkable = false; // from now on its last name is its end
     orphans_.erase(id);
-    above.modified(now, 0);
+    above.modified(now);
     TRY(record([&](RecordWriter &items) {
         items.inode(*inode);
         items.inode(above);
@@ -175,7 +191,7 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     Inode &above = *nodes_.find(parent)->second.inode;
     TRY(check_may_lose(above, *inode));
     erase(names, name);
-    above.modified(now, 0);
+    above.modified(now);
     last = lose_link(inode, 1, now);
     return record([&](RecordWriter &items) {
         items.no_entry(parent, name);
@@ -197,7 +213,7 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     erase(names, name);
     above.add_links(-1, now);
-    above.modified(now, 0);
+    above.modified(now);
     last = lose_link(inode, 2, now);
     return record([&](RecordWriter &items) {
         items.no_entry(parent, name);
@@ -206,7 +222,13 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     });
 }
 
-Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::function<Visit(const Entry &)> &visit) {
+std::uint64_t Namespace::last_cookie() const {
+    const HoldShared hold(tree_);
+    return next_cookie_ - 1;
+}
+
+Result<void> Namespace::list(
+    InodeId id, std::uint64_t after, std::uint64_t last, const std::function<Visit(const Entry &)> &visit) {
     const HoldShared hold(tree_);
     const Directory &names = *TRY(directory(id));
     const Inode &self = *nodes_.find(id)->second.inode;
@@ -215,7 +237,8 @@ Result<void> Namespace::list(InodeId id, std::uint64_t after, const std::functio
     const auto above = nodes_.find(names.parent); // gone, if both this directory and the one above were removed
     const Inode &parent = above == nodes_.end() ? self : *above->second.inode;
     if (after < kParentCookie && visit({kParentCookie, "..", parent}) == Visit::stop) return {};
-    for (auto next = names.by_cookie.upper_bound(after); next != names.by_cookie.end(); ++next) {
+    const auto end = names.by_cookie.upper_bound(last);
+    for (auto next = names.by_cookie.upper_bound(std::min(after, last)); next != end; ++next) {
         const Named &named = next->second;
         const Visit visited = visit({next->first, named.name, *named.inode});
         if (visited == Visit::stop) break;

@@ -47,7 +47,8 @@ public:
     /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
     Result<InodeRef> find(InodeId id) const EXCLUDES(tree_);
 
-    /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG.
+    /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG. "." is the inode itself, of whatever type, and
+    /// ".." the directory above: so a kernel that has forgotten an inode finds it by its number. ESTALE: it is gone.
     Result<InodeRef> lookup(InodeId parent, std::string_view name) EXCLUDES(tree_);
     /// The kernel dropped `lookups` references.
     void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
@@ -91,10 +92,13 @@ public:
         next,            ///< taken
         next_and_lookup, ///< taken, and counted as one lookup (readdirplus)
     };
-    /// Shows ".", ".." and each entry whose cookie is greater than `after`. Entries made or removed meanwhile may be
-    /// seen or not, all others exactly once. `visit` runs under the tree lock: it calls nothing of this class. ENOTDIR.
-    Result<void> list(InodeId directory, std::uint64_t after, const std::function<Visit(const Entry &)> &visit)
-        EXCLUDES(tree_);
+    /// Shows ".", ".." and each entry whose cookie is greater than `after`, and no greater than `last`: what
+    /// last_cookie() was when the reading began, or it might never end. Entries made, renamed or removed meanwhile may
+    /// be seen or not, all others exactly once; one that replaces another has its place. `visit` runs under the tree
+    /// lock: it calls nothing of this class. ENOTDIR.
+    Result<void> list(InodeId directory, std::uint64_t after, std::uint64_t last,
+        const std::function<Visit(const Entry &)> &visit) EXCLUDES(tree_);
+    std::uint64_t last_cookie() const EXCLUDES(tree_); ///< no entry has a greater one as yet
 
     /// Files that have parity, in the order of their numbers.
     std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
@@ -129,6 +133,7 @@ private:
 
     static Result<void> check_name(std::string_view name);
     static Result<void> check_may_lose(const Inode &directory, const Inode &inode); // a name of it; EPERM
+    Result<InodeId> find_dots(InodeId id, std::string_view name) const REQUIRES_SHARED(tree_);
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name
     Result<Node *> make_inode(

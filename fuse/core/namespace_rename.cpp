@@ -54,12 +54,12 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     } else {
         if (target) {
             TRY(check_replace(*source, *target));
-            erase(target_names, new_name);
+            replaced->inode = source; // with the cookie of the old one: who reads the directory misses no name
             if (target->is_directory()) above_target.add_links(-1, now);
             last = lose_link(target, target->is_directory() ? 2 : 1, now);
         }
         erase(source_names, name);
-        insert(target_names, new_name, source);
+        if (!target) insert(target_names, new_name, source);
         if (whiteout) {
             insert(source_names, name, whiteout);
             whiteout->add_links(1, now);
@@ -67,8 +67,8 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     }
     move_parent(*source, from, to, now);
     source->changed(now);
-    above_source.modified(now, 0);
-    above_target.modified(now, 0);
+    above_source.modified(now);
+    above_target.modified(now);
     return record([&](RecordWriter &items) {
         if (mode == RenameMode::exchange) {
             items.entry(from, name, target->id(), source_names.cookies.find(name)->second);

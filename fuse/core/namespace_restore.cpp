@@ -93,7 +93,10 @@ Result<void> Namespace::restore(const VolumeState &state, KernelMemory memory, c
         Node &added = add_node(inode);
         added.is_inherited = memory == KernelMemory::kept;
         if (S_ISDIR(node.mode)) added.directory = std::make_unique<Directory>(Directory{id, {}, {}});
-        if (is_orphan) orphans_.insert(id);
+        if (is_orphan) {
+            inode->is_linkable = node.is_linkable;
+            orphans_.insert(id);
+        }
         next_id_ = std::max(next_id_, id + 1);
     }
     restore_names(state);

@@ -23,12 +23,19 @@ public:
     void new_inode(const Inode &inode); ///< with the xattrs that it was made with
     void parity(InodeId id, bool on);   ///< whether it, or what is made in it, has parity; inode() tells where it is so
     void flags(InodeId id, std::uint32_t flags); ///< InodeFlags; inode() tells where there are any
+    void linkable(InodeId id);                   ///< it may get its first name; ends when it gets one
     void gone(InodeId id);                       ///< nobody knows it any more; its memory goes next
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);
     void no_xattr(InodeId id, std::string_view name);
     void xattr(const Inode &inode, std::string_view name); ///< one of these two, as it is now
+    void holder(std::uint64_t id, const VolumeState::Holder &holder);
+    void no_holder(std::uint64_t id); ///< and none of its leases
+    void lease(std::uint64_t id, const VolumeState::Lease &lease);
+    void no_lease(std::uint64_t id);
+    void next_lease(std::uint64_t next); ///< numbers below it aren't given again
+    void ticket_secret(const VolumeState::Secret &secret);
     /// The kernel's number of the request that this change is for; 0: none before counts.
     void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);
@@ -40,6 +47,7 @@ public:
     void clear() { bytes_.clear(); }
 
 private:
+    void begin(unsigned item, std::uint64_t id);
     void number(std::uint64_t value, unsigned size);
     void text(std::string_view value);
     void raw(const void *from, std::size_t size);

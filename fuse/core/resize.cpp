@@ -11,6 +11,7 @@ namespace gmemfs {
 namespace {
 
 constexpr std::uint64_t kClearNothing = UINT64_MAX;
+constexpr std::uint64_t kSpareShare = 16; // of a file's size: what it may hold above that, and a granule
 
 bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
@@ -77,6 +78,8 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
     const std::uint64_t old_end = std::min(shorter.size(), size());
     publish(std::move(shorter), new_size);
     if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;
+    (void)move_tail(copiers, new_size); // what it can't give back now goes with the next settling
+    loose_.store(!is_tight(new_size), std::memory_order_release);
     return {};
 }
 
@@ -88,11 +91,8 @@ Result<void> File::settle(Copiers &copiers) {
 
 Result<void> File::settle_locked(Copiers &copiers) {
     if (!is_loose()) return {};
-    const std::uint64_t granularity = extents_.empty() ? 1 : device_->info().granularity;
     const std::uint64_t wanted = std::max(size(), kept_);
-    const bool is_tight =
-        extents_.is_slot() || (extents_.count() <= 1 && extents_.size() == round_up(wanted, granularity));
-    if (!is_tight && !extents_.any_exported() && wanted > 0) {
+    if (!is_tight(wanted) && wanted > 0) {
         Result<ExtentList> whole = merged(copiers, size(), wanted);
         if (whole) {
             publish(*std::move(whole), size());
@@ -107,7 +107,32 @@ Result<void> File::settle_locked(Copiers &copiers) {
     while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.pieces().back().extent->is_exported())
         tight = tight.cut_to(tight.offset(tight.count() - 1));
     publish(std::move(tight), size());
-    loose_.store(false, std::memory_order_release);
+    TRY(move_tail(copiers, wanted));
+    loose_.store(!is_tight(wanted), std::memory_order_release);
+    return {};
+}
+
+// Whether nothing is left to do for settling, now or when there is more room.
+bool File::is_tight(std::uint64_t wanted) const {
+    if (extents_.empty() || extents_.is_slot() || extents_.any_exported()) return true;
+    return extents_.count() == 1 && extents_.size() == round_up(wanted, device_->info().granularity);
+}
+
+// The last extent's bytes go to one of the right size, where there is room for that.
+Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
+    if (extents_.empty() || extents_.is_slot() || extents_.pieces().back().extent->is_exported()) return {};
+    const std::uint64_t start = extents_.offset(extents_.count() - 1);
+    if (wanted <= start || extents_.size() <= round_up(wanted, device_->info().granularity)) return {};
+    const std::uint64_t end = std::max(size(), start);
+    const Result<Piece> tail = make_extent(copiers, wanted - start, start, end - start);
+    if (!tail) return is_no_space(tail.error()) ? Result<void>() : Result<void>(tail.error());
+    const Result<void> copied = copy_to(copiers, *tail, start, end);
+    if (!copied) {
+        charge_.lower_to(extents_.size());
+        return copied;
+    }
+    publish(extents_.cut_to(start).with(*tail), size());
+    if (size() >= start) tail_dirty_ = false; // what was exposed before stays as it was
     return {};
 }
 
@@ -125,16 +150,27 @@ Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::u
     }
     if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
     const std::uint64_t needed = end - extents_.size();
-    const std::uint64_t wanted =
-        std::max({needed, expected_end - extents_.size(), std::min(extents_.size(), kGrowthMax)});
+    std::uint64_t wanted = std::max({needed, expected_end - extents_.size(), spare_growth(needed)});
     Result<Piece> extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
-    if (!extent && is_no_space(extent.error()) && wanted > needed)
-        extent = make_extent(copiers, needed, extents_.size(), kClearNothing);
+    while (!extent && is_no_space(extent.error()) && wanted > needed) {
+        wanted = std::max(needed, wanted / 2);
+        extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
+    }
     if (!extent) return Error(extent.error());
     tail_dirty_ = true;
     publish(extents_.with(*std::move(extent)), size());
     loose_.store(true, std::memory_order_release);
     return {};
+}
+
+// As much again as the file has, as long as all of it could be copied to one extent then; else so little that it may
+// stay where nothing can be moved: 64 GiB are 140 extents then, and an 80 GB device can hold them in one file.
+std::uint64_t File::spare_growth(std::uint64_t needed) {
+    const std::uint64_t doubled = std::max(needed, std::min(extents_.size(), kGrowthMax));
+    const std::uint64_t with_copy = extents_.size() + 2 * doubled;
+    const std::uint64_t with_parity = parity_.is_on() ? with_copy + with_copy / kSpareShare : with_copy;
+    if (storage_.room_on(chosen_device()) >= with_parity) return doubled;
+    return round_down(extents_.size() / kSpareShare, device_->info().granularity);
 }
 
 // An extent for the file, beside so many bytes that it keeps; charged before it is made.
@@ -160,7 +196,7 @@ Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
     const auto make = [&]() REQUIRES(layout_) -> Result<Piece> {
         Piece slot = TRY(storage_.create_slot(copiers, chosen_device(), wanted));
         TRY(parity_.attach(slot, 0));
-        TRY(copy_to(copiers, slot, size()));
+        TRY(copy_to(copiers, slot, 0, size()));
         return slot;
     };
     Result<Piece> slot = make();
@@ -193,18 +229,20 @@ Result<void> File::leave_slot(Copiers &copiers) {
 // One new extent of `allocate` bytes that begins with the file's first `keep` bytes.
 Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) {
     Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0, keep));
-    const Result<void> copied = copy_to(copiers, extent, keep);
+    const Result<void> copied = copy_to(copiers, extent, 0, keep);
     if (copied) return ExtentList({std::move(extent)});
     charge_.lower_to(extents_.size());
     return Error(copied.error());
 }
 
-Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t length) {
-    if (length == 0) return {};
+// [from, to) to the begin of the piece.
+Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) {
+    if (from == to) return {};
+    const std::uint64_t length = to - from;
     // What is copied is encoded anew: so what can be mended is mended, and the rest is known as damaged from here on.
-    if (parity_.follows()) TRY(parity_.check(FileParity::Mode::repair, extents_, 0, length));
+    if (parity_.follows()) TRY(parity_.check(FileParity::Mode::repair, extents_, from, to));
     Copier &copier = copiers.of(*device_);
-    const Result<void> queued = extents_.for_each(0, length, [&](Slice slice, std::uint64_t done) {
+    const Result<void> queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
         return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
     });
     parity_.after_move(copier, piece, length);

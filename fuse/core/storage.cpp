@@ -164,6 +164,11 @@ std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     });
 }
 
+std::uint64_t Storage::room_on(const Device &device) const {
+    const std::uint64_t used = budget_.used();
+    return std::min(free_memory(device), budget_.capacity() - std::min(used, budget_.capacity()));
+}
+
 Device &Storage::roomiest() const {
     if (devices_.size() == 1) return *devices_.front();
     return **std::max_element(devices_.begin(), devices_.end(),

@@ -41,6 +41,8 @@ public:
     /// One that nobody has adopted goes back to the device.
     void give_back(Keeper::Id id) { keeper_.release(id); }
 
+    /// Bytes that can be had on `device` at present: what the budget leaves, and the device has free.
+    std::uint64_t room_on(const Device &device) const;
     /// The device with the most free memory: where a new file goes that nobody has placed.
     Device &roomiest() const;
     /// By ordinal ("1"), or UUID ("GPU-..."); null where the mount doesn't use it.

@@ -48,14 +48,13 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
     if (changes.size) {
         if (inode.is_directory()) return Error{EISDIR, 0, "truncate"};
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
-        const bool is_change = *changes.size != inode.file()->size();
         TRY(inode.file()->resize(caller.copiers, *changes.size));
         TRY(check_recorded());
-        if (is_change) inode.modified(caller.now, caller.who.uid);
+        if (inode.written(caller.now, caller.who)) TRY(record_xattr(inode, kFileCapabilities));
     }
     if (changes.uid && inode.is_file()) TRY(inode.file()->set_owner(*changes.uid));
     if (is_attribute)
-        inode.change(changes, caller.now);
+        inode.change(changes, caller.now, caller.who);
     else
         inode.changed(caller.now);
     if (changes.mode && inode.xattr(kAccessAcl)) TRY(record_xattr(inode, kAccessAcl));
@@ -66,8 +65,7 @@ Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
     if (mode == OpenMode::truncate && inode.is_file()) {
         TRY(inode.check_flags(kFixed));
         TRY(inode.file()->resize(caller.copiers, 0));
-        inode.modified(caller.now, caller.who.uid);
-        TRY(record_inode(inode));
+        TRY(inode.written(caller.now, caller.who) ? record_xattr(inode, kFileCapabilities) : record_inode(inode));
     }
     inode.opens.fetch_add(1, std::memory_order_relaxed);
     return {};
@@ -98,25 +96,30 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
 Result<std::size_t> Volume::read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to) {
     GMEMFS_ASSERT(inode.is_file());
     const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to));
-    inode.accessed(caller.now); // recorded with the next change: who reads waits for no journal
+    accessed(caller, inode);
     return count;
 }
 
-Result<void> Volume::write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from) {
+// Recorded with the next change: who reads waits for no journal.
+void Volume::accessed(const Caller &caller, Inode &inode) const {
+    if (!caller.leaves_no_trace) inode.accessed(caller.now, access_times_.load(std::memory_order_relaxed));
+}
+
+Result<void> Volume::write(
+    const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, WriteBy by) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.file()->write(caller.copiers, offset, from));
-    return data_changed(caller, inode);
+    if (by == WriteBy::call) return data_changed(caller, inode);
+    inode.modified(caller.now);
+    return times_changed(inode);
 }
 
 Result<void> Volume::allocate(
     const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.check_flags(kImmutable));
-    const std::uint64_t size = inode.file()->size();
     TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
-    if (inode.file()->size() != size) return data_changed(caller, inode);
-    inode.changed(caller.now);
-    return check_recorded();
+    return data_changed(caller, inode);
 }
 
 Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
@@ -140,7 +143,7 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
     TRY(target.check_flags(kFixed));
     const std::uint64_t count =
         TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
-    source.accessed(caller.now);
+    accessed(caller, source);
     if (count > 0) TRY(data_changed(caller, target));
     return count;
 }

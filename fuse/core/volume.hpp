@@ -4,6 +4,7 @@
 // thread, with times and faults that it chooses.
 #pragma once
 
+#include "fuse/core/lease.hpp"
 #include "fuse/core/namespace.hpp"
 #include "fuse/core/storage.hpp"
 
@@ -17,7 +18,8 @@ namespace gmemfs {
 struct Caller {
     Credentials who;
     timespec now;
-    Copiers &copiers; ///< of the calling thread
+    Copiers &copiers;             ///< of the calling thread
+    bool leaves_no_trace = false; ///< O_NOATIME: reading changes no access time
 };
 
 /// Thread-safe.
@@ -46,6 +48,7 @@ public:
 
     Namespace &names() { return names_; }
     Storage &storage() { return storage_; }
+    Leases &leases() { return leases_; } ///< the main thread's
 
     /// A new regular file, fifo, socket or device node; counts as one lookup.
     Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
@@ -86,8 +89,13 @@ public:
     Result<void> sync(Inode &inode);
 
     Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
+    /// When reads change access times, from now on.
+    void set_access_times(AccessTimes mode) { access_times_.store(mode, std::memory_order_relaxed); }
     /// Whether the flags permit it the caller has asked, who knows how the file was opened.
-    Result<void> write(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from);
+    /// A store through a mapping takes no set-ID bits and capabilities away, as on Linux.
+    enum class WriteBy { call, mapping };
+    Result<void> write(
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, WriteBy by);
 
     /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
     /// File::punch.
@@ -113,10 +121,14 @@ private:
     Result<void> record_xattr(const Inode &inode, std::string_view name);
     Result<void> check_recorded() const;
     Result<void> data_changed(const Caller &caller, Inode &inode);
+    Result<void> times_changed(Inode &inode);
+    void accessed(const Caller &caller, Inode &inode) const;
 
     Storage storage_;
     Namespace names_;
+    Leases leases_;              // they hold inodes and extents: gone before those
     Journal *journal_ = nullptr; // null: nothing is recorded
+    std::atomic<AccessTimes> access_times_ = AccessTimes::relative;
 };
 
 } // namespace gmemfs

@@ -49,6 +49,7 @@ Device *device_of(const Storage &storage, const VolumeState::Uuid &uuid) {
 void Volume::record_in(Journal *journal) {
     journal_ = journal;
     names_.record_in(journal);
+    leases_.record_in(journal);
 }
 
 Result<void> Volume::record_root() { return record_inode(*names_.root()); }
@@ -69,7 +70,11 @@ Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Resul
 // After a file's bytes have changed. The size was recorded by File, where it changed.
 Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
     // What a write takes away must not come back with a restart.
-    if (inode.modified(caller.now, caller.who.uid)) return record_xattr(inode, kFileCapabilities);
+    if (inode.written(caller.now, caller.who)) return record_xattr(inode, kFileCapabilities);
+    return times_changed(inode);
+}
+
+Result<void> Volume::times_changed(Inode &inode) {
     if (journal_ == nullptr) return {};
     // A store would make workers that write to one file fight for its cache line.
     if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
@@ -129,6 +134,8 @@ Result<void> Volume::restore(
     std::unordered_map<Keeper::Id, bool> wanted;
     for (const auto &[id, node] : state.nodes)
         for (const VolumeState::Piece &piece : node.pieces) wanted[piece.extent] = true;
+    for (const auto &[id, lease] : state.leases) // of files that are cut or gone, too
+        for (const Keeper::Id extent : lease.extents) wanted[extent] = true;
     Adopted adopted;
     for (const Keeper::Held &each : held)
         if (wanted.count(each.id) != 0) TRY(adopted.adopt(storage_, each));
@@ -147,6 +154,15 @@ Result<void> Volume::restore(
         made.file()->record_in(journal_, made.id());
         return {};
     }));
+    const auto find_inode = [this](InodeId id) { return names_.find(id) ? *names_.find(id) : nullptr; };
+    TRY(leases_.restore(state, find_inode, [&](Keeper::Id id) {
+        const Result<std::shared_ptr<Extent>> found = adopted.find(id);
+        return found ? *found : nullptr;
+    }));
+    const bool knows_leases = state.ticket_secret != VolumeState::Secret{};
+    for (const auto &[id, node] : state.nodes)
+        if (const InodeRef inode = find_inode(id); !knows_leases && inode && inode->is_file())
+            if (inode->file()->is_exported()) leases_.distrust(inode);
     adopted.commit();
     for (const Keeper::Held &each : held)
         if (wanted.count(each.id) == 0) storage_.give_back(each.id); // made, and never recorded

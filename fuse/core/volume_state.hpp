@@ -36,6 +36,7 @@ struct VolumeState {
         Uuid placement = {};          ///< of a directory: where its new files live; of a file: where it lives
         bool has_parity = false;      ///< of a directory: what its new files have
         std::uint32_t flags = 0;      ///< InodeFlags
+        bool is_linkable = false;     ///< it has no name yet, and may get one: O_TMPFILE
         std::uint64_t generation = 0; ///< of a file's extents; 0: it never had any
         std::uint64_t size = 0, kept = 0;
         std::vector<Piece> pieces;
@@ -47,10 +48,29 @@ struct VolumeState {
         bool operator==(const Entry &) const = default;
     };
 
+    /// A process that holds leases, by one connection: see Leases::Holder.
+    struct Holder {
+        std::int32_t pid = 0;
+        std::uint64_t start_time = 0, unanswered = 0;
+        bool operator==(const Holder &) const = default;
+    };
+    struct Lease {
+        std::uint64_t holder = 0, inode = 0;
+        std::uint8_t kind = 0; ///< bit 0: to write; bit 1: exclusive
+        std::vector<std::uint64_t> extents;
+        bool operator==(const Lease &) const = default;
+    };
+    using Secret = std::array<std::uint8_t, 32>;
+
     std::uint64_t keeper_nonce = 0;                                    ///< of the keeper that the extents' ids are of
     std::uint64_t next_inode = 0;                                      ///< no number below it is given again
     std::map<std::uint64_t, Node> nodes;                               ///< by inode number
     std::map<std::uint64_t, std::map<std::string, Entry>> directories; ///< by inode number, then by name
+    std::map<std::uint64_t, Holder> holders;
+    std::map<std::uint64_t, Lease> leases;
+    std::uint64_t next_lease = 0; ///< no number of a lease or a holder below it is given again
+    /// What tickets are signed with. All zeros: of a server of before there were leases in journals.
+    Secret ticket_secret = {};
     /// Requests whose changes are in it: the last kDoneMax. One that the kernel asks again isn't carried out twice.
     std::set<std::uint64_t> done;
     static constexpr std::size_t kDoneMax = 4096; // the kernel has far fewer in flight

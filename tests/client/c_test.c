@@ -1,12 +1,16 @@
-/* c_test: the C interface as a C program uses it: c_test MOUNT [ANOTHER FOLDER, on no gmemfs mount] */
+/* c_test: the C interface as a C program uses it: c_test MOUNT */
 #include "client/gmemfs.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char path[4096];
@@ -185,6 +189,185 @@ static void test_threads(const char *mount) {
     gmemfs_close(file);
 }
 
+/* Nothing is made, cut or replaced outside a mount, nor anywhere without a driver. */
+static void test_looks_first(const char *mount) {
+    gmemfs_open_options options = {0};
+    gmemfs_file *file = NULL;
+    struct stat status;
+    char folder[] = "/tmp/gmemfs-c-test-XXXXXX";
+    int fd;
+    options.struct_size = sizeof options;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/precious", folder);
+    fd = open(path, O_RDWR | O_CREAT, 0600);
+    CHECK(fd >= 0 && write(fd, "precious", 8) == 8);
+    (void)fsetxattr(fd, "user.gmemfs.socket", "@x", 2, 0); /* any file of one's own can say so */
+    options.flags = GMEMFS_CREATE | GMEMFS_TRUNCATE;
+    options.size = 1 << 20;
+    CHECK(gmemfs_open(path, &options, &file) == ENOTTY && fstat(fd, &status) == 0 && status.st_size == 8);
+    CHECK(close(fd) == 0 && unlink(path) == 0);
+    CHECK(gmemfs_open(path, &options, &file) == ENOTTY && access(path, F_OK) != 0);
+    CHECK(rmdir(folder) == 0);
+    snprintf(path, sizeof path, "%s/driverless", mount);
+    options.driver = "/no/such/driver";
+    CHECK(gmemfs_open(path, &options, &file) == ENOENT && access(path, F_OK) != 0);
+    options.driver = NULL;
+    options.size = UINT64_MAX;
+    CHECK(gmemfs_open(path, &options, &file) == EFBIG && access(path, F_OK) != 0);
+    snprintf(path, sizeof path, "%s/kept", mount);
+    gmemfs_close(open_file(mount, "kept", 3 << 20));
+    options.size = 0;
+    options.driver = "/no/such/driver";
+    CHECK(gmemfs_open(path, &options, &file) == ENOENT && stat(path, &status) == 0 && status.st_size == 3 << 20);
+    options.driver = NULL;
+    CHECK(gmemfs_open(path, &options, &file) == 0 && stat(path, &status) == 0 && status.st_size == 0);
+    gmemfs_close(file);
+    options.flags = GMEMFS_CREATE | GMEMFS_EXCLUSIVE;
+    CHECK(gmemfs_open(path, &options, &file) == EEXIST);
+    snprintf(path, sizeof path, "%s/folder-is-missing/f", mount);
+    CHECK(gmemfs_open(path, &options, &file) == ENOENT);
+    CHECK(gmemfs_open("", &options, &file) == ENOENT && gmemfs_open(mount, &options, &file) == EEXIST);
+}
+
+static void test_ended_objects(const char *mount) {
+    gmemfs_file *file = open_file(mount, "ended", 2 << 20);
+    gmemfs_mapping *mapping = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+    gmemfs_mapping *none = NULL;
+    gmemfs_mapping_info info = {0};
+    uint64_t size;
+    info.struct_size = sizeof info;
+    gmemfs_close(file);
+    gmemfs_close(file);
+    CHECK(gmemfs_get_size(file, &size) == EBADF && gmemfs_get_fd(file) == -1 && gmemfs_map(file, NULL, &none) == EBADF);
+    CHECK(gmemfs_unmap(mapping) == 0 && gmemfs_unmap(mapping) == EBADF && gmemfs_get_info(mapping, &info) == EBADF);
+    gmemfs_release(mapping);
+    gmemfs_release(NULL);
+}
+
+/* The unversioned struct of dlpack.h. */
+struct tensor {
+    void *data;
+    int32_t device_type, device_id, ndim;
+    uint8_t code, bits;
+    uint16_t lanes;
+    int64_t *shape, *strides;
+    uint64_t byte_offset;
+    void *manager;
+    void (*deleter)(struct tensor *);
+};
+
+static void *delete_tensor(void *tensor) {
+    ((struct tensor *)tensor)->deleter(tensor);
+    return NULL;
+}
+
+static void test_tensor(const char *mount) {
+    const int64_t shape[] = {2, 3, 4};
+    gmemfs_tensor_options options = {0};
+    gmemfs_file *file = open_file(mount, "tensor", 2 << 20);
+    gmemfs_mapping *mapping = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, 0);
+    void *made = NULL;
+    struct tensor *tensor;
+    pthread_t thread;
+    options.struct_size = sizeof options;
+    options.address = info_of(mapping).address;
+    options.device_type = 2;
+    options.dtype_code = 2;
+    options.dtype_bits = 32;
+    options.ndim = 3;
+    options.shape = shape;
+    CHECK(gmemfs_make_tensor(mapping, &options, &made) == 0);
+    tensor = made;
+    CHECK((uint64_t)(uintptr_t)tensor->data == options.address && tensor->ndim == 3 && tensor->bits == 32);
+    CHECK(memcmp(tensor->shape, shape, sizeof shape) == 0);
+    CHECK(tensor->strides[0] == 12 && tensor->strides[1] == 4 && tensor->strides[2] == 1);
+    gmemfs_release(mapping);
+    map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, EBUSY); /* the tensor holds it */
+    CHECK(pthread_create(&thread, NULL, delete_tensor, tensor) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(gmemfs_unmap(map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, 0)) == 0);
+    options.flags = 64;
+    CHECK(gmemfs_make_tensor(NULL, &options, &made) == EINVAL);
+    gmemfs_close(file);
+}
+
+static int fd_count(void) {
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (readdir(folder) != NULL) ++count;
+    closedir(folder);
+    return count;
+}
+
+static void test_descriptors(const char *mount) {
+    gmemfs_file *file = open_file(mount, "descriptors", 2 << 20);
+    gmemfs_mapping *mappings[50];
+    const int before = fd_count();
+    int index;
+    for (index = 0; index < 50; ++index) mappings[index] = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+    gmemfs_close(file);
+    CHECK(fd_count() == before); /* the file's less, the connection's more */
+    for (index = 0; index < 50; ++index) CHECK(gmemfs_unmap(mappings[index]) == 0);
+    CHECK(fd_count() == before - 1);
+}
+
+/* A copy of the process ends nothing, and is told to start anew. */
+static void test_fork(const char *mount) {
+    gmemfs_file *file = open_file(mount, "fork", 2 << 20);
+    gmemfs_mapping *mapping = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, 0);
+    int status = -1;
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gmemfs_mapping *other = NULL;
+        if (gmemfs_map(file, NULL, &other) != ECHILD || strstr(gmemfs_last_error(), "anew") == NULL) _exit(1);
+        if (gmemfs_open(path, NULL, &file) != ECHILD || gmemfs_unmap(mapping) != 0) _exit(2);
+        gmemfs_release(mapping);
+        gmemfs_close(file);
+        exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, EBUSY);
+    CHECK(gmemfs_unmap(mapping) == 0);
+    gmemfs_close(file);
+}
+
+struct shared {
+    gmemfs_file *file;
+    gmemfs_mapping *mapping;
+};
+
+static void *end_both(void *objects) {
+    gmemfs_close(((struct shared *)objects)->file);
+    (void)gmemfs_unmap(((struct shared *)objects)->mapping);
+    return NULL;
+}
+
+static void *use_both(void *objects) {
+    struct shared *const shared = objects;
+    gmemfs_mapping *mapping = NULL;
+    gmemfs_mapping_info info = {0};
+    int code = gmemfs_map(shared->file, NULL, &mapping);
+    info.struct_size = sizeof info;
+    CHECK(code == 0 || code == EBADF);
+    CHECK(code != 0 || gmemfs_unmap(mapping) == 0);
+    code = gmemfs_get_info(shared->mapping, &info);
+    CHECK(code == 0 || code == EBADF);
+    return NULL;
+}
+
+static void test_ending_meanwhile(const char *mount) {
+    int round, index;
+    for (round = 0; round < 100; ++round) {
+        struct shared shared;
+        pthread_t threads[4];
+        shared.file = open_file(mount, "meanwhile", 2 << 20);
+        shared.mapping = map_by(shared.file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+        for (index = 0; index < 4; ++index)
+            CHECK(pthread_create(&threads[index], NULL, index == 1 ? end_both : use_both, &shared) == 0);
+        for (index = 0; index < 4; ++index) pthread_join(threads[index], NULL);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) return fprintf(stderr, "usage: c_test MOUNT\n"), 2;
     CHECK(strcmp(gmemfs_get_version(), "") != 0);
@@ -193,5 +376,11 @@ int main(int argc, char **argv) {
     test_map(argv[1]);
     test_directory(argv[1]);
     test_threads(argv[1]);
+    test_looks_first(argv[1]);
+    test_ended_objects(argv[1]);
+    test_tensor(argv[1]);
+    test_descriptors(argv[1]);
+    test_fork(argv[1]);
+    test_ending_meanwhile(argv[1]);
     return 0;
 }

@@ -102,7 +102,7 @@ Result<void> World::create(const std::string &name) {
 Result<void> World::write(const std::string &name, std::uint64_t offset, const Bytes &bytes) {
     const auto pinned = buffer_->bytes().first(bytes.size());
     std::memcpy(pinned.data(), bytes.data(), bytes.size());
-    return volume_->write(caller(), inode(name), offset, pinned);
+    return volume_->write(caller(), inode(name), offset, pinned, Volume::WriteBy::call);
 }
 
 Result<Bytes> World::read(const std::string &name) {

@@ -1,6 +1,6 @@
 // Fuzzer: the bytes of a journal, with checksums that fit: replayed, restored or refused, and never believed.
 #include "fuse/core/journal.hpp"
-#include "fuse/core/namespace.hpp"
+#include "fuse/core/lease.hpp"
 
 // The first bytes of the input are one record each: a size, and so many bytes of items.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
@@ -25,11 +25,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         });
         if (!restored) GMEMFS_ASSERT(restored.error().code == EBADMSG);
         if (!restored) continue;
+        Leases leases;
+        const Result<void> held = leases.restore(
+            state, [&](InodeId id) { return names.find(id) ? *names.find(id) : nullptr; },
+            [](Keeper::Id) { return nullptr; });
+        if (!held) GMEMFS_ASSERT(held.error().code == EBADMSG);
+        if (held) { // each goes with its holder, and a number that is given now was never one of theirs
+            GMEMFS_ASSERT(leases.count() == state.leases.size());
+            const Leases::Id made = leases.add_holder(1, 1);
+            GMEMFS_ASSERT(state.holders.count(made) == 0 && state.leases.count(made) == 0);
+            for (const auto &[id, holder] : state.holders) leases.remove_holder(id);
+            GMEMFS_ASSERT(leases.count() == 0);
+        }
         // What was restored can be walked, and goes on: nothing of it is in two places.
         std::size_t seen = 0;
         for (const auto &[id, node] : state.nodes)
             if (S_ISDIR(node.mode))
-                (void)names.list(id, 2, [&](const Namespace::Entry &) { return ++seen, Namespace::Visit::next; });
+                (void)names.list(
+                    id, 2, UINT64_MAX, [&](const Namespace::Entry &) { return ++seen, Namespace::Visit::next; });
         std::size_t entries = 0;
         for (const auto &[id, listed] : state.directories) entries += listed.size();
         GMEMFS_ASSERT(seen <= entries);

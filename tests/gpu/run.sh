@@ -221,6 +221,9 @@ phase_client() {
     check "test client: --parent and --child, each by itself" client_in_two_terminals
     check "libgmemfs: the C interface" env GMEMFS_DRIVER="$DRIVER" "$(program c_test)" "$MOUNT"
     check "libgmemfs: the C++ interface, every kind of handle" env GMEMFS_DRIVER="$DRIVER" "$(program cpp_test)" "$MOUNT"
+    for how in static atexit thread fork; do
+        check "libgmemfs: unmapped late: $how" env GMEMFS_DRIVER="$DRIVER" "$(program endings)" "$how" "$MOUNT"
+    done
     rm -rf "$MOUNT"/*
 }
 
@@ -439,12 +442,15 @@ phase_ecc_cost() {
     sed -n '/^--- what parity/,$p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' >> "$OUT/summary.txt"
 }
 
-frameworks() { # with the package and the library of this bundle, or of this source tree
+as_peer() { # as_peer COMMAND...: with the package and the library of this bundle, or of this source tree
     local package library
     for package in "$BUILD/python" "$here/../../client/python"; do [ -d "$package" ] && break; done
     for library in "$BUILD/lib/libgmemfs.so" "$BUILD/libgmemfs.so"; do [ -e "$library" ] && break; done
-    PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS=$GMEMFS XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 \
-        "$PYTHON" "$here/frameworks.py" "$@"
+    PYTHONPATH=$package GMEMFS_LIBRARY=$library GMEMFS_DRIVER=$DRIVER GMEMFS=$GMEMFS "$@"
+}
+frameworks() { python_peer frameworks.py "$@"; }
+python_peer() {
+    XLA_PYTHON_CLIENT_PREALLOCATE=false TF_CPP_MIN_LOG_LEVEL=2 as_peer "$PYTHON" "$here/$1" "${@:2}"
 }
 phase_frameworks() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, cupy, jax, safetensors' 2> /dev/null; then
@@ -454,6 +460,7 @@ phase_frameworks() {
     mount_it || return
     check "PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
     check "a model of 16 GiB, four processes" frameworks model "$MOUNT" "$WORK"
+    check "PyTorch: unmapping under work and graph captures; two GPUs" python_peer lifetimes.py "$MOUNT"
     check "tensors of PyTorch, CuPy and JAX, saved and loaded" frameworks tensors "$MOUNT"
     unmount_it
     MOUNT_OPTIONS+=(--handles=fd)
@@ -528,6 +535,10 @@ save_and_restore() { # save_and_restore FOLDER: GB/s of gmemfs save and restore,
     rm -f "$folder/snapshot"
     diff -r "$MOUNT/saved" "$MOUNT/restored"
 }
+kill_loop_with_peers() { # their writes go through the driver; what they wrote is never undone, and nothing is given twice
+    as_peer "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds $(((ROUNDS + 1) / 2)) --peers 3 --processes 1 \
+        --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}" "$@"
+}
 phase_survive() {
     local way
     export GMEMFS_RUNTIME_DIR=$WORK/runtime
@@ -537,6 +548,8 @@ phase_survive() {
         check "kill loop: $ROUNDS rounds, way: $way" "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds "$ROUNDS" \
             --way $way --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}"
         grep '^kill_loop:' "$LOG" | tail -1 | tee -a "$OUT/summary.txt"
+        check "kill loop with peers: $(((ROUNDS + 1) / 2)) rounds, way: $way" kill_loop_with_peers --way $way
+        grep '^kill_loop:' "$LOG" | tail -2 | tee -a "$OUT/summary.txt"
     done
     mount_it || return
     random_file "$WORK/source" "$COPY"

@@ -112,7 +112,7 @@ std::string VolumeModel::write(bool &succeeded) {
     const std::uint64_t offset = random_offset(*file);
     const std::size_t length = 1 + random_->below(random_->below(2) == 0 ? 100 : 3 * MiB);
     const auto bytes = pattern(length, static_cast<unsigned>(random_->next()));
-    const auto result = volume_->write(caller(), *file->inode, offset, bytes);
+    const auto result = volume_->write(caller(), *file->inode, offset, bytes, Volume::WriteBy::call);
     succeeded = result.has_value();
     if (succeeded || offset < file->bytes.size()) {
         // A write within the file that failed may have left anything in its range: take what is there as right.

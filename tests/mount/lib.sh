@@ -121,5 +121,11 @@ same_on_tmpfs() {
     [ -s tmpfs.said ] || { echo "$1 said nothing"; return 1; }
     diff tmpfs.said gmemfs.said
 }
+# peer_python [ARGUMENT...]: Python as a peer has it: the package gmemfs with this build's library and simulator, and
+# tests/mount/peers/lives.py.
+peer_python() {
+    PYTHONPATH="$TESTS/peers:$TESTS/../../client/python" GMEMFS_LIBRARY="$BUILD/libgmemfs.so" \
+        GMEMFS_DRIVER="$BUILD/sim/libcuda.so.1" python3 "$@"
+}
 # ring_requests: how many requests have come by io_uring.
 ring_requests() { "$GMEMFS" stat --json "$MNT" | json 'd["ring_requests"]'; }

@@ -52,6 +52,12 @@ TEST(Protocol, RequestsComeBackAsTheyWereMade) {
     EXPECT_EQ(std::get<Release>(test::must(parse_request(bytes_of(make_release(77))))).lease, 77U);
 }
 
+TEST(Protocol, ARequestMaySayThatItIsRepeated) {
+    const Request attach = test::must(
+        parse_request(bytes_of(make_attach(Kind::attach_directory, {}, kFabric, kExclusiveLease | kRepeated))));
+    EXPECT_EQ(std::get<Attach>(attach).lease, kExclusiveLease | kRepeated);
+}
+
 TEST(Protocol, CutAndLengthenedRequestsAreRefused) {
     for (const auto &whole : {bytes_of(make_attach(Kind::attach, {}, kFabric, 0)), bytes_of(make_release(1))}) {
         for (std::size_t size = 0; size < whole.size(); ++size)

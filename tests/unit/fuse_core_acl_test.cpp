@@ -98,7 +98,7 @@ TEST(Acl, ChmodSetsTheMaskAndANewInodeIsLimited) {
 
 class InodeAcl : public ::testing::Test {
 protected:
-    int set(std::string_view name, const std::vector<Entry> &entries, const Credentials &who = {}) {
+    int set(std::string_view name, const std::vector<Entry> &entries, const Credentials &who = {0, 0, {}, true}) {
         const Result<void> set = inode_.set_acl(name, bytes_of(entries), who, {1, 0});
         return set ? 0 : set.error().code;
     }
@@ -112,7 +112,7 @@ TEST_F(InodeAcl, TheModeAndTheListAreOne) {
     EXPECT_EQ(mode(), 02761U);
     AttributeChanges changes;
     changes.mode = 0600;
-    inode_.change(changes, {2, 0});
+    inode_.change(changes, {2, 0}, {});
     EXPECT_EQ(Acl::parse(*inode_.xattr(kAccessAcl))->mode(), 0600U);
     EXPECT_EQ(set(kAccessAcl, {{owner, 6}, {owning_group, 4}, {others, 4}}), 0);
     EXPECT_FALSE(has(kAccessAcl)); // it said no more than a mode
@@ -138,7 +138,7 @@ TEST_F(InodeAcl, HandlesGoByIt) {
 }
 
 TEST(NamespaceAcl, ADefaultListTakesTheUmasksPlace) {
-    const Credentials who = {0, 0, {}, 077};
+    const Credentials who = {0, 0, {}, true, 077};
     Namespace names(who, 0755, 0, {0, 0});
     const auto make = [&](InodeId parent, const char *name, mode_t mode) {
         return *names.create(parent, name, mode, who, {1, 0}, [](Inode &, const Inode &) {});

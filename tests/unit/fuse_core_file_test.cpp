@@ -151,12 +151,33 @@ TEST_F(FileTest, SettleLeavesOneExtentWithTheSameBytes) {
     EXPECT_EQ(read(0, 7 * MiB), all);
 }
 
-TEST_F(FileTest, SettleWithoutRoomForTheCopyKeepsTheExtents) {
-    for (std::uint64_t at = 0; at < 140 * MiB; at += 4 * MiB) write(at, 4 * MiB, 3); // over half of 256 MiB
+TEST_F(FileTest, SettleWithoutRoomForTheCopyMovesTheLastExtentAlone) {
+    for (std::uint64_t at = 0; at < 141 * MiB; at += 3 * MiB) write(at, 3 * MiB, 3); // over half of 256 MiB
     const std::size_t count = file_->extent_infos().size();
     EXPECT_TRUE(file_->settle(copiers()));
     EXPECT_EQ(file_->extent_infos().size(), count);
-    EXPECT_EQ(read(136 * MiB, 4 * MiB), read(0, 4 * MiB));
+    EXPECT_EQ(file_->allocated(), 142 * MiB);
+    EXPECT_EQ(read(138 * MiB, 3 * MiB), read(0, 3 * MiB));
+    EXPECT_TRUE(file_->is_loose());
+    must(file_->resize(copiers(), 100 * MiB + 1));
+    must(file_->settle(copiers()));
+    EXPECT_EQ(file_->allocated(), 102 * MiB);
+    EXPECT_EQ(file_->extent_infos().size(), 1U); // now there was room
+    EXPECT_FALSE(file_->is_loose());
+}
+
+TEST_F(FileTest, WhatAFileHoldsAboveItsSizeIsBoundedHoweverLittleIsFree) {
+    for (const std::uint64_t others : {0, 64, 128, 192, 224})
+        for (const std::uint64_t size : {5, 17, 29, 61, 100, 150, 200}) {
+            if (others + size + size / 16 + 4 > 256) continue;
+            File taken(storage_, nullptr, 0);
+            must(taken.resize(copiers(), others * MiB));
+            File file(storage_, nullptr, 0);
+            for (std::uint64_t at = 0; at < size * MiB; at += MiB) must(file.write(copiers(), at, pattern(MiB, 1)));
+            EXPECT_LE(file.allocated(), std::max(2 * size, size + size / 16 + 4) * MiB);
+            must(file.settle(copiers()));
+            EXPECT_LE(file.allocated(), (size + size / 16 + 2) * MiB) << size << " beside " << others;
+        }
 }
 
 TEST_F(FileTest, AskingForAHandleSettles) {

@@ -7,13 +7,14 @@ namespace gmemfs {
 namespace {
 
 using XattrMode = Inode::XattrMode;
+const Credentials kRoot = {0, 0, {}, true};
 
 class InodeTest : public ::testing::Test {
 protected:
     void chmod(mode_t mode) {
         AttributeChanges changes;
         changes.mode = mode;
-        inode_.change(changes, {0, 0});
+        inode_.change(changes, {0, 0}, kRoot);
     }
     int set(std::string_view name, std::string_view value, XattrMode mode = XattrMode::any) {
         const auto result = inode_.set_xattr(name, value, mode, {1, 0});
@@ -37,36 +38,51 @@ TEST_F(InodeTest, HandlesNeedReadAndWrite) {
 
 TEST_F(InodeTest, AWriteByAUserTakesSetUserIdAway) {
     chmod(06755);
-    inode_.modified({20, 0}, 0);
+    inode_.written({20, 0}, kRoot);
     EXPECT_EQ(inode_.attributes().mode & 07777, 06755U);
-    inode_.modified({21, 0}, 1000);
+    inode_.written({21, 0}, {1000, 5});
     EXPECT_EQ(inode_.attributes().mode & 07777, 0755U);
-    chmod(02644); // without group execution the bit means something else
-    inode_.modified({22, 0}, 1000);
+}
+
+TEST_F(InodeTest, AWriteLeavesSetGroupIdWithoutExecutionToWhoIsInTheGroup) {
+    chmod(06644);
+    inode_.written({20, 0}, {2000, 5, {100}});
     EXPECT_EQ(inode_.attributes().mode & 07777, 02644U);
+    inode_.written({21, 0}, {1000, 5}); // the owner, too
+    EXPECT_EQ(inode_.attributes().mode & 07777, 0644U);
+}
+
+TEST_F(InodeTest, RootWithoutTheCapabilityIsNobodySpecial) {
+    chmod(06755);
+    inode_.written({20, 0}, {0, 0});
+    EXPECT_EQ(inode_.attributes().mode & 07777, 0755U);
 }
 
 TEST_F(InodeTest, ANewOwnerTakesSetUserIdAwayAndAModeGivenWithItStays) {
     chmod(06755);
     AttributeChanges changes;
     changes.uid = 5;
-    inode_.change(changes, {30, 0});
+    inode_.change(changes, {30, 0}, kRoot);
     EXPECT_EQ(inode_.attributes().mode & 07777, 0755U);
     changes.mode = 04711;
-    inode_.change(changes, {31, 0});
+    inode_.change(changes, {31, 0}, kRoot);
     EXPECT_EQ(inode_.attributes().mode & 07777, 04711U);
 }
 
 TEST_F(InodeTest, AccessTimeIsRelative) {
-    inode_.accessed({20, 0}); // as old as the last change: taken
+    inode_.accessed({20, 0}, AccessTimes::relative); // as old as the last change: taken
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 20);
-    inode_.accessed({30, 0}); // newer than every change: left
+    inode_.accessed({30, 0}, AccessTimes::relative); // newer than every change: left
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 20);
-    inode_.modified({40, 0}, 0);
-    inode_.accessed({50, 0});
+    inode_.modified({40, 0});
+    inode_.accessed({50, 0}, AccessTimes::relative);
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50);
-    inode_.accessed({50 + 86400, 0}); // a day later
+    inode_.accessed({50 + 86400, 0}, AccessTimes::relative); // a day later
     EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86400);
+    inode_.accessed({50 + 3 * 86400, 0}, AccessTimes::never);
+    EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86400);
+    inode_.accessed({50 + 86401, 0}, AccessTimes::strict);
+    EXPECT_EQ(inode_.attributes().accessed.tv_sec, 50 + 86401);
 }
 
 TEST_F(InodeTest, ExtendedAttributesObeyTheirMode) {

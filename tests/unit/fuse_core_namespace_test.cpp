@@ -31,9 +31,9 @@ protected:
         names_.forget((*found)->id(), 1);
         return static_cast<int>((*found)->id());
     }
-    std::vector<std::string> list(InodeId directory, std::uint64_t after = 0) {
+    std::vector<std::string> list(InodeId directory, std::uint64_t after = 0, std::uint64_t last = UINT64_MAX) {
         std::vector<std::string> seen;
-        const auto listed = names_.list(directory, after, [&](const Namespace::Entry &entry) {
+        const auto listed = names_.list(directory, after, last, [&](const Namespace::Entry &entry) {
             seen.emplace_back(entry.name);
             return Visit::next;
         });
@@ -149,7 +149,7 @@ TEST_F(NamespaceTest, SetGroupIdDirectoriesHandTheirGroupDown) {
     AttributeChanges changes;
     changes.mode = 02775;
     changes.gid = 42;
-    (*names_.find(directory))->change(changes, now());
+    (*names_.find(directory))->change(changes, now(), {});
     EXPECT_EQ((*names_.find(make(directory, "f")))->attributes().gid, 42U);
     EXPECT_EQ((*names_.find(make_directory(directory, "e")))->attributes().mode & S_ISGID, unsigned(S_ISGID));
 }
@@ -223,7 +223,7 @@ TEST_F(NamespaceTest, ListingGoesOnWhereItStopped) {
     for (bool more = true; more;) {
         int room = 7;
         more = false;
-        ASSERT_TRUE(names_.list(kRootInode, after, [&](const Namespace::Entry &entry) {
+        ASSERT_TRUE(names_.list(kRootInode, after, UINT64_MAX, [&](const Namespace::Entry &entry) {
             if (room-- == 0) {
                 more = true;
                 return Visit::stop;
@@ -244,15 +244,42 @@ TEST_F(NamespaceTest, ListingGoesOnWhereItStopped) {
 TEST_F(NamespaceTest, ListingCountsLookupsWhereAsked) {
     const InodeId file = make(kRootInode, "a");
     names_.forget(file, 1);
-    ASSERT_TRUE(names_.list(kRootInode, 2, [](const Namespace::Entry &) { return Visit::next_and_lookup; }));
+    ASSERT_TRUE(
+        names_.list(kRootInode, 2, UINT64_MAX, [](const Namespace::Entry &) { return Visit::next_and_lookup; }));
     ASSERT_TRUE(names_.unlink(kRootInode, "a", now()));
     EXPECT_TRUE(names_.find(file));
     names_.forget(file, 1);
     EXPECT_FALSE(names_.find(file));
 }
 
+TEST_F(NamespaceTest, ListingEndsWhereItsBeginSaysAndAReplacedNameKeepsItsPlace) {
+    for (const char *name : {"a", "b", "c"}) make(kRootInode, name);
+    const std::uint64_t last = names_.last_cookie();
+    make(kRootInode, "new");
+    EXPECT_EQ(rename(kRootInode, "a", kRootInode, "renamed"), 0);
+    EXPECT_EQ(rename(kRootInode, "new", kRootInode, "b"), 0);
+    EXPECT_EQ(list(kRootInode, 2, last), (std::vector<std::string>{"b", "c"}));
+    EXPECT_EQ(list(kRootInode, 2), (std::vector<std::string>{"b", "c", "renamed"}));
+    EXPECT_EQ(list(kRootInode, names_.last_cookie(), last), std::vector<std::string>{});
+}
+
+TEST_F(NamespaceTest, AnInodeIsFoundByItsNumberAsADot) {
+    const InodeId directory = make_directory(kRootInode, "d");
+    const InodeId file = make(directory, "f");
+    names_.forget(file, 1);
+    EXPECT_EQ(find(file, "."), static_cast<int>(file));
+    EXPECT_EQ(find(directory, "."), static_cast<int>(directory));
+    EXPECT_EQ(find(directory, ".."), static_cast<int>(kRootInode));
+    EXPECT_EQ(find(kRootInode, ".."), static_cast<int>(kRootInode));
+    EXPECT_EQ(find(file, ".."), -ENOTDIR);
+    ASSERT_TRUE(names_.unlink(directory, "f", now()));
+    names_.forget(file, 1);
+    EXPECT_EQ(find(file, "."), -ESTALE);
+}
+
 TEST_F(NamespaceTest, ListingAFileIsRefused) {
-    const auto listed = names_.list(make(kRootInode, "a"), 0, [](const Namespace::Entry &) { return Visit::next; });
+    const auto listed =
+        names_.list(make(kRootInode, "a"), 0, UINT64_MAX, [](const Namespace::Entry &) { return Visit::next; });
     EXPECT_EQ(listed.error().code, ENOTDIR);
 }
 

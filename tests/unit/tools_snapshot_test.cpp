@@ -65,7 +65,7 @@ protected:
         ASSERT_TRUE((*writer)->put_index(entries));
         for (const SnapshotChunk &chunk : chunks)
             ASSERT_TRUE(put(**writer, chunk.entry, chunk.offset, chunk.size, 'x'));
-        ASSERT_TRUE((*writer)->finish());
+        ASSERT_TRUE((*writer)->finish({}));
         ASSERT_TRUE((*writer)->publish());
     }
 
@@ -139,7 +139,7 @@ TEST_F(Snapshot, WhatIsWrittenIsReadAndZerosTakeNoRoom) {
         ASSERT_TRUE(put(**writer, 2, 0, 3, 'b'));
         ASSERT_TRUE(put(**writer, 1, kChunkSize, 5, 'a'));
         ASSERT_TRUE(put(**writer, 1, 0, kChunkSize, 0));
-        ASSERT_TRUE((*writer)->finish());
+        ASSERT_TRUE((*writer)->finish({}));
         EXPECT_FALSE(fs::exists(path_));
         ASSERT_TRUE((*writer)->publish());
     }

@@ -6,7 +6,10 @@
 #include "vmm/keeper_service.hpp"
 
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -131,6 +134,48 @@ TEST_F(KeeperThread, ADeadKeeperFailsEveryRequestAtOnceAndMappingsStay) {
     Copier &copier = copiers().of(device);
     must(copier.queue_write({extent.get(), 0, bytes.size()}, bytes.data()));
     must(copier.wait());
+}
+
+// Whether both are one open file.
+bool is_same_file(const Fd &one, const Fd &other) {
+    struct stat first = {}, second = {};
+    return ::fstat(one.get(), &first) == 0 && ::fstat(other.get(), &second) == 0 && first.st_ino == second.st_ino;
+}
+
+TEST_F(KeeperThread, DescriptorsAreKeptForTheNextServer) {
+    Fd pipes[3][2];
+    for (auto &pipe : pipes) {
+        int ends[2] = {};
+        ASSERT_EQ(::pipe(ends), 0);
+        pipe[0] = Fd(ends[0]);
+        pipe[1] = Fd(ends[1]);
+    }
+    {
+        const auto first = client();
+        for (std::uint64_t number = 0; number < 3; ++number)
+            first->keep_fd(10 + number, Keep::always, pipes[number][0]);
+        first->keep_fd(11, Keep::with_server, pipes[0][1]); // in place of the other one
+        first->drop_fds(12, 5);
+        first->keep_fd(0, Keep::always, pipes[0][0]); // no number: not kept
+        must(first->catch_up());
+    }
+    const auto second = client();
+    const auto kept = must(second->kept_fds());
+    ASSERT_EQ(kept.size(), 2U);
+    EXPECT_TRUE(is_same_file(kept.at(10), pipes[0][0]));
+    EXPECT_TRUE(is_same_file(kept.at(11), pipes[0][1]));
+    EXPECT_FALSE(second->is_dead());
+    second->drop_fds(1, UINT64_MAX);
+    EXPECT_TRUE(must(second->kept_fds()).empty());
+}
+
+TEST_F(KeeperThread, ADescriptorWhereNoneBelongsClosesTheConnection) {
+    const Fd socket = connect();
+    const Request request = {.operation = static_cast<std::uint32_t>(Operation::list)};
+    const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const Fd *const passed[] = {&file};
+    must(send_with_fds(socket.get(), std::as_bytes(std::span(&request, 1)), passed));
+    EXPECT_EQ(receive(socket), 0);
 }
 
 TEST_F(KeeperThread, AMessageOfAnotherSizeOrVersionClosesTheConnection) {

@@ -36,11 +36,11 @@ inline constexpr std::size_t kChunkSize = 4 * MiB;
 inline constexpr std::size_t kChunksInFlight = 4;
 static_assert(kChunkSize >= kRequestMax);
 
-/// Peers that the broker serves at once, all together and of one user (but root), and leases of one peer: a
-/// directory takes one for each file in it.
+/// Peers that the broker serves at once, all together and of one user (but root), and leases of one peer: a process
+/// needs one connection for all its mappings, and a keeper has so many extents.
 inline constexpr std::size_t kBrokerPeersMax = 4096;
 inline constexpr std::size_t kBrokerPeersPerUserMax = 1024;
-inline constexpr std::size_t kBrokerLeasesPerPeerMax = 1024;
+inline constexpr std::size_t kBrokerLeasesPerPeerMax = 65536;
 static_assert(kBrokerPeersPerUserMax < kBrokerPeersMax); // so that no user keeps all others out
 
 /// Two, because one may wait for what the other is told (the forget of an unlinked file).

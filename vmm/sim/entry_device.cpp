@@ -1,4 +1,5 @@
 // Entry, devices: devices and contexts.
+#include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/stream.hpp"
 
@@ -112,6 +113,14 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
     return CUDA_SUCCESS;
 }
 
+CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice peer) {
+    GMEMFS_SIM_ENTER(cuDeviceCanAccessPeer);
+    GMEMFS_SIM_NOT_NULL(can);
+    if (!is_device(device) || !is_device(peer)) return CUDA_ERROR_INVALID_DEVICE;
+    *can = device != peer && process()->has_peers ? 1 : 0;
+    return CUDA_SUCCESS;
+}
+
 CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
     GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRetain);
     GMEMFS_SIM_NOT_NULL(context);
@@ -211,6 +220,7 @@ CUresult cuCtxGetDevice(CUdevice *device) {
 
 CUresult cuCtxSynchronize() {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuCtxSynchronize);
+    if (const CUresult lost = conflict_with_captures(current_context(), nullptr); lost != CUDA_SUCCESS) return lost;
     wait_for_all_streams(current_context());
     return static_cast<CUresult>(current_context()->failed.load());
 }

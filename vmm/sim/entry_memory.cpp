@@ -1,4 +1,5 @@
 // Entry, memory: allocations, addresses, handles, host memory. None but the last needs a context (H200, driver 580).
+#include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/stream.hpp"
 
@@ -47,7 +48,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, con
     GMEMFS_SIM_NOT_NULL(handle);
     GMEMFS_SIM_NOT_NULL(properties);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
-    return create(handle, size, properties);
+    return create(handle, size, size, properties);
 }
 
 CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
@@ -134,11 +135,12 @@ CUresult cuMemAlloc(CUdeviceptr *address, std::size_t size) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemAlloc);
     GMEMFS_SIM_NOT_NULL(address);
     if (size == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult lost = endanger_captures(); lost != CUDA_SUCCESS) return lost;
     const std::uint32_t device = current_context()->device;
     const std::size_t whole = (size + kGranularity - 1) / kGranularity * kGranularity;
     const CUmemAllocationProp properties = plain_properties(device);
     CUmemGenericAllocationHandle handle = 0;
-    if (const CUresult result = create(&handle, whole, &properties); result != CUDA_SUCCESS) return result;
+    if (const CUresult result = create(&handle, whole, size, &properties); result != CUDA_SUCCESS) return result;
     CUresult result = reserve(address, whole, 0, 0);
     if (result == CUDA_SUCCESS) result = map(*address, whole, 0, handle);
     const CUmemAccessDesc access = {properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
@@ -151,6 +153,7 @@ CUresult cuMemAlloc(CUdeviceptr *address, std::size_t size) {
 
 CUresult cuMemFree(CUdeviceptr address) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemFree);
+    if (const CUresult lost = endanger_captures(); lost != CUDA_SUCCESS) return lost;
     std::uint64_t size = 0;
     {
         const std::lock_guard<std::mutex> hold(process()->mutex);
@@ -159,9 +162,11 @@ CUresult cuMemFree(CUdeviceptr address) {
         size = found->second;
         process()->plain_allocations.erase(found);
     }
-    wait_for_all_streams(nullptr); // cuMemFree synchronises, cuMemUnmap does not
+    wait_for_all_streams(current_context()); // cuMemFree synchronises, cuMemUnmap does not (H200)
     unmap(address, size);
-    return free_addresses(address, size);
+    const CUresult freed = free_addresses(address, size);
+    const auto failed = static_cast<CUresult>(current_context()->failed.load());
+    return failed != CUDA_SUCCESS ? failed : freed;
 }
 
 CUresult cuMemGetAddressRange(CUdeviceptr *base, std::size_t *size, CUdeviceptr address) {
@@ -200,6 +205,7 @@ CUresult cuMemHostAlloc(void **memory, std::size_t size, unsigned) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemHostAlloc);
     GMEMFS_SIM_NOT_NULL(memory);
     if (size == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult lost = endanger_captures(); lost != CUDA_SUCCESS) return lost;
     void *const made = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::lock_guard<std::mutex> hold(process()->mutex);
@@ -210,7 +216,8 @@ CUresult cuMemHostAlloc(void **memory, std::size_t size, unsigned) {
 
 CUresult cuMemFreeHost(void *memory) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemFreeHost);
-    wait_for_all_streams(nullptr); // freeing pinned memory waits for the copies that use it
+    if (const CUresult lost = endanger_captures(); lost != CUDA_SUCCESS) return lost;
+    wait_for_all_streams(current_context()); // freeing pinned memory waits for the copies that use it
     const std::lock_guard<std::mutex> hold(process()->mutex);
     const auto found = process()->pinned.find(reinterpret_cast<std::uint64_t>(memory));
     if (found == process()->pinned.end()) return CUDA_ERROR_INVALID_VALUE;
@@ -229,7 +236,7 @@ CUresult cuMemHostRegister(void *memory, std::size_t size, unsigned) {
 
 CUresult cuMemHostUnregister(void *memory) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemHostUnregister);
-    wait_for_all_streams(nullptr);
+    wait_for_all_streams(current_context());
     const std::lock_guard<std::mutex> hold(process()->mutex);
     const bool was_there = process()->pinned.erase(reinterpret_cast<std::uint64_t>(memory)) != 0;
     return was_there ? CUDA_SUCCESS : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;

@@ -2,6 +2,7 @@
 //
 // A range that isn't mapped and accessible is refused when the work is queued; one that is unmapped before the work
 // runs loses the context, as a fault on a card does.
+#include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/stream.hpp"
 
@@ -146,6 +147,8 @@ CUresult cuStreamSynchronize(CUstream handle) {
     if (handle == nullptr && current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    if (const CUresult lost = conflict_with_captures(stream->context(), stream.get()); lost != CUDA_SUCCESS)
+        return lost;
     synchronize(*stream);
     const auto failed = static_cast<CUresult>(stream->context()->failed.load());
     const CUresult fault = leave_wait("cuStreamSynchronize");
@@ -156,8 +159,38 @@ CUresult cuStreamQuery(CUstream handle) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamQuery);
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    if (const CUresult lost = conflict_with_captures(stream->context(), stream.get()); lost != CUDA_SUCCESS)
+        return lost;
     stream->hurry();
     return stream->is_idle() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamBeginCapture);
+    return begin_capture(stream, mode);
+}
+
+CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamEndCapture);
+    GMEMFS_SIM_NOT_NULL(graph);
+    return end_capture(stream, graph);
+}
+
+CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus *status) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamIsCapturing);
+    GMEMFS_SIM_NOT_NULL(status);
+    return capture_status(stream, status);
+}
+
+CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
+    GMEMFS_SIM_ENTER(cuThreadExchangeStreamCaptureMode);
+    GMEMFS_SIM_NOT_NULL(mode);
+    return exchange_capture_mode(mode);
+}
+
+CUresult cuGraphDestroy(CUgraph graph) {
+    GMEMFS_SIM_ENTER(cuGraphDestroy);
+    return destroy_graph(graph);
 }
 
 CUresult cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned) {

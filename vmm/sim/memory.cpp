@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
 
 namespace gmemfs::sim {
 namespace {
@@ -31,7 +32,8 @@ bool make_dirty(int fd, std::uint64_t size) {
     };
     bool is_done = true;
     if (size <= kWhollyDirty) {
-        for (std::uint64_t at = 0; at < size; at += dirt.size()) is_done = is_done && write_at(at, dirt.size());
+        for (std::uint64_t at = 0; at < size; at += dirt.size())
+            is_done = is_done && write_at(at, std::min<std::uint64_t>(size - at, dirt.size()));
         return is_done;
     }
     is_done = write_at(0, dirt.size()) && write_at(size - dirt.size(), dirt.size());
@@ -79,6 +81,18 @@ bool is_reserved_and_empty(CUdeviceptr address, std::uint64_t size) {
     return next == mine.mappings.begin() || std::prev(next)->first + std::prev(next)->second.size <= start;
 }
 
+// Lays memory over a reserved range, closed to all. Where it has no descriptor any more it is mapped elsewhere, and
+// mremap(2) of nothing makes another mapping of the same pages.
+bool lay_over(std::uint64_t start, const Memory &memory) {
+    if (memory.fd >= 0)
+        return ::mmap(host(start), memory.size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory.fd, 0) != MAP_FAILED;
+    for (const auto &[address, mapping] : process()->mappings)
+        if (mapping.memory.get() == &memory)
+            return ::mremap(host(address), 0, memory.size, MREMAP_MAYMOVE | MREMAP_FIXED, host(start)) != MAP_FAILED &&
+                   ::mprotect(host(start), memory.size, PROT_NONE) == 0;
+    return false;
+}
+
 } // namespace
 
 Memory::~Memory() {
@@ -86,7 +100,8 @@ Memory::~Memory() {
     if (id != 0) machine->drop(id);
 }
 
-CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties) {
+CUresult create(
+    CUmemGenericAllocationHandle *handle, std::size_t size, std::size_t used, const CUmemAllocationProp *properties) {
     Process &mine = *process();
     constexpr unsigned kKnownTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR | CU_MEM_HANDLE_TYPE_FABRIC;
     const unsigned types = properties->requestedHandleTypes;
@@ -110,12 +125,17 @@ CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CU
         "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(device) + ":" + std::to_string(taken->id);
     memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||
-        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, size))
+        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, used))
         return CUDA_ERROR_OPERATING_SYSTEM;
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    *handle = mine.next_handle++;
-    mine.handles.emplace(*handle, memory);
+    *handle = add_handle(memory);
     return CUDA_SUCCESS;
+}
+
+CUmemGenericAllocationHandle add_handle(const std::shared_ptr<Memory> &memory) {
+    ++memory->handle_count;
+    process()->handles.emplace(process()->next_handle, memory);
+    return process()->next_handle++;
 }
 
 CUresult release(CUmemGenericAllocationHandle handle) {
@@ -126,6 +146,7 @@ CUresult release(CUmemGenericAllocationHandle handle) {
     if (found == mine.handles.end()) return CUDA_ERROR_INVALID_VALUE;
     last = std::move(found->second);
     mine.handles.erase(found);
+    if (--last->handle_count == 0 && last->is_imported && last->fd >= 0) ::close(std::exchange(last->fd, -1));
     return CUDA_SUCCESS;
 }
 
@@ -186,8 +207,7 @@ CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGen
     if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_INVALID_VALUE;
     if (next != mine.mappings.begin() && std::prev(next)->first + std::prev(next)->second.size > start)
         return CUDA_ERROR_INVALID_VALUE;
-    if (::mmap(host(start), size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED)
-        return CUDA_ERROR_MAP_FAILED;
+    if (!lay_over(start, *memory)) return CUDA_ERROR_MAP_FAILED;
     mine.mappings[start] = {memory, size, {}};
     return CUDA_SUCCESS;
 }
@@ -222,6 +242,10 @@ CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc
     const std::lock_guard<std::mutex> hold(mine.mutex);
     const auto [first, end] = whole_mappings(address, size);
     if (first == end) return CUDA_ERROR_INVALID_VALUE;
+    for (auto each = first; each != end && !mine.has_peers; ++each)
+        for (std::size_t i = 0; i < count; ++i)
+            if (descriptions[i].location.id != static_cast<int>(each->second.memory->device))
+                return CUDA_ERROR_INVALID_DEVICE;
     for (auto each = first; each != end; ++each) {
         Mapping &mapping = each->second;
         for (std::size_t i = 0; i < count; ++i)
@@ -254,8 +278,7 @@ CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address
     const std::lock_guard<std::mutex> hold(mine.mutex);
     const auto found = mine.mapping_at(address);
     if (found == mine.mappings.end()) return CUDA_ERROR_INVALID_VALUE;
-    *handle = mine.next_handle++;
-    mine.handles.emplace(*handle, found->second.memory);
+    *handle = add_handle(found->second.memory);
     return CUDA_SUCCESS;
 }
 

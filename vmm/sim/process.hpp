@@ -39,12 +39,13 @@ struct Memory {
     Memory &operator=(const Memory &) = delete;
 
     Machine *const machine;
-    int fd;
+    int fd; // -1 for an import that is mapped and has no handle any more: a card keeps no descriptor either
     std::uint64_t id = 0; // 0: the table doesn't count it
     std::uint64_t size = 0, nonce = 0;
     std::uint32_t device = 0;
     unsigned handle_types = 0;
-    bool is_imported = false; // and so can't be exported again: INVALID_VALUE (H200, driver 580)
+    unsigned handle_count = 0; // under the process's mutex
+    bool is_imported = false;  // and so can't be exported again: INVALID_VALUE (H200, driver 580)
 };
 
 /// A context; work on it fails for ever once `failed` is set. Never freed: its streams' threads may still look at it.
@@ -93,6 +94,7 @@ struct Process {
     Machine *machine;
     std::vector<std::uint64_t> device_sizes; // constant
     bool has_imex;                           // constant
+    bool has_peers;                          // constant: devices reach each other's memory
     int version;                             // constant
 
     std::mutex mutex;
@@ -128,7 +130,10 @@ int driver_version();
 Context *&current_context();
 
 // memory.cpp: allocations and their addresses; the names are the driver's, less its prefix.
-CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties);
+/// Of `size` bytes the first `used` are handed out, and so full of dirt.
+CUresult create(
+    CUmemGenericAllocationHandle *handle, std::size_t size, std::size_t used, const CUmemAllocationProp *properties);
+CUmemGenericAllocationHandle add_handle(const std::shared_ptr<Memory> &memory); ///< the caller holds `mutex`
 CUresult release(CUmemGenericAllocationHandle handle);
 CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, CUdeviceptr wished);
 CUresult free_addresses(CUdeviceptr address, std::size_t size);

@@ -95,8 +95,7 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     memory->handle_types = expected == nullptr ? unsigned(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) : expected->types;
     memory->is_imported = true;
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    *handle = mine.next_handle++;
-    mine.handles.emplace(*handle, memory);
+    *handle = add_handle(memory);
     return CUDA_SUCCESS;
 }
 

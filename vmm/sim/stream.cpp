@@ -1,5 +1,7 @@
 #include "vmm/sim/stream.hpp"
 
+#include "vmm/sim/capture.hpp"
+
 #include <chrono>
 #include <map>
 #include <thread>
@@ -176,6 +178,7 @@ std::vector<Awaited> awaited_by(const Stream &stream) {
 } // namespace
 
 std::uint64_t submit(Stream &stream, Stream::Work work) {
+    if (is_capturing(stream)) return stream.queued_count(); // recorded, not run
     std::vector<Awaited> awaited = awaited_by(stream);
     if (awaited.empty()) return stream.queue(std::move(work));
     return stream.queue([awaited = std::move(awaited), work = std::move(work)]() -> CUresult {

@@ -6,7 +6,9 @@
 
 What is handed to a framework is the file's own memory, and keeps it mapped for as long as the framework holds it.
 Failures are OSError, with errno, filename and a text that says what to do. libgmemfs.so is found by the loader, or
-named by $GMEMFS_LIBRARY; the driver is libcuda.so.1, or $GMEMFS_DRIVER. Not after fork: use multiprocessing's "spawn".
+named by $GMEMFS_LIBRARY; the driver is libcuda.so.1, or $GMEMFS_DRIVER. What is closed, unmapped or odd is ValueError.
+In a forked child everything is a ChildProcessError, and what goes there takes nothing from the parent: use
+multiprocessing's "spawn".
 """
 from ._abi import version
 from .array import Array

@@ -1,9 +1,11 @@
 """The C interface of libgmemfs (client/gmemfs.h) by ctypes, and the few driver calls that a framework's peer needs."""
 import ctypes
+import errno
 import functools
+import operator
 import os
 import pathlib
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 CREATE = 1
 READ_WRITE, READ = 0, 1
@@ -18,7 +20,8 @@ class OpenOptions(ctypes.Structure):
 
 class MapOptions(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("access", ctypes.c_int), ("sharing", ctypes.c_int),
-                ("handles", ctypes.c_int), ("address", ctypes.c_uint64)]
+                ("handles", ctypes.c_int), ("address", ctypes.c_uint64), ("devices", ctypes.POINTER(ctypes.c_int)),
+                ("device_count", ctypes.c_size_t)]
 
 
 class MappingInfo(ctypes.Structure):
@@ -30,6 +33,22 @@ class MappingInfo(ctypes.Structure):
 class Entry(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("mapping", ctypes.c_void_p),
                 ("code", ctypes.c_int), ("text", ctypes.c_char_p)]
+
+
+class TensorOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("flags", ctypes.c_int), ("address", ctypes.c_uint64),
+                ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32), ("dtype_code", ctypes.c_uint8),
+                ("dtype_bits", ctypes.c_uint8), ("ndim", ctypes.c_int), ("shape", ctypes.POINTER(ctypes.c_int64))]
+
+
+class _Owned(ctypes.Structure):
+    _fields_ = [("file", ctypes.c_void_p), ("mapping", ctypes.c_void_p), ("directory", ctypes.c_void_p)]
+
+
+class _Python(ctypes.Structure):  # the interpreter's functions, in the order of gmemfs_python
+    _fields_ = [(name, ctypes.c_void_p) for name in (
+        "Py_IsInitialized", "PyGILState_Check", "PyGILState_GetThisThreadState", "PyEval_SaveThread",
+        "PyEval_RestoreThread", "PyCapsule_New", "PyCapsule_IsValid", "PyCapsule_GetPointer")]
 
 
 def _find_library() -> str:
@@ -47,20 +66,19 @@ def library() -> Any:
         raise ImportError(f"gmemfs: {error}; install it (make install), or name it by $GMEMFS_LIBRARY") from None
     pointer, number = ctypes.c_void_p, ctypes.c_uint64
     for function, arguments in {
-            "gmemfs_open": [ctypes.c_char_p, ctypes.POINTER(OpenOptions), ctypes.POINTER(pointer)],
+            "gmemfs_open": [ctypes.c_char_p, ctypes.POINTER(OpenOptions), pointer],
             "gmemfs_get_size": [pointer, ctypes.POINTER(number)], "gmemfs_set_size": [pointer, number],
             "gmemfs_get_fd": [pointer], "gmemfs_get_device": [pointer, ctypes.POINTER(ctypes.c_int)],
             "gmemfs_seal": [pointer],
-            "gmemfs_map": [pointer, ctypes.POINTER(MapOptions), ctypes.POINTER(pointer)],
+            "gmemfs_map": [pointer, ctypes.POINTER(MapOptions), pointer],
             "gmemfs_get_info": [pointer, ctypes.POINTER(MappingInfo)],
             "gmemfs_get_dma_buf": [pointer, number, number, ctypes.POINTER(ctypes.c_int)],
-            "gmemfs_map_directory": [ctypes.c_char_p, ctypes.POINTER(MapOptions), ctypes.c_char_p,
-                                     ctypes.POINTER(pointer)],
+            "gmemfs_map_directory": [ctypes.c_char_p, ctypes.POINTER(MapOptions), ctypes.c_char_p, pointer],
             "gmemfs_get_entry": [pointer, ctypes.c_size_t, ctypes.POINTER(Entry)],
             "gmemfs_unmap": [pointer], "gmemfs_last_error": [], "gmemfs_get_version": []}.items():
         getattr(loaded, function).argtypes = arguments
         getattr(loaded, function).restype = ctypes.c_int
-    for name in ("gmemfs_close", "gmemfs_free_directory"):
+    for name in ("gmemfs_close", "gmemfs_free_directory", "gmemfs_release"):
         getattr(loaded, name).argtypes = [pointer]
         getattr(loaded, name).restype = None
     loaded.gmemfs_get_entry_count.argtypes = [pointer]
@@ -70,8 +88,81 @@ def library() -> Any:
     return loaded
 
 
+@functools.lru_cache(maxsize=None)
+def holding_lock() -> Any:
+    """The functions of libgmemfs that make Python objects: called with the interpreter's lock held."""
+    loaded = ctypes.PyDLL(library()._name)
+    functions = _Python()
+    for name, _ in _Python._fields_:
+        setattr(functions, name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p))
+    loaded.gmemfs_use_python(ctypes.byref(functions))
+    loaded.gmemfs_make_owner.restype = ctypes.py_object
+    loaded.gmemfs_make_owner.argtypes = []
+    loaded.gmemfs_make_capsule.restype = ctypes.py_object
+    loaded.gmemfs_make_capsule.argtypes = [ctypes.c_void_p, ctypes.POINTER(TensorOptions),
+                                           ctypes.POINTER(ctypes.c_int)]
+    return loaded
+
+
+_get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_get_pointer.restype = ctypes.c_void_p
+_get_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+class Owner:
+    """Handles of libgmemfs, which are given back when this goes: by C, so that no exception comes between. It is made
+    before the call that fills it, so that none comes after that either."""
+    __slots__ = ("_capsule", "_owned")
+
+    def __init__(self) -> None:
+        self._capsule = holding_lock().gmemfs_make_owner()
+        self._owned = _Owned.from_address(_get_pointer(self._capsule, b"gmemfs.owner"))
+
+    def place(self, name: str) -> int:
+        """Where a call is to write the handle."""
+        return ctypes.addressof(self._owned) + int(getattr(_Owned, name).offset)
+
+    def get(self, name: str) -> Optional[int]:
+        handle: Optional[int] = getattr(self._owned, name)
+        return handle
+
+    def set(self, name: str, handle: Optional[int]) -> None:
+        setattr(self._owned, name, handle)
+
+
+def encode(path: Any) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError(f"gmemfs: a zero byte in {path!r}")
+    return encoded
+
+
+def number(value: Any, what: str, limit: int = 1 << 63) -> int:
+    found = operator.index(value)
+    if not 0 <= found < limit:
+        raise ValueError(f"gmemfs: {what} can't be {found}")
+    return found
+
+
+def map_options(read_only: bool, exclusive: bool, handles: str, address: int,
+                devices: Optional[Sequence[int]]) -> MapOptions:
+    if handles not in HANDLES:
+        raise ValueError(f"gmemfs: handles can't be {handles!r}: any, fabric or fd")
+    options = MapOptions(struct_size=ctypes.sizeof(MapOptions), access=READ if read_only else READ_WRITE,
+                         sharing=ALONE if exclusive else SHARED, handles=HANDLES[handles],
+                         address=number(address, "an address", 1 << 64))
+    if devices is not None:
+        ordinals = [number(device, "a device", 1 << 31) for device in devices]
+        options.devices = (ctypes.c_int * max(1, len(ordinals)))(*ordinals)
+        options.device_count = len(ordinals)
+    return options
+
+
 def check(code: int, path: str) -> None:
-    """Raises OSError (FileNotFoundError, PermissionError, ...: Python picks the class by the errno)."""
+    """Raises OSError (FileNotFoundError, PermissionError, ...: Python picks the class by the errno); ValueError of what
+    is closed or unmapped."""
+    if code == errno.EBADF:
+        raise ValueError(f"gmemfs: {path}: it is closed, or unmapped")
     if code != 0:
         raise OSError(code, library().gmemfs_last_error().decode(errors="replace"), path)
 

@@ -14,6 +14,7 @@ class Array:
     """Holds its mapping. `torch.from_dlpack(array)`, `cupy.asarray(array)`, `jax.dlpack.from_dlpack(array)`."""
 
     def __init__(self, mapping: "Mapping", offset: int, shape: Sequence[int], dtype: object) -> None:
+        mapping._check()
         self._mapping = mapping
         self._dtype = dtype_of(dtype)
         self.shape: Tuple[int, ...] = shape_from(shape)
@@ -41,7 +42,8 @@ class Array:
 
     @property
     def address(self) -> int:
-        """Device address of the first element."""
+        """Device address of the first element. ValueError once its mapping is unmapped."""
+        self._mapping._check()
         return self._mapping.address + self.offset
 
     def view(self, shape: Sequence[int], dtype: object) -> "Array":

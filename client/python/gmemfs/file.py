@@ -1,4 +1,5 @@
 """File and Mapping: an open file of a gmemfs mount, and its memory mapped into this process."""
+import atexit
 import ctypes
 import errno
 import os
@@ -12,19 +13,13 @@ from .dtypes import dtype_of, shape_from, size_of
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
-def _unmap(handle: int, driver: Optional[str]) -> None:
-    # A framework that lets go of its last tensor may have kernels queued on it.
-    calls = _abi.driver(driver)
-    if calls.has_context():
-        calls.synchronize()
-    _abi.library().gmemfs_unmap(handle)  # that the server has died meanwhile is no error here
+_mapped: "weakref.WeakSet[Mapping]" = weakref.WeakSet()
 
 
-def _map_options(read_only: bool, exclusive: bool, handles: str, address: int) -> _abi.MapOptions:
-    return _abi.MapOptions(struct_size=ctypes.sizeof(_abi.MapOptions),
-                           access=_abi.READ if read_only else _abi.READ_WRITE,
-                           sharing=_abi.ALONE if exclusive else _abi.SHARED,
-                           handles=_abi.HANDLES[handles], address=address)
+@atexit.register
+def _let_go() -> None:
+    for mapping in list(_mapped):
+        _abi.library().gmemfs_release(mapping.handle)  # what frameworks have made of it stays
 
 
 class Mapping:
@@ -33,11 +28,11 @@ class Mapping:
     It is an array of bytes: DLPack and the array interface show the file's `size`.
     """
 
-    def __init__(self, path: str, handle: int, driver: Optional[str]) -> None:
+    def __init__(self, path: str, owner: _abi.Owner) -> None:
         self.path = path
-        self._handle = handle
-        info = _abi.MappingInfo(struct_size=ctypes.sizeof(_abi.MappingInfo))
-        _abi.check(_abi.library().gmemfs_get_info(handle, info), path)
+        self.handle = owner.get("mapping")
+        self._owner = owner
+        info = self._check()
         self.address: int = info.address
         self.length: int = info.length
         self.size: int = info.size
@@ -45,11 +40,14 @@ class Mapping:
         self.read_only: bool = info.access == _abi.READ
         self.handles: str = {value: name for name, value in _abi.HANDLES.items()}[info.handles]
         self.extent_count: int = info.extent_count
-        self._finalizer = weakref.finalize(self, _unmap, handle, driver)
+        _mapped.add(self)
 
     def unmap(self) -> None:
-        """Now. Nothing may use the memory any more: neither arrays of it nor what frameworks made of them."""
-        self._finalizer()
+        """Now, when the work has ended that the devices have. Neither arrays of it nor what frameworks made of them may
+        be used any more. OSError where the device has lost its context, say: it is unmapped all the same."""
+        code = _abi.library().gmemfs_unmap(self.handle)
+        if code != errno.EBADF:  # it is unmapped already
+            _abi.check(code, self.path)
 
     def array(self, shape: Sequence[int], dtype: object, offset: int = 0) -> Array:
         """Elements from `offset` bytes on."""
@@ -58,14 +56,16 @@ class Mapping:
 
     def dma_buf(self, offset: int, length: int) -> int:
         """A dma-buf descriptor of a part; the caller closes it."""
-        self._check()
         fd = ctypes.c_int(-1)
-        _abi.check(_abi.library().gmemfs_get_dma_buf(self._handle, offset, length, fd), self.path)
+        offset, length = _abi.number(offset, "an offset"), _abi.number(length, "a length")
+        _abi.check(_abi.library().gmemfs_get_dma_buf(self.handle, offset, length, fd), self.path)
         return fd.value
 
-    def _check(self) -> None:
-        if not self._finalizer.alive:
-            raise ValueError(f"gmemfs: {self.path}: it is unmapped")
+    def _check(self) -> _abi.MappingInfo:
+        """ValueError once it is unmapped."""
+        info = _abi.MappingInfo(struct_size=ctypes.sizeof(_abi.MappingInfo))
+        _abi.check(_abi.library().gmemfs_get_info(self.handle, info), self.path)
+        return info
 
     def __dlpack_device__(self) -> Any:
         return self.array((self.size,), "uint8").__dlpack_device__()
@@ -89,54 +89,49 @@ class File:
 
     def __init__(self, path: Path, flags: int, size: int, mode: int, driver: Optional[str]) -> None:
         self.path = os.fsdecode(path)
-        self._driver = driver
-        options = _abi.OpenOptions(struct_size=ctypes.sizeof(_abi.OpenOptions), flags=flags, mode=mode, size=size,
-                                   driver=driver.encode() if driver else None)
-        handle = ctypes.c_void_p()
-        _abi.check(_abi.library().gmemfs_open(os.fsencode(path), options, handle), self.path)
-        self._handle = handle.value
-        self._finalizer = weakref.finalize(self, _abi.library().gmemfs_close, handle.value)
-
-    def _open(self) -> Optional[int]:
-        if not self._finalizer.alive:
-            raise ValueError(f"gmemfs: {self.path}: it is closed")
-        return self._handle
+        options = _abi.OpenOptions(struct_size=ctypes.sizeof(_abi.OpenOptions), flags=flags,
+                                   mode=_abi.number(mode, "a mode", 0o10000), size=_abi.number(size, "a size"),
+                                   driver=_abi.encode(driver) if driver else None)
+        self._owner = _abi.Owner()
+        _abi.check(_abi.library().gmemfs_open(_abi.encode(path), options, self._owner.place("file")), self.path)
+        self._handle = self._owner.get("file")
 
     @property
     def size(self) -> int:
         size = ctypes.c_uint64()
-        _abi.check(_abi.library().gmemfs_get_size(self._open(), size), self.path)
+        _abi.check(_abi.library().gmemfs_get_size(self._handle, size), self.path)
         return size.value
 
     def resize(self, size: int) -> None:
-        _abi.check(_abi.library().gmemfs_set_size(self._open(), size), self.path)
+        _abi.check(_abi.library().gmemfs_set_size(self._handle, _abi.number(size, "a size")), self.path)
 
     @property
     def device(self) -> int:
         """Ordinal of the device that the file lives on."""
         ordinal = ctypes.c_int()
-        _abi.check(_abi.library().gmemfs_get_device(self._open(), ordinal), self.path)
+        _abi.check(_abi.library().gmemfs_get_device(self._handle, ordinal), self.path)
         return ordinal.value
 
-    def map(self, *, read_only: bool = False, exclusive: bool = False, handles: str = "any",
-            address: int = 0) -> Mapping:
+    def map(self, *, read_only: bool = False, exclusive: bool = False, handles: str = "any", address: int = 0,
+            devices: Optional[Sequence[int]] = None) -> Mapping:
         """All of its memory. `exclusive`: BlockingIOError or OSError(EBUSY) while other peers have it mapped.
-        `handles`: "any", "fabric" or "fd". `address`: one that the mapping must have."""
-        options = _map_options(read_only, exclusive, handles, address)
-        mapping = ctypes.c_void_p()
-        _abi.check(_abi.library().gmemfs_map(self._open(), options, mapping), self.path)
-        assert mapping.value is not None
-        return Mapping(self.path, mapping.value, self._driver)
+        `handles`: "any", "fabric" or "fd". `address`: one that the mapping must have. `devices`: ordinals of those that
+        may use it besides the file's own; None: all that can reach it."""
+        options = _abi.map_options(read_only, exclusive, handles, address, devices)
+        owner = _abi.Owner()
+        _abi.check(_abi.library().gmemfs_map(self._handle, options, owner.place("mapping")), self.path)
+        return Mapping(self.path, owner)
 
     def seal(self) -> None:
         """After kernels have written through a mapping, and have ended."""
-        _abi.check(_abi.library().gmemfs_seal(self._open()), self.path)
+        _abi.check(_abi.library().gmemfs_seal(self._handle), self.path)
 
     def fileno(self) -> int:
-        return int(_abi.library().gmemfs_get_fd(self._open()))
+        fd = int(_abi.library().gmemfs_get_fd(self._handle))
+        return fd if fd >= 0 else self.size  # which says why there is none
 
     def close(self) -> None:
-        self._finalizer()
+        _abi.library().gmemfs_close(self._handle)
 
     def __enter__(self) -> "File":
         return self
@@ -151,28 +146,28 @@ def open(path: Path, size: Optional[int] = None, *, mode: int = 0o600, driver: O
 
 
 def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = False, handles: str = "any",
-                  driver: Optional[str] = None) -> Dict[str, Mapping]:
+                  driver: Optional[str] = None, devices: Optional[Sequence[int]] = None) -> Dict[str, Mapping]:
     """All files in a directory that have memory, by name, through one request to the broker. Empty files and those that
     are removed meanwhile are left out; any other that can't be mapped is an OSError, and then none is."""
     library, folder = _abi.library(), os.fsdecode(path)
-    directory = ctypes.c_void_p()
-    _abi.check(library.gmemfs_map_directory(os.fsencode(path), _map_options(read_only, exclusive, handles, 0),
-                                            driver.encode() if driver else None, directory), folder)
+    owner = _abi.Owner()
+    _abi.check(library.gmemfs_map_directory(
+        _abi.encode(path), _abi.map_options(read_only, exclusive, handles, 0, devices),
+        _abi.encode(driver) if driver else None, owner.place("directory")), folder)
+    directory = owner.get("directory")
     mappings: Dict[str, Mapping] = {}
-    failure = None
     for index in range(library.gmemfs_get_entry_count(directory)):
         entry = _abi.Entry(struct_size=ctypes.sizeof(_abi.Entry))
         _abi.check(library.gmemfs_get_entry(directory, index, entry), folder)
         name = os.fsdecode(entry.name)
         if entry.mapping is not None:
-            mappings[name] = Mapping(os.path.join(folder, name), entry.mapping, driver)
-        elif failure is None and entry.code not in (errno.ENODATA, errno.ESTALE):
-            failure = OSError(entry.code, entry.text.decode(errors="replace"), os.path.join(folder, name))
-    library.gmemfs_free_directory(directory)
-    if failure is not None:
-        for mapping in mappings.values():
-            mapping.unmap()
-        raise failure
+            mapping = _abi.Owner()
+            mapping.set("mapping", entry.mapping)
+            mappings[name] = Mapping(os.path.join(folder, name), mapping)
+        elif entry.code not in (errno.ENODATA, errno.ESTALE):
+            raise OSError(entry.code, entry.text.decode(errors="replace"), os.path.join(folder, name))
+    library.gmemfs_free_directory(directory)  # from here on the mappings are those of `mappings` alone
+    owner.set("directory", None)
     return mappings
 
 
@@ -196,6 +191,7 @@ class _Nothing(NamedTuple):
     address: int = 0
     length: int = 0
     size: int = 0
+    handle: None = None
 
     def _check(self) -> None:
         pass

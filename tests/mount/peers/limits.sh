@@ -1,5 +1,6 @@
-# A peer has 1,024 leases at the most, a user who isn't root 1,024 connections: EUSERS, and others are served all the same.
+# A peer has 65,536 leases at the most, a user who isn't root 1,024 connections: EUSERS, and others are served all the same.
 # options: -o allow_other
+# timeout: 300
 needs_root
 truncate -s 2M "$MNT/f"
 chmod 666 "$MNT/f"
@@ -11,13 +12,17 @@ path = mount + "/f"
 EUSERS = 87
 peer = Peer(mount)
 leases = []
-for _ in range(1024):
-    answer = peer.attach(path, FABRIC)
+ticket = os.getxattr(path, "user.gmemfs.ticket")
+for _ in range(65536):
+    answer = peer.attach_ticket(ticket, FABRIC)
     assert answer.code == 0
     leases.append(answer.lease)
 assert peer.attach(path, FABRIC).code == EUSERS
 peer.release(leases.pop())
 assert peer.attach(path, FABRIC).code == 0
+assert counts(mount) == (1, 65536), counts(mount)
+for lease in leases:
+    assert peer.release(lease) == 0
 peer.close()
 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 4096:
     print("skip: fewer than 4,096 descriptors are allowed here")

@@ -3,7 +3,7 @@ describe() { # a line for each name: what it is, whose, when, its attributes; an
     (cd "$1" && find . -mindepth 1 ! -name '.gmemfs-restore*' -printf '%P\0' | sort -z | xargs -0 stat -c '%F %a %u:%g %s %h %t,%T %y %n' |
         sed 's/^\(directory [^ ]* [^ ]*\) [0-9]* [0-9]*/\1/'
         find . -type f -printf '%P\0' | sort -z | xargs -0 sha256sum
-        find . \( -type f -o -type d \) -mindepth 1 -printf '%P\0' | sort -z | xargs -0 getfattr -d -m '^user\.' -e hex 2>/dev/null
+        find . \( -type f -o -type d \) -mindepth 1 -printf '%P\0' | sort -z | xargs -0 getfattr -d -m '^user\.[^a]' -e hex 2>/dev/null
         find . -type l -printf '%P -> %l\n' | sort
         find . -samefile hard -printf '%P\n' | sort)
 }

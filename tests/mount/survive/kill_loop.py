@@ -3,6 +3,11 @@
 # random moment and comes back; then everything is compared: nothing acknowledged is lost, nothing is invented.
 #
 #   tests/mount/survive/kill_loop.py [--rounds N] [--seed N] [--processes N] [--way mount|supervisor] [--gmemfs FILE]
+#                                    [--peers N]
+#
+# `--peers N`: N peers live from the first round to the last, whatever becomes of the server. Each has a file of its own
+# mapped, and writes to it, seals it, and writes again: what it wrote is never undone, not by the scrubber, either,
+# whose passes come every second. All of them try to have one file alone, now and then: never two at a time.
 #
 # The operation that was under way when the server died may have happened or not; a write may have happened in part.
 # `--way mount`: the mount point is dead until `gmemfs mount` is called again. `--way supervisor`: the supervisor brings
@@ -12,6 +17,8 @@
 import argparse, errno, json, multiprocessing, os, random, select, shutil, signal, stat, subprocess, sys, tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
 
 ROOT = Path(__file__).resolve().parents[3]
 # ECANCELED: Linux, of a request that was on its way to a ring of the server.
@@ -40,7 +47,7 @@ class Worker:
     def __init__(self, folder, seed, nodes):
         self.folder, self.random, self.nodes = folder, random.Random(seed), nodes
         self.count = 0
-        self.eio_at = 0.0
+        self.eio_in = (0.0, 0.0)  # when the operation began that got EIO, and when it ended
         self.changed = []  # what the operation under way touches: (path, node before, node after); None: not there
 
     def real(self, path):
@@ -62,13 +69,14 @@ class Worker:
         while time.monotonic() < end:
             self.changed = []
             operation = self.random.choice(operations)
+            began = time.monotonic()
             try:
                 operation()
             except OSError as error:
                 if error.errno not in DEAD:
                     raise
                 if error.errno == errno.EIO:
-                    self.eio_at = time.monotonic()
+                    self.eio_in = (began, time.monotonic())
                 return f"{operation.__name__}: {os.strerror(error.errno)}"
             for path, _, after in self.changed:
                 if after is None:
@@ -306,9 +314,96 @@ def work(folder, seed, nodes, seconds, pipe):
     try:
         stopped_by = worker.run(seconds)
         pipe.send((worker.nodes, worker.changed if stopped_by else [], worker.count, stopped_by,
-                   worker.eio_at, None))
+                   worker.eio_in, None))
     except Exception as error:  # pylint: disable=broad-except
-        pipe.send((worker.nodes, worker.changed, worker.count, None, 0.0, f"{type(error).__name__}: {error}"))
+        pipe.send((worker.nodes, worker.changed, worker.count, None, (0.0, 0.0), f"{type(error).__name__}: {error}"))
+
+
+class Peer:
+    """A process that maps files. Nothing of the driver is in the loop's own process, which forks."""
+
+    def __init__(self, *arguments):
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=live, args=(*arguments, theirs))
+        self.process.start()
+
+    def ask(self, what):
+        self.pipe.send(what)
+        return self.pipe.recv()
+
+
+def live(index, mnt, seed, way, pipe):
+    """A peer's life: it works until it is asked, answers with what is wrong, and works again."""
+    import gmemfs
+    from lives import peek, poke
+    rng, size = random.Random(seed), 1 << 20
+    path, contested = f"{mnt}/peers/{index}", f"{mnt}/peers/alone"
+    mapping, model = gmemfs.open(path).map(), bytearray(size)
+    poke(mapping.address, model)
+    errors, counts = [], {"writes": 0, "seals": 0, "alone": 0, "busy": 0, "unanswered": 0}
+    # A supervisor's mount is always there, but for what the kernel answers by itself. Without one it is another mount.
+    borne = {errno.EIO} if way == "supervisor" else DEAD | {errno.ENOENT, errno.ECONNRESET}
+
+    def write():
+        offset, data = rng.randrange(size - 70000), rng.randbytes(rng.choice([1, 6, 4096, 70000]))
+        model[offset:offset + len(data)] = data
+        poke(mapping.address + offset, data)
+        counts["writes"] += 1
+
+    def look():
+        seen = peek(mapping.address, size)
+        if seen != model:
+            wrong = [at for at in range(size) if seen[at] != model[at]]
+            errors.append(f"{len(wrong)} bytes of a peer's were undone, from {wrong[0]} to {wrong[-1]}")
+            model[:] = seen
+
+    def seal():
+        gmemfs.open(path).seal()
+        counts["seals"] += 1
+
+    def map_again():
+        with gmemfs.open(path).map() as other:
+            if peek(other.address, size) != model:
+                errors.append("another mapping has other bytes")
+
+    def be_alone():
+        try:
+            alone = gmemfs.open(contested).map(exclusive=True)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            counts["busy"] += 1
+            return
+        # Who has the file alone has its first bytes alone: they are another one's, or nobody's, only by a mistake.
+        mine = b"%8d" % (index + 1)
+        if peek(alone.address, 8) not in (bytes(8), mine):
+            errors.append(f"two peers have a file alone: {peek(alone.address, 8)}")
+        poke(alone.address, mine)
+        time.sleep(rng.uniform(0, 0.02))
+        if peek(alone.address, 8) != mine:
+            errors.append(f"two peers have a file alone: {peek(alone.address, 8)}")
+        poke(alone.address, bytes(8))
+        counts["alone"] += 1
+        alone.unmap()
+
+    pipe.send("ready")
+    while True:
+        while not pipe.poll(rng.uniform(0, 0.01)):
+            try:
+                rng.choice([write, write, write, look, seal, map_again, be_alone])()
+            except OSError as error:
+                if error.errno not in borne:
+                    errors.append(f"{type(error).__name__}: {error}")
+                counts["unanswered"] += 1
+        what = pipe.recv()
+        if what == "end":
+            mapping.unmap()
+            pipe.send(counts)
+            return
+        look()
+        pipe.send((errors, counts))
+        errors = []
 
 
 class Loop:
@@ -319,6 +414,7 @@ class Loop:
         self.command = [arguments.gmemfs, "mount", self.mnt, *arguments.options.split()]
         self.models = [{} for _ in range(arguments.processes)]
         self.operations, self.stopped, self.recovery_s = 0, 0, []
+        self.peers = []
 
     def stats(self):
         return json.loads(os.getxattr(self.mnt, "user.gmemfs.stats"))
@@ -365,19 +461,21 @@ class Loop:
         errors = []
         for index, (process, _) in enumerate(processes):
             process.join()
-            nodes, changed, count, stopped_by, eio_at, failure = results[index]
+            nodes, changed, count, stopped_by, eio_in, failure = results[index]
             self.operations += count
             self.stopped += stopped_by is not None
             if failure:
                 errors.append(f"process {index}: {failure}")
                 continue
-            is_kernels = abs(eio_at - killed_at) < INSTANT_S
+            # Under way at that instant: on a machine with much to do it may hear of it only later.
+            is_kernels = eio_in[0] - INSTANT_S < killed_at < eio_in[1] + INSTANT_S
             if stopped_by and self.arguments.way != "mount" and not is_kernels:
                 errors.append(f"process {index}: it saw the server's death: {stopped_by}")
             folder = os.path.join(self.mnt, f"p{index}")
             errors += [f"process {index}: {error}" for error in compare(folder, nodes, changed)]
             adopt(folder, nodes, changed)
             self.models[index] = nodes
+        errors += self.hear_peers()
         # Memory: what the files have, and nothing of what was made and never recorded.
         files = {}
         for root, _, names in os.walk(self.mnt):
@@ -389,21 +487,63 @@ class Loop:
                     files[os.stat(path).st_ino] = sum(piece["length"] for piece in pieces)
         stats = self.stats()
         used = stats["used"] - stats["shared"]["extents"] + stats["shared"]["slots"]
-        if used != sum(files.values()):
+        if used != sum(files.values()) and not self.peers:  # of theirs parity counts, too
             errors.append(f"{used} bytes are in use, and {sum(files.values())} are in files")
         for error in errors:
             print(f"round {number}: {error}")
         return not errors
 
+    def begin_peers(self):
+        os.mkdir(os.path.join(self.mnt, "peers"))
+        if self.arguments.peers:
+            os.setxattr(os.path.join(self.mnt, "peers"), "user.gmemfs.ecc", b"on")
+        for name in ["alone", *range(self.arguments.peers)]:
+            with open(os.path.join(self.mnt, "peers", str(name)), "wb") as file:
+                file.truncate(2 << 20)
+        self.peers = [Peer(index, self.mnt, self.random.randrange(1 << 30), self.arguments.way)
+                      for index in range(self.arguments.peers)]
+        for peer in self.peers:
+            assert peer.pipe.recv() == "ready"
+
+    def hear_peers(self):
+        """What is wrong with them, or with what the server says of their files."""
+        errors = []
+        for index, peer in enumerate(self.peers):
+            for error in peer.ask("look")[0]:
+                errors.append(f"peer {index}: {error}")
+            state = os.getxattr(os.path.join(self.mnt, "peers", str(index)), "user.gmemfs.ecc")
+            if state != b"open":
+                errors.append(f"peer {index}: the parity of its file is {state.decode()} while it may write")
+        scrub = self.stats()["scrub"]
+        if self.peers and (scrub["blocks_repaired"] or scrub["blocks_damaged"]):
+            errors.append(f"the scrubber has undone what a peer wrote: {scrub}")
+        return errors
+
+    def end_peers(self):
+        """How much they did; and that nothing is left of them."""
+        done = [peer.ask("end") for peer in self.peers]
+        for peer in self.peers:
+            peer.process.join()
+        if done:
+            while self.stats()["leases"]:
+                time.sleep(0.01)
+            total = {word: sum(each[word] for each in done) for word in done[0]}
+            print("kill_loop: peers:", ", ".join(f"{count} {word}" for word, count in total.items()))
+            assert total["alone"] > 0 and total["seals"] > 0, total
+
     def run(self):
         self.mount()
         try:
+            self.begin_peers()
             for index in range(self.arguments.processes):
                 os.mkdir(os.path.join(self.mnt, f"p{index}"))
             for number in range(self.arguments.rounds):
                 if not self.round(number):
                     return 1
+            self.end_peers()
         finally:
+            for peer in self.peers:
+                peer.process.kill()
             subprocess.run([self.arguments.gmemfs, "umount", "--lazy", self.mnt], check=False)
         recovery = sorted(self.recovery_s)
         print(f"kill_loop: seed {self.arguments.seed}: {self.arguments.rounds} rounds, {self.operations} operations, "
@@ -418,10 +558,13 @@ def main():
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--way", choices=["mount", "supervisor"], default="mount")
+    parser.add_argument("--peers", type=int, default=0)
     parser.add_argument("--gmemfs", default=str(ROOT / "build/gmemfs"))
     parser.add_argument("--mount-point", help="an empty folder; one of its own where none is given")
     parser.add_argument("--options", default="--simulate=512M", help="of gmemfs mount")
     arguments = parser.parse_args()
+    if arguments.peers:
+        arguments.options += " --scrub-every=1"
     if arguments.mount_point:
         sys.exit(Loop(arguments).run())
     work_folder = tempfile.mkdtemp(prefix="gmemfs-kill-")

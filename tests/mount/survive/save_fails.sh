@@ -5,7 +5,8 @@ mkdir disk
 mount -t tmpfs -o size=4m none disk
 trap 'umount -l disk' EXIT
 file=$PWD/disk/snapshot
-gave_up() { for _ in $(seq 200); do [ "$(grep -c "mounted again" log)" = "$1" ] && mounted "$MNT" && return; sleep 0.05; done; false; }
+# The log says a reason that is the same as before only once.
+gave_up() { for _ in $(seq 200); do [ "$(grep -c "info: mounted $MNT" log)" = $(($1 + 1)) ] && mounted "$MNT" && return; sleep 0.05; done; false; }
 for way in background foreground; do
     rm -f log disk/snapshot
     mount -o remount,size=4m disk

@@ -20,7 +20,7 @@ fails [ "$(server_pid)" = "$pid" ]
 is "$(sha "$file")" "$sum"
 # Supervisor and server: `gmemfs umount` doesn't give up what is to be saved, and `gmemfs mount` has it.
 kill_server
-refuses "are to be saved" "$GMEMFS" umount "$MNT"
+refuses "the keeper has its files" "$GMEMFS" umount "$MNT"
 start
 is "$(cat "$MNT/f")" new
 "$GMEMFS" umount "$MNT"

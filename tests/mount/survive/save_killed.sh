@@ -5,7 +5,15 @@ needs_linux_that_asks_again
 mkdir kept
 file=$PWD/kept/snapshot
 start() { "$GMEMFS" mount "$MNT" --simulate="$SIZE" --on-shutdown="save:$file" --log="$PWD/log"; }
-saving() { for _ in $(seq 2000); do ls kept | grep -q part && return; sleep 0.002; done; false; }
+# The snapshot has no name yet.
+saving() {
+    timeout 30 python3 -c 'import glob, os, sys
+while True:
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            if os.readlink(link).startswith(sys.argv[1] + "/kept/#"): sys.exit()
+        except OSError: pass' "$(realpath .)"
+}
 start
 random_bytes 200M > "$MNT/f"
 sum=$(sha "$MNT/f")

@@ -1,0 +1,61 @@
+#include "client/device_wait.hpp"
+
+#include <algorithm>
+
+namespace gmemfs::client {
+namespace {
+
+// Of a context that is gone, or a driver at the end of the process: nothing runs there any more.
+bool is_gone(CUresult result) {
+    return result == CUDA_ERROR_INVALID_CONTEXT || result == CUDA_ERROR_CONTEXT_IS_DESTROYED ||
+           result == CUDA_ERROR_DEINITIALIZED || result == CUDA_ERROR_NOT_INITIALIZED;
+}
+
+CUresult wait_for_current(const Driver &driver) {
+    CUdeviceptr token = 0;
+    if (driver.cuMemAlloc(&token, 1) == CUDA_SUCCESS) return driver.cuMemFree(token);
+    void *page = nullptr; // the device is full, or the context is lost, which this one tells
+    const CUresult made = driver.cuMemHostAlloc(&page, 1, 0);
+    return made == CUDA_SUCCESS ? driver.cuMemFreeHost(page) : made;
+}
+
+CUresult wait_for(const Driver &driver, CUcontext context) {
+    if (const CUresult pushed = driver.cuCtxPushCurrent(context); pushed != CUDA_SUCCESS) return pushed;
+    const CUresult result = wait_for_current(driver);
+    CUcontext popped = nullptr;
+    driver.cuCtxPopCurrent(&popped);
+    return result;
+}
+
+} // namespace
+
+CUcontext current_context(const Driver &driver) {
+    CUcontext context = nullptr;
+    return driver.cuCtxGetCurrent(&context) == CUDA_SUCCESS ? context : nullptr;
+}
+
+Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices, CUcontext also) {
+    std::vector<CUcontext> waited;
+    CUresult first = CUDA_SUCCESS;
+    const auto wait_once = [&](CUcontext context) {
+        if (context == nullptr || std::find(waited.begin(), waited.end(), context) != waited.end()) return;
+        waited.push_back(context);
+        const CUresult result = wait_for(driver, context);
+        if (first == CUDA_SUCCESS && !is_gone(result)) first = result;
+    };
+    for (const CUdevice device : devices) {
+        unsigned flags = 0;
+        int is_active = 0; // one that isn't there is never made: it would take half a GiB of the device
+        CUcontext primary = nullptr;
+        if (driver.cuDevicePrimaryCtxGetState(device, &flags, &is_active) != CUDA_SUCCESS || is_active == 0 ||
+            driver.cuDevicePrimaryCtxRetain(&primary, device) != CUDA_SUCCESS)
+            continue;
+        wait_once(primary);
+        driver.cuDevicePrimaryCtxRelease(device);
+    }
+    wait_once(current_context(driver));
+    wait_once(also);
+    return driver.check(first, "wait for the device");
+}
+
+} // namespace gmemfs::client

@@ -1,0 +1,48 @@
+// Handle table: what a gmemfs_file or gmemfs_mapping of a caller stands for.
+//
+// A handle is a number that is used once, not an address: a call with one that another thread has closed meanwhile
+// finds nothing, and one that runs keeps the object until it returns.
+#pragma once
+
+#include "vmm/base/lock.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+namespace gmemfs::client {
+
+/// Thread-safe. `Handle` is the C interface's incomplete type.
+template <typename Handle, typename Object>
+class HandleTable {
+public:
+    Handle *add(std::shared_ptr<Object> object) EXCLUDES(mutex_) {
+        static std::atomic<std::uintptr_t> next = 0;
+        const std::uintptr_t number = next += 16;
+        const Hold hold(mutex_);
+        objects_.emplace(number, std::move(object));
+        return reinterpret_cast<Handle *>(number); // NOLINT(performance-no-int-to-ptr): a number, never followed
+    }
+    /// Null for what is none, or isn't one any more.
+    std::shared_ptr<Object> find(const Handle *handle) EXCLUDES(mutex_) {
+        const Hold hold(mutex_);
+        const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
+        return found == objects_.end() ? nullptr : found->second;
+    }
+    /// The same; the handle is none from now on.
+    std::shared_ptr<Object> take(const Handle *handle) EXCLUDES(mutex_) {
+        const Hold hold(mutex_);
+        const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
+        if (found == objects_.end()) return nullptr;
+        std::shared_ptr<Object> object = std::move(found->second);
+        objects_.erase(found);
+        return object;
+    }
+
+private:
+    Mutex mutex_;
+    std::unordered_map<std::uintptr_t, std::shared_ptr<Object>> objects_ GUARDED_BY(mutex_);
+};
+
+} // namespace gmemfs::client

@@ -1,0 +1,46 @@
+// Mount flags: the words of mount(8) that Linux keeps with a mount (ro, noatime, ...), as its flags and back.
+//
+// libfuse 3.14 knows few of those about access times, so they are set once the mount is there. Which ones hold may
+// change by `mount -o remount`, which asks nobody: so the server reads them again whenever the table of mounts changes.
+#pragma once
+
+#include "fuse/core/access_times.hpp"
+#include "vmm/base/fd.hpp"
+#include "vmm/base/result.hpp"
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gmemfs {
+
+bool is_mount_flag(std::string_view word);
+/// Whether libfuse takes the word with a mount; else set_mount_flags() is for it.
+bool is_known_to_libfuse(std::string_view word);
+
+/// Gives a mount that was made with `words` those flags that libfuse doesn't know. EPERM: it needs root, and one of
+/// them isn't what is so anyway.
+Result<void> set_mount_flags(const std::string &mount_point, std::span<const std::string> words);
+/// `mount -o remount`: changes the flags that `words` name, one after the other. EPERM: it needs root.
+Result<void> remount(const std::string &mount_point, std::span<const std::string> words);
+
+/// Of the oldest mount of the gmemfs `filesystem`, by its number; as Linux mounts without a word, where there is none.
+AccessTimes access_times_of(const std::string &filesystem);
+
+/// Tells when the table of mounts has changed, on GLib's main loop. Not thread-safe.
+class MountTableWatch {
+public:
+    explicit MountTableWatch(std::function<void()> changed);
+    ~MountTableWatch();
+    MountTableWatch(const MountTableWatch &) = delete;
+    MountTableWatch &operator=(const MountTableWatch &) = delete;
+
+private:
+    std::function<void()> changed_;
+    Fd table_;
+    unsigned source_ = 0; // GLib's id
+};
+
+} // namespace gmemfs

@@ -1,0 +1,40 @@
+# A killed save leaves nothing; what a killed restore leaves, the next one removes, also where both have the same process id.
+needs_root
+mkdir source out
+random_bytes 100M > source/large
+for attempt in 1 2 3; do
+    unshare -mpf --mount-proc --kill-child "$GMEMFS" save source out/snapshot & save=$!
+    timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "/out/#[0-9]*"; do kill -0 "$0" || break; done' "$save"
+    kill -KILL "$save" 2> /dev/null || break
+    wait "$save" || true
+    fails test -e out/snapshot
+    is "$(ls -A out)" ""
+done
+"$GMEMFS" save source out/snapshot
+used() { "$GMEMFS" stat --json "$MNT" | json 'd["used"]'; }
+before=$(used)
+for attempt in 1 2; do
+    unshare -mpf --mount-proc --kill-child "$GMEMFS" restore --threads 1 out/snapshot "$MNT" & restore=$!
+    timeout 20 bash -c 'until [ -n "$(ls -A "$0")" ]; do :; done' "$MNT"
+    kill -KILL "$restore"
+    wait "$restore" || true
+done
+"$GMEMFS" restore out/snapshot "$MNT"
+is "$(ls -A "$MNT")" large
+cmp source/large "$MNT/large"
+rm "$MNT/large"
+for _ in $(seq 100); do [ "$(used)" != "$before" ] || break; done
+is "$(used)" "$before"
+# One that is at work isn't disturbed by another one.
+mkdir source/other
+mv source/large source/other
+"$GMEMFS" save source/other out/other
+mkdir small
+echo x > small/x
+"$GMEMFS" save small out/small
+"$GMEMFS" restore --threads 1 out/other "$MNT" & restore=$!
+timeout 20 bash -c 'until [ -n "$(ls -A "$0")" ]; do :; done' "$MNT"
+"$GMEMFS" restore out/small "$MNT"
+wait "$restore"
+cmp source/other/large "$MNT/large"
+is "$(cat "$MNT/x")" x
