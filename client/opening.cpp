@@ -28,7 +28,7 @@ Result<void> check_mount(const Fd &file, const std::string &path, Intent intent)
     if (intent == Intent::change && ::fstatfs(file.get(), &status) != 0) return failed(errno, path);
     if (intent == Intent::use || status.f_type == FUSE_SUPER_MAGIC) {
         const Result<std::string> socket = read_attribute(file, protocol::kSocketAttribute);
-        if (socket) return {};
+        if (socket || socket.error().code == EAGAIN) return {}; // EAGAIN: a server that took over is about to listen
         if (socket.error().code != ENODATA && socket.error().code != ENOTSUP) return failed(socket.error().code, path);
     }
     return failed(ENOTTY, path + ": it is on no gmemfs mount, or on one without a broker");

@@ -68,7 +68,7 @@ int fail(const Error &error) {
 
 int finish_output(int exit_status) {
     const bool had_failed = std::ferror(stdout) != 0;
-    errno = 0;
+    if (!had_failed) errno = 0; // else it is most likely that failure's
     if (std::fflush(stdout) == 0 && !had_failed) return exit_status;
     const int failed = fail(Error{errno != 0 ? errno : EIO, 0, "write to standard output"});
     return exit_status != 0 ? exit_status : failed;

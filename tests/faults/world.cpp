@@ -58,6 +58,7 @@ Result<void> World::start() {
     TRY(connect());
     VolumeState empty;
     empty.keeper_nonce = KeeperThread::kNonce;
+    empty.ticket_secret = {1}; // without one, nobody knows who maps what was exported (Volume::restore)
     journal_ = TRY(Journal::create(folder_ + "/journal", empty));
     volume_ = std::make_unique<Volume>(*keeper_, devices_, limits(), Credentials{kUser, kUser, {}}, 0755, timespec{});
     volume_->record_in(journal_.get());

@@ -127,5 +127,16 @@ peer_python() {
     PYTHONPATH="$TESTS/peers:$TESTS/../../client/python" GMEMFS_LIBRARY="$BUILD/libgmemfs.so" \
         GMEMFS_DRIVER="$BUILD/sim/libcuda.so.1" python3 "$@"
 }
+# no_peers_left: waits until the server has heard that its peers have ended (10 s at the most).
+no_peers_left() {
+    local counts
+    for _ in $(seq 200); do
+        counts=$("$GMEMFS" stat --json "$MNT" | json 'd["peers"], d["leases"]')
+        [ "$counts" != "(0, 0)" ] || return 0
+        sleep 0.05
+    done
+    echo "peers and leases are left: $counts"
+    return 1
+}
 # ring_requests: how many requests have come by io_uring.
 ring_requests() { "$GMEMFS" stat --json "$MNT" | json 'd["ring_requests"]'; }

@@ -19,7 +19,7 @@ setfattr -n user.gmemfs.ecc -v off "$MNT/d"
 echo plain > "$MNT/d/plain"
 is "$("$GMEMFS" verify --json "$MNT" | json 'd["without_parity"], len(d["files"])')" "(1, 4)"
 expect_error "it has no parity" "$GMEMFS" verify "$MNT/d/plain"
-expect_error "it lies in no gmemfs mount" "$GMEMFS" verify /etc/passwd
+expect_error "is on no gmemfs mount" "$GMEMFS" verify /etc/passwd
 expect_error "No such file" "$GMEMFS" scrub "$MNT/nothing"
 is "$(status_of "$GMEMFS" verify)" 2
 is "$(status_of "$GMEMFS" inject "$MNT/a" --bits 0)" 2

@@ -1,5 +1,6 @@
 """Lives: peers by libgmemfs' Python package, and what they do with the memory that they have mapped."""
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -48,7 +49,13 @@ def state(path):
 
 
 def stats(mount):
-    return json.loads(os.getxattr(mount, "user.gmemfs.stats"))
+    for _ in range(3):  # Linux answers EIO where the server is killed while it copies the request
+        try:
+            return json.loads(os.getxattr(mount, "user.gmemfs.stats"))
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+    raise OSError(errno.EIO, "user.gmemfs.stats", mount)
 
 
 def wait_for_scrub(mount, passes=2):

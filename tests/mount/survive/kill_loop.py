@@ -235,7 +235,7 @@ def observe(path):
         return node
     node = Node("file")
     node.mode = stat.S_IMODE(status.st_mode)
-    node.xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    node.xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path) if name != "user.allocation_size"}
     node.data = bytearray(Path(path).read_bytes())
     return node
 
