@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     for (int message = 0; message < 64 && left.size() >= 4; ++message) {
         if (left[0] == 0xfe) {
             keeper_protocol::Request request;
-            request.operation = left[1] % 13;
+            request.operation = left[1] % 15;
             request.id = left[2];
             request.size = std::uint64_t(left[3]) * MiB;
             request.device_uuid = devices.front().uuid;

@@ -211,6 +211,14 @@ TEST_F(KeeperThread, ANewServerReplacesTheOldOne) {
     EXPECT_TRUE(second->list());
 }
 
+TEST_F(KeeperThread, AListenerThatNeverComesIsAnErrorAndNoEnd) {
+    const auto server = client();
+    const Fd none;
+    EXPECT_EQ(code_of(server->listen(none)), EMFILE);
+    EXPECT_FALSE(server->is_dead());
+    EXPECT_TRUE(server->list());
+}
+
 TEST_F(KeeperThread, MoreConnectionsThanItServesPushTheOldestOut) {
     std::vector<Fd> idle;
     for (int index = 0; index < 40; ++index) idle.push_back(connect());
@@ -227,6 +235,21 @@ TEST(KeeperService, OneThatCanNotServeSaysWhyAndEnds) {
     std::memcpy(&answer, served.bytes.data(), sizeof answer);
     EXPECT_EQ(answer.error, ENODEV);
     EXPECT_STREQ(answer.text.data(), "initialise driver: no GPU here");
+}
+
+TEST_F(KeeperThread, OnlyAListenerOrWhatIsToBeKeptComesWithADescriptor) {
+    KeeperService service(simulation().driver(), {info()}, HandlePolicy::automatic, 1);
+    const auto serve = [&](Operation operation, Fd fd) {
+        const Request request = {.operation = static_cast<std::uint32_t>(operation), .id = 1};
+        return service.serve(std::as_bytes(std::span(&request, 1)), std::move(fd));
+    };
+    const auto some = [] { return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); };
+    const auto listens = must(serve(Operation::listen, some()));
+    EXPECT_TRUE(listens.listener);
+    EXPECT_FALSE(listens.fd) << "nothing goes back";
+    EXPECT_EQ(must(serve(Operation::keep_fd, some())).next, KeeperService::Served::Next::silent);
+    for (const Operation other : {Operation::hello, Operation::list, Operation::drop_fds, Operation::next_fd})
+        EXPECT_EQ(code_of(serve(other, some())), EPROTO);
 }
 
 } // namespace
