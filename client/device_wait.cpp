@@ -27,14 +27,14 @@ CUresult wait_for(const Driver &driver, CUcontext context) {
     return result;
 }
 
-} // namespace
-
 CUcontext current_context(const Driver &driver) {
     CUcontext context = nullptr;
     return driver.cuCtxGetCurrent(&context) == CUDA_SUCCESS ? context : nullptr;
 }
 
-Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices, CUcontext also) {
+} // namespace
+
+Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices) {
     std::vector<CUcontext> waited;
     CUresult first = CUDA_SUCCESS;
     const auto wait_once = [&](CUcontext context) {
@@ -54,7 +54,6 @@ Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> 
         driver.cuDevicePrimaryCtxRelease(device);
     }
     wait_once(current_context(driver));
-    wait_once(also);
     return driver.check(first, "wait for the device");
 }
 

@@ -26,12 +26,11 @@ private:
     CUstreamCaptureMode mode_ = CU_STREAM_CAPTURE_MODE_RELAXED; // then what was before
 };
 
-/// The context that is current in this thread; null for none.
-CUcontext current_context(const Driver &driver);
-
-/// Waits for the primary contexts of `devices` that are there, for the calling thread's current context, and for `also`
-/// where that isn't null. Other contexts can't be enumerated. Makes none, and changes no current one. An error (a
-/// kernel has faulted, say) is the first of them, and comes after all have been waited for. Thread-safe.
-Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices, CUcontext also);
+/// Waits for the primary contexts of `devices` that are there, and for the calling thread's current context. Others
+/// can't be enumerated; nor is one remembered from when the memory was mapped, because the driver corrupts the heap
+/// when a context is made current that has been destroyed meanwhile (H200, driver 580). Makes none, and changes no
+/// current one. An error (a kernel has faulted, say) is the first of them, and comes after all have been waited for.
+/// Thread-safe.
+Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices);
 
 } // namespace gmemfs::client

@@ -40,8 +40,8 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
 
 FileMapping::FileMapping(std::shared_ptr<const Devices> devices, std::string path,
     std::shared_ptr<Connection> connection, std::uint64_t lease, Range range, const gmemfs_mapping_info &info)
-    : devices_(std::move(devices)), path_(std::move(path)), info_(info), context_(current_context(*devices_->driver)),
-      lease_(lease), connection_(std::move(connection)), range_(std::move(range)) {}
+    : devices_(std::move(devices)), path_(std::move(path)), info_(info), lease_(lease),
+      connection_(std::move(connection)), range_(std::move(range)) {}
 
 FileMapping::Taken FileMapping::take() {
     const Hold hold(mutex_);
@@ -53,7 +53,7 @@ Result<void> FileMapping::unmap() {
     auto [range, connection] = take();
     if (!range) return {};
     const RelaxedCapture relaxed(*devices_->driver);
-    const Result<void> waited = wait_for_devices(*devices_->driver, range->devices(), context_);
+    const Result<void> waited = wait_for_devices(*devices_->driver, range->devices());
     range.reset(); // before the broker may give the memory to others
     const Result<void> released = connection->release(lease_);
     if (!waited) return on(path_ + ": it is unmapped", waited.error());

@@ -41,7 +41,6 @@ private:
     const std::shared_ptr<const Devices> devices_; // before the range: its driver is the last to go
     const std::string path_;
     const gmemfs_mapping_info info_;
-    const CUcontext context_; // that was current when it was mapped: work may be queued in it
     const std::uint64_t lease_;
     Mutex mutex_;
     std::shared_ptr<Connection> connection_ GUARDED_BY(mutex_);

@@ -122,11 +122,10 @@ int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info);
 int gmemfs_get_dma_buf(gmemfs_mapping *mapping, uint64_t offset, uint64_t length, int *fd);
 
 /* Unmaps and ends the lease, when all work has ended that was queued before: in the primary contexts of the devices
- * that may use the mapping, in the context that is current, and in the one that was current when it was mapped.
- * Contexts of one's own (cuCtxCreate) besides these can't be found: wait for them first. It makes no context, and
- * doesn't disturb graphs that other threads capture. Tensors that were made of it show nothing any more. An errno says
- * what went wrong on the way (the context is lost, say); the mapping is gone all the same, and so is its lease. NULL is
- * fine. */
+ * that may use the mapping, and in the context that is current. Other contexts (cuCtxCreate) can't be found: wait for
+ * them first. It makes no context, and doesn't disturb graphs that other threads capture. Tensors that were made of it
+ * show nothing any more. An errno says what went wrong on the way (the context is lost, say); the mapping is gone all
+ * the same, and so is its lease. NULL is fine. */
 int gmemfs_unmap(gmemfs_mapping *mapping);
 
 /* Gives the handle back. The memory is unmapped, as by gmemfs_unmap, when the last tensor that was made of it is

@@ -157,23 +157,6 @@ TEST(Capture, StaysWholeWhenMemoryIsAllocatedFreedAndUnmappedInRelaxedMode) {
     }
 }
 
-TEST(Context, ThatIsDestroyedIsRefusedWhenPushed) {
-    not_yet_measured();
-    using Create = CUresult (*)(CUcontext *, unsigned, CUdevice); // the form of 3.2, which every header has another of
-    void *function = nullptr;
-    require(driver().get_proc_address("cuCtxCreate", &function, 3020, 0, nullptr), "find cuCtxCreate");
-    CUcontext context = nullptr;
-    require(reinterpret_cast<Create>(function)(&context, 0, 0), "create a context");
-    require(driver().cuCtxDestroy(context), "destroy it");
-    CUresult result = driver().cuCtxPushCurrent(context);
-    if (result == CUDA_SUCCESS) { // then the first call in it says so
-        result = driver().cuCtxSynchronize();
-        driver().cuCtxPopCurrent(nullptr);
-    }
-    EXPECT_TRUE(result == CUDA_ERROR_INVALID_CONTEXT || result == CUDA_ERROR_CONTEXT_IS_DESTROYED) << name_of(result);
-    use_context();
-}
-
 TEST(Peers, ADeviceThatCanReachAnothersMemoryIsGivenAccess) {
     int count = 0;
     ASSERT_EQ(driver().cuDeviceGetCount(&count), CUDA_SUCCESS);

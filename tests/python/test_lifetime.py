@@ -138,15 +138,13 @@ def test_the_last_reference_waits_whatever_context_is_current(tmp_path, current)
             """, environment)
 
 
-def test_a_context_of_ones_own_is_waited_for(mount):
+def test_a_context_of_ones_own_is_waited_for_where_it_is_current(mount):
     check(mount, """
         primary = retain()
-        own = create_context()
         mapping = gmemfs.open(mount + "/f", 64 << 20).map()
+        own = create_context()
         work = Work(mapping)
-        call("cuCtxSetCurrent", primary)
         mapping.unmap()
-        call("cuCtxSetCurrent", own)
         work.check()
         """)
 

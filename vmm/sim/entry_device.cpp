@@ -4,6 +4,7 @@
 #include "vmm/sim/stream.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -28,6 +29,14 @@ Context *primary(CUdevice device) {
         context->device = static_cast<std::uint32_t>(device);
     }
     return context.get();
+}
+
+// The driver corrupts the process' heap where a context is made current that has been destroyed (H200): no less here.
+void stop_where_destroyed(CUcontext context) {
+    const auto *const wanted = reinterpret_cast<const Context *>(context);
+    if (wanted == nullptr || wanted->retain_count.load() != 0 || wanted == primary(CUdevice(wanted->device))) return;
+    std::fprintf(stderr, "BUG: a context that has been destroyed is made current\n");
+    std::abort();
 }
 
 int attribute_of(CUdevice_attribute attribute) {
@@ -183,6 +192,7 @@ CUresult cuCtxDestroy(CUcontext context) {
 
 CUresult cuCtxSetCurrent(CUcontext context) {
     GMEMFS_SIM_ENTER(cuCtxSetCurrent);
+    stop_where_destroyed(context);
     current_context() = reinterpret_cast<Context *>(context);
     return CUDA_SUCCESS;
 }
@@ -196,6 +206,7 @@ CUresult cuCtxGetCurrent(CUcontext *context) {
 
 CUresult cuCtxPushCurrent(CUcontext context) {
     GMEMFS_SIM_ENTER(cuCtxPushCurrent);
+    stop_where_destroyed(context);
     GMEMFS_SIM_NOT_NULL(context);
     pushed.push_back(current_context());
     current_context() = reinterpret_cast<Context *>(context);
