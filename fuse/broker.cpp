@@ -75,7 +75,6 @@ void Broker::listen(BrokerSocket socket, dev_t filesystem) {
     listener_ = std::move(socket.fd);
     address_ = std::move(socket.address);
     filesystem_ = filesystem;
-    mounts_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
     listens_ = FdSource(
         listener_.get(), G_IO_IN,
         [](gint, GIOCondition, gpointer data) -> gboolean {
@@ -83,15 +82,9 @@ void Broker::listen(BrokerSocket socket, dev_t filesystem) {
             return G_SOURCE_CONTINUE;
         },
         this);
-    if (mounts_)
-        watches_mounts_ = FdSource(
-            mounts_.get(), GIOCondition(G_IO_PRI | G_IO_ERR),
-            [](gint, GIOCondition, gpointer data) -> gboolean {
-                auto &owner = *static_cast<Broker *>(data);
-                if (!is_mounted_anywhere(owner.filesystem_)) owner.close();
-                return G_SOURCE_CONTINUE;
-            },
-            this);
+    watches_mounts_.emplace([this] {
+        if (!is_mounted_anywhere(filesystem_)) close();
+    });
     timer_ = g_timeout_add_seconds(
         1,
         [](gpointer data) -> gboolean {

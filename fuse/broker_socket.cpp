@@ -1,14 +1,13 @@
 #include "fuse/broker_socket.hpp"
 
 #include "client/protocol.hpp"
+#include "fuse/mount_table.hpp"
 
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <linux/magic.h>
-#include <sstream>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -89,14 +88,9 @@ Result<dev_t> filesystem_number(const std::string &path) {
 
 bool is_mounted_anywhere(dev_t filesystem) {
     const std::string number = std::to_string(major(filesystem)) + ":" + std::to_string(minor(filesystem));
-    std::ifstream file("/proc/self/mountinfo");
-    if (!file) return true;
-    for (std::string line; std::getline(file, line);) { // proc(5): ID PARENT MAJOR:MINOR ...
-        std::istringstream words(line);
-        std::string id, parent, device;
-        if (words >> id >> parent >> device && device == number) return true;
-    }
-    return false;
+    bool is_there = false;
+    const Result<void> walked = walk_mounts([&](const MountLine &mount) { is_there |= mount.device == number; });
+    return is_there || !walked;
 }
 
 } // namespace gmemfs

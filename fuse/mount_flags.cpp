@@ -1,17 +1,13 @@
 #include "fuse/mount_flags.hpp"
 
-#include <glib-unix.h>
+#include "fuse/mount_table.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fcntl.h>
-#include <fstream>
 #include <iterator>
-#include <sstream>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -80,8 +76,8 @@ std::string escaped(const std::string &path) {
     return text;
 }
 
-AccessTimes parse_access_times(const std::string &options) {
-    const std::string list = "," + options + ",";
+AccessTimes parse_access_times(std::string_view options) {
+    const std::string list = "," + std::string(options) + ",";
     if (list.find(",noatime,") != std::string::npos) return AccessTimes::never;
     return list.find(",relatime,") != std::string::npos ? AccessTimes::relative : AccessTimes::strict;
 }
@@ -120,29 +116,11 @@ Result<void> remount(const std::string &mount_point, std::span<const std::string
 
 AccessTimes access_times_of(const std::string &mount_point) {
     AccessTimes found = AccessTimes::relative;
-    std::ifstream table("/proc/self/mountinfo");
-    for (std::string line; std::getline(table, line);) {
-        std::istringstream words(line);
-        std::string id, parent, device, root, place, options;
-        words >> id >> parent >> device >> root >> place >> options;
-        if (place == escaped(mount_point) && line.find(" - fuse.gmemfs ") != std::string::npos)
-            found = parse_access_times(options);
-    }
+    const std::string place = escaped(mount_point);
+    (void)walk_mounts([&](const MountLine &mount) {
+        if (mount.place == place && mount.type == "fuse.gmemfs") found = parse_access_times(mount.options);
+    });
     return found;
-}
-
-MountTableWatch::MountTableWatch(std::function<void()> changed)
-    : changed_(std::move(changed)), table_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)) {
-    if (!table_) return;
-    const auto tell = [](gint, GIOCondition, gpointer watch) -> gboolean {
-        static_cast<MountTableWatch *>(watch)->changed_();
-        return G_SOURCE_CONTINUE;
-    };
-    source_ = g_unix_fd_add(table_.get(), GIOCondition(G_IO_PRI | G_IO_ERR), tell, this);
-}
-
-MountTableWatch::~MountTableWatch() {
-    if (source_ != 0) g_source_remove(source_);
 }
 
 } // namespace gmemfs
