@@ -83,14 +83,7 @@ void Broker::listen(BrokerSocket socket) {
             return G_SOURCE_CONTINUE;
         },
         this);
-    if (mounts_)
-        watches_mounts_ = FdSource(
-            mounts_.get(), GIOCondition(G_IO_PRI | G_IO_ERR),
-            [](gint, GIOCondition, gpointer data) -> gboolean {
-                static_cast<Broker *>(data)->look_at_mounts();
-                return G_SOURCE_CONTINUE;
-            },
-            this);
+    watches_mounts_.emplace([this] { look_at_mounts(); });
     timer_ = g_timeout_add_seconds(
         1,
         [](gpointer data) -> gboolean {

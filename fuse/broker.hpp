@@ -14,6 +14,7 @@
 
 #include "fuse/broker_socket.hpp"
 #include "fuse/core/lease.hpp"
+#include "fuse/mount_table_watch.hpp"
 #include "fuse/peer_process.hpp"
 #include "fuse/ticket.hpp"
 #include "vmm/copiers.hpp"
@@ -161,14 +162,14 @@ private:
     Copiers copiers_; // of the main thread: settling a file copies on the device
     Fd listener_;
     Fd reserve_; // given up to accept and refuse a connection when no descriptor is left
-    Fd mounts_;  // the table of mounts
     std::string address_;
     const std::string filesystem_; // its number
     std::size_t peers_max_ = 0;
     Leases &leases_;       // the volume's
     KeeperClient *keeper_; // null: nothing outlives this server
     Peers peers_;
-    FdSource listens_, watches_mounts_;
+    FdSource listens_;
+    std::optional<MountTableWatch> watches_mounts_;
     guint timer_ = 0;
     bool makes_way_ = false;
     std::atomic<std::size_t> peer_count_ = 0, lease_count_ = 0;

@@ -2,15 +2,11 @@
 
 #include "fuse/mount_table.hpp"
 
-#include <glib-unix.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <iterator>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -108,20 +104,6 @@ AccessTimes access_times_of(const std::string &filesystem) {
         for (const Mount &mount : *mounts)
             if (mount.number == filesystem) return parse_access_times(mount.options);
     return AccessTimes::relative;
-}
-
-MountTableWatch::MountTableWatch(std::function<void()> changed)
-    : changed_(std::move(changed)), table_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)) {
-    if (!table_) return;
-    const auto tell = [](gint, GIOCondition, gpointer watch) -> gboolean {
-        static_cast<MountTableWatch *>(watch)->changed_();
-        return G_SOURCE_CONTINUE;
-    };
-    source_ = g_unix_fd_add(table_.get(), GIOCondition(G_IO_PRI | G_IO_ERR), tell, this);
-}
-
-MountTableWatch::~MountTableWatch() {
-    if (source_ != 0) g_source_remove(source_);
 }
 
 } // namespace gmemfs

@@ -5,10 +5,8 @@
 #pragma once
 
 #include "fuse/core/access_times.hpp"
-#include "vmm/base/fd.hpp"
 #include "vmm/base/result.hpp"
 
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,19 +26,5 @@ Result<void> remount(const std::string &mount_point, std::span<const std::string
 
 /// Of the oldest mount of the gmemfs `filesystem`, by its number; as Linux mounts without a word, where there is none.
 AccessTimes access_times_of(const std::string &filesystem);
-
-/// Tells when the table of mounts has changed, on GLib's main loop. Not thread-safe.
-class MountTableWatch {
-public:
-    explicit MountTableWatch(std::function<void()> changed);
-    ~MountTableWatch();
-    MountTableWatch(const MountTableWatch &) = delete;
-    MountTableWatch &operator=(const MountTableWatch &) = delete;
-
-private:
-    std::function<void()> changed_;
-    Fd table_;
-    unsigned source_ = 0; // GLib's id
-};
 
 } // namespace gmemfs

@@ -3,11 +3,13 @@
 #include "fuse/mount_point.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <fcntl.h>
 #include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
+#include <string_view>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,12 +17,16 @@
 namespace gmemfs {
 namespace {
 
+constexpr std::size_t kChunk = 64 * 1024; // bytes of the table at once
+
 // mountinfo writes a space, a tab, a newline and a backslash as \ooo.
-std::string unescape(const std::string &text) {
+std::string unescape(std::string_view text) {
     std::string plain;
     for (std::size_t index = 0; index < text.size(); ++index) {
         if (text[index] == '\\' && index + 3 < text.size()) {
-            plain += static_cast<char>(std::stoi(text.substr(index + 1, 3), nullptr, 8));
+            int code = 0;
+            std::from_chars(text.data() + index + 1, text.data() + index + 4, code, 8);
+            plain += static_cast<char>(code);
             index += 3;
         } else {
             plain += text[index];
@@ -29,17 +35,29 @@ std::string unescape(const std::string &text) {
     return plain;
 }
 
-// proc(5): ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS
-std::optional<Mount> parse_mountinfo(const std::string &line) {
-    std::istringstream words(line);
-    Mount mount;
-    std::string skipped;
-    words >> mount.id >> mount.parent >> mount.number >> skipped >> mount.path >> mount.options;
-    for (std::string tag; words >> tag && tag != "-";) {}
-    if (!(words >> mount.type >> mount.source)) return std::nullopt;
-    mount.path = unescape(mount.path);
-    mount.source = unescape(mount.source);
-    return mount;
+// Takes what stands before the first `end` off `text`, and `end` with it.
+std::string_view take_until(std::string_view &text, char end) {
+    const std::string_view taken = text.substr(0, text.find(end));
+    text.remove_prefix(std::min(taken.size() + 1, text.size()));
+    return taken;
+}
+
+int number_of(std::string_view digits) {
+    int number = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return number;
+}
+
+// proc(5): ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS. Without iostreams, which take
+// ten times as long, for a table may be long and change all the time.
+std::optional<Mount> parse_mountinfo(std::string_view line) {
+    std::array<std::string_view, 6> fields;
+    for (std::string_view &field : fields) field = take_until(line, ' ');
+    while (!line.empty() && take_until(line, ' ') != "-") {}
+    const std::string_view type = take_until(line, ' '), source = take_until(line, ' ');
+    if (type.empty() || source.empty()) return std::nullopt;
+    return Mount{unescape(fields[4]), std::string(type), unescape(source), std::string(fields[2]),
+        std::string(fields[5]), number_of(fields[0]), number_of(fields[1])};
 }
 
 struct Place {
@@ -78,14 +96,13 @@ Result<void> detach(const Mount &mount) {
 
 std::vector<Mount> read_mounts(const Fd &table) {
     std::string text;
-    char bytes[4096];
+    std::vector<char> bytes(kChunk);
     if (!table || ::lseek(table.get(), 0, SEEK_SET) != 0) return {};
-    for (ssize_t count = 0; (count = ::read(table.get(), bytes, sizeof bytes)) > 0;)
-        text.append(bytes, static_cast<std::size_t>(count));
-    std::istringstream lines(text);
+    for (ssize_t count = 0; (count = ::read(table.get(), bytes.data(), bytes.size())) > 0;)
+        text.append(bytes.data(), static_cast<std::size_t>(count));
     std::vector<Mount> mounts;
-    for (std::string line; std::getline(lines, line);)
-        if (std::optional<Mount> mount = parse_mountinfo(line)) mounts.push_back(std::move(*mount));
+    for (std::string_view rest = text; !rest.empty();)
+        if (std::optional<Mount> mount = parse_mountinfo(take_until(rest, '\n'))) mounts.push_back(std::move(*mount));
     return mounts;
 }
 

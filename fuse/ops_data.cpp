@@ -46,7 +46,8 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     Reply reply(request, Op::read, ino);
     const Result<Opened> open = reply.server().opened(ino, file->fh);
     if (!open) return reply.error(open.error());
-    const std::span<std::byte> buffer = Worker::current().reply_buffer();
+    Worker &worker = Worker::current();
+    const std::span<std::byte> buffer = worker.reply_buffer();
     const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
     Caller caller = caller_of(reply);
     caller.leaves_no_trace = (file->flags & O_NOATIME) != 0;
@@ -56,7 +57,7 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
     // The client goes on meanwhile; the next copy from the device finds the lines faster.
-    if (!Worker::current().source().shares_processor()) demote(to.first(*count));
+    if (!worker.source().shares_processor()) demote(to.first(*count));
 }
 
 void op_write(

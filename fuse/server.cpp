@@ -2,6 +2,7 @@
 
 #include "fuse/log.hpp"
 #include "fuse/mount_flags.hpp"
+#include "fuse/mount_table_watch.hpp"
 #include "fuse/ops.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/simulator_path.hpp"

@@ -70,7 +70,8 @@ void Inode::modified(timespec now) {
 bool Inode::written(timespec now, const Credentials &by) {
     const Hold hold(mutex_);
     modified_ = changed_ = now;
-    const mode_t before = permissions_;
+    const mode_t before = permissions_.load(std::memory_order_relaxed);
+    if ((before & kSetIds) == 0 && xattrs_.empty()) return false; // nearly always
     if ((before & kSetIds) != 0 && !by.may_keep_set_ids) drop_set_ids(by);
     const bool had_capabilities = drop_xattr(kFileCapabilities); // whoever it is, as Linux has it
     return permissions_ != before || had_capabilities;
@@ -91,6 +92,8 @@ void Inode::accessed(timespec now, AccessTimes mode) {
         mode == AccessTimes::strict || not_later(accessed_, modified_) || not_later(accessed_, changed_);
     if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
 }
+
+Error Inode::forbidden_by_flags() { return {EPERM, 0, "change inode", "it is immutable or append-only: chattr -i -a"}; }
 
 void Inode::set_flags(InodeFlags flags, timespec now) {
     flags_.store(flags, std::memory_order_relaxed);

@@ -128,7 +128,7 @@ public:
     /// EPERM: it has one of these, which forbids what is about to be done. One load where it has none.
     Result<void> check_flags(InodeFlags forbidding) const {
         if ((flags() & forbidding) == 0) return {};
-        return Error{EPERM, 0, "change inode", "it is immutable or append-only: chattr -i -a"};
+        return forbidden_by_flags();
     }
 
     /// The device that a directory's new files live on; null for wherever there is most room.
@@ -155,6 +155,7 @@ public:
     std::atomic<bool> lingers = false;
 
 private:
+    static Error forbidden_by_flags(); // apart, so that each write has the check inline
     bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
     bool list_has_room(std::string_view name) const REQUIRES(mutex_);
     Result<void> put_xattr(std::string_view name, std::string_view value) REQUIRES(mutex_);

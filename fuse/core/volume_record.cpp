@@ -67,18 +67,18 @@ Result<void> Volume::sync(Inode &inode) {
 
 Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }
 
+Result<void> Volume::times_changed(Inode &inode) {
+    if (journal_ == nullptr) return {};
+    // A store would make workers that write to one file fight for its cache line.
+    if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
+    return journal_->check();
+}
+
 // After a file's bytes have changed. The size was recorded by File, where it changed.
 Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
     // What a write takes away must not come back with a restart.
     if (inode.written(caller.now, caller.who)) return record_xattr(inode, kFileCapabilities);
     return times_changed(inode);
-}
-
-Result<void> Volume::times_changed(Inode &inode) {
-    if (journal_ == nullptr) return {};
-    // A store would make workers that write to one file fight for its cache line.
-    if (!inode.has_unrecorded_times.load(std::memory_order_relaxed)) inode.has_unrecorded_times = true;
-    return check_recorded();
 }
 
 Result<void> Volume::set_xattr(

@@ -1,4 +1,4 @@
-# What gmemfs itself adds to a request of 4 KiB: 1,430 instructions to a write, 1,220 to a read (callgrind); a regression shows here.
+# What gmemfs itself adds to a request of 4 KiB: 1,450 instructions to a write, 1,330 to a read (callgrind); a regression shows here.
 # mount: none
 # needs: valgrind
 # timeout: 240
