@@ -169,6 +169,7 @@ private:
     KeeperClient *keeper_; // null: nothing outlives this server
     Peers peers_;
     FdSource listens_;
+    Fd mounts_; // the table of mounts, open from the start: later there may be no descriptor left
     std::optional<MountTableWatch> watches_mounts_;
     guint timer_ = 0;
     bool makes_way_ = false;
