@@ -88,13 +88,15 @@ TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
          $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
          $(BUILD)/client/c_test $(BUILD)/client/cpp_test $(BUILD)/client/endings $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
+# Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
+BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
 .PHONY: all programs tests races deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
-tests: all $(TESTS)  ## the programs that `make test` runs
+tests: all $(TESTS) $(BENCH_OBJECTS)  ## the programs that `make test` runs
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
 # Once per build folder, before the first object: say what is missing, and how to get it.

@@ -13,6 +13,7 @@
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 //
 // --uring, with the last two: requests come by gmemfs' own rings (fuse/ring_source.hpp; check `gmemfs doctor`).
+#include "fuse/mount_point.hpp"
 #include "fuse/ring_source.hpp"
 #include "fuse/workers.hpp"
 #include "tests/bench/fuse_session.hpp"
@@ -219,7 +220,8 @@ Result<void> serve_with_device(const char *mount_point, Options &options) {
     ::sigwait(&ends, &number);
     session->end();
     workers->stop();
-    session->unmount();
+    session->let_go();
+    (void)unmount(mount_point, UnmountMode::lazily); // where somebody else hasn't
     return {};
 }
 
