@@ -1,7 +1,7 @@
 // Device wait: all work that may use a mapping has ended, and no thread's graph capture has been disturbed.
 //
 // cuCtxSynchronize ends any capture in its context badly, whoever's it is, in relaxed mode, too. Allocating and freeing
-// a byte waits for the context as well, and in relaxed mode leaves captures alone; it takes 64 us where nothing runs.
+// a byte waits for the context as well, and in relaxed mode leaves captures alone; it takes 3 us where nothing runs.
 // Neither waits for another context of the device (H200, driver 580; tests/conformance/wait_test.cpp).
 #pragma once
 
