@@ -32,7 +32,7 @@ constexpr Flag kFlags[] = {
     {"async", MS_SYNCHRONOUS, 0, true},
     {"dirsync", 0, MS_DIRSYNC, true},
     {"noatime", kAccessTimes, MS_NOATIME, true},
-    {"atime", kAccessTimes, MS_RELATIME, true},
+    {"atime", kAccessTimes, MS_RELATIME, false}, // libfuse 3.14 does, 3.17 refuses it
     {"relatime", kAccessTimes, MS_RELATIME, false},
     {"norelatime", kAccessTimes, MS_RELATIME, false},
     {"strictatime", kAccessTimes, MS_STRICTATIME, false},
