@@ -121,6 +121,8 @@ same_on_tmpfs() {
     [ -s tmpfs.said ] || { echo "$1 said nothing"; return 1; }
     diff tmpfs.said gmemfs.said
 }
+# A Python that isn't instrumented can't load a library that is.
+needs_plain_library() { [ -z "${SANITIZE:-}" ] || skip "Python can't load libgmemfs built with $SANITIZE"; }
 # peer_python [ARGUMENT...]: Python as a peer has it: the package gmemfs with this build's library and simulator, and
 # tests/mount/peers/lives.py.
 peer_python() {
