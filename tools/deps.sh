@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev"
 SHOW_PACKAGES="fuse3 attr"
-# Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh proves it.
+# Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh looks.
 TEST_PACKAGES="libgtest-dev libbenchmark-dev openssl procps acl e2fsprogs util-linux-extra fio git python3 python3-venv
                meson ninja-build dpkg-dev"
 # For developers. Where one can't be had, the checks that need it are skipped, and say so. Another clang-format formats
