@@ -13,8 +13,17 @@ multiprocessing's "spawn".
 from ._abi import version
 from .array import Array
 from .file import File, Mapping, map_directory, open, tensor
-from .safetensors import load_safetensors, save_safetensors
+from .safetensors import load_safetensors
 
 __all__ = ["Array", "File", "Mapping", "load_safetensors", "map_directory", "open", "save_safetensors", "tensor",
            "version"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Who loads a model waits for the import: what only saving needs comes with the first use of it."""
+    if name != "save_safetensors":
+        raise AttributeError(f"module 'gmemfs' has no attribute {name!r}")
+    from .saving import save_safetensors
+    globals()[name] = save_safetensors
+    return save_safetensors

@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from typing import Iterator, Tuple
 
 from .file import File, open as open_file
@@ -49,7 +48,7 @@ def new_file(path: str, size: int) -> Iterator[File]:
 
 
 def _temporary_name() -> str:
-    return f".gmemfs-save.{secrets.token_hex(8)}"
+    return f".gmemfs-save.{os.urandom(8).hex()}"
 
 
 def _make(folder_fd: int, path: str) -> Tuple[int, str]:

@@ -1,18 +1,13 @@
-"""safetensors: load a .safetensors file that lies in a gmemfs mount without a copy, and write one."""
-import math
+"""safetensors: load a .safetensors file that lies in a gmemfs mount without a copy."""
 import os
-from typing import Any, Callable, Dict, List, Mapping as MappingOf, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from . import header as header_
 from .array import Array
-from .copying import Copy, copy_in, write
-from .dtypes import DType, Shape, size_of
+from .dtypes import DType, Shape
 from .file import File, Mapping, Path, open as open_file
-from .new_file import new_file
-from .sources import Source, source_of
 
-_DATA_ALIGNMENT = 256  # where the data begin in what is written here: DLPack's own wish
-_JAX_ALIGNMENT = 16    # what XLA's first computation demands of a buffer
+_JAX_ALIGNMENT = 16  # what XLA's first computation demands of a buffer
 
 
 def _read_header(file: File) -> Tuple[bytes, int]:
@@ -40,7 +35,7 @@ def _read(fd: int, size: int, offset: int) -> bytes:
     return b"".join(parts)
 
 
-def _about(what: str, error: Exception) -> Exception:
+def about(what: str, error: Exception) -> Exception:
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(f"gmemfs: {what}: {str(error).removeprefix('gmemfs: ')}")
 
@@ -75,7 +70,7 @@ def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: 
             raw, data_size = _read_header(file)
             header = header_.parse(raw, data_size)
         except ValueError as error:
-            raise _about(f"{file.path}: no sound safetensors file", error) from None
+            raise about(f"{file.path}: no sound safetensors file", error) from None
         mapping = file.map(read_only=read_only)
         if mapping.size != header.data + data_size or not _has_header(file, raw):
             raise ValueError(f"gmemfs: {file.path}: it was written while it was loaded: load it again")
@@ -86,7 +81,7 @@ def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: 
                 tensors[name] = convert(_Part(file, mapping, entry.dtype, shape, header.data + entry.begin,
                                               entry.end - entry.begin))
             except (ValueError, TypeError) as error:
-                raise _about(f"{file.path}: {name}", error) from None
+                raise about(f"{file.path}: {name}", error) from None
         return tensors
 
 
@@ -165,34 +160,3 @@ def _converter(framework: Optional[str]) -> Callable[[_Part], Any]:
         return _CONVERTERS[framework]
     except (KeyError, TypeError):
         raise ValueError(f"gmemfs: no such framework: {framework!r}; there are torch (or pt), cupy and jax") from None
-
-
-def save_safetensors(tensors: MappingOf[str, Any], path: Path, metadata: Optional[MappingOf[str, str]] = None) -> None:
-    """Writes torch tensors, CuPy, JAX, NumPy and gmemfs arrays to a new file in the mount, which takes the place of an
-    old one when it is whole; of several that save at once the last one wins. What streams still make is waited for.
-    What isn't contiguous, or big-endian, is copied; what the format doesn't have is a TypeError."""
-    path = os.fsdecode(path)
-    try:
-        sources = {name: _named_source(name, value) for name, value in tensors.items()}
-        # Each begins at a multiple of what divides its size, and that of all before it: so none leaves a gap, none lies
-        # where its type can't be loaded from, and all of whole 16 bytes lie where JAX wants them.
-        order = sorted(sources, key=lambda name: -math.gcd(sources[name].size, _DATA_ALIGNMENT))
-        start, offsets = header_.make({name: sources[name][:3] for name in order}, metadata, _DATA_ALIGNMENT)
-    except (ValueError, TypeError) as error:
-        raise _about(path, error) from None
-    end = max([len(start), *(offsets[name] + sources[name].size for name in order)])
-    with new_file(path, end) as file:
-        write(file.fileno(), start, 0)
-        for name in order:
-            if sources[name].host is not None:
-                write(file.fileno(), sources[name].host, offsets[name])
-        copy_in(file, [Copy(source.address, source.size, offsets[name], source.stream)
-                       for name, source in sources.items() if source.host is None])
-        file.seal()
-
-
-def _named_source(name: str, value: Any) -> Source:
-    try:
-        return source_of(value)
-    except (ValueError, TypeError) as error:
-        raise _about(f"{name}", error) from None
