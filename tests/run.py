@@ -171,8 +171,15 @@ def suite_libfuse():
             count.add(Count(skipped=1) if status == 77 else Count(failed=1))
             continue
         count.add(run_scenarios("libfuse", environment(), f"--gmemfs={BUILD / 'libfuse' / debian / 'gmemfs'}",
-                                *(ROOT / "tests/mount" / name for name in scenarios)))
+                                *scripts_of(scenarios)))
     return count
+
+
+def scripts_of(names):
+    """Scripts of these folders and files, but for those that take long and never ask libfuse."""
+    slow = {"umount_of_a_hung_server.sh", "inherit.sh"}
+    paths = runner.find_scripts(ROOT / "tests/mount" / name for name in names)
+    return [path for path in paths if path.name not in slow]
 
 
 def suite_races():
