@@ -24,15 +24,7 @@ else:
     os.kill(server, signal.SIGKILL)
 assert stats(mount)["server_pid"] != server
 assert stats(mount)["leases"] == 2, stats(mount)["leases"]
-wait_for_scrub(mount, 1)
-poke(m.address + 9000, b"STEP 1")
-f.seal()
-poke(m.address + 9000, b"STEP 2")
-poke(m.address + (1 << 20), b"C" * (1 << 20))  # more than any parity could mend
-wait_for_scrub(mount)
-assert peek(m.address + 9000, 6) == b"STEP 2"
-assert state(path) == "open", state(path)
-assert stats(mount)["scrub"]["blocks_repaired"] == 0 and stats(mount)["scrub"]["blocks_damaged"] == 0
+check_writes_stay(mount, path, f, m)
 data = open(path, "rb").read()
 assert data[9000:9006] == b"STEP 2" and data[1 << 20:2 << 20] == b"C" * (1 << 20)
 # Another one maps and unmaps; and nobody gets a file that somebody has alone.

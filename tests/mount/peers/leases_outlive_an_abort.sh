@@ -41,16 +41,7 @@ if way == "abort_and_restart":
     subprocess.run([program, "restart", mount], check=True, stdout=subprocess.DEVNULL)
 assert (stats(mount)["server_pid"] == before["server_pid"]) == (way == "abort")
 assert stats(mount)["leases"] == 2, stats(mount)["leases"]
-wait_for_scrub(mount, 1)
-f = gmemfs.open(path)
-poke(m.address + 9000, b"STEP 1")
-f.seal()
-poke(m.address + 9000, b"STEP 2")
-poke(m.address + (1 << 20), b"C" * (1 << 20))  # more than any parity could mend
-wait_for_scrub(mount)
-assert peek(m.address + 9000, 6) == b"STEP 2"
-assert state(path) == "open", state(path)
-assert stats(mount)["scrub"]["blocks_repaired"] == 0 and stats(mount)["scrub"]["blocks_damaged"] == 0
+check_writes_stay(mount, path, gmemfs.open(path), m)
 subprocess.run([sys.executable, "-c", """if 1:
     import gmemfs, sys
     mount = sys.argv[1]

@@ -68,3 +68,16 @@ def wait_for_scrub(mount, passes=2):
 def wait_for_leases(mount, count):
     while stats(mount)["leases"] != count:
         os.sched_yield()
+
+
+def check_writes_stay(mount, path, file, mapping):
+    """The scrubber undoes nothing of what a mapping's holder writes, sealed in between or not, and finds no fault."""
+    wait_for_scrub(mount, 1)
+    poke(mapping.address + 9000, b"STEP 1")
+    file.seal()
+    poke(mapping.address + 9000, b"STEP 2")
+    poke(mapping.address + (1 << 20), b"C" * (1 << 20))  # more than any parity could mend
+    wait_for_scrub(mount)
+    assert peek(mapping.address + 9000, 6) == b"STEP 2"
+    assert state(path) == "open", state(path)
+    assert stats(mount)["scrub"]["blocks_repaired"] == 0 and stats(mount)["scrub"]["blocks_damaged"] == 0
