@@ -207,9 +207,16 @@ Result<void> SnapshotReader::take_end(std::span<const std::byte> body, std::uint
     return {};
 }
 
-// With its data where the buffer has room and it comes from a pipe; else that is at `data_at`.
 Result<std::optional<SnapshotChunk>> SnapshotReader::take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer) {
     const std::lock_guard<std::mutex> hold(mutex_);
+    if (failure_) return Error(*failure_);
+    Result<std::optional<SnapshotChunk>> taken = take_next(data_at, buffer);
+    if (!taken) failure_ = taken.error();
+    return taken;
+}
+
+// With its data where the buffer has room and it comes from a pipe; else that is at `data_at`.
+Result<std::optional<SnapshotChunk>> SnapshotReader::take_next(std::uint64_t &data_at, std::span<std::byte> buffer) {
     while (!is_at_end_) {
         const std::uint32_t so_far = checksum_;
         const Result<std::vector<std::byte>> body = read_body();

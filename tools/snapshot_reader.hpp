@@ -28,7 +28,7 @@ public:
 
     /// The next chunk, with its data in the first bytes of `buffer`, of kChunkSize bytes. Nothing: that was the end,
     /// every chunk of every file was there once, and the checksum of checksums is right; what other threads still read
-    /// of chunks before it is theirs to report. EBADMSG: damaged; and where.
+    /// of chunks before it is theirs to report. EBADMSG: damaged; and where: from then on every thread gets that error.
     Result<std::optional<SnapshotChunk>> next(std::span<std::byte> buffer);
     /// After the last chunk: what isn't there after all, or is shorter.
     const std::vector<SnapshotCut> &cuts() const { return cuts_; }
@@ -47,6 +47,7 @@ private:
     Result<std::vector<std::byte>> read_body();
     Result<void> read_on(std::span<std::byte> bytes);
     Result<std::optional<SnapshotChunk>> take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer);
+    Result<std::optional<SnapshotChunk>> take_next(std::uint64_t &data_at, std::span<std::byte> buffer);
     Result<void> take_cut(std::span<const std::byte> body);
     Result<void> take_end(std::span<const std::byte> body, std::uint32_t so_far);
     Result<void> check_end(const SnapshotEnd &end);
@@ -69,6 +70,7 @@ private:
     std::vector<bool> seen_; // seen_[chunk of all]
     std::vector<SnapshotCut> cuts_;
     bool is_at_end_ = false;
+    std::optional<Error> failure_; // of take_chunk(), which may have left a stream within a record
 };
 
 } // namespace gmemfs

@@ -162,6 +162,36 @@ TEST_F(Snapshot, WhatIsWrittenIsReadAndZerosTakeNoRoom) {
     EXPECT_FALSE((*(*reader)->next(buffer)).has_value());
 }
 
+// Of several threads that read a stream one meets the error, and the others would take what follows for records.
+TEST_F(Snapshot, AfterAnErrorNobodyReadsOn) {
+    {
+        auto writer = SnapshotWriter::create(path_);
+        ASSERT_TRUE(writer);
+        ASSERT_TRUE((*writer)->put_index({folder(), file("a", 3)}));
+        ASSERT_TRUE(put(**writer, 1, 0, 3, 'a'));
+        ASSERT_TRUE((*writer)->finish({}));
+        ASSERT_TRUE((*writer)->publish());
+    }
+    std::ifstream written(path_, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(written)), {});
+    int ends[2] = {};
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const Fd from(ends[0]);
+    Fd to(ends[1]);
+    for (const std::string &part : {bytes, bytes})
+        ASSERT_EQ(::write(to.get(), part.data(), part.size()), static_cast<ssize_t>(part.size()));
+    to.reset();
+    auto reader = SnapshotReader::open("/proc/self/fd/" + std::to_string(from.get()));
+    ASSERT_TRUE(reader);
+    std::vector<std::byte> buffer(kChunkSize);
+    EXPECT_TRUE((*reader)->next(buffer));
+    for (int turn = 0; turn < 3; ++turn) {
+        const auto chunk = (*reader)->next(buffer);
+        ASSERT_FALSE(chunk);
+        EXPECT_NE(chunk.error().detail.find("something follows its end"), std::string::npos) << chunk.error().text();
+    }
+}
+
 TEST_F(Snapshot, WhatIsNotPublishedLeavesNothing) {
     {
         auto writer = SnapshotWriter::create(path_);
