@@ -3,6 +3,7 @@
 #include <glib-unix.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <fcntl.h>
 
 namespace gmemfs {

@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>

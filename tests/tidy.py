@@ -43,6 +43,18 @@ BANNED = [  # (pattern, what to write, where it is allowed)
     (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),
     (r"\bmalloc\s*\(|\bfree\s*\(\s*\w+\s*\)|\bdelete\s+\w", "an owner", ("vmm/sim/", "tests/", "tools/command.cpp")),
 ]
+STANDARD = [  # (what is used, the header that has it)
+    (r"\bstd::u?int(8|16|32|64)_t\b", "cstdint"),
+    (r"\bstd::(sort|find_if|any_of|all_of|none_of|count_if|max_element|(upper|lower)_bound|clamp|fill)\b", "algorithm"),
+    (r"\bstd::(memcpy|memset|memcmp|strerror|strlen|strcmp)\b", "cstring"),
+    (r"\bstd::(unique_ptr|shared_ptr|make_unique|make_shared)\b", "memory"),
+    (r"\bstd::(string|to_string)\b", "string"),
+    (r"\bstd::(array|optional|vector|map|set|list|deque|span|tuple|atomic|thread|mutex|chrono)\b(?=<|::|\s\w)", None),
+    (r"\bstd::function\b", "functional"),
+    (r"\bstd::numeric_limits\b", "limits"),
+    (r"\bstd::(getenv|strtoull?|exit|abort)\b", "cstdlib"),
+    (r"\bstd::bit_cast\b", "bit"),
+]
 BANNED_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|common|misc|manager)(_|\.|$)")
 
 
@@ -92,6 +104,29 @@ def rule_layers(tree):
                 yield f"{name}:{number}: \"{target}\" is no file of the tree: write it from the root"
             elif layer_of(name) and not may_include(layer_of(name), target):
                 yield f"{name}:{number}: {layer_of(name)}/ may not include {target}"
+
+
+def rule_standard_headers(tree):
+    """A file reaches the header of the standard names that it uses: what else brings it differs by compiler."""
+    memory = {}
+
+    def reached(name):
+        if name not in memory:
+            memory[name] = set()  # a circle ends here
+            text = tree.texts[name]
+            found = set(re.findall(r"#\s*include\s+<([^>]+)>", text))
+            for target in re.findall(r'#\s*include\s+"([^"]+)"', text):
+                found |= reached(target) if target in tree.texts else set()
+            memory[name] = found
+        return memory[name]
+
+    for name in tree.cpp():
+        text = without_comments(tree.texts[name])
+        for pattern, header in STANDARD:
+            used = re.search(pattern, text)
+            header = header or (used and used.group(1))  # most are named after what they have
+            if used and header not in reached(name):
+                yield f"{name}:{text[:used.start()].count(chr(10)) + 1}: {used.group()} needs <{header}>"
 
 
 def rule_lengths(tree):
@@ -201,8 +236,8 @@ def rule_canaries(tree):
     return (done.stdout + done.stderr).splitlines()
 
 
-RULES = [rule_layers, rule_lengths, rule_functions, rule_words, rule_first_lines, rule_dead_files, rule_docs,
-         rule_format, rule_canaries]
+RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_words, rule_first_lines,
+         rule_dead_files, rule_docs, rule_format, rule_canaries]
 
 
 def check(root, quiet=False):
@@ -226,6 +261,7 @@ def check(root, quiet=False):
 # A violation of each rule: (rule, file, what is written into it; None appends to it)
 PLANTED = [
     (rule_layers, "vmm/base/planted.cpp", '// Planted: a file.\n#include "vmm/driver.hpp"\n'),
+    (rule_standard_headers, "vmm/base/planted.cpp", "// Planted: a file.\nstd::uint32_t a;\n"),
     (rule_lengths, "vmm/planted.cpp", "// Planted: a file.\n" + "int a;\n" * 401),
     (rule_functions, "vmm/planted.cpp", "// Planted: a file.\nint f() {\n" + "    f();\n" * 71 + "}\n"),
     (rule_words, "vmm/planted.cpp", "// Planted: a file.\nvoid f() { std::cout << std::endl; }\n"),

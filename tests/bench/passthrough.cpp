@@ -10,6 +10,7 @@
 #include <fuse_lowlevel.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <dirent.h>

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <set>
 #include <thread>
+#include <tuple>
 
 namespace gmemfs::test {
 namespace {

@@ -6,6 +6,7 @@
 #include <barrier>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <set>
 #include <thread>
 
