@@ -86,6 +86,9 @@ make_system() {
     mknod -m 666 "$folder/dev/tty" c 5 0
     mknod -m 666 "$folder/dev/fuse" c 10 229
     ln -s /proc/self/fd "$folder/dev/fd"
+    ln -s fd/0 "$folder/dev/stdin"
+    ln -s fd/1 "$folder/dev/stdout"
+    ln -s fd/2 "$folder/dev/stderr"
     ln -s pts/ptmx "$folder/dev/ptmx"
     mkdir "$folder/dev/pts" "$folder/dev/shm" "$folder/root/.cache"
     mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts "$folder/dev/pts"

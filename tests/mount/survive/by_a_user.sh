@@ -20,7 +20,7 @@ for other in 1 0; do
 done
 other() { setpriv --reuid=1 --regid=1 --clear-groups "$@"; }
 expect_error "Permission denied" other ls run
-expect_error "Permission denied" other env "GMEMFS_RUNTIME_DIR=$PWD/run" "$GMEMFS" mount "$MNT" --simulate=64M
+expect_error "a folder of this user" other env "GMEMFS_RUNTIME_DIR=$PWD/run" "$GMEMFS" mount "$MNT" --simulate=64M
 fails other "$GMEMFS" umount "$MNT"
 fails other kill -TERM "$(pid_of_server)"
 
