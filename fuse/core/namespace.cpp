@@ -32,6 +32,18 @@ Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t i
     add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, {}, {}});
 }
 
+const Namespace::Node &Namespace::node_of(InodeId id) const {
+    const auto found = nodes_.find(id);
+    GMEMFS_ASSERT(found != nodes_.end());
+    return found->second;
+}
+
+Namespace::Node &Namespace::node_of(InodeId id) {
+    const auto found = nodes_.find(id);
+    GMEMFS_ASSERT(found != nodes_.end());
+    return found->second;
+}
+
 Result<InodeRef> Namespace::find(InodeId id) const {
     if (id == kRootInode) return root_;
     const HoldShared hold(tree_);
@@ -44,18 +56,18 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     if (name.size() > kNameMax) return Error{ENAMETOOLONG, 0, "look up name"};
     const HoldShared hold(tree_);
     if (name == "." || name == "..") {
-        Node &node = nodes_.find(TRY(find_dots(parent, name)))->second;
+        Node &node = node_of(TRY(find_dots(parent, name)));
         node.lookups.fetch_add(1, std::memory_order_relaxed);
         return InodeRef(node.inode);
     }
     Directory &names = *TRY(directory(parent));
     if (name == kHiddenName && hidden_) {
-        nodes_.find(hidden_->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
+        node_of(hidden_->id()).lookups.fetch_add(1, std::memory_order_relaxed);
         return InodeRef(hidden_);
     }
     const Named *const named = child(names, name);
     if (named == nullptr) return Error{ENOENT, 0, "look up name"};
-    nodes_.find(named->inode->id())->second.lookups.fetch_add(1, std::memory_order_relaxed);
+    node_of(named->inode->id()).lookups.fetch_add(1, std::memory_order_relaxed);
     return InodeRef(named->inode);
 }
 
@@ -91,7 +103,7 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
 // A new inode, one lookup and no name yet.
 Result<Namespace::Node *> Namespace::make_inode(
     InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
-    const Inode &above = *nodes_.find(parent)->second.inode;
+    const Inode &above = *node_of(parent).inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
     TRY(above.check_flags(kImmutable));
     if (inodes_max_ != 0 && nodes_.size() - (hidden_ ? 1 : 0) >= inodes_max_)
@@ -117,7 +129,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     Directory &names = *TRY(directory(parent));
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "make name"};
     Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
-    Inode &above = *nodes_.find(parent)->second.inode;
+    Inode &above = *node_of(parent).inode;
     const bool is_directory = S_ISDIR(mode);
     if (is_directory) {
         node.directory = std::make_unique<Directory>(Directory{parent, {}, {}});
@@ -157,7 +169,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     if (found == nodes_.end()) return Error{ESTALE, 0, "link"};
     const InodeRef inode = found->second.inode;
     Directory &names = *TRY(directory(parent));
-    Inode &above = *nodes_.find(parent)->second.inode;
+    Inode &above = *node_of(parent).inode;
     if (inode->is_directory()) return Error{EPERM, 0, "link", "a directory has one name"};
     if (inode == hidden_) return Error{EPERM, 0, "link", "it is the broker's"};
     const bool is_removed = inode->links() == 0 && !inode->is_linkable;
@@ -188,7 +200,7 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     if (named == nullptr) return Error{ENOENT, 0, "unlink"};
     const InodeRef inode = named->inode;
     if (inode->is_directory()) return Error{EISDIR, 0, "unlink"};
-    Inode &above = *nodes_.find(parent)->second.inode;
+    Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
     erase(names, name);
     above.modified(now);
@@ -208,9 +220,9 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     if (named == nullptr) return Error{ENOENT, 0, "rmdir"};
     const InodeRef inode = named->inode;
     if (!inode->is_directory()) return Error{ENOTDIR, 0, "rmdir"};
-    Inode &above = *nodes_.find(parent)->second.inode;
+    Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
-    if (!nodes_.find(inode->id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
+    if (!node_of(inode->id()).directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     erase(names, name);
     above.add_links(-1, now);
     above.modified(now);
@@ -231,7 +243,7 @@ Result<void> Namespace::list(
     InodeId id, std::uint64_t after, std::uint64_t last, const std::function<Visit(const Entry &)> &visit) {
     const HoldShared hold(tree_);
     const Directory &names = *TRY(directory(id));
-    const Inode &self = *nodes_.find(id)->second.inode;
+    const Inode &self = *node_of(id).inode;
     // "." and ".." are never counted as lookups: the kernel takes no reference to them.
     if (after < kSelfCookie && visit({kSelfCookie, ".", self}) == Visit::stop) return {};
     const auto above = nodes_.find(names.parent); // gone, if both this directory and the one above were removed
@@ -242,7 +254,7 @@ Result<void> Namespace::list(
         const Named &named = next->second;
         const Visit visited = visit({next->first, named.name, *named.inode});
         if (visited == Visit::stop) break;
-        if (visited == Visit::next_and_lookup) nodes_.find(named.inode->id())->second.lookups.fetch_add(1);
+        if (visited == Visit::next_and_lookup) node_of(named.inode->id()).lookups.fetch_add(1);
     }
     return {};
 }
@@ -256,7 +268,7 @@ bool Namespace::has_dying_orphans() const {
     const HoldShared hold(tree_);
     if (dying_.load() > 0) return true;
     return std::any_of(orphans_.begin(), orphans_.end(), [this](InodeId id) REQUIRES_SHARED(tree_) {
-        const Inode &inode = *nodes_.find(id)->second.inode;
+        const Inode &inode = *node_of(id).inode;
         return inode.is_file() && inode.file()->allocated() > 0 && inode.opens.load(std::memory_order_relaxed) == 0 &&
                !inode.lingers.load(std::memory_order_relaxed);
     });
@@ -265,7 +277,7 @@ bool Namespace::has_dying_orphans() const {
 void Namespace::give_up_on_orphans() {
     const HoldShared hold(tree_);
     for (const InodeId id : orphans_) {
-        Inode &inode = *nodes_.find(id)->second.inode;
+        Inode &inode = *node_of(id).inode;
         if (inode.opens.load(std::memory_order_relaxed) == 0) inode.lingers.store(true, std::memory_order_relaxed);
     }
 }

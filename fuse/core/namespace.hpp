@@ -133,6 +133,8 @@ private:
 
     static Result<void> check_name(std::string_view name);
     static Result<void> check_may_lose(const Inode &directory, const Inode &inode); // a name of it; EPERM
+    Node &node_of(InodeId id) REQUIRES_SHARED(tree_);                               // there is one
+    const Node &node_of(InodeId id) const REQUIRES_SHARED(tree_);
     Result<InodeId> find_dots(InodeId id, std::string_view name) const REQUIRES_SHARED(tree_);
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name

@@ -35,14 +35,14 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     Named *const named = child(source_names, name);
     if (named == nullptr) return Error{ENOENT, 0, "rename"};
     const InodeRef source = named->inode;
-    if (nodes_.find(to)->second.inode->links() == 0) return Error{ENOENT, 0, "rename", "the directory was removed"};
+    if (node_of(to).inode->links() == 0) return Error{ENOENT, 0, "rename", "the directory was removed"};
     Named *const replaced = child(target_names, new_name);
     const InodeRef target = replaced == nullptr ? nullptr : replaced->inode;
     if (mode == RenameMode::no_replace && target) return Error{EEXIST, 0, "rename"};
     if (mode == RenameMode::exchange && !target) return Error{ENOENT, 0, "rename"};
     if (source == target) return {}; // two names of one inode: POSIX has nothing happen
-    Inode &above_source = *nodes_.find(from)->second.inode;
-    Inode &above_target = *nodes_.find(to)->second.inode;
+    Inode &above_source = *node_of(from).inode;
+    Inode &above_target = *node_of(to).inode;
     TRY(check_may_lose(above_source, *source));
     TRY(target ? check_may_lose(above_target, *target) : above_target.check_flags(kImmutable));
     if (source->is_directory() && is_within(to, source->id())) return Error{EINVAL, 0, "rename"};
@@ -91,7 +91,7 @@ Result<void> Namespace::check_replace(const Inode &source, const Inode &target) 
         return {};
     }
     if (!source.is_directory()) return Error{EISDIR, 0, "rename"};
-    if (!nodes_.find(target.id())->second.directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rename"};
+    if (!node_of(target.id()).directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rename"};
     return {};
 }
 
@@ -107,9 +107,9 @@ bool Namespace::is_within(InodeId directory, InodeId ancestor) const {
 // A directory's ".." is a link of the directory above.
 void Namespace::move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) {
     if (!moved.is_directory() || from == to) return;
-    nodes_.find(moved.id())->second.directory->parent = to;
-    nodes_.find(from)->second.inode->add_links(-1, now);
-    nodes_.find(to)->second.inode->add_links(1, now);
+    node_of(moved.id()).directory->parent = to;
+    node_of(from).inode->add_links(-1, now);
+    node_of(to).inode->add_links(1, now);
 }
 
 } // namespace gmemfs

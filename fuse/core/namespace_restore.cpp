@@ -109,14 +109,14 @@ void Namespace::restore_names(const VolumeState &state) {
         if (above == nodes_.end() || names.empty()) continue;
         Directory &directory = *above->second.directory;
         for (const auto &[name, entry] : names) {
-            const InodeRef &inode = nodes_.find(entry.inode)->second.inode;
+            const InodeRef &inode = node_of(entry.inode).inode;
             // Two names of one cookie can't be; but a journal that says so is no reason to lose one of them.
             std::uint64_t cookie = entry.cookie;
             while (cookie <= 2 || directory.by_cookie.count(cookie) != 0) cookie = std::max(cookie, next_cookie_++) + 1;
             const auto at = directory.by_cookie.emplace(cookie, Named{name, inode}).first;
             directory.cookies.emplace(at->second.name, cookie);
             next_cookie_ = std::max(next_cookie_, cookie + 1);
-            if (inode->is_directory()) nodes_.find(entry.inode)->second.directory->parent = id;
+            if (inode->is_directory()) node_of(entry.inode).directory->parent = id;
         }
     }
 }

@@ -21,7 +21,7 @@ void Namespace::forget_all() {
     if (hidden_) nodes_.erase(hidden_->id());
     hidden_.reset();
     for (const InodeId id : orphans_) {
-        last.push_back(nodes_.find(id)->second.inode);
+        last.push_back(node_of(id).inode);
         nodes_.erase(id);
         (void)record([id](RecordWriter &items) { items.gone(id); }); // as where the kernel forgets
     }
