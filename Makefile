@@ -70,8 +70,8 @@ SERVER := $(call objects,fuse/*.cpp)
 TOOL := $(call objects,tools/*.cpp)
 CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
           $(call kernels,client/kernels/*.cu)
-LIBRARY := $(call objects,$(addprefix client/,attaching.cpp connection.cpp device_wait.cpp dlpack.cpp \
-    file_mapping.cpp gmemfs.cpp last_error.cpp opening.cpp origin.cpp python.cpp range.cpp session.cpp))
+LIBRARY := $(call objects,$(addprefix client/,attaching.cpp connection.cpp device_wait.cpp devices.cpp \
+    dlpack.cpp file_mapping.cpp gmemfs.cpp last_error.cpp opening.cpp origin.cpp python.cpp range.cpp session.cpp))
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 COPY := $(call objects,tools/direct_source.cpp tools/copy_lanes.cpp tools/copy_progress.cpp tools/copy_verify.cpp tools/command.cpp)
 SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp \

@@ -5,8 +5,6 @@
 namespace gmemfs::client {
 namespace {
 
-constexpr std::size_t kDevicesMax = 1024; // that options may list: more than any machine has
-
 using OwnMapping = std::shared_ptr<FileMapping>;
 
 std::uint32_t lease_of(const gmemfs_map_options &options) {

@@ -35,14 +35,11 @@ Result<void> check_mount(const Fd &file, const std::string &path, Intent intent)
 }
 
 // `at`: something on the mount, which knows its driver.
-Result<std::shared_ptr<const Devices>> open_devices(const char *chosen, const Fd &at) {
+Result<std::shared_ptr<const Devices>> open_devices_at(const Fd &at, const char *chosen) {
     const std::string library = driver_library(chosen);
-    Result<std::unique_ptr<Driver>> driver = Driver::open(library);
-    if (!driver) return name_driver(at, library, driver.error());
-    Devices devices;
-    devices.driver = *std::move(driver);
-    devices.all = TRY(query_devices(*devices.driver));
-    return std::shared_ptr<const Devices>(std::make_shared<const Devices>(std::move(devices)));
+    Result<std::shared_ptr<const Devices>> devices = open_devices(library);
+    if (!devices) return name_driver(at, library, devices.error());
+    return devices;
 }
 
 // Where a file is, or would be made: no link any more, and on a mount.
@@ -121,7 +118,7 @@ Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_
     const Place place = TRY(find_place(path, options.flags, may_change ? Intent::change : Intent::use));
     auto opened = std::make_shared<OpenFile>();
     opened->path = path;
-    opened->devices = TRY(open_devices(options.driver, place.file ? place.file : place.folder));
+    opened->devices = TRY(open_devices_at(place.file ? place.file : place.folder, options.driver));
     opened->fd = TRY(open_place(place, path, options.flags, options.mode));
     if ((options.flags & GMEMFS_TRUNCATE) != 0) TRY(resize(opened->fd, opened->path, 0));
     struct stat status = {};
@@ -138,7 +135,7 @@ Result<std::shared_ptr<OpenFile>> open_directory(const char *path, const char *l
     opened->fd = Fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!opened->fd) return failed(errno, path);
     TRY(check_mount(opened->fd, opened->path, Intent::use));
-    opened->devices = TRY(open_devices(library, opened->fd));
+    opened->devices = TRY(open_devices_at(opened->fd, library));
     return opened;
 }
 

@@ -1,21 +1,14 @@
 // Opening: a file of a gmemfs mount, looked at before anything is made or cut: a path may lead anywhere.
 #pragma once
 
+#include "client/devices.hpp"
 #include "client/gmemfs.h"
 #include "vmm/base/fd.hpp"
-#include "vmm/device.hpp"
 
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace gmemfs::client {
-
-/// The driver, and the devices that this process sees. Immutable.
-struct Devices {
-    std::unique_ptr<Driver> driver;
-    std::vector<DeviceInfo> all;
-};
 
 /// Immutable, and so thread-safe.
 struct OpenFile {

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <fcntl.h>
 #include <iterator>
 #include <poll.h>
@@ -134,12 +133,6 @@ Result<std::string> read_attribute(const Fd &file, const char *name) {
     if (size < 0) return Error{errno, 0, "read attribute", name};
     value.resize(static_cast<std::size_t>(size));
     return value;
-}
-
-std::string driver_library(const char *chosen) {
-    if (chosen != nullptr) return chosen;
-    const char *const variable = std::getenv("GMEMFS_DRIVER"); // NOLINT(concurrency-mt-unsafe): read only
-    return variable != nullptr && variable[0] != '\0' ? variable : "libcuda.so.1";
 }
 
 Error name_driver(const Fd &at, const std::string &library, Error error) {

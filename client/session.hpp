@@ -84,8 +84,6 @@ Result<Identity> identify(const Fd &file);
 /// The value of an extended attribute of an open file, all its bytes; also of one that was opened with O_PATH.
 Result<std::string> read_attribute(const Fd &file, const char *name);
 
-/// The driver's library: `chosen`, or $GMEMFS_DRIVER, or libcuda.so.1.
-std::string driver_library(const char *chosen);
 /// `error` of the driver `library`, with what to set where the mount of the open file `at` uses another one: a peer of
 /// a simulated mount needs the simulator.
 Error name_driver(const Fd &at, const std::string &library, Error error);

@@ -37,7 +37,7 @@ BANNED = [  # (pattern, what to write, where it is allowed)
     (r"\bstd::endl\b", "'\\n'", ()),
     (r"\bstd::(cout|cerr)\b", "a Result, log(), or std::printf in tools/", ("tests/",)),
     (r"\bcatch\s*\(\s*\.\.\.\s*\)", "a Result", ()),
-    (r"\bgetenv\s*\(", "an option", ("fuse/options.cpp", "client/session.cpp", "vmm/sim/", "tests/")),
+    (r"\bgetenv\s*\(", "an option", ("fuse/options.cpp", "client/devices.cpp", "vmm/sim/", "tests/")),
     (r"\b(u?sleep|nanosleep|sleep_for)\s*\(", "waiting for the thing itself",
      ("vmm/sim/fault.cpp", "fuse/worker.cpp", "tests/")),
     (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),
