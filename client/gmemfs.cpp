@@ -5,6 +5,7 @@
 #include "client/gmemfs.h"
 
 #include "client/attaching.hpp"
+#include "client/device_wait.hpp"
 #include "client/dlpack.hpp"
 #include "client/handle_table.hpp"
 #include "client/last_error.hpp"
@@ -159,6 +160,21 @@ Result<gmemfs_directory *> map_all(const char *path, const gmemfs_map_options *o
     return tables().directories.add(std::move(listed));
 }
 
+Result<void> wait_for(const gmemfs_wait_options *options) {
+    TRY(check_origin());
+    const gmemfs_wait_options read = TRY(read_options(options));
+    if (read.device_count > (read.devices == nullptr ? 0 : kDevicesMax))
+        return Error{EINVAL, 0, "wait for the devices", "device_count isn't that of devices"};
+    const std::shared_ptr<const Devices> devices = TRY(open_devices(driver_library(read.driver)));
+    std::vector<CUdevice> chosen;
+    if (read.devices == nullptr)
+        for (const DeviceInfo &device : devices->all) chosen.push_back(device.handle);
+    for (std::size_t index = 0; index < read.device_count; ++index)
+        chosen.push_back(TRY(devices->find(read.devices[index])));
+    const RelaxedCapture relaxed(*devices->driver);
+    return wait_for_devices(*devices->driver, chosen);
+}
+
 Result<void *> tensor_of(const gmemfs_mapping *handle, const gmemfs_tensor_options *options) {
     const gmemfs_tensor_options read = TRY(read_options(options));
     std::shared_ptr<FileMapping> mapping = handle == nullptr ? nullptr : TRY(find(handle));
@@ -219,6 +235,8 @@ int gmemfs_unmap(gmemfs_mapping *mapping) { return mapping == nullptr || is_copy
 void gmemfs_release(gmemfs_mapping *mapping) {
     if (mapping != nullptr && !is_copy()) tables().mappings.take(mapping); // its destructor unmaps
 }
+
+int gmemfs_wait(const gmemfs_wait_options *options) { return finish(wait_for(options)); }
 
 int gmemfs_make_tensor(gmemfs_mapping *mapping, const gmemfs_tensor_options *options, void **tensor) {
     return hand_over(tensor_of(mapping, options), tensor);

@@ -132,6 +132,22 @@ int gmemfs_unmap(gmemfs_mapping *mapping);
  * deleted: now, where there is none. NULL is fine. */
 void gmemfs_release(gmemfs_mapping *mapping);
 
+/* ---- waiting ---------------------------------------------------------------------------------------------------- */
+
+typedef struct gmemfs_wait_options {
+    size_t struct_size;  /* sizeof(gmemfs_wait_options) */
+    const int *devices;  /* ordinals; NULL: all that this process sees */
+    size_t device_count; /* of `devices` */
+    const char *driver;  /* as in gmemfs_open_options */
+} gmemfs_wait_options;
+
+/* Waits as gmemfs_unmap does, and unmaps nothing: until all work has ended that was queued before, on whatever stream,
+ * in the primary contexts of these devices, where they have one, and in the context that is current in this thread,
+ * whichever device's it is. Unlike cuCtxSynchronize it leaves every graph whole that a thread captures, this one's own
+ * as well; what a capture has recorded is no work yet. ENODEV: no such device. EINVAL: options. EIO and others, as the
+ * driver has it: a context is lost, say; the other ones have been waited for. */
+int gmemfs_wait(const gmemfs_wait_options *options);
+
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
 #define GMEMFS_TENSOR_VERSIONED 1 /* a DLManagedTensorVersioned of DLPack 1.0; else a DLManagedTensor */

@@ -51,6 +51,13 @@ struct MapOptions : gmemfs_map_options {
     MapOptions() : gmemfs_map_options{} { struct_size = sizeof(gmemfs_map_options); }
 };
 
+struct WaitOptions : gmemfs_wait_options {
+    WaitOptions() : gmemfs_wait_options{} { struct_size = sizeof(gmemfs_wait_options); }
+};
+
+/// Until all work has ended that was queued before, and no capture is disturbed: gmemfs_wait.
+inline void wait(const WaitOptions &options = {}) { detail::check(gmemfs_wait(&options)); }
+
 /// A file's memory, mapped, and a lease on it. Owner; move-only. The destructor unmaps: nothing may use the memory
 /// then.
 class Mapping {

@@ -290,6 +290,26 @@ static void test_tensor(const char *mount) {
     gmemfs_close(file);
 }
 
+static void test_wait(const char *mount) {
+    const int first[] = {0}, none[] = {99};
+    gmemfs_wait_options options = {0};
+    gmemfs_close(open_file(mount, "wait", 2 << 20));
+    CHECK(gmemfs_wait(NULL) == 0); /* no device has a context here, and none is made */
+    CHECK(gmemfs_wait(&options) == EINVAL);
+    options.struct_size = sizeof options;
+    options.devices = first;
+    options.device_count = 1;
+    CHECK(gmemfs_wait(&options) == 0);
+    options.devices = NULL;
+    CHECK(gmemfs_wait(&options) == EINVAL);
+    options.devices = none;
+    CHECK(gmemfs_wait(&options) == ENODEV && strstr(gmemfs_last_error(), "99") != NULL);
+    options.device_count = 0;
+    CHECK(gmemfs_wait(&options) == 0);
+    options.driver = "/no/such/driver.so";
+    CHECK(gmemfs_wait(&options) == ENOENT);
+}
+
 static int fd_count(void) {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
@@ -321,6 +341,7 @@ static void test_fork(const char *mount) {
         gmemfs_mapping *other = NULL;
         if (gmemfs_map(file, NULL, &other) != ECHILD || strstr(gmemfs_last_error(), "anew") == NULL) _exit(1);
         if (gmemfs_open(path, NULL, &file) != ECHILD || gmemfs_unmap(mapping) != 0) _exit(2);
+        if (gmemfs_wait(NULL) != ECHILD) _exit(3);
         gmemfs_release(mapping);
         gmemfs_close(file);
         exit(0);
@@ -379,6 +400,7 @@ int main(int argc, char **argv) {
     test_looks_first(argv[1]);
     test_ended_objects(argv[1]);
     test_tensor(argv[1]);
+    test_wait(argv[1]);
     test_descriptors(argv[1]);
     test_fork(argv[1]);
     test_ending_meanwhile(argv[1]);

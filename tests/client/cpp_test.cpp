@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
         write_and_read(driver, mount + "/one", mapping, handles);
     }
     void *current = nullptr;
+    gmemfs::wait();
     driver.call("cuCtxGetCurrent", &current);
     CHECK(current == context);
 

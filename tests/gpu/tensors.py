@@ -6,10 +6,12 @@
 Every type both ways, beside safetensors' own reader and writer; layouts; what a stream still makes; addresses that JAX
 can't compute with; memory of a second GPU, where there is one.
 """
+import ctypes
 import json
 import os
 import subprocess
 import sys
+import threading
 
 import gmemfs
 import numpy
@@ -98,10 +100,52 @@ def check_torch(mount, model):
         refused("a save while a graph is captured", ValueError, gmemfs.save_safetensors, {"y": y}, model)
     graph.replay()
     same("the graph after it", y.tolist(), [2.0] * 3)
+    check_torch_captures(torch, model, bytes_of)
     if torch.cuda.device_count() > 1:
         far = torch.randint(0, 256, (100 << 20,), dtype=torch.uint8, device="cuda:1")
         gmemfs.save_safetensors({"far": far, "near": x}, model)
         same("memory of another GPU", stored(model, "far"), bytes_of(far))
+
+
+def check_torch_captures(torch, model, bytes_of):
+    """A save in one thread while another one captures: on a stream of torch's, and on one that the default stream waits
+    for; of memory, of what goes through the host, and of pinned memory."""
+    tensors = {"made": torch.randint(0, 256, (SIZE // 4,), dtype=torch.uint8, device="cuda"),
+               "pinned": torch.randint(0, 256, (1 << 20,), dtype=torch.uint8).pin_memory()}
+    if torch.cuda.device_count() > 1:
+        tensors["far"] = torch.randint(0, 256, (1 << 20,), dtype=torch.uint8, device="cuda:1")
+    wanted = {name: bytes_of(tensor) for name, tensor in tensors.items()}
+    x, failures = torch.ones(3, device="cuda"), []
+
+    def saves():
+        try:
+            gmemfs.save_safetensors(tensors, model)
+        except BaseException as error:
+            failures.append(error)
+
+    for mode in ("global", "thread_local", "relaxed"):
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        with torch.cuda.graph(graph, capture_error_mode=mode):
+            y = x + 1
+            thread = threading.Thread(target=saves)
+            thread.start()
+            thread.join()
+        same(f"a save while another thread captures ({mode})", failures, [])
+        graph.replay()
+        same(f"the graph after it ({mode})", y.tolist(), [2.0] * 3)
+        for name, raw in wanted.items():
+            same(f"{name}, saved while another thread captured ({mode})", stored(model, name) == raw, True)
+        os.unlink(model)
+    driver, stream, graph = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
+    same("a blocking stream", driver.cuStreamCreate(ctypes.byref(stream), 0), 0)
+    same("its capture", driver.cuStreamBeginCapture_v2(stream, 0), 0)
+    thread = threading.Thread(target=saves)
+    thread.start()
+    thread.join()
+    same("the end of its capture", driver.cuStreamEndCapture(stream, ctypes.byref(graph)), 0)
+    same("a save while a blocking stream is captured", failures, [])
+    same("what it saved", stored(model, "made") == wanted["made"], True)
 
 
 def check_torch_streams(torch, model):

@@ -257,6 +257,53 @@ def test_every_stream_that_the_interface_knows_is_one(mount):
         """)
 
 
+CAPTURE = """
+import threading
+stream, graph = ctypes.c_void_p(), ctypes.c_void_p()
+def begin(flags, mode):
+    assert driver.cuStreamCreate(ctypes.byref(stream), flags) == 0
+    assert driver.cuStreamBeginCapture_v2(stream, mode) == 0
+def end(): assert driver.cuStreamEndCapture(stream, ctypes.byref(graph)) == 0, "the capture is lost"
+"""
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+@pytest.mark.parametrize("saver", ["thread", "itself"])
+def test_a_save_leaves_a_capture_whole(mount, mode, saver):
+    check(mount, CAPTURE + textwrap.dedent(f"""
+        context()
+        size = 8 << 20
+        made = ctypes.c_void_p()
+        assert driver.cuStreamCreate(ctypes.byref(made), 1) == 0
+        array = gmemfs.tensor(mount + "/a", (size,), "uint8", create=True)
+        other = on_device("b", numpy.arange(9, dtype="i4"), stream=made.value)
+        begin(1, {mode})
+        assert driver.cuMemsetD8Async(ctypes.c_uint64(array.address), 7, ctypes.c_size_t(size), made) == 0
+        def saves(): gmemfs.save_safetensors({{"a": array, "b": other, "c": numpy.arange(3)}}, model)
+        if "{saver}" == "itself": saves()
+        else:
+            thread = threading.Thread(target=saves)
+            thread.start()
+            thread.join()
+        end()
+        assert stored(model, "a") == b"\7" * size and stored(model, "b") == numpy.arange(9, dtype="i4").tobytes()
+        """))
+
+
+def test_an_array_of_a_stream_that_is_captured_is_refused_and_the_capture_stays(mount):
+    check(mount, CAPTURE + """
+context()
+array = on_device("a", numpy.arange(9, dtype="i4"))
+begin(1, 0)
+array.__cuda_array_interface__["stream"] = stream.value
+refused(ValueError, "array", "captured", of=(gmemfs.save_safetensors, {"array": array}, model))
+assert not os.path.exists(model)
+end()
+gmemfs.save_safetensors({"array": array}, model)
+assert stored(model, "array") == numpy.arange(9, dtype="i4").tobytes()
+""")
+
+
 def test_memory_of_another_device_is_saved_too(tmp_path):
     machine = {"GMEMFS_SIM_MACHINE": f"{SIMULATED['GMEMFS_SIM_MACHINE']}b", "GMEMFS_SIM_DEVICES": "256M,256M"}
     environment = {**SIMULATED, **machine, "GMEMFS_DRIVER": str(BUILD / "sim/libcuda.so.1")}

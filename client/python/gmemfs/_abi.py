@@ -1,15 +1,17 @@
 """The C interface of libgmemfs (client/gmemfs.h) by ctypes, and the few driver calls that a framework's peer needs."""
+import contextlib
 import ctypes
 import errno
 import functools
 import operator
 import os
 import pathlib
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 CREATE = 1
 READ_WRITE, READ = 0, 1
 SHARED, ALONE = 0, 1
+_RELAXED, _NON_BLOCKING = 2, 1  # CU_STREAM_CAPTURE_MODE_RELAXED, CU_STREAM_NON_BLOCKING
 HANDLES = {"any": 0, "fabric": 1, "fd": 2}
 
 
@@ -28,6 +30,11 @@ class MappingInfo(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("address", ctypes.c_uint64), ("length", ctypes.c_uint64),
                 ("size", ctypes.c_uint64), ("device", ctypes.c_int), ("access", ctypes.c_int),
                 ("handles", ctypes.c_int), ("extent_count", ctypes.c_uint)]
+
+
+class WaitOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("devices", ctypes.POINTER(ctypes.c_int)),
+                ("device_count", ctypes.c_size_t), ("driver", ctypes.c_char_p)]
 
 
 class Entry(ctypes.Structure):
@@ -75,7 +82,8 @@ def library() -> Any:
             "gmemfs_get_dma_buf": [pointer, number, number, ctypes.POINTER(ctypes.c_int)],
             "gmemfs_map_directory": [ctypes.c_char_p, ctypes.POINTER(MapOptions), ctypes.c_char_p, pointer],
             "gmemfs_get_entry": [pointer, ctypes.c_size_t, ctypes.POINTER(Entry)],
-            "gmemfs_unmap": [pointer], "gmemfs_last_error": [], "gmemfs_get_version": []}.items():
+            "gmemfs_unmap": [pointer], "gmemfs_wait": [ctypes.POINTER(WaitOptions)], "gmemfs_last_error": [],
+            "gmemfs_get_version": []}.items():
         getattr(loaded, function).argtypes = arguments
         getattr(loaded, function).restype = ctypes.c_int
     for name in ("gmemfs_close", "gmemfs_free_directory", "gmemfs_release"):
@@ -171,13 +179,24 @@ def version() -> str:
     return library().gmemfs_get_version().decode()
 
 
+def wait(devices: Optional[Sequence[int]] = None) -> None:
+    """Until all work has ended that these devices have, or all, but for contexts that can't be found (gmemfs_wait)."""
+    options = WaitOptions(struct_size=ctypes.sizeof(WaitOptions))
+    if devices is not None:
+        options.devices = (ctypes.c_int * max(1, len(devices)))(*devices)
+        options.device_count = len(devices)
+    code = library().gmemfs_wait(options)
+    if code != 0:
+        raise OSError(code, library().gmemfs_last_error().decode(errors="replace"))
+
+
 class Driver:
     """The driver's own calls, on whatever context is current in this thread."""
 
     def __init__(self, name: str) -> None:
         self._library = ctypes.CDLL(name)
 
-    def _call(self, name: str, *arguments: Any) -> None:
+    def call(self, name: str, *arguments: Any) -> None:
         result = getattr(self._library, name)(*arguments)
         if result != 0:
             raise OSError(5, f"{name}: CUresult {result}: is a context of the device current?")
@@ -186,13 +205,31 @@ class Driver:
         current = ctypes.c_void_p()
         return self._library.cuCtxGetCurrent(ctypes.byref(current)) == 0 and bool(current.value)
 
-    def synchronize(self) -> None:
-        self._call("cuCtxSynchronize")
+    def is_capturing(self, stream: int) -> bool:
+        status = ctypes.c_int()
+        result = self._library.cuStreamIsCapturing(ctypes.c_void_p(stream), ctypes.byref(status))
+        return result == 0 and status.value != 0
 
-    def copy(self, target: int, source: int, size: int) -> None:
-        """Device to device, and waits."""
-        self._call("cuMemcpyDtoD_v2", ctypes.c_uint64(target), ctypes.c_uint64(source), ctypes.c_size_t(size))
-        self.synchronize()
+    @contextlib.contextmanager
+    def relaxed(self) -> Iterator[None]:
+        """What this thread calls disturbs no graph that is captured, in any thread."""
+        mode = ctypes.c_int(_RELAXED)
+        self.call("cuThreadExchangeStreamCaptureMode", ctypes.byref(mode))
+        try:
+            yield
+        finally:
+            self.call("cuThreadExchangeStreamCaptureMode", ctypes.byref(mode))
+
+    @contextlib.contextmanager
+    def own_stream(self) -> Iterator[ctypes.c_void_p]:
+        """One that waits for no other: a blocking stream's capture ends badly when the default stream is used."""
+        stream = ctypes.c_void_p()
+        self.call("cuStreamCreate", ctypes.byref(stream), _NON_BLOCKING)
+        try:
+            yield stream
+        finally:
+            self._library.cuStreamSynchronize(stream)  # what an exception leaves behind may still be written to
+            self.call("cuStreamDestroy_v2", stream)
 
 
 @functools.lru_cache(maxsize=None)

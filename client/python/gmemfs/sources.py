@@ -5,8 +5,11 @@ What can't be had as such (memory that isn't there, values that lie elsewhere) i
 import sys
 from typing import Any, NamedTuple, Optional, Tuple
 
+from . import _abi
 from .array import Array
 from .dtypes import DType, Shape, count_of, dtype_of, dtype_of_typestr, shape_from, size_of
+
+_LEGACY_STREAM = 1  # the default one, which can't be captured
 
 
 class Source(NamedTuple):
@@ -55,7 +58,7 @@ def _of_torch(torch: Any, value: Any) -> Source:
         raise ValueError("the current stream is being captured: save after the capture")
     if not value.is_cuda:
         if torch.cuda.is_initialized() and value.is_pinned():
-            torch.cuda.synchronize()  # a copy to it with non_blocking=True may be under way
+            _abi.wait()  # a copy to it with non_blocking=True may be under way
         value = value.cpu()
     value = value.resolve_conj().resolve_neg().contiguous()
     shape = tuple(value.shape)
@@ -83,6 +86,8 @@ def _of_interface(value: Any, interface: Any) -> Source:
     stream = interface.get("stream")
     if stream == 0:
         raise ValueError("its stream is 0, which the array interface forbids: 1 is the default stream")
+    if stream not in (None, _LEGACY_STREAM) and _abi.driver().is_capturing(stream):
+        raise ValueError("its stream is being captured: save after the capture")
     if hasattr(value, "block_until_ready"):
         value.block_until_ready()  # JAX tells no stream
     own_size = getattr(value, "nbytes", count_of(shape) * int(typestr[2:]))
