@@ -22,9 +22,9 @@ Result<OwnMapping> make_mapping(const OpenFile &file, const std::string &path,
 Result<OwnMapping> map_by(const OpenFile &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
     return on_connection(file.fd, file.path, [&](const std::shared_ptr<Connection> &connection) -> Result<OwnMapping> {
         Attached attached = TRY(connection->use(
-            [&](Session &session) { return session.attach(file.fd, handle_types, lease_of(options)); }));
+            [&](Session &session) { return session.attach(file.fd, file.path, handle_types, lease_of(options)); }));
         Result<OwnMapping> mapping = make_mapping(file, file.path, connection, attached, options);
-        if (!mapping) (void)connection->release(attached.lease); // or it would last as long as this process
+        if (!mapping) (void)connection->release(attached.lease, file.path); // or it would last as long as this process
         return mapping;
     });
 }
@@ -66,7 +66,7 @@ Result<MappedEntries> map_directory_by(
                 return is_mapped;
             };
             const Result<void> attached = connection->use([&](Session &session) {
-                return session.attach_directory(directory.fd, handle_types, lease_of(options), take);
+                return session.attach_directory(directory.fd, directory.path, handle_types, lease_of(options), take);
             });
             if (!attached) return Error(attached.error());
             return entries;

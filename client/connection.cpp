@@ -1,5 +1,6 @@
 #include "client/connection.hpp"
 
+#include <iterator>
 #include <map>
 #include <tuple>
 #include <unistd.h>
@@ -11,7 +12,7 @@ using Key = std::tuple<dev_t, uid_t, gid_t>; // the mount's device number, as st
 
 struct Connections {
     Mutex mutex;
-    std::map<Key, std::weak_ptr<Connection>> all GUARDED_BY(mutex);
+    std::map<Key, std::shared_ptr<Connection>> all GUARDED_BY(mutex);
 };
 
 Connections &connections() {
@@ -25,31 +26,49 @@ Result<Key> key_of(const Fd &file, const std::string &path) {
     return Key(identity->mount, ::geteuid(), ::getegid());
 }
 
-// The one of the key, unless it is `worn` or has failed.
+// The one of the key, unless it is `worn` or has failed. That one is dropped which no mapping needs and the broker has
+// closed: the key may be another mount's by now.
 std::shared_ptr<Connection> find(const Key &key, const std::shared_ptr<Connection> &worn) {
     const Hold hold(connections().mutex);
     const auto found = connections().all.find(key);
-    const std::shared_ptr<Connection> there = found == connections().all.end() ? nullptr : found->second.lock();
-    return there && there->is_sound() && there != worn ? there : nullptr;
+    if (found == connections().all.end()) return nullptr;
+    const std::shared_ptr<Connection> &there = found->second;
+    if (there.use_count() == 1 && there->has_hung_up())
+        connections().all.erase(found);
+    else if (there->is_sound() && there != worn)
+        return there;
+    return nullptr;
 }
 
 Result<Lent> connect(const Fd &file, const std::string &path, const Key &key, const std::shared_ptr<Connection> &worn) {
     // Without the lock: it waits for the server.
     const auto made = std::make_shared<Connection>(TRY(Session::connect(file, path)));
     const Hold hold(connections().mutex);
-    std::weak_ptr<Connection> &place = connections().all[key];
-    const std::shared_ptr<Connection> there = place.lock();
-    if (there && there->is_sound() && there != worn) return Lent{there, Lent::Age::used}; // another thread was first
+    std::map<Key, std::shared_ptr<Connection>> &all = connections().all;
+    for (auto each = all.begin(); each != all.end();) // of other mounts, too, which may never be asked for again
+        each = each->second.use_count() == 1 && each->second->has_hung_up() ? all.erase(each) : std::next(each);
+    std::shared_ptr<Connection> &place = all[key];
+    if (place && place->is_sound() && place != worn) return Lent{place, Lent::Age::used}; // another thread was first
     place = made;
     return Lent{made, Lent::Age::fresh};
 }
 
 } // namespace
 
-Result<void> Connection::release(std::uint64_t lease) {
+Result<void> Connection::release(std::uint64_t lease, const std::string &path) {
     if (end_ == ETIMEDOUT || end_ == EPROTO) return {};
-    const Result<void> released = use([&](Session &session) { return session.release(lease); });
+    const Result<void> released = use([&](Session &session) { return session.release(lease, path); });
     return !released && !is_sound() ? Result<void>() : Result<void>(released);
+}
+
+bool Connection::has_hung_up() {
+    const Hold hold(mutex_);
+    return session_.has_hung_up();
+}
+
+bool is_connected(const Fd &file) {
+    const Result<Key> key = key_of(file, "");
+    return key && find(*key, nullptr) != nullptr;
 }
 
 Result<Lent> lend_connection(const Fd &file, const std::string &path) {

@@ -55,7 +55,7 @@ Result<void> FileMapping::unmap() {
     const RelaxedCapture relaxed(*devices_->driver);
     const Result<void> waited = wait_for_devices(*devices_->driver, range->devices());
     range.reset(); // before the broker may give the memory to others
-    const Result<void> released = connection->release(lease_);
+    const Result<void> released = connection->release(lease_, path_);
     if (!waited) return on(path_ + ": it is unmapped", waited.error());
     return released ? Result<void>() : Result<void>(Error(released.error()));
 }

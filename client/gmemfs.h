@@ -97,7 +97,8 @@ typedef struct gmemfs_map_options {
 
 /* Maps all of the file's memory at one contiguous device address, and takes a lease, which ends with the mapping.
  * *mapping is the caller's, to be unmapped. A process has one connection to a mount's broker for all of its mappings
- * there (one more for each 1,024), and a mapping has no descriptor of its own: the file may be closed.
+ * there (one more for each 65,536), which stays for the next one, and a mapping has no descriptor of its own: the file
+ * may be closed.
  * ENODATA: the file has no memory: give it a size. EACCES: its mode gives this user no reading and writing. EBUSY: see
  * GMEMFS_ALONE. EADDRINUSE: the wished address is taken. ECONNREFUSED, ENOENT: no broker can be reached. ENODEV: this
  * process doesn't see the device. ENOTSUP, ESTALE: no such handles here. */

@@ -250,7 +250,8 @@ Result<Attached> Session::attach_once(const protocol::Attach &request) {
         is_whole = TRY(add(entry, part, entry.attached.fds.size() - before));
     }
     if (entry.code == 0) return std::move(entry.attached);
-    if (entry.attached.lease != 0) (void)release(entry.attached.lease); // or it would last as long as this process
+    if (entry.attached.lease != 0)
+        (void)release(entry.attached.lease, path_); // or it would last as long as this process
     return at(entry.code, "ask the broker", path_, entry.text);
 }
 
@@ -269,14 +270,17 @@ auto Session::repeat(protocol::Attach request, const Attempt &attempt) -> declty
     return done;
 }
 
-Result<Attached> Session::attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease) {
+Result<Attached> Session::attach(
+    const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease) {
+    path_ = path;
     const protocol::Ticket ticket = TRY(read_ticket(file));
     return repeat(protocol::make_attach(protocol::Kind::attach, ticket, handle_types, lease),
         [this](const protocol::Attach &request) { return attach_once(request); });
 }
 
 Result<void> Session::attach_directory(
-    const Fd &directory, std::uint32_t handle_types, std::uint32_t lease, const Take &take) {
+    const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, const Take &take) {
+    path_ = path;
     bool has_taken = false;
     const Take watched = [&](AttachedEntry &entry) {
         has_taken = true;
@@ -316,17 +320,23 @@ Result<void> Session::attach_directory_once(const protocol::Attach &request, con
         const std::uint64_t number = entry.attached.lease;
         if (!take(entry) && number != 0) unused.push_back(number);
     }
-    for (const std::uint64_t number : unused) TRY(release(number));
+    for (const std::uint64_t number : unused) TRY(release(number, path_));
     return {};
 }
 
-Result<void> Session::release(std::uint64_t lease) {
+Result<void> Session::release(std::uint64_t lease, const std::string &path) {
+    path_ = path;
     Result<void> released = release_once(lease);
     if (released || !has_ended(released.error())) return released;
     TRY(reconnect());
     released = release_once(lease);
     return !released && released.error().code == ENOENT ? Result<void>()
                                                         : released; // it was carried out, and not answered
+}
+
+bool Session::has_hung_up() const {
+    pollfd state = {socket_.get(), POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) != 0;
 }
 
 Result<void> Session::release_once(std::uint64_t lease) {

@@ -40,17 +40,20 @@ public:
     static Result<Session> connect(const Fd &file, const std::string &path);
     /// EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: it gave none for 30 s. EPROTO:
     /// nonsense.
-    Result<Attached> attach(const Fd &file, std::uint32_t handle_types, std::uint32_t lease);
+    /// `path`: for messages, as everywhere here.
+    Result<Attached> attach(const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
     /// The same for every file in an open directory, one after the other, in one request. What concerns a single file
     /// is its entry's code. `take` gets each as it comes, asks nothing of this session, and says whether its lease is
     /// kept; a descriptor that it closes makes room for the next. ENOTDIR, EACCES: the directory. EUSERS: it has more
     /// files than a connection may lease. ECONNRESET: the server died after `take` had some of them; all of it may be
     /// asked for again.
     using Take = std::function<bool(AttachedEntry &)>;
-    Result<void> attach_directory(
-        const Fd &directory, std::uint32_t handle_types, std::uint32_t lease, const Take &take);
+    Result<void> attach_directory(const Fd &directory, const std::string &path, std::uint32_t handle_types,
+        std::uint32_t lease, const Take &take);
     /// Also of a lease that another session of this process has, whose connection has ended. No error: it has ended.
-    Result<void> release(std::uint64_t lease);
+    Result<void> release(std::uint64_t lease, const std::string &path);
+    /// The broker has closed it, or is gone.
+    bool has_hung_up() const;
 
 private:
     explicit Session(std::string path) : path_(std::move(path)) {}
@@ -68,7 +71,7 @@ private:
 
     bool lacks_fds_ = false; // in what was received last
     Fd socket_;
-    std::string path_;                // for messages
+    std::string path_;                // of the request, for messages
     std::string address_;             // the broker's, as the mount tells it
     std::string folder_;              // one that the socket is found in
     std::set<protocol::Ticket> lost_; // of what was asked for, and never answered: a lease may have been granted

@@ -158,7 +158,7 @@ void Broker::greet(Fd socket) {
 }
 
 void Broker::wait_for_input(Peer &peer) {
-    peer.deadline_us = peer.holder == 0 ? g_get_monotonic_time() + kIdleTime : 0;
+    peer.deadline_us = lease_count_of(peer) == 0 ? g_get_monotonic_time() + kIdleTime : 0;
     peer.source = FdSource(
         peer.socket.get(), GIOCondition(G_IO_IN | G_IO_HUP | G_IO_ERR),
         [](gint, GIOCondition, gpointer data) -> gboolean {

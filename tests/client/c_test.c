@@ -321,13 +321,30 @@ static int fd_count(void) {
 static void test_descriptors(const char *mount) {
     gmemfs_file *file = open_file(mount, "descriptors", 2 << 20);
     gmemfs_mapping *mappings[50];
-    const int before = fd_count();
-    int index;
+    int before, index;
+    CHECK(gmemfs_unmap(map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0)) == 0);
+    before = fd_count(); /* with the connection's, which stays */
     for (index = 0; index < 50; ++index) mappings[index] = map_by(file, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
     gmemfs_close(file);
-    CHECK(fd_count() == before); /* the file's less, the connection's more */
+    CHECK(fd_count() == before - 1); /* the file's less */
     for (index = 0; index < 50; ++index) CHECK(gmemfs_unmap(mappings[index]) == 0);
     CHECK(fd_count() == before - 1);
+}
+
+/* One connection serves many files, and an error names the one that it is about. */
+static void test_names(const char *mount) {
+    gmemfs_file *first = open_file(mount, "names-first", 2 << 20), *second = open_file(mount, "names-second", 2 << 20);
+    gmemfs_file *none = open_file(mount, "names-none", 0);
+    gmemfs_mapping *const other = map_by(first, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, 0);
+    gmemfs_mapping *const alone = map_by(second, GMEMFS_HANDLES_ANY, GMEMFS_ALONE, 0, 0);
+    map_by(second, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, EBUSY);
+    CHECK(strstr(gmemfs_last_error(), "names-second") != NULL && strstr(gmemfs_last_error(), "names-first") == NULL);
+    CHECK(gmemfs_unmap(alone) == 0 && gmemfs_unmap(other) == 0);
+    map_by(none, GMEMFS_HANDLES_ANY, GMEMFS_SHARED, 0, ENODATA);
+    CHECK(strstr(gmemfs_last_error(), "names-none") != NULL);
+    gmemfs_close(first);
+    gmemfs_close(second);
+    gmemfs_close(none);
 }
 
 /* A copy of the process ends nothing, and is told to start anew. */
@@ -402,6 +419,7 @@ int main(int argc, char **argv) {
     test_tensor(argv[1]);
     test_wait(argv[1]);
     test_descriptors(argv[1]);
+    test_names(argv[1]);
     test_fork(argv[1]);
     test_ending_meanwhile(argv[1]);
     return 0;
