@@ -93,7 +93,7 @@ BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # A program of this table is made where its sources exist, so that each layer builds before the next is written.
 PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests races deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races sanitize-client deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS) $(BENCH_OBJECTS)  ## the programs that `make test` runs
@@ -208,6 +208,12 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
 	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
 	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test $(BUILD)/thread/client/endings
+sanitize-client:  ## libgmemfs, its C, C++ and Python peers under AddressSanitizer and ThreadSanitizer, into build/address and build/thread
+	@$(DEPS) install
+	@for sanitize in address,undefined thread; do build=$(BUILD)/$${sanitize%%,*}; \
+	    $(AGAIN) SANITIZE=$$sanitize BUILD=$$build OPTIMIZE=-O1 all $$build/code-tool \
+	        $$build/client/c_test $$build/client/cpp_test $$build/client/endings || exit; \
+	    BUILD=$$build SANITIZE=$$sanitize tests/run.py peers python || exit; done
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
 	@$(AGAIN) test

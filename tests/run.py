@@ -2,7 +2,7 @@
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
 #   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings libfuse
-#                               races python
+#                               races python; and peers, which is a part of mount
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -200,29 +200,32 @@ def suite_python():
     if not python.exists():
         print("python: .venv is missing: make deps")
         return Count(failed=1)
-    env = environment()
-    if SANITIZE: # an interpreter that isn't instrumented loads libraries that are
-        print(f"skip: python: its peers load the simulator, which is built with {SANITIZE} here")
-        return Count(skipped=1)
-    return run_for_junit("python", [str(python), "-m", "pytest", "-q", "tests/python"], "--junitxml=", env)
+    return run_for_junit("python", [str(python), "-m", "pytest", "-q", "tests/python"], "--junitxml=", environment())
+
+
+def suite_peers():
+    """What libgmemfs does, in C, C++ and Python: the scenarios of peers alone."""
+    return run_scenarios("peers", environment(), ROOT / "tests/mount/peers")
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
           "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "rings": suite_rings,
           "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
+MORE = {"peers": suite_peers}  # only when named
 
 
 def main():
     names = sys.argv[1:] or list(SUITES)
-    unknown = [name for name in names if name not in SUITES]
+    suites = SUITES | MORE
+    unknown = [name for name in names if name not in suites]
     if unknown:
-        sys.exit(f"run: no such suite: {' '.join(unknown)}; there are: {' '.join(SUITES)}")
+        sys.exit(f"run: no such suite: {' '.join(unknown)}; there are: {' '.join(suites)}")
     total = Count()
     lines = []
     for name in names:
         print(f"==== {name}", flush=True)
         start = time.monotonic()
-        count = SUITES[name]()
+        count = suites[name]()
         total.add(count)
         lines.append(f"{name:12} {count}, {time.monotonic() - start:.1f} s")
     print("====", *lines, sep="\n")

@@ -121,12 +121,18 @@ same_on_tmpfs() {
     [ -s tmpfs.said ] || { echo "$1 said nothing"; return 1; }
     diff tmpfs.said gmemfs.said
 }
-# A Python that isn't instrumented can't load a library that is.
-needs_plain_library() { [ -z "${SANITIZE:-}" ] || skip "Python can't load libgmemfs built with $SANITIZE"; }
+# sanitizer_runtime: what an interpreter that isn't instrumented has to load before libraries that are.
+sanitizer_runtime() {
+    case ${SANITIZE:-} in
+        address*) realpath "$("${CXX:-g++}" -print-file-name=libasan.so)" ;;
+        thread*) realpath "$("${CXX:-g++}" -print-file-name=libtsan.so)" ;;
+    esac
+}
 # peer_python [ARGUMENT...]: Python as a peer has it: the package gmemfs with this build's library and simulator, and
-# tests/mount/peers/lives.py.
+# tests/mount/peers/lives.py. What Python itself leaks isn't looked at.
 peer_python() {
-    PYTHONPATH="$TESTS/peers:$TESTS/../../client/python" GMEMFS_LIBRARY="$BUILD/libgmemfs.so" \
+    LD_PRELOAD="$(sanitizer_runtime)" ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" \
+        PYTHONPATH="$TESTS/peers:$TESTS/../../client/python" GMEMFS_LIBRARY="$BUILD/libgmemfs.so" \
         GMEMFS_DRIVER="$BUILD/sim/libcuda.so.1" python3 "$@"
 }
 # no_peers_left: waits until the server has heard that its peers have ended (10 s at the most).

@@ -8,17 +8,18 @@ import subprocess
 import sys
 
 import pytest
+from preloaded import PATIENCE_S, preload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 PEER = ROOT / "tests/gpu/peer_bindings.py"
 MIB = 1 << 20
 SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"bindings{os.getpid()}"}  # a machine that no other test shares
-AS_DRIVER = {**SIMULATED, "LD_LIBRARY_PATH": str(BUILD / "sim")}  # with the simulator as libcuda.so.1
+AS_DRIVER = {**SIMULATED, "LD_LIBRARY_PATH": str(BUILD / "sim"), **preload()}  # with the simulator as libcuda.so.1
 
 
 def run_peer(path, *options):
-    return subprocess.run([sys.executable, str(PEER), str(path), *options], env=AS_DRIVER, timeout=60,
+    return subprocess.run([sys.executable, str(PEER), str(path), *options], env=AS_DRIVER, timeout=PATIENCE_S,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
 
@@ -86,6 +87,6 @@ def test_handle_outlives_the_server(mount):
         "buffer = ctypes.create_string_buffer(bytes.fromhex(sys.argv[1]), 64); "
         "kind = driver.CUmemAllocationHandleType.CU_MEM_HANDLE_TYPE_FABRIC; "
         "print(driver.cuMemImportFromShareableHandle(ctypes.addressof(buffer), kind)[0].name)")
-    done = subprocess.run([sys.executable, "-c", script, handle.hex()], timeout=60, stdout=subprocess.PIPE, text=True,
-                          env=AS_DRIVER, check=True)
+    done = subprocess.run([sys.executable, "-c", script, handle.hex()], timeout=PATIENCE_S, stdout=subprocess.PIPE,
+                          text=True, env=AS_DRIVER, check=True)
     assert done.stdout.strip() == "CUDA_SUCCESS"  # its creator is the keeper

@@ -6,12 +6,13 @@ import sys
 import textwrap
 
 import pytest
+from preloaded import PATIENCE_S, preload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"package{os.getpid()}"}
 PEER = {**SIMULATED, "GMEMFS_DRIVER": str(BUILD / "sim/libcuda.so.1"), "GMEMFS_LIBRARY": str(BUILD / "libgmemfs.so"),
-        "PYTHONPATH": str(ROOT / "client/python")}
+        "PYTHONPATH": str(ROOT / "client/python"), **preload()}
 # The simulator's device addresses carry bit 62; without it they are the host's, which NumPy can look at.
 PRELUDE = """
 import ctypes, gc, json, os, sys
@@ -43,7 +44,7 @@ def fixture_mount(tmp_path):
 
 def run(mount, script, environment=None):
     done = subprocess.run([sys.executable, "-c", PRELUDE + textwrap.dedent(script), str(mount)], check=False,
-                          env=environment or PEER, timeout=60, capture_output=True, text=True)
+                          env=environment or PEER, timeout=PATIENCE_S, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -63,7 +64,8 @@ def test_what_numpy_writes_is_in_the_file(mount):
     run(mount, """
         array = gmemfs.tensor(mount + "/f", (1000, 3), "float32", create=True)
         host(array)  # readonly in NumPy, as DLPack without a version says nothing: write by address
-        ctypes.memmove(array.address & ~(1 << 62), numpy.arange(3000, dtype="f4").ctypes.data, 12000)
+        values = numpy.arange(3000, dtype="f4")
+        ctypes.memmove(array.address & ~(1 << 62), values.ctypes.data, values.nbytes)
         with open(mount + "/f", "rb") as plain:
             assert (numpy.frombuffer(plain.read(), "f4") == numpy.arange(3000)).all()
         """)

@@ -2,7 +2,6 @@
 # twice, and who holds a lease can release it.
 # mount: none
 # timeout: 180
-needs_plain_library
 needs_linux_that_asks_again
 for way in restart kill; do
     "$GMEMFS" mount "$MNT" --simulate="$SIZE" --ecc=on --scrub-every=1 --verify-reads

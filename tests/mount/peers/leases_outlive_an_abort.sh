@@ -2,7 +2,6 @@
 # given twice. The same where the server dies between the two, and where it is restarted afterwards.
 # mount: none
 # timeout: 180
-needs_plain_library
 needs_root
 needs_linux_that_asks_again
 for way in abort abort_and_kill abort_and_restart; do

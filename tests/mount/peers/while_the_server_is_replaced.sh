@@ -1,7 +1,6 @@
 # Peers that attach and release while one server follows the other notice nothing; and after `gmemfs restart` there is a broker.
 # mount: none
 # timeout: 120
-needs_plain_library
 needs_linux_that_asks_again
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 truncate -s 2M "$MNT/f"

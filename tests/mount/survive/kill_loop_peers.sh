@@ -2,7 +2,6 @@
 # nothing is given twice; by a supervisor, and by a mount on what was left.
 # mount: none
 # timeout: 180
-needs_plain_library
 needs_linux_that_asks_again
 loop=("$TESTS/survive/kill_loop.py" --gmemfs "$GMEMFS" --mount-point "$MNT" "--options=--simulate=$SIZE")
 peer_python "${loop[@]}" --rounds 6 --peers 3 --processes 1 --way supervisor
