@@ -76,7 +76,8 @@ kill_server() {
     gone "$server"
 }
 mounted() { grep -q " $1 " /proc/self/mountinfo; }
-# gone PID: waits until the process has ended (10 s at the most).
+# gone PID: waits until the process has ended (10 s at the most). A server that is killed may still be copying a request:
+# that one Linux answers with EIO by itself (docs/keeper.md), and none that comes when it is gone.
 gone() {
     python3 -c 'import os, select, sys
 try:

@@ -25,7 +25,7 @@ lease = mine.attach(path, lease=WRITE)
 child, _ = fork_and_let_go(mount, [path, mount + "/g"], WRITE)
 for _ in range(2):
     before = stats()["server_pid"]
-    in_there("kill", "-KILL", str(before))
+    in_there("sh", "-c", f"kill -KILL {before}; while kill -0 {before} 2> /dev/null; do :; done")
     assert stats()["server_pid"] != before
     wait_for_counts(mount, (2, 3))
     os.sync()

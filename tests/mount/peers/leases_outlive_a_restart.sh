@@ -7,7 +7,7 @@ for way in restart kill; do
     "$GMEMFS" mount "$MNT" --simulate="$SIZE" --ecc=on --scrub-every=1 --verify-reads
     peer_python - "$MNT" "$way" "$GMEMFS" <<'EOF2'
 from lives import *
-import subprocess
+import select, subprocess
 mount, way, program = sys.argv[1:]
 path = mount + "/f"
 open(path, "wb").write(b"A" * (4 << 20))
@@ -20,7 +20,9 @@ server = stats(mount)["server_pid"]
 if way == "restart":
     subprocess.run([program, "restart", mount], check=True, stdout=subprocess.DEVNULL)
 else:
+    ended = os.pidfd_open(server)
     os.kill(server, signal.SIGKILL)
+    select.select([ended], [], [])
 assert stats(mount)["server_pid"] != server
 assert stats(mount)["leases"] == 2, stats(mount)["leases"]
 check_writes_stay(mount, path, f, m)

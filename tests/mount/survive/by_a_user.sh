@@ -28,6 +28,7 @@ pid=$(pid_of_server)
 is "$(stat -c %u "/proc/$pid")" 65534
 is "$(ps -o user:20= -p "$(keeper_pid)" | tr -d ' ')" "$(id -nu 65534)"
 user kill -KILL "$pid"
+gone "$pid"
 look | diff before -
 fails [ "$(pid_of_server)" = "$pid" ]
 user "$GMEMFS" restart "$MNT" > /dev/null

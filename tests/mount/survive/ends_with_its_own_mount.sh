@@ -14,7 +14,7 @@ another() { # replaces the server
     local before=$pid
     case $1 in
     restart) "$GMEMFS" restart "$MNT" ;;
-    crash) kill -KILL "$pid" ;;
+    crash) kill -KILL "$pid" && gone "$pid" ;;
     esac
     pid=$(server_pid)
     [ "$1" = first ] || fails [ "$pid" = "$before" ]

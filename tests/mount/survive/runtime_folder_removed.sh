@@ -19,7 +19,9 @@ for what in base/gmemfs 'base/gmemfs/*/journal' 'base/gmemfs/*/lock' 'base/gmemf
     done
     rm -rf $what
     again
-    kill -KILL "$(server_pid)"
+    pid=$(server_pid)
+    kill -KILL "$pid"
+    gone "$pid"
     is "$(sha "$MNT/f")" "$sum"
     echo "$what" > "$MNT/last"
 done

@@ -15,6 +15,7 @@ sum=$(sha "$file")
 is "$(cat "$MNT/f")" new
 pid=$(server_pid)
 kill -KILL "$pid"
+gone "$pid"
 is "$(cat "$MNT/f")" new
 fails [ "$(server_pid)" = "$pid" ]
 is "$(sha "$file")" "$sum"

@@ -11,13 +11,16 @@ crash=SEGV
 for signal in KILL $crash; do
     pid=$(server_pid)
     kill -$signal "$pid"
+    gone "$pid"
     fails [ "$(server_pid)" = "$pid" ]
 done
 is "$(cat <&7)" before
 echo after >&7
 is "$(cat "$MNT/f")" "$(printf 'before\nafter')"
 rm "$MNT/f"
-kill -KILL "$(server_pid)"
+pid=$(server_pid)
+kill -KILL "$pid"
+gone "$pid"
 echo "without a name" >&7
 is "$(cat "/dev/fd/7" | tail -1)" "without a name"
 exec 7>&-
