@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# Canary: plants one bug at a time in a copy of the tree, and demands that the unit tests notice.
+# Canary: plants one bug at a time in a copy of the tree, and demands that the tests notice: the unit tests, or the
+# scenario or the Python test that the bug's row names.
 #
 # It answers mechanically which check can't fail. `make canary` runs it; it takes half a minute a bug, so it isn't part
 # of `make test`. A bug whose text is no longer found in its file is an error: the list has to follow the code.
@@ -12,7 +13,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# (what is wrong, file, text that is there, text that takes its place)
+PROCESS, LIFETIME = "tests/mount/peers/lease_is_the_process.sh", "tests/python/test_lifetime.py::"
+
+# (what is wrong, file, text that is there, text that takes its place, and who notices where it isn't the unit tests)
 BUGS = [
     ("new memory isn't cleared", "fuse/core/storage.cpp",
      "TRY(copier.queue_zero({extent.get(), clear_from, whole - clear_from}));", ""),
@@ -47,6 +50,43 @@ BUGS = [
      "for (const Keeper::Id extent : lease.extents) wanted[extent] = true;", "(void)lease;"),
     ("another process is taken for a peer because it has its number", "fuse/peer_process.cpp",
      "peer.start_time_ != 0 && peer.start_time_ != start_time", "peer.start_time_ == 0 && start_time == 0"),
+    ("a lease isn't recorded", "fuse/core/lease.cpp", "        record.lease(id, state);\n", ""),
+    ("the next server takes an exclusive lease for a shared one", "fuse/core/lease.cpp",
+     "    if (lease.sharing == Sharing::exclusive) state.kind |= kExclusive;\n", ""),
+    ("the next server has leases that have ended", "fuse/core/lease.cpp",
+     "            record.no_lease(id);\n", ""),
+    ("a child's release ends its parent's lease", "fuse/broker.cpp",
+     "if (is_own) TRY(release(", "TRY(release(", PROCESS),
+    ("a child's connection keeps its parent's leases", "fuse/broker_peers.cpp",
+     "peer.process.start_time());\n    watch_process(peer);\n", "peer.process.start_time());\n", PROCESS),
+    ("a lease outlives the program that took it", "fuse/broker_peers.cpp",
+     "now - peer.ended_us > kExecTime && peer.process.has_left_memory()", "false", PROCESS),
+    ("a connection without a lease stays for ever", "fuse/broker.cpp",
+     "peer.deadline_us = lease_count_of(peer) == 0 ?", "peer.deadline_us = peer.holder == 0 ?",
+     "tests/mount/peers/connection_stays.sh"),
+    ("unmapping waits for nothing", "client/device_wait.cpp",
+     "return driver.cuMemFree(token);", "return CUDA_SUCCESS;",
+     LIFETIME + "test_the_last_reference_waits_in_a_thread_without_a_context"),
+    ("unmapping waits for the current context alone", "client/device_wait.cpp",
+     "        wait_once(primary);\n", "",
+     LIFETIME + "test_the_last_reference_waits_in_a_thread_without_a_context"),
+    ("unmapping waits for primary contexts alone", "client/device_wait.cpp",
+     "    wait_once(current_context(driver));\n", "",
+     LIFETIME + "test_a_context_of_ones_own_is_waited_for_where_it_is_current"),
+    ("unmapping breaks captures", "client/file_mapping.cpp",
+     "    const RelaxedCapture relaxed(*devices_->driver);\n", "",
+     LIFETIME + "test_unmapping_leaves_another_threads_capture_whole"),
+    ("waiting breaks captures", "client/gmemfs.cpp",
+     "    const RelaxedCapture relaxed(*devices->driver);\n", "", LIFETIME + "test_waiting_leaves_captures_whole"),
+    ("a capsule that nobody takes keeps its tensor", "client/dlpack.cpp",
+     "drop<Plain>(its.capsule_get_pointer(capsule, kPlainName));", "return;",
+     "tests/python/test_package.py::test_a_capsule_that_nobody_takes_lets_go"),
+    ("what an exception leaves of a mapping stays", "client/python.cpp",
+     "        gmemfs_release(last->mapping);\n", "",
+     LIFETIME + "test_an_exception_of_a_signal_comes_through_and_leaves_no_lease"),
+    ("a copy of the process is taken for the process", "client/origin.cpp",
+     "return original != nullptr && *original != ::getpid();", "return false;",
+     LIFETIME + "test_a_forked_child_is_told_to_start_anew"),
     ("the keeper loses the server's descriptors", "vmm/keeper_service.cpp",
      "    fds_.insert_or_assign(request.id, KeptFd{std::move(fd), static_cast<Keep>(request.size)});\n", ""),
     ("an answer by a ring has the request's size", "fuse/ring_entry.cpp",
@@ -86,41 +126,60 @@ BUGS = [
 ]
 
 
-def notices(tree, bug, jobs):
-    """Whether the unit tests fail with the bug planted; None when it can't be built."""
-    what, file, old, new = bug
+def fails(tree, watcher):
+    """Whether these tests fail; what takes too long has failed as well."""
+    if watcher is None:
+        command = ["build/unit-tests", "--gtest_brief=1"]
+    elif watcher.endswith(".sh"):
+        command = [sys.executable, "tests/mount/runner.py", "--jobs", "1", watcher]
+    else:
+        python = ROOT / ".venv/bin/python"
+        command = [str(python if python.exists() else sys.executable), "-m", "pytest", "-q", "-x", watcher]
+    try:
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=600)
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
+
+
+def build(tree, watcher, jobs):
+    """An unused variable is no reason for the compiler to find a bug before the tests do."""
+    targets = ["build/unit-tests", "build/sim/libcuda.so.1"] if watcher is None else ["all"]
+    done = subprocess.run(["make", f"-j{jobs}", *targets, "OPTIMIZE=-O1", "WARNINGS="], cwd=tree, capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        print(done.stdout[-2000:], done.stderr[-4000:])
+    return done.returncode == 0
+
+
+def notices(tree, bug, jobs, sound):
+    """Whether the tests fail with the bug planted, and don't without it; None when it can't be built."""
+    what, file, old, new, watcher = (*bug, None)[:5]
     path = tree / file
     text = path.read_text()
     if text.count(old) != 1:
         sys.exit(f"canary: {what}: its text stands {text.count(old)} times in {file}; mend the list")
+    if watcher not in sound:
+        if not build(tree, watcher, jobs) or fails(tree, watcher):
+            sys.exit(f"canary: {watcher or 'the unit tests'}: no success without a bug either")
+        sound.add(watcher)
     path.write_text(text.replace(old, new))
     try:
-        # An unused variable is no reason for the compiler to find the bug before the tests do.
-        build = subprocess.run(["make", f"-j{jobs}", "build/unit-tests", "build/sim/libcuda.so.1",
-                                "OPTIMIZE=-O1", "WARNINGS="], cwd=tree,
-                               capture_output=True, text=True)
-        if build.returncode != 0:
-            print(build.stdout[-2000:], build.stderr[-4000:])
-            return None
-        try:
-            return subprocess.run(["build/unit-tests", "--gtest_brief=1"], cwd=tree, capture_output=True,
-                                  timeout=120).returncode != 0
-        except subprocess.TimeoutExpired:
-            return True
+        return fails(tree, watcher) if build(tree, watcher, jobs) else None
     finally:
         path.write_text(text)
 
 
 def stale():
     """Bugs whose text isn't found once in its file: the list has to follow the code."""
-    found = [(what, file, (ROOT / file).read_text().count(old)) for what, file, old, _ in BUGS]
+    found = [(what, file, (ROOT / file).read_text().count(old)) for what, file, old, *_ in BUGS]
     return [f"{what}: its text stands {count} times in {file}" for what, file, count in found if count != 1]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default="", help="only bugs whose description has this text")
+    parser.add_argument("--only", action="append", help="only bugs whose description has this text, or another such")
     parser.add_argument("--check", action="store_true", help="plant nothing; only whether the list fits the code")
     arguments = parser.parse_args()
     if arguments.check:
@@ -134,11 +193,12 @@ def main():
             shutil.copy2(ROOT / name, tree / name)
         missed = 0
         tried = 0
+        sound = set()
         for bug in BUGS:
-            if arguments.only not in bug[0]:
+            if arguments.only and not any(text in bug[0] for text in arguments.only):
                 continue
             tried += 1
-            noticed = notices(tree, bug, arguments.jobs)
+            noticed = notices(tree, bug, arguments.jobs, sound)
             missed += noticed is not True
             print({True: "noticed", False: "MISSED ", None: "NO BUILD"}[noticed], bug[0], flush=True)
     print(f"{tried} bugs planted, {missed} not noticed")

@@ -181,6 +181,25 @@ def test_unmapping_leaves_another_threads_capture_whole(mount, mode):
         """)
 
 
+@pytest.mark.parametrize("mode", [0, 1, 2])
+def test_waiting_leaves_captures_whole(mount, mode):
+    check(mount, f"""
+        from gmemfs import _abi
+        context = retain()
+        work = Work(gmemfs.open(mount + "/f", 64 << 20).map())
+        streams, graph = [ctypes.c_void_p(), ctypes.c_void_p()], ctypes.c_void_p()
+        for stream in streams:
+            call("cuStreamCreate", ctypes.byref(stream), 1)
+            call("cuStreamBeginCapture_v2", stream, {mode})
+        thread = threading.Thread(target=_abi.wait)
+        thread.start()
+        thread.join()
+        assert driver.cuStreamQuery(work.stream) == 0, "it was waited for"
+        _abi.wait([0])
+        for stream in streams: call("cuStreamEndCapture", stream, ctypes.byref(graph))
+        """)
+
+
 def test_a_lost_context_is_told_and_the_memory_goes(mount):
     check(mount, """
         retain()
