@@ -109,6 +109,19 @@ TEST(Wait, AllocatingAndFreeingAHostsPageWaitsAsWell) {
     EXPECT_EQ(driver().cuStreamQuery(stream.get()), CUDA_SUCCESS);
 }
 
+TEST(Wait, ReleasingAPrimaryContextThatOthersHoldWaitsForNothing) {
+    not_yet_measured();
+    const Memory memory(kSize);
+    const Mapped mapped(memory);
+    const OwnStream stream;
+    CUcontext primary = nullptr;
+    require(driver().cuDevicePrimaryCtxRetain(&primary, 0), "retain once more");
+    queue_work(mapped, stream.get());
+    EXPECT_EQ(driver().cuDevicePrimaryCtxRelease(0), CUDA_SUCCESS);
+    EXPECT_EQ(driver().cuStreamQuery(stream.get()), CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(driver().cuStreamSynchronize(stream.get()), CUDA_SUCCESS);
+}
+
 TEST(Capture, EndsWellWhenNobodyDisturbsIt) {
     Capture capture(CU_STREAM_CAPTURE_MODE_GLOBAL);
     auto status = CU_STREAM_CAPTURE_STATUS_NONE;

@@ -144,9 +144,9 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
     GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRelease);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     Context *const released = primary(device);
-    wait_for_all_streams(released);
     unsigned count = released->retain_count.load();
     while (count != 0 && !released->retain_count.compare_exchange_weak(count, count - 1)) {}
+    if (count == 1) wait_for_all_streams(released); // the context goes with the last one, and else it waits for nothing
     return count != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
