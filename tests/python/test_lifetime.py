@@ -285,8 +285,9 @@ def test_a_tensor_may_outlive_the_interpreter_and_its_thread(mount):
         thread.join()
         assert leases() == 0
         managed, deleter = take(gmemfs.tensor(mount + "/f", (16,), "float32"))
-        # After the interpreter has ended, as a static object of a C++ extension would.
-        ctypes.CDLL(None).__cxa_atexit(ctypes.c_void_p(deleter), ctypes.c_void_p(managed), None)
+        # After the interpreter has ended, as a static object of a C++ extension would. (Of nobody's library, which NULL
+        # says, ThreadSanitizer's own __cxa_atexit loses the argument.)
+        ctypes.CDLL(None).__cxa_atexit(ctypes.c_void_p(deleter), ctypes.c_void_p(managed), used)
         """)
 
 
