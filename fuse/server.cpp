@@ -265,6 +265,8 @@ Server::End Server::run(std::function<void()> ready) {
         session_->end();
         workers_->stop();
         scrub_walk_.reset();
+        if (const Result<void> recorded = volume_->record_times(); !recorded)
+            log(LogLevel::warning, "fuse", recorded.error(), "times of files that are open go back a little");
         is_mounted_ = false; // not for this server to unmount
         if (survival_) survival_->let_go();
         log(LogLevel::info, "fuse", "making way for another server of " + options_.mount_point);

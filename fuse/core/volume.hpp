@@ -87,6 +87,8 @@ public:
 
     /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.
     Result<void> sync(Inode &inode);
+    /// Records all times that reads and writes have changed: another server is to go on from here.
+    Result<void> record_times();
 
     Result<std::size_t> read(
         const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to, File::By by);
