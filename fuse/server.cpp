@@ -239,6 +239,7 @@ Server::End Server::run(std::function<void()> ready) {
         if (goes_again_) break;
         const bool is_wanted = ends_ || !was_aborted();
         ends_ = true;
+        look_at_flags(); // they may have changed a moment before
         // Before the mount is detached: where this server dies from here on the next one has no device, and mounts.
         if (!is_wanted && supervisor_ != nullptr) supervisor_->aborted();
         end_session();
@@ -286,7 +287,10 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
-    const auto look = [this] { volume_->set_access_times(access_times_of(filesystem_)); };
+    const auto look = [this] {
+        volume_->set_access_times(access_times_of(filesystem_));
+        look_at_flags();
+    };
     const MountTableWatch watch(look); // `mount -o remount` asks nobody
     look();
     // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.
