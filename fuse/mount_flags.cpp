@@ -1,17 +1,16 @@
 #include "fuse/mount_flags.hpp"
 
-#include "fuse/mount_table.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <sstream>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
 namespace gmemfs {
 namespace {
 
-constexpr unsigned long kAccessTimes = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
+constexpr MountFlags kAccessTimes = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
 
 struct Flag {
     std::string_view word;
@@ -60,6 +59,14 @@ Result<void> set(const std::string &mount_point, unsigned long flags) {
     return Error{code, 0, "remount", mount_point + (code == EPERM ? ": it needs root" : "")};
 }
 
+MountFlags parse(const Mount &mount) {
+    std::vector<std::string> words = {"strictatime"}; // which Linux shows by no word
+    std::istringstream list(mount.options + "," + mount.filesystem_options);
+    for (std::string word; std::getline(list, word, ',');)
+        if (word != "rw") words.push_back(word); // of the filesystem, which may have mounts of both kinds
+    return changed_by(0, words);
+}
+
 AccessTimes parse_access_times(const std::string &options) {
     const std::string list = "," + options + ",";
     if (list.find(",noatime,") != std::string::npos) return AccessTimes::never;
@@ -96,6 +103,17 @@ Result<void> remount(const std::string &mount_point, std::span<const std::string
     if ((status.f_flag & ST_RELATIME) != 0) present |= MS_RELATIME;
     if ((present & kAccessTimes) == 0) present |= MS_STRICTATIME;
     return set(mount_point, changed_by(present, words));
+}
+
+std::optional<MountFlags> mount_flags_of(const std::vector<Mount> &table, const std::string &filesystem) {
+    for (const Mount &mount : table)
+        if (mount.number == filesystem && mount.type == kFilesystemType) return parse(mount);
+    return std::nullopt;
+}
+
+Result<void> keep_mount_flags(const std::string &mount_point, MountFlags flags) {
+    const std::optional<Mount> mount = TRY(find_mount(mount_point));
+    return !mount || parse(*mount) == flags ? Result<void>() : set(mount_point, flags);
 }
 
 AccessTimes access_times_of(const std::string &filesystem) {

@@ -5,8 +5,10 @@
 #pragma once
 
 #include "fuse/core/access_times.hpp"
+#include "fuse/mount_table.hpp"
 #include "vmm/base/result.hpp"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +25,13 @@ bool is_known_to_libfuse(std::string_view word);
 Result<void> set_mount_flags(const std::string &mount_point, std::span<const std::string> words);
 /// `mount -o remount`: changes the flags that `words` name, one after the other. EPERM: it needs root.
 Result<void> remount(const std::string &mount_point, std::span<const std::string> words);
+
+/// The flags of mount(2).
+using MountFlags = unsigned long;
+/// Those of the oldest mount of the gmemfs `filesystem`, by its number; none where there is no mount.
+std::optional<MountFlags> mount_flags_of(const std::vector<Mount> &table, const std::string &filesystem);
+/// Gives a mount that was made anew the flags that the one before had. EPERM: it needs root, and it hasn't them anyway.
+Result<void> keep_mount_flags(const std::string &mount_point, MountFlags flags);
 
 /// Of the oldest mount of the gmemfs `filesystem`, by its number; as Linux mounts without a word, where there is none.
 AccessTimes access_times_of(const std::string &filesystem);

@@ -57,7 +57,7 @@ std::optional<Mount> parse_mountinfo(std::string_view line) {
     const std::string_view type = take_until(line, ' '), source = take_until(line, ' ');
     if (type.empty() || source.empty()) return std::nullopt;
     return Mount{unescape(fields[4]), std::string(type), unescape(source), std::string(fields[2]),
-        std::string(fields[5]), number_of(fields[0]), number_of(fields[1])};
+        std::string(fields[5]), std::string(line), number_of(fields[0]), number_of(fields[1])};
 }
 
 struct Place {

@@ -21,8 +21,9 @@ struct Mount {
     std::string source;  ///< what stands first in /proc/mounts
     std::string number;  ///< "major:minor" of the filesystem: another one has it only when this one is gone for good
     std::string options; ///< of this mount, by words that Linux has for them
-    int id = 0;          ///< of the mount; used again when it is gone
-    int parent = 0;      ///< id of the mount that it lies on or in
+    std::string filesystem_options; ///< of all of its mounts
+    int id = 0;                     ///< of the mount; used again when it is gone
+    int parent = 0;                 ///< id of the mount that it lies on or in
 };
 
 /// Every mount of `type`, in the order in which they were mounted; of any type where it is empty.

@@ -21,6 +21,12 @@ InodeFlags forbidding(const fuse_file_info &file) {
     return (file.flags & O_APPEND) != 0 ? kImmutable : kFixed;
 }
 
+// Reads by a call say whose files they are, as locks do, and those of a page fault don't. With --page-cache all goes
+// through the same pages, and nothing is older than they are.
+File::By reader_of(const Reply &reply, const fuse_file_info &file) {
+    return file.lock_owner == 0 && !reply.server().options().page_cache ? File::By::page_cache : File::By::call;
+}
+
 } // namespace
 
 void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
@@ -51,8 +57,8 @@ void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset,
     const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
     Caller caller = caller_of(reply);
     caller.leaves_no_trace = (file->flags & O_NOATIME) != 0;
-    const Result<std::size_t> count =
-        reply.server().volume().read(caller, *open->inode, static_cast<std::uint64_t>(offset), to);
+    const Result<std::size_t> count = reply.server().volume().read(
+        caller, *open->inode, static_cast<std::uint64_t>(offset), to, reader_of(reply, *file));
     if (!count) return reply.error(count.error());
     reply.server().stats().count_read(*count);
     reply.data(to.first(*count));
@@ -69,7 +75,7 @@ void op_write(
         return reply.error(allowed.error());
     Server &server = reply.server();
     const Caller caller = changer_of(reply, *open->inode);
-    const auto by = file->writepage != 0 ? Volume::WriteBy::mapping : Volume::WriteBy::call;
+    const auto by = file->writepage != 0 ? File::By::page_cache : File::By::call;
     // The bytes lie in the worker's receive buffer, which is pinned: the copy engine takes them from there.
     const std::span<const std::byte> from(reinterpret_cast<const std::byte *>(bytes), size);
     const Result<void> written = with_room(server,

@@ -239,6 +239,7 @@ Server::End Server::run(std::function<void()> ready) {
         if (goes_again_) break;
         const bool is_wanted = ends_ || !was_aborted();
         ends_ = true;
+        look_at_flags(); // they may have changed a moment before
         // Before the mount is detached: where this server dies from here on the next one has no device, and mounts.
         if (!is_wanted && supervisor_ != nullptr) supervisor_->aborted();
         end_session();
@@ -265,6 +266,8 @@ Server::End Server::run(std::function<void()> ready) {
         session_->end();
         workers_->stop();
         scrub_walk_.reset();
+        if (const Result<void> recorded = volume_->record_times(); !recorded)
+            log(LogLevel::warning, "fuse", recorded.error(), "times of files that are open go back a little");
         is_mounted_ = false; // not for this server to unmount
         if (survival_) survival_->let_go();
         log(LogLevel::info, "fuse", "making way for another server of " + options_.mount_point);
@@ -284,7 +287,10 @@ void Server::serve() {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
-    const auto look = [this] { volume_->set_access_times(access_times_of(filesystem_)); };
+    const auto look = [this] {
+        volume_->set_access_times(access_times_of(filesystem_));
+        look_at_flags();
+    };
     const MountTableWatch watch(look); // `mount -o remount` asks nobody
     look();
     // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.

@@ -3,6 +3,7 @@
 
 #include "fuse/broker.hpp"
 #include "fuse/core/volume.hpp"
+#include "fuse/mount_flags.hpp"
 #include "fuse/mount_table.hpp"
 #include "fuse/open_files.hpp"
 #include "fuse/options.hpp"
@@ -105,6 +106,7 @@ private:
     void end_session();
     bool is_connected() const;
     bool is_left() const;
+    void look_at_flags();
     bool was_aborted() const;
     Result<void> run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command);
     Result<void> restore_all();
@@ -135,10 +137,11 @@ private:
     OpenFiles opens_; // they hold inodes of the volume: gone before it
     Stats stats_;
     std::unique_ptr<Session> session_;
-    std::string filesystem_;           // of the present session; constant while there are workers
-    Fd mount_table_;                   // /proc/self/mountinfo
-    std::string place_before_;         // the number of the filesystem that the mount point lies on
-    Detached detached_;                // at the end of the last session that others saw
+    std::string filesystem_;          // of the present session; constant while there are workers
+    Fd mount_table_;                  // /proc/self/mountinfo
+    std::string place_before_;        // the number of the filesystem that the mount point lies on
+    std::optional<MountFlags> flags_; // of the mount, as `mount -o remount` may have changed them; kept when it is gone
+    Detached detached_;               // at the end of the last session that others saw
     std::unique_ptr<Workers> workers_; // of the present session
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;

@@ -45,8 +45,15 @@ Result<void> Server::mount(const std::string &place) {
     is_mounted_ = true;
     filesystem_ = connection_number(session_->device());
     if (filesystem_.empty()) filesystem_ = resumes() ? greeted_filesystem() : TRY(filesystem_number(place));
-    if (!resumes() && !is_private_) TRY(set_mount_flags(place, options_.mount_options));
+    if (resumes() || is_private_) return {};
+    if (!flags_) return set_mount_flags(place, options_.mount_options);
+    if (const Result<void> kept = keep_mount_flags(place, *flags_); !kept)
+        log(LogLevel::warning, "fuse", kept.error(), "what `mount -o remount` had changed is as it was before that");
     return {};
+}
+
+void Server::look_at_flags() {
+    if (const std::optional<MountFlags> flags = mount_flags_of(read_mounts(mount_table_), filesystem_)) flags_ = flags;
 }
 
 // What start_workers() puts behind the greeting, for where Linux doesn't tell the number of a connection.

@@ -26,9 +26,12 @@ using Clock = std::chrono::steady_clock;
 constexpr int kFailure = 1;
 constexpr int kServerSocket = 3; // in the server: the first after the standard ones
 constexpr std::size_t kMessageMax = 4096;
-// So many servers one after the other that died as soon as they had begun, or couldn't, are no accident: the next one
-// would die of the same request, or of the same broken card. Who lived longer, ready or not, may have been killed.
+// A server that dies as soon as it has begun, or can't begin, is no accident: the next one would die of the same
+// request, or of the same broken card. One that dies while it recovers, or as soon as it serves, may have been killed,
+// again and again; or starting takes long here, and the request that is asked again kills it. So both come to an end,
+// the one after 5 servers in a row and the other after 50, and one that has served for a while begins the count anew.
 constexpr unsigned kEarlyDeathsMax = 5;
+constexpr unsigned kUnservedMax = 50;
 constexpr std::chrono::milliseconds kEarly(200);
 constexpr std::chrono::seconds kLossesApart(60);
 
@@ -119,8 +122,8 @@ public:
             if (!may_try_again()) {
                 log(LogLevel::error, "supervisor",
                     "the server of " + options_.mount_point + " ended " + how +
-                        ", the fifth that died at once: no more. " +
-                        "The keeper has the files: `gmemfs mount` tries again");
+                        ", as those before it did before they had served for a while: no more. The keeper has the "
+                        "files: `gmemfs mount` tries again");
                 return kFailure;
             }
             log(LogLevel::warning, "supervisor",
@@ -130,9 +133,12 @@ public:
 
 private:
     bool may_try_again() {
-        const bool is_early = Clock::now() - started_at_ < kEarly || has_refused_;
+        const Clock::time_point now = Clock::now();
+        const bool is_early = has_refused_ || now - started_at_ < kEarly;
+        const bool has_served = !has_refused_ && ready_at_ && now - *ready_at_ >= kEarly;
         early_deaths_ = is_early ? early_deaths_ + 1 : 0;
-        return early_deaths_ < kEarlyDeathsMax;
+        unserved_ = has_served ? 0 : unserved_ + 1;
+        return early_deaths_ < kEarlyDeathsMax && unserved_ < kUnservedMax;
     }
 
     // The server has said what the error was.
@@ -177,6 +183,7 @@ private:
             ::_exit(127);
         }
         started_at_ = Clock::now();
+        ready_at_.reset();
         has_refused_ = false;
         ++generation_;
         send(socket, Kind::start, generation_, greeting_, device_);
@@ -209,6 +216,7 @@ private:
         case Kind::ready:
             if (!has_begun_) background_.ready();
             has_begun_ = true;
+            ready_at_ = Clock::now();
             if (must_end_) ::kill(server_, SIGTERM);
             break;
         case Kind::failed:
@@ -262,10 +270,12 @@ private:
     std::uint16_t generation_ = 0;
     Fd device_;
     std::vector<std::byte> greeting_;
-    Clock::time_point started_at_; // the server that runs
-    bool has_refused_ = false;     // it has said why it can't start
-    unsigned early_deaths_ = 0;
-    std::optional<Clock::time_point> lost_at_; // when a server ended with kDeviceLost
+    Clock::time_point started_at_;              // the server that runs
+    std::optional<Clock::time_point> ready_at_; // and when it began to serve
+    bool has_refused_ = false;                  // it has said why it can't start
+    unsigned early_deaths_ = 0;                 // in a row
+    unsigned unserved_ = 0;                     // servers in a row that haven't served for a while
+    std::optional<Clock::time_point> lost_at_;  // when a server ended with kDeviceLost
 };
 
 } // namespace

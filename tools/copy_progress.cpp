@@ -3,6 +3,7 @@
 #include "tools/command.hpp"
 #include "vmm/base/units.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <sys/ioctl.h>
 
@@ -12,11 +13,27 @@ namespace {
 constexpr std::size_t kNameWidth = 30; // bytes
 constexpr std::int64_t kPeriodMs = 100;
 
+// As ls shows names on a terminal: nothing in them moves the cursor.
+std::string shown(const std::string &name) {
+    std::string text = name;
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char byte) { return byte < ' ' || byte == 0x7f; }, '?');
+    return text;
+}
+
+// No character of UTF-8 is cut in two.
+void cut(std::string &text, std::size_t size) {
+    if (text.size() <= size) return;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80U) --size;
+    text.resize(size);
+}
+
 } // namespace
 
 void Progress::start_file(const std::string &name) {
     const std::lock_guard<std::mutex> hold(mutex_);
-    name_ = name;
+    name_ = shown(name);
+    cut(name_, kNameWidth);
 }
 
 void Progress::add(std::uint64_t bytes) {
@@ -32,7 +49,7 @@ void Progress::add(std::uint64_t bytes) {
 void Progress::show(std::uint64_t done, double seconds) {
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
     const std::lock_guard<std::mutex> hold(mutex_);
-    std::string line = name_.substr(0, kNameWidth) + "  " + format_size(done);
+    std::string line = name_ + "  " + format_size(done);
     char text[64];
     if (total_ != 0) {
         const double left = rate > 0 && total_ > done ? static_cast<double>(total_ - done) / rate : 0;
@@ -45,8 +62,7 @@ void Progress::show(std::uint64_t done, double seconds) {
     line += text;
     // A longer one would go on in the next line, and stay there.
     winsize terminal = {};
-    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &terminal) == 0 && terminal.ws_col > 0 && line.size() >= terminal.ws_col)
-        line.resize(terminal.ws_col - 1U);
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &terminal) == 0 && terminal.ws_col > 0) cut(line, terminal.ws_col - 1U);
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     std::fflush(stderr);
 }

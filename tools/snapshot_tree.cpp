@@ -20,6 +20,8 @@ namespace {
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr std::size_t kAttributesMost = 512 * KiB; // so that an entry's record has room for them
 
+Error interrupted() { return Error{EINTR, 0, "interrupted", "nothing was left"}; }
+
 struct CloseFolder {
     void operator()(DIR *folder) const { ::closedir(folder); }
 };
@@ -31,6 +33,7 @@ Result<std::vector<std::string>> list_folder(int folder) {
     std::vector<std::string> names;
     errno = 0;
     while (const dirent *entry = ::readdir(opened.get())) {
+        if (is_interrupted()) return interrupted();
         const std::string name = entry->d_name;
         if (name != "." && name != "..") names.push_back(name);
         errno = 0;
@@ -135,6 +138,7 @@ Result<void> SnapshotTree::add(int folder, std::uint32_t parent, const std::stri
 Result<void> SnapshotTree::scan_folder(std::uint32_t index, dev_t device) {
     if (inodes_[index].first != device) return {}; // mounted here
     const auto failed = [&](const Error &error) -> Result<void> {
+        if (is_interrupted()) return interrupted();
         if (!has_vanished(error.code) || index == 0) return Error{error.code, 0, error.doing, path_of(index)};
         return warn_(path_of(index) + ": it has vanished meanwhile, and what was in it is left out"), Result<void>();
     };
@@ -143,7 +147,7 @@ Result<void> SnapshotTree::scan_folder(std::uint32_t index, dev_t device) {
     Result<std::vector<std::string>> names = list_folder(folder->get());
     if (!names) return failed(names.error());
     for (const std::string &name : *names) {
-        if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
+        if (is_interrupted()) return interrupted();
         TRY(add(folder->get(), index, name));
         if (entries_.size() >= kNoEntry) return Error{E2BIG, 0, "save", "more than 4 G names"};
     }
@@ -171,7 +175,7 @@ Result<SnapshotTree> SnapshotTree::create(const std::string &path, const Warn &w
 Result<void> SnapshotTree::find_links() {
     std::map<std::pair<dev_t, ino_t>, std::uint32_t> firsts;
     for (std::uint32_t index = 0; index < entries_.size(); ++index) {
-        if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
+        if (is_interrupted()) return interrupted();
         SnapshotEntry &entry = entries_[index];
         if (entry.is_folder()) continue;
         const auto [first, is_new] = firsts.emplace(inodes_[index], index);

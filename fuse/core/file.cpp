@@ -13,8 +13,9 @@ File::File(Storage &storage, Device *device, uid_t owner)
     (void)charge_.move_to(owner);      // nothing is charged yet, so nothing can be too much
 }
 
-Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) {
+Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by) {
     const Trace trace("gmemfs read");
+    if (by == By::page_cache) direct_writes_.begin();
     const HoldShared hold(layout_);
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
@@ -28,10 +29,11 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     const Result<void> queued = extents_.for_each(
         offset, length, [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
     TRY(copier.wait_after(queued));
+    if (by == By::page_cache) direct_writes_.forget({offset, offset + length});
     return static_cast<std::size_t>(length);
 }
 
-Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
+Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by) {
     const Trace trace("gmemfs write");
     if (from.empty()) return {};
     if (offset > INT64_MAX - from.size()) return Error{EFBIG, 0, "write"};
@@ -39,19 +41,19 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
     for (;;) { // once more where another thread has taken back what was reserved: a truncate, or the last close
         {
             const HoldShared hold(layout_);
-            if (end <= extents_.size()) return write_reserved(copiers, offset, from);
+            if (end <= extents_.size()) return write_reserved(copiers, offset, from, by);
         }
         const HoldExclusive hold(layout_);
         TRY(reserve_for_write(copiers, end, end));
     }
 }
 
-Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
+Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by) {
     const std::uint64_t end = offset + from.size();
     const std::uint64_t old_size = size(); // it can only grow while the layout is held shared
     if (end <= old_size) {
         const RangeLock::Range range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
-        return transfer(copiers, offset, from, encoded_end());
+        return transfer(copiers, offset, from, encoded_end(), by);
     }
     // Whoever makes the file longer has all of it from its old end on.
     const RangeLock::Range range = ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
@@ -59,7 +61,7 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
     if (offset > size()) TRY(expose(copiers, size(), offset));
     // If the copy fails half-way, the tail holds what must never come to light.
     const bool was_dirty = tail_dirty_.exchange(true);
-    TRY(transfer(copiers, offset, from, encoded));
+    TRY(transfer(copiers, offset, from, encoded, by));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
     record_size();
@@ -67,16 +69,30 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
 }
 
 Result<void> File::transfer(
-    Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, std::uint64_t encoded_end) {
+    Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, std::uint64_t encoded_end, By by) {
     forget_digest();
     const std::uint64_t end = offset + from.size();
     if (parity_.is_on()) TRY(parity_.before_change(extents_, offset, end, encoded_end));
     Copier &copier = copiers.of(*device_);
     if (copier.is_bus_crowded()) demote(from); // this core has just received it
-    const Result<void> queued = extents_.for_each(offset, from.size(),
-        [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); });
+    if (by == By::call) direct_writes_.add({offset, end});
+    const Result<void> queued =
+        by == By::call
+            ? extents_.for_each(offset, from.size(),
+                  [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); })
+            : queue_newer(copier, offset, from);
     if (parity_.is_on()) parity_.after_change(copier, extents_, offset, end);
     return copier.wait_after(queued);
+}
+
+// Of what the page cache writes back, what isn't older than what is there.
+Result<void> File::queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from) {
+    for (const DirectWrites::Range part : direct_writes_.left_of({offset, offset + from.size()})) {
+        const std::byte *const bytes = from.data() + (part.offset - offset);
+        TRY(extents_.for_each(part.offset, part.end - part.offset,
+            [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, bytes + done); }));
+    }
+    return {};
 }
 
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {

@@ -14,6 +14,7 @@
 // granule and a sixteenth, and a file may have nearly all of its device. What a peer may have mapped never moves.
 #pragma once
 
+#include "fuse/core/direct_writes.hpp"
 #include "fuse/core/file_parity.hpp"
 #include "fuse/core/range_lock.hpp"
 #include "fuse/core/storage.hpp"
@@ -48,11 +49,14 @@ public:
     bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
+    /// Who wants the bytes: a call, or the host's page cache, for mappings.
+    enum class By { call, page_cache };
     /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
-    Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) EXCLUDES(layout_);
+    Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by) EXCLUDES(layout_);
     /// All of `from`, which is pinned memory, or nothing; grows the file as needed. ENOSPC, EFBIG; EIO: the device, and
-    /// then the range holds anything.
-    Result<void> write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) EXCLUDES(layout_);
+    /// then the range holds anything. What the page cache writes back leaves out what is newer (DirectWrites).
+    Result<void> write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
+        EXCLUDES(layout_);
     /// All or nothing. New bytes read as zeros. ENOSPC, EFBIG. Where nothing is exported, one extent is left.
     Result<void> resize(Copiers &copiers, std::uint64_t new_size) EXCLUDES(layout_);
     /// Memory for [offset, offset + length), as posix_fallocate(3) has it. `keep`: the size stays, and the memory past
@@ -150,7 +154,7 @@ private:
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
-    Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
+    Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
         REQUIRES_SHARED(layout_);
     Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
         REQUIRES(layout_);
@@ -167,14 +171,17 @@ private:
     Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
     Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from,
-        std::uint64_t encoded_end) REQUIRES_SHARED(layout_);
+        std::uint64_t encoded_end, By by) REQUIRES_SHARED(layout_);
+    Result<void> queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from)
+        REQUIRES_SHARED(layout_);
 
     Storage &storage_;
     Journal *journal_ = nullptr; // null: nothing is recorded
     std::uint64_t id_ = 0;       // of the inode, in the journal
     mutable SharedMutex layout_;
     mutable RangeLock ranges_; // what is being read or written; taken after layout_
-    FileParity parity_;        // changes with the extents and their bytes, under the same locks
+    DirectWrites direct_writes_;
+    FileParity parity_; // changes with the extents and their bytes, under the same locks
     ExtentList extents_ GUARDED_BY(layout_);
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);

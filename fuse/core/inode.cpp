@@ -90,7 +90,9 @@ void Inode::accessed(timespec now, AccessTimes mode) {
     const Hold hold(mutex_);
     const bool is_stale =
         mode == AccessTimes::strict || not_later(accessed_, modified_) || not_later(accessed_, changed_);
-    if (is_stale || now.tv_sec - accessed_.tv_sec >= kDay) accessed_ = now;
+    if (!is_stale && now.tv_sec - accessed_.tv_sec < kDay) return;
+    accessed_ = now;
+    has_unrecorded_access.store(true, std::memory_order_relaxed);
 }
 
 Error Inode::forbidden_by_flags() { return {EPERM, 0, "change inode", "it is immutable or append-only: chattr -i -a"}; }

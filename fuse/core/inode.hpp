@@ -149,8 +149,10 @@ public:
     std::atomic<int> opens = 0;
     /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
     bool is_linkable = false;
-    /// Times changed that no record tells of: writes and reads journal nothing, the next close does.
+    /// Times changed that no record tells of: writes journal nothing, the next close does.
     std::atomic<bool> has_unrecorded_times = false;
+    /// Nor do reads, and closes do nothing about it: the next change records it, or a server that makes way.
+    std::atomic<bool> has_unrecorded_access = false;
     /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 

@@ -102,6 +102,8 @@ public:
 
     /// Files that have parity, in the order of their numbers.
     std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
+    /// Those with times that no record tells of.
+    std::vector<InodeRef> with_unrecorded_times() const EXCLUDES(tree_);
     std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten

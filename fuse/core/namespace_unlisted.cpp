@@ -42,6 +42,15 @@ std::uint64_t Namespace::orphan_count() const {
     return orphans_.size();
 }
 
+std::vector<InodeRef> Namespace::with_unrecorded_times() const {
+    std::vector<InodeRef> inodes;
+    const HoldShared hold(tree_);
+    for (const auto &[id, node] : nodes_)
+        if (id != kHiddenInode && (node.inode->has_unrecorded_times || node.inode->has_unrecorded_access))
+            inodes.push_back(node.inode);
+    return inodes;
+}
+
 std::vector<InodeId> Namespace::files_with_parity() const {
     std::vector<InodeId> files;
     {

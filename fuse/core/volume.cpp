@@ -93,9 +93,10 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     return {};
 }
 
-Result<std::size_t> Volume::read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to) {
+Result<std::size_t> Volume::read(
+    const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to, File::By by) {
     GMEMFS_ASSERT(inode.is_file());
-    const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to));
+    const std::size_t count = TRY(inode.file()->read(caller.copiers, offset, to, by));
     accessed(caller, inode);
     return count;
 }
@@ -106,10 +107,10 @@ void Volume::accessed(const Caller &caller, Inode &inode) const {
 }
 
 Result<void> Volume::write(
-    const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, WriteBy by) {
+    const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, File::By by) {
     GMEMFS_ASSERT(inode.is_file());
-    TRY(inode.file()->write(caller.copiers, offset, from));
-    if (by == WriteBy::call) return data_changed(caller, inode);
+    TRY(inode.file()->write(caller.copiers, offset, from, by));
+    if (by == File::By::call) return data_changed(caller, inode);
     inode.modified(caller.now);
     return times_changed(inode);
 }

@@ -87,15 +87,17 @@ public:
 
     /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.
     Result<void> sync(Inode &inode);
+    /// Records all times that reads and writes have changed: another server is to go on from here.
+    Result<void> record_times();
 
-    Result<std::size_t> read(const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to);
+    Result<std::size_t> read(
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to, File::By by);
     /// When reads change access times, from now on.
     void set_access_times(AccessTimes mode) { access_times_.store(mode, std::memory_order_relaxed); }
     /// Whether the flags permit it the caller has asked, who knows how the file was opened.
     /// A store through a mapping takes no set-ID bits and capabilities away, as on Linux.
-    enum class WriteBy { call, mapping };
     Result<void> write(
-        const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, WriteBy by);
+        const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, File::By by);
 
     /// fallocate(2): memory, with or without a new size; and holes, which are zeros. See File::allocate and
     /// File::punch.

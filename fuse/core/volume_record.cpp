@@ -1,7 +1,7 @@
 // Volume, recorded and restored: which changes go to the journal, and how a volume is made of one.
 //
 // Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing: its times are
-// recorded when the file is closed, and a crash loses them (docs/keeper.md).
+// recorded when the file is closed or the server makes way for another one, and a crash loses them (docs/keeper.md).
 #include "fuse/core/journal.hpp"
 #include "fuse/core/volume.hpp"
 
@@ -63,6 +63,11 @@ Result<void> Volume::sync(Inode &inode) {
     if (inode.is_file()) TRY(inode.file()->seal());
     if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
     return record_inode(inode);
+}
+
+Result<void> Volume::record_times() {
+    for (const InodeRef &inode : names_.with_unrecorded_times()) TRY(record_inode(*inode));
+    return {};
 }
 
 Result<void> Volume::check_recorded() const { return journal_ == nullptr ? Result<void>() : journal_->check(); }

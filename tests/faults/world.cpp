@@ -103,7 +103,7 @@ Result<void> World::create(const std::string &name) {
 Result<void> World::write(const std::string &name, std::uint64_t offset, const Bytes &bytes) {
     const auto pinned = buffer_->bytes().first(bytes.size());
     std::memcpy(pinned.data(), bytes.data(), bytes.size());
-    return volume_->write(caller(), inode(name), offset, pinned, Volume::WriteBy::call);
+    return volume_->write(caller(), inode(name), offset, pinned, File::By::call);
 }
 
 Result<Bytes> World::read(const std::string &name) {
@@ -111,7 +111,7 @@ Result<Bytes> World::read(const std::string &name) {
     GMEMFS_ASSERT(size <= kBuffer);
     const auto pinned = buffer_->bytes().first(size);
     std::ranges::fill(pinned, std::byte(0xEE));
-    const std::size_t count = TRY(volume_->read(caller(), inode(name), 0, pinned));
+    const std::size_t count = TRY(volume_->read(caller(), inode(name), 0, pinned, File::By::call));
     return Bytes(pinned.begin(), pinned.begin() + static_cast<std::ptrdiff_t>(count));
 }
 

@@ -112,7 +112,7 @@ std::string VolumeModel::write(bool &succeeded) {
     const std::uint64_t offset = random_offset(*file);
     const std::size_t length = 1 + random_->below(random_->below(2) == 0 ? 100 : 3 * MiB);
     const auto bytes = pattern(length, static_cast<unsigned>(random_->next()));
-    const auto result = volume_->write(caller(), *file->inode, offset, bytes, Volume::WriteBy::call);
+    const auto result = volume_->write(caller(), *file->inode, offset, bytes, File::By::call);
     succeeded = result.has_value();
     if (succeeded || offset < file->bytes.size()) {
         // A write within the file that failed may have left anything in its range: take what is there as right.
@@ -125,7 +125,7 @@ std::string VolumeModel::write(bool &succeeded) {
         } else {
             simulation().plan_faults("");
             const auto to = simulation().buffer().bytes().first(part);
-            must(volume_->read(caller(), *file->inode, offset, to));
+            must(volume_->read(caller(), *file->inode, offset, to, File::By::call));
             std::memcpy(file->bytes.data() + offset, to.data(), part);
         }
     }
@@ -196,7 +196,7 @@ std::string VolumeModel::copy(bool &succeeded) {
         simulation().plan_faults("");
         const auto bytes =
             simulation().buffer().bytes().first(std::min<std::size_t>(length, target->bytes.size() - to));
-        const std::size_t count = must(volume_->read(caller(), *target->inode, to, bytes));
+        const std::size_t count = must(volume_->read(caller(), *target->inode, to, bytes, File::By::call));
         std::memcpy(target->bytes.data() + to, bytes.data(), count);
     }
     return "copy " + std::to_string(length) + " from " + std::to_string(from) + " to " + std::to_string(to);
@@ -270,7 +270,7 @@ void VolumeModel::check_file(const Expected &file) {
     ASSERT_EQ(file.inode->file()->size(), file.bytes.size());
     const auto buffer = simulation().buffer().bytes();
     for (std::size_t at = 0; at <= file.bytes.size(); at += buffer.size()) {
-        const std::size_t count = must(volume_->read(caller(), *file.inode, at, buffer));
+        const std::size_t count = must(volume_->read(caller(), *file.inode, at, buffer, File::By::call));
         ASSERT_EQ(count, std::min(buffer.size(), file.bytes.size() - at));
         const auto found = std::mismatch(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count),
             file.bytes.begin() + static_cast<std::ptrdiff_t>(at));

@@ -24,13 +24,13 @@ protected:
     Bytes write(std::uint64_t offset, std::size_t size, unsigned seed) {
         const auto bytes = pattern(size, seed);
         Bytes copy(bytes.begin(), bytes.end());
-        must(file_->write(copiers(), offset, bytes));
+        must(file_->write(copiers(), offset, bytes, File::By::call));
         return copy;
     }
     Bytes read(std::uint64_t offset, std::size_t size) {
         const auto to = simulation().buffer().bytes().first(size);
         std::fill(to.begin(), to.end(), std::byte(0xEE));
-        const std::size_t count = must(file_->read(copiers(), offset, to));
+        const std::size_t count = must(file_->read(copiers(), offset, to, File::By::call));
         return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
     }
     bool reads_zeros(std::uint64_t offset, std::size_t size) { return read(offset, size) == Bytes(size); }
@@ -61,6 +61,29 @@ TEST_F(FileTest, NewFileIsEmptyAndHasNoMemory) {
     EXPECT_EQ(file_->allocated(), 0U);
     EXPECT_TRUE(read(0, 10).empty());
     EXPECT_EQ(code_of(file_->fabric_handles(copiers())), ENODATA);
+}
+
+TEST_F(FileTest, APageThatIsWrittenBackLeavesWhatWasWrittenSinceItWasRead) {
+    constexpr std::size_t kPage = 4096;
+    const auto cached = [&](auto act) { // in the page cache: read into pinned memory, changed there, and written back
+        const auto page = simulation().buffer().bytes().first(kPage);
+        must(file_->read(copiers(), 0, page, File::By::page_cache));
+        act(page);
+        must(file_->write(copiers(), 0, page, File::By::page_cache));
+    };
+    must(file_->resize(copiers(), kPage));
+    Bytes expected(kPage);
+    cached([&](std::span<std::byte> page) {
+        const Bytes before(page.begin(), page.end());
+        const Bytes written = write(512, 8, 1); // through the same pinned memory
+        std::copy(written.begin(), written.end(), expected.begin() + 512);
+        std::copy(before.begin(), before.end(), page.begin());
+        page[0] = expected[0] = std::byte(7);
+        page[515] = std::byte(8); // comes before the write, with which it was under way
+    });
+    EXPECT_EQ(read(0, kPage), expected);
+    cached([&](std::span<std::byte> page) { page[515] = expected[515] = std::byte(9); });
+    EXPECT_EQ(read(0, kPage), expected);
 }
 
 TEST_F(FileTest, OneTruncateMakesOneClearedExtent) {
@@ -173,7 +196,8 @@ TEST_F(FileTest, WhatAFileHoldsAboveItsSizeIsBoundedHoweverLittleIsFree) {
             File taken(storage_, nullptr, 0);
             must(taken.resize(copiers(), others * MiB));
             File file(storage_, nullptr, 0);
-            for (std::uint64_t at = 0; at < size * MiB; at += MiB) must(file.write(copiers(), at, pattern(MiB, 1)));
+            for (std::uint64_t at = 0; at < size * MiB; at += MiB)
+                must(file.write(copiers(), at, pattern(MiB, 1), File::By::call));
             EXPECT_LE(file.allocated(), std::max(2 * size, size + size / 16 + 4) * MiB);
             must(file.settle(copiers()));
             EXPECT_LE(file.allocated(), (size + size / 16 + 2) * MiB) << size << " beside " << others;
@@ -211,7 +235,7 @@ TEST_F(FileTest, APeersBytesPastTheEndNeverComeToLight) {
 TEST_F(FileTest, AFailedWritePastTheEndNeverComesToLight) {
     write(0, 100, 1);
     simulation().plan_faults("cuStreamSynchronize#1=NOT_PERMITTED"); // the bytes arrive, the answer is an error
-    EXPECT_EQ(code_of(file_->write(copiers(), 100, pattern(1000, 2))), EPERM);
+    EXPECT_EQ(code_of(file_->write(copiers(), 100, pattern(1000, 2), File::By::call)), EPERM);
     simulation().plan_faults("");
     EXPECT_EQ(file_->size(), 100U);
     must(file_->resize(copiers(), 5000));
@@ -228,12 +252,12 @@ TEST_F(FileTest, TruncateBeyondTheDeviceChangesNothing) {
         EXPECT_EQ(read(0, 3 * MiB), written);
     }
     EXPECT_EQ(code_of(file_->resize(copiers(), std::uint64_t(INT64_MAX) + 1)), EFBIG);
-    EXPECT_EQ(code_of(file_->write(copiers(), INT64_MAX - 1, pattern(10, 1))), EFBIG);
+    EXPECT_EQ(code_of(file_->write(copiers(), INT64_MAX - 1, pattern(10, 1), File::By::call)), EFBIG);
 }
 
 TEST_F(FileTest, AFullDeviceStillTakesWhatFits) {
     std::uint64_t at = 0;
-    while (code_of(file_->write(copiers(), at, pattern(4 * MiB, 1))) == 0) at += 4 * MiB;
+    while (code_of(file_->write(copiers(), at, pattern(4 * MiB, 1), File::By::call)) == 0) at += 4 * MiB;
     EXPECT_GE(at + 8 * MiB, 256 * MiB - 2 * MiB); // doubling must not stop at half of the device
     EXPECT_EQ(file_->size(), at);
     EXPECT_EQ(read(at - 4 * MiB, 4 * MiB), read(0, 4 * MiB));
@@ -314,7 +338,7 @@ TEST_F(FileTest, CopyOnTheDeviceCrossesExtents) {
     EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB + 1, 5, TiB)), 4 * MiB - 1);
     EXPECT_EQ(target.size(), 4 * MiB + 4);
     const auto to = simulation().buffer().bytes().first(4 * MiB + 4);
-    ASSERT_EQ(must(target.read(copiers(), 0, to)), to.size());
+    ASSERT_EQ(must(target.read(copiers(), 0, to, File::By::call)), to.size());
     EXPECT_EQ(Bytes(to.begin(), to.begin() + 5), Bytes(5));
     EXPECT_TRUE(std::equal(to.begin() + 5, to.begin() + 5 + MiB - 1, first.begin() + MiB + 1));
     EXPECT_TRUE(std::equal(to.begin() + 4 + MiB, to.end(), second.begin()));
@@ -345,7 +369,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
         {"grow", [](File &file) { return file.resize(copiers(), 9 * MiB); }},
         {"shrink", [](File &file) { return file.resize(copiers(), 3 * MiB + 1); }},
         {"shrink to nothing", [](File &file) { return file.resize(copiers(), 0); }},
-        {"append", [](File &file) { return file.write(copiers(), 5 * MiB, pattern(3 * MiB, 4)); }},
+        {"append", [](File &file) { return file.write(copiers(), 5 * MiB, pattern(3 * MiB, 4), File::By::call); }},
         {"settle", [](File &file) { return file.settle(copiers()); }},
         {"allocate", [](File &file) { return file.allocate(copiers(), 0, 17 * MiB, File::SizeMode::keep); }},
     };
@@ -355,7 +379,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
             for (unsigned long call = 1;; ++call) {
                 File file(storage_, &simulation().device(), 0);
                 for (std::uint64_t at = 0; at < 5 * MiB; at += MiB)
-                    must(file.write(copiers(), at, pattern(MiB, static_cast<unsigned>(at / MiB))));
+                    must(file.write(copiers(), at, pattern(MiB, static_cast<unsigned>(at / MiB)), File::By::call));
                 simulation().plan_faults("*#" + std::to_string(call) + how + "=OUT_OF_MEMORY");
                 const Result<void> result = operation.run(file);
                 const bool was_reached = simulation().call_count() >= call;
@@ -367,7 +391,7 @@ TEST_F(FileTest, EveryFailingCallLeavesTheFileAsItWas) {
                 ASSERT_EQ(file.size(), 5 * MiB) << operation.name << ", call " << call << how;
                 const auto to = simulation().buffer().bytes().first(MiB);
                 for (std::uint64_t at = 0; at < 5 * MiB; at += MiB) {
-                    ASSERT_EQ(must(file.read(copiers(), at, to)), MiB);
+                    ASSERT_EQ(must(file.read(copiers(), at, to, File::By::call)), MiB);
                     const Bytes found(to.begin(), to.end());
                     const auto expected = pattern(MiB, static_cast<unsigned>(at / MiB));
                     ASSERT_TRUE(std::equal(found.begin(), found.end(), expected.begin()))

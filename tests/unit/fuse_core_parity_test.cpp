@@ -27,13 +27,13 @@ protected:
     Bytes write(std::uint64_t offset, std::size_t size, unsigned seed) {
         const auto bytes = pattern(size, seed);
         Bytes copy(bytes.begin(), bytes.end());
-        must(file_->write(copiers(), offset, bytes));
+        must(file_->write(copiers(), offset, bytes, File::By::call));
         return copy;
     }
     Result<Bytes> try_read(std::uint64_t offset, std::size_t size) {
         const auto to = simulation().buffer().bytes().first(size);
         std::fill(to.begin(), to.end(), std::byte(0xEE));
-        const std::size_t count = TRY(file_->read(copiers(), offset, to));
+        const std::size_t count = TRY(file_->read(copiers(), offset, to, File::By::call));
         return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
     }
     Bytes read(std::uint64_t offset, std::size_t size) { return must(try_read(offset, size)); }
@@ -285,7 +285,7 @@ TEST_F(ParityTest, EveryFailingCallLeavesTheFileAsItWas) {
     const std::vector<std::function<Result<void>(File &)>> operations = {
         [](File &file) { return file.resize(copiers(), 9 * MiB); },
         [](File &file) { return file.resize(copiers(), 2 * MiB + 1); },
-        [](File &file) { return file.write(copiers(), 3 * MiB - 10, pattern(2 * MiB, 4)); },
+        [](File &file) { return file.write(copiers(), 3 * MiB - 10, pattern(2 * MiB, 4), File::By::call); },
         [](File &file) { return file.settle(copiers()); },
         [](File &file) { return file.seal(); },
     };

@@ -19,12 +19,12 @@ protected:
     Bytes write(File &file, std::uint64_t offset, std::size_t size, unsigned seed) {
         const auto bytes = pattern(size, seed);
         Bytes copy(bytes.begin(), bytes.end());
-        must(file.write(copiers(), offset, bytes));
+        must(file.write(copiers(), offset, bytes, File::By::call));
         return copy;
     }
     Bytes read(File &file, std::uint64_t offset, std::size_t size) {
         const auto to = simulation().buffer().bytes().first(size);
-        const std::size_t count = must(file.read(copiers(), offset, to));
+        const std::size_t count = must(file.read(copiers(), offset, to, File::By::call));
         return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
     }
 
@@ -109,7 +109,7 @@ TEST_F(SlabTest, NoRoomLeavesTheFileAsItWas) {
     const auto small = make_file();
     const Bytes bytes = write(*small, 0, 300 * KiB, 1); // the last 2 MiB of the capacity
     const auto from = pattern(MiB, 2);
-    EXPECT_EQ(code_of(small->write(copiers(), 300 * KiB, from)), ENOSPC);
+    EXPECT_EQ(code_of(small->write(copiers(), 300 * KiB, from, File::By::call)), ENOSPC);
     EXPECT_EQ(code_of(small->fabric_handles(copiers())), ENOSPC);
     EXPECT_EQ(read(*small, 0, MiB), bytes);
     write(*make_file(), 0, 400 * KiB, 3); // a neighbour still has room
@@ -125,7 +125,7 @@ TEST_F(SlabTest, AFailedClearGivesTheSlotBack) {
     write(*make_file(), 0, 4096, 7);
     const auto file = make_file();
     simulation().plan_faults("cuMemsetD8Async#1=NOT_PERMITTED");
-    EXPECT_EQ(code_of(file->write(copiers(), 0, pattern(10, 1))), EPERM);
+    EXPECT_EQ(code_of(file->write(copiers(), 0, pattern(10, 1), File::By::call)), EPERM);
     simulation().plan_faults("");
     EXPECT_EQ(file->allocated(), 0U);
     EXPECT_EQ(storage_.space().used, 0U);
@@ -147,7 +147,7 @@ TEST_F(SlabTest, QuotaIsALimitToTheByteAndNothingIsLost) {
     EXPECT_EQ(code_of(second->resize(copiers(), 1)), EDQUOT);
     write(*second, 0, 512 * KiB, 1);
     EXPECT_EQ(used(), 2 * MiB + 512 * KiB);
-    EXPECT_EQ(code_of(second->write(copiers(), 512 * KiB, pattern(1, 1))), EDQUOT);
+    EXPECT_EQ(code_of(second->write(copiers(), 512 * KiB, pattern(1, 1), File::By::call)), EDQUOT);
     EXPECT_EQ(used(), 2 * MiB + 512 * KiB);
     must(second->set_owner(0));
     EXPECT_EQ(used(), 2 * MiB);
