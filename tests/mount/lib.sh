@@ -99,6 +99,8 @@ needs_mount_namespaces() {
     needs_root
     unshare --mount true 2> /dev/null || skip "no mount namespace can be made here ($(unshare --mount true 2>&1)): a chroot's / is no mount point"
 }
+# remount_by_kernel OPTIONS: by mount(2). What a newer libmount does instead, fsconfig(2), Linux refuses for every FUSE mount.
+remount_by_kernel() { LIBMOUNT_FORCE_MOUNT2=always mount -i -o "remount,$1" "$MNT"; }
 needs_root() { [ "$(id -u)" = 0 ] || skip "this test needs root"; }
 needs_linux_that_asks_again() {
     python3 -c 'import os, sys; sys.exit(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9))' ||

@@ -43,6 +43,13 @@ def _make(dtype: DType, shape: Shape, own_size: int, owner: Any, host: Optional[
     return Source(dtype, shape, size, host, address, stream, owner)
 
 
+def _is_capturing(torch: Any) -> bool:
+    try:
+        return bool(torch.cuda.is_current_stream_capturing())
+    except RuntimeError:  # of the legacy stream, while another thread captures a stream that this one waits for:
+        return False      # cudaErrorStreamCaptureImplicit (cudaStreamIsCapturing). It can't be captured itself
+
+
 def _of_torch(torch: Any, value: Any) -> Source:
     dtype = dtype_of(value.dtype)
     has_plain_memory = (value.layout is torch.strided and not value.is_nested and not value.is_meta and
@@ -54,7 +61,7 @@ def _of_torch(torch: Any, value: Any) -> Source:
     last = sum((length - 1) * stride for length, stride in zip(value.shape, value.stride()))
     if value.numel() and (value.storage_offset() + last + 1) * value.element_size() > value.untyped_storage().nbytes():
         raise ValueError("its storage was freed")
-    if value.is_cuda and torch.cuda.is_current_stream_capturing():
+    if value.is_cuda and _is_capturing(torch):
         raise ValueError("the current stream is being captured: save after the capture")
     if not value.is_cuda:
         if torch.cuda.is_initialized() and value.is_pinned():

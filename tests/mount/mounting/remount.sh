@@ -6,8 +6,7 @@ fuse=$(PATH=$PATH:/sbin:/usr/sbin command -v mount.fuse3) || skip "no mount.fuse
 echo text > "$MNT/f"
 flags() { grep " $MNT " /proc/self/mounts | cut -d ' ' -f 4; }
 flags_of_mount() { flags | tr , '\n' | grep -vE '^(ro|rw|noexec)$' | paste -sd ,; }
-# By mount(2): what a newer libmount does instead, fsconfig(2), Linux refuses for every FUSE mount.
-by_kernel() { LIBMOUNT_FORCE_MOUNT2=always mount -i -o "$1" "$MNT"; }
+by_kernel() { remount_by_kernel "${1#remount,}"; }
 by_command() { "$GMEMFS" mount -o "$1" "$MNT"; }
 by_helper() { "$fuse" "$GMEMFS#none" "$MNT" -o "$(flags_of_mount),$1"; } # as mount(8) calls it, which has no PATH to find ours
 for way in by_kernel by_command by_helper; do

@@ -9,7 +9,7 @@ mkdir kept
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" --log="$PWD/log" --on-shutdown="save:$PWD/kept/snapshot" -o noatime
 echo text > "$MNT/f"
 for words in ro,noexec,noatime,nodiratime rw,exec,suid,dev,strictatime,diratime; do
-    mount -i -o "remount,$words" "$MNT"
+    remount_by_kernel "$words"
     want=$(options)
     exec 7< "$MNT/f"
     fails umount -f "$MNT" # busy; the kernel has aborted it by then
@@ -19,7 +19,7 @@ for words in ro,noexec,noatime,nodiratime rw,exec,suid,dev,strictatime,diratime;
 done
 [[ ,$want, != *,nosuid,* ]]
 echo more > "$MNT/f"
-mount -i -o remount,noexec "$MNT"
+remount_by_kernel noexec
 want=$(options)
 kill -KILL "$(server_pid)" # another one, which has never seen the change, is told nothing of it
 rm -r kept
