@@ -225,8 +225,10 @@ def rule_format(tree):
     names = [name for name in tree.cpp() if not name.endswith(".cu")]
     done = subprocess.run([program, "--dry-run", "-Werror", *names], cwd=tree.root, capture_output=True, text=True,
                           check=False)
-    return sorted({line.split(": error")[0] + ": run `make format`" for line in done.stderr.splitlines()
-                   if ": error" in line})
+    found = {line.split(": error")[0] + ": run `make format`" for line in done.stderr.splitlines() if ": error" in line}
+    if done.returncode != 0 and not found:
+        return [f"{pathlib.Path(program).name}: {done.stderr.strip().splitlines()[0]}"]
+    return sorted(found)
 
 
 def rule_canaries(tree):
