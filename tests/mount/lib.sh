@@ -86,6 +86,15 @@ except ProcessLookupError:
     pass' "$1"
 }
 
+# crash_server: the server is killed, and its supervisor starts another one. Linux answers EIO where a server dies while
+# it copies a request, so nothing is asked before it is gone.
+crash_server() {
+    local server
+    server=$(server_pid)
+    kill -KILL "$server"
+    gone "$server"
+}
+
 # lets_go_of_mounts [PATH]: in a mount namespace of its own: of all gmemfs mounts but that at PATH, which would not end while
 # they are here, too.
 lets_go_of_mounts() {

@@ -253,7 +253,7 @@ class Test:
             wait_for_end(pid, end - time.monotonic())
         for pid in list(processes_of(self.machine)):
             try:
-                command = Path("/proc", str(pid), "cmdline").read_text().replace("\0", " ").strip()
+                command = Path("/proc", str(pid), "cmdline").read_text(errors="replace").replace("\0", " ").strip()
                 os.kill(pid, signal.SIGKILL)
                 left.append(f"process {pid} ({command})")
             except OSError:

@@ -22,7 +22,7 @@ print(min(set(range(len(used) + 1)) - used))' "$1"
 for way in plain lazy signal; do
     (ulimit -Sn 64; ulimit -Hn 64; exec "$GMEMFS" mount "$MNT" --simulate=1G --workers=2 --log="$PWD/log")
     fill
-    kill -KILL "$(server_pid)"
+    crash_server
     server=$(server_pid)
     keeper=$(keeper_pid)
     # Whatever else has been let go of, from here on it has none left, but those that it closes.

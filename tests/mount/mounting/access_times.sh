@@ -39,7 +39,7 @@ never() { is "$(read_after "$MNT" 2001-01-01 | tail -n 1)" 2001; }
 export -f never read_after is
 export MNT
 soon never
-kill -KILL "$(server_pid)"
+crash_server
 never
 "$GMEMFS" mount -o remount,relatime "$MNT"
 soon '! never > /dev/null'

@@ -12,7 +12,7 @@ for kind in $(python3 "$TESTS/mounting/inherit.py" --kinds); do
     supervisor=$(parent_of "$pid")
     python3 "$TESTS/mounting/inherit.py" --look "$pid" "$supervisor" "$(keeper_pid)"
     echo "$kind" > "$MNT/f"
-    kill -KILL "$pid"
+    crash_server
     is "$(cat "$MNT/f")" "$kind"
     pid=$(server_pid)
     is "$(parent_of "$pid")" "$supervisor"

@@ -15,6 +15,7 @@ for locale in C C.UTF-8; do
     is "$("$GMEMFS" stat --json "$odd" | json 'len(d["runtime_folder"])')" 2
     pid=$("$GMEMFS" stat --json "$odd" | json 'd["server_pid"]')
     kill -KILL "$pid"
+    gone "$pid"
     is "$(cat "$odd/$odd")" text
     "$GMEMFS" restart "$odd" > /dev/null
     "$GMEMFS" umount "$odd"

@@ -22,7 +22,7 @@ for way in by_kernel by_command by_helper; do
     [[ ,$(flags), != *,noexec,* ]]
 done
 by_command remount,ro
-kill -KILL "$(server_pid)"
+crash_server
 is "$(cat "$MNT/f")" text
 is "$(errno_of "open('$MNT/f', 'w')")" EROFS
 refuses "capacity can't be changed" "$GMEMFS" mount -o remount,capacity=1G "$MNT"

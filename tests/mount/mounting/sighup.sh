@@ -11,7 +11,7 @@ for who in "$pid" "$supervisor"; do
     [ -e log ]
     is "$(server_pid)" "$pid"
 done
-kill -KILL "$pid"
+crash_server
 is "$(cat "$MNT/f")" text
 for _ in $(seq 100); do grep -q "took over" log && break; sleep 0.05; done
 grep -q "supervisor warning" log

@@ -21,7 +21,7 @@ done
 echo more > "$MNT/f"
 remount_by_kernel noexec
 want=$(options)
-kill -KILL "$(server_pid)" # another one, which has never seen the change, is told nothing of it
+crash_server # another one, which has never seen the change, is told nothing of it
 rm -r kept
 touch kept
 fails "$GMEMFS" umount "$MNT" # nothing can be saved there, and it is mounted again
