@@ -1,5 +1,6 @@
 # A killed save leaves nothing; what a killed restore leaves, the next one removes, also where both have the same process id.
 needs_root
+ended() { for _ in $(seq 200); do pgrep -f "$1" > /dev/null || return 0; sleep 0.05; done; return 1; } # unshare(1) ends before its child
 mkdir source out
 random_bytes 100M > source/large
 for attempt in 1 2 3; do
@@ -7,6 +8,7 @@ for attempt in 1 2 3; do
     timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "/out/#[0-9]*"; do kill -0 "$0" || break; done' "$save"
     kill -KILL "$save" 2> /dev/null || break
     wait "$save" || true
+    ended "save source out/snapshot"
     fails test -e out/snapshot
     is "$(ls -A out)" ""
 done
@@ -18,6 +20,7 @@ for attempt in 1 2; do
     timeout 20 bash -c 'until [ -n "$(ls -A "$0")" ]; do :; done' "$MNT"
     kill -KILL "$restore"
     wait "$restore" || true
+    ended "restore --threads 1 out/snapshot $MNT"
 done
 "$GMEMFS" restore out/snapshot "$MNT"
 is "$(ls -A "$MNT")" large
