@@ -164,6 +164,7 @@ def suite_libfuse():
         print(f"skip: libfuse: all suites run with {SANITIZE}")
         return Count(skipped=1)
     scenarios = LIBFUSE_SCENARIOS + (["rings"] if runner.has_rings() else [])
+    slow = {"umount_of_a_hung_server.sh", "inherit.sh"}  # and they never ask libfuse
     count = Count()
     for debian in ("trixie", "sid"):
         status = subprocess.run([ROOT / "tests/libfuse/build.sh", debian], env=environment(), check=False).returncode
@@ -171,13 +172,12 @@ def suite_libfuse():
             count.add(Count(skipped=1) if status == 77 else Count(failed=1))
             continue
         count.add(run_scenarios("libfuse", environment(), f"--gmemfs={BUILD / 'libfuse' / debian / 'gmemfs'}",
-                                *scripts_of(scenarios)))
+                                *scripts_of(scenarios, slow)))
     return count
 
 
-def scripts_of(names):
-    """Scripts of these folders and files, but for those that take long and never ask libfuse."""
-    slow = {"umount_of_a_hung_server.sh", "inherit.sh"}
+def scripts_of(names, slow):
+    """Scripts of these folders and files, but for those called `slow`."""
     paths = runner.find_scripts(ROOT / "tests/mount" / name for name in names)
     return [path for path in paths if path.name not in slow]
 
@@ -193,8 +193,7 @@ def suite_races():
         return Count(failed=1)
     env = environment("thread") | {"SANITIZE": "thread", "BUILD": str(build)}
     slow = {"leases_outlive_a_restart.sh", "leases_outlive_an_abort.sh"}  # `make sanitize-client` runs them, too
-    paths = runner.find_scripts([ROOT / "tests/mount/peers"])
-    return run_scenarios("races", env, *(path for path in paths if path.name not in slow))
+    return run_scenarios("races", env, *scripts_of(["peers"], slow))
 
 
 def suite_python():

@@ -72,8 +72,7 @@ kill_server() {
         kill -KILL "$parent"
         gone "$parent"
     fi
-    kill -KILL "$server"
-    gone "$server"
+    crash_server "$server"
 }
 mounted() { grep -q " $1 " /proc/self/mountinfo; }
 # gone PID: waits until the process has ended (10 s at the most). A server that is killed may still be copying a request:
@@ -86,11 +85,10 @@ except ProcessLookupError:
     pass' "$1"
 }
 
-# crash_server: the server is killed, and its supervisor starts another one. Linux answers EIO where a server dies while
-# it copies a request, so nothing is asked before it is gone.
+# crash_server [PID]: the server alone, by SIGKILL; returns when it is gone. Its supervisor starts another one.
 crash_server() {
-    local server
-    server=$(server_pid)
+    local server=${1:-}
+    [ -n "$server" ] || server=$(server_pid)
     kill -KILL "$server"
     gone "$server"
 }

@@ -18,8 +18,7 @@ chattr -i plain
 shown() { getfacl -nR . 2>&1; lsattr -R . | sort; }
 shown | sort > ../before
 server=$(server_pid)
-kill -KILL "$server"
-gone "$server"
+crash_server "$server"
 shown | sort > ../after
 diff ../before ../after
 grep -q 'user:6:r-x' ../after

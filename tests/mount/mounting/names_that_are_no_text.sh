@@ -14,8 +14,7 @@ for locale in C C.UTF-8; do
     is "$("$GMEMFS" df --json "$odd" | json 'len(d)')" 1
     is "$("$GMEMFS" stat --json "$odd" | json 'len(d["runtime_folder"])')" 2
     pid=$("$GMEMFS" stat --json "$odd" | json 'd["server_pid"]')
-    kill -KILL "$pid"
-    gone "$pid"
+    crash_server "$pid"
     is "$(cat "$odd/$odd")" text
     "$GMEMFS" restart "$odd" > /dev/null
     "$GMEMFS" umount "$odd"

@@ -8,8 +8,7 @@ cp source "$MNT/f"
 from peer import *
 assert Peer(sys.argv[1]).attach(sys.argv[1] + "/f").code == 0' "$MNT")
 pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+crash_server "$pid"
 is "$(sha "$MNT/f")" "$(sha source)"
 PYTHONPATH="$TESTS/peers" python3 - "$MNT" << 'EOF'
 import sys

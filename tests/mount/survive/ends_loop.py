@@ -102,11 +102,8 @@ class Loop:
     def kill_both(self):
         pid = self.stats()["server_pid"]
         parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        ends = [os.pidfd_open(parent), os.pidfd_open(pid)]
         os.kill(parent, 9)
         os.kill(pid, 9)
-        for end in ends:
-            os.close(end)
         self.wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the server lives")
         assert self.gmemfs("umount", self.mnt, check=False).returncode == 1, "umount gave files up"
         self.mount()
@@ -124,13 +121,11 @@ class Loop:
     def replace(self):
         """Detached while it is busy, and another's mount in its place before it ends; then all begins anew."""
         pid = self.stats()["server_pid"]
-        end = os.pidfd_open(pid)
         with open(self.mnt / "busy", "w"):
             subprocess.run(["umount", "-l", self.mnt], check=True)
             subprocess.run(["mount", "-t", "tmpfs", "others", self.mnt], check=True)
             (self.mnt / "theirs").write_text("theirs")
         self.wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the server lives on")
-        os.close(end)
         assert (self.mnt / "theirs").read_text() == "theirs"
         subprocess.run(["umount", self.mnt], check=True)
         self.files = {}

@@ -20,8 +20,7 @@ for what in base/gmemfs 'base/gmemfs/*/journal' 'base/gmemfs/*/lock' 'base/gmemf
     rm -rf $what
     again
     pid=$(server_pid)
-    kill -KILL "$pid"
-    gone "$pid"
+    crash_server "$pid"
     is "$(sha "$MNT/f")" "$sum"
     echo "$what" > "$MNT/last"
 done

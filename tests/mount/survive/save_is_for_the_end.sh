@@ -14,8 +14,7 @@ sum=$(sha "$file")
 "$GMEMFS" restart "$MNT"
 is "$(cat "$MNT/f")" new
 pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+crash_server "$pid"
 is "$(cat "$MNT/f")" new
 fails [ "$(server_pid)" = "$pid" ]
 is "$(sha "$file")" "$sum"

@@ -19,8 +19,7 @@ echo after >&7
 is "$(cat "$MNT/f")" "$(printf 'before\nafter')"
 rm "$MNT/f"
 pid=$(server_pid)
-kill -KILL "$pid"
-gone "$pid"
+crash_server "$pid"
 echo "without a name" >&7
 is "$(cat "/dev/fd/7" | tail -1)" "without a name"
 exec 7>&-
