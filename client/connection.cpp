@@ -26,14 +26,16 @@ Result<Key> key_of(const Fd &file, const std::string &path) {
     return Key(identity->mount, ::geteuid(), ::getegid());
 }
 
-// The one of the key, unless it is `worn` or has failed. That one is dropped which no mapping needs and the broker has
-// closed: the key may be another mount's by now.
+// No mapping needs it, and the broker has closed it: its key may be another mount's by now.
+bool is_left(const std::shared_ptr<Connection> &there) { return there.use_count() == 1 && there->has_hung_up(); }
+
+// The one of the key, unless it is `worn` or has failed. One that is_left() is dropped.
 std::shared_ptr<Connection> find(const Key &key, const std::shared_ptr<Connection> &worn) {
     const Hold hold(connections().mutex);
     const auto found = connections().all.find(key);
     if (found == connections().all.end()) return nullptr;
     const std::shared_ptr<Connection> &there = found->second;
-    if (there.use_count() == 1 && there->has_hung_up())
+    if (is_left(there))
         connections().all.erase(found);
     else if (there->is_sound() && there != worn)
         return there;
@@ -46,7 +48,7 @@ Result<Lent> connect(const Fd &file, const std::string &path, const Key &key, co
     const Hold hold(connections().mutex);
     std::map<Key, std::shared_ptr<Connection>> &all = connections().all;
     for (auto each = all.begin(); each != all.end();) // of other mounts, too, which may never be asked for again
-        each = each->second.use_count() == 1 && each->second->has_hung_up() ? all.erase(each) : std::next(each);
+        each = is_left(each->second) ? all.erase(each) : std::next(each);
     std::shared_ptr<Connection> &place = all[key];
     if (place && place->is_sound() && place != worn) return Lent{place, Lent::Age::used}; // another thread was first
     place = made;
