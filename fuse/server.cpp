@@ -19,6 +19,7 @@ namespace gmemfs {
 namespace {
 
 constexpr const char *kDriverLibrary = "libcuda.so.1";
+constexpr std::chrono::milliseconds kOrphanLook(1);
 constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
 constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
 
@@ -365,7 +366,9 @@ bool Server::wait_for_orphans() {
     // After `rm -rf` forgets come one by one, and freeing takes its time: as long as it goes on, so does the wait.
     for (bool is_moving = true; is_moving && std::chrono::steady_clock::now() < end;) {
         const std::uint64_t before = forget_count_;
-        if (forgotten_.wait_for(lock, kOrphanPatience, [&] { return !names.has_dying_orphans(); })) return true;
+        // Nobody tells when a thread drops a forgotten inode at the end of its request: hence the many looks.
+        for (auto waited = kOrphanLook; waited <= kOrphanPatience; waited += kOrphanLook)
+            if (forgotten_.wait_for(lock, kOrphanLook, [&] { return !names.has_dying_orphans(); })) return true;
         is_moving = forget_count_ != before || names.is_forgetting();
     }
     names.give_up_on_orphans();

@@ -153,8 +153,17 @@ public:
     std::atomic<bool> has_unrecorded_times = false;
     /// Nor do reads, and closes do nothing about it: the next change records it, or a server that makes way.
     std::atomic<bool> has_unrecorded_access = false;
-    /// Without a name and unopened, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
+    /// Its only descriptor, as far as a flush tells, is being closed; the release is on its way.
+    std::atomic<bool> is_closing = false;
+    /// Without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
+
+    /// Expires when the memory is free again: whoever has dropped an inode may not be the last to hold it, since a
+    /// thread that has answered a request still has its own reference. The Namespace's lock protects the call.
+    std::weak_ptr<const void> until_gone() {
+        if (!lifetime_) lifetime_ = std::make_shared<const char>();
+        return lifetime_;
+    }
 
 private:
     static Error forbidden_by_flags(); // apart, so that each write has the check inline
@@ -172,6 +181,7 @@ private:
     const mode_t type_;
     dev_t device_number_ = 0;
     std::string target_;
+    std::shared_ptr<const void> lifetime_; // before file_, so that it ends after the file's memory
     std::unique_ptr<File> file_;
     std::atomic<std::int64_t> entries_ = 0;
     std::atomic<InodeFlags> flags_ = 0;

@@ -10,6 +10,13 @@ namespace {
 constexpr std::uint64_t kSelfCookie = 1;
 constexpr std::uint64_t kParentCookie = 2;
 
+bool holds_memory(const Inode &inode) { return inode.is_file() && inode.file()->allocated() > 0; }
+
+bool is_closed(const Inode &inode) {
+    const int opens = inode.opens.load(std::memory_order_relaxed);
+    return opens == 0 || (opens == 1 && inode.is_closing.load(std::memory_order_relaxed));
+}
+
 } // namespace
 
 Result<void> Namespace::check_name(std::string_view name) {
@@ -93,6 +100,7 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
         last = std::move(node.inode);
         nodes_.erase(found);
         orphans_.erase(id);
+        watch(*last);
         dying_.fetch_add(1);
         (void)record([id](RecordWriter &items) { items.gone(id); }); // nobody waits for an answer
     }
@@ -267,18 +275,20 @@ std::vector<InodeId> Namespace::orphans() const {
 bool Namespace::has_dying_orphans() const {
     const HoldShared hold(tree_);
     if (dying_.load() > 0) return true;
+    const auto is_there = [](const std::weak_ptr<const void> &inode) { return !inode.expired(); };
+    if (std::any_of(forgotten_.begin(), forgotten_.end(), is_there)) return true;
     return std::any_of(orphans_.begin(), orphans_.end(), [this](InodeId id) REQUIRES_SHARED(tree_) {
         const Inode &inode = *node_of(id).inode;
-        return inode.is_file() && inode.file()->allocated() > 0 && inode.opens.load(std::memory_order_relaxed) == 0 &&
-               !inode.lingers.load(std::memory_order_relaxed);
+        return holds_memory(inode) && is_closed(inode) && !inode.lingers.load(std::memory_order_relaxed);
     });
 }
 
 void Namespace::give_up_on_orphans() {
-    const HoldShared hold(tree_);
+    const HoldExclusive hold(tree_);
+    forgotten_.clear();
     for (const InodeId id : orphans_) {
         Inode &inode = *node_of(id).inode;
-        if (inode.opens.load(std::memory_order_relaxed) == 0) inode.lingers.store(true, std::memory_order_relaxed);
+        if (is_closed(inode)) inode.lingers.store(true, std::memory_order_relaxed);
     }
 }
 
@@ -327,7 +337,15 @@ InodeRef Namespace::lose_link(const InodeRef &inode, int count, timespec now) {
     }
     InodeRef last = std::move(found->second.inode);
     nodes_.erase(found);
+    watch(*last);
     return last;
+}
+
+// Of an inode that nobody knows any more: its memory is about to come back.
+void Namespace::watch(Inode &last) {
+    const auto is_gone = [](const std::weak_ptr<const void> &inode) { return inode.expired(); };
+    forgotten_.erase(std::remove_if(forgotten_.begin(), forgotten_.end(), is_gone), forgotten_.end());
+    if (holds_memory(last)) forgotten_.push_back(last.until_gone());
 }
 
 } // namespace gmemfs

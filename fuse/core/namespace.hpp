@@ -108,12 +108,12 @@ public:
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
     std::uint64_t orphan_count() const EXCLUDES(tree_); ///< inodes without a name that the kernel hasn't forgotten
     std::vector<InodeId> orphans() const EXCLUDES(tree_);
-    /// Whether memory is about to come back: of one of these that isn't open, whose forget is on its way, or of one
-    /// that is just being forgotten.
+    /// Whether memory is about to come back: of one of these that isn't open, or whose release is on its way as its
+    /// forget is; or of one that is forgotten, while a thread of ours still holds it.
     bool has_dying_orphans() const EXCLUDES(tree_);
-    bool is_forgetting() const { return dying_.load() > 0; } ///< the latter: a thread of ours is at it
-    /// Somebody has waited for them in vain: a process holds them without an open (O_PATH, a mount namespace), so they
-    /// don't count as dying any more.
+    bool is_forgetting() const { return dying_.load() > 0; } ///< a thread is freeing their memory right now
+    /// Somebody has waited for them in vain: a process holds them without an open (O_PATH, a mount namespace) or by a
+    /// descriptor that it had duplicated, a peer by its lease. So they don't count as dying any more.
     void give_up_on_orphans() EXCLUDES(tree_);
 
 private:
@@ -153,6 +153,7 @@ private:
     Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
         timespec now, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
+    void watch(Inode &last) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
     void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
@@ -166,7 +167,8 @@ private:
     InodeId next_id_ GUARDED_BY(tree_) = kRootInode + 1;
     std::uint64_t next_cookie_ GUARDED_BY(tree_) = 3; // 1 and 2 are "." and ".."
     std::unordered_set<InodeId> orphans_ GUARDED_BY(tree_);
-    std::atomic<int> dying_ = 0; // forgotten, and their memory not yet given back
+    std::atomic<int> dying_ = 0; // threads that free the memory of forgotten ones
+    std::vector<std::weak_ptr<const void>> forgotten_ GUARDED_BY(tree_); // Inode::until_gone of those
 };
 
 } // namespace gmemfs

@@ -68,6 +68,7 @@ Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
         TRY(inode.written(caller.now, caller.who) ? record_xattr(inode, kFileCapabilities) : record_inode(inode));
     }
     inode.opens.fetch_add(1, std::memory_order_relaxed);
+    inode.is_closing.store(false, std::memory_order_relaxed);
     return {};
 }
 
@@ -85,6 +86,7 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     // find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed earlier,
     // which costs one copy on the device too many.
     // Opens of a server before this one aren't counted.
+    if (inode.opens.load(std::memory_order_relaxed) <= 1) inode.is_closing.store(true, std::memory_order_relaxed);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
     if (!inode.is_file() || inode.links() == 0 || inode.opens.load(std::memory_order_acquire) > 1) return {};
     // What can't be settled lies there whole, only looser: with a dead keeper every close would fail, and with it the
