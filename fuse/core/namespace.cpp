@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kSelfCookie = 1;
 constexpr std::uint64_t kParentCookie = 2;
 
-bool holds_memory(const Inode &inode) { return inode.is_file() && inode.file()->allocated() > 0; }
+bool holds_memory(const Inode &inode) { return inode.file() != nullptr && inode.file()->allocated() > 0; }
 
 bool is_closed(const Inode &inode) {
     const int opens = inode.opens.load(std::memory_order_relaxed);
