@@ -63,35 +63,31 @@ FUSE_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 # ---- what is made of what: a folder is a list of objects -------------------------------------------------------------
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard $(1)))
 kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
-VMM := $(call objects,vmm/base/*.cpp vmm/*.cpp)
+# The rooms of each floor, from the lowest up; a floor is one archive. tests/tidy.py says who may know whom.
+VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
+CORE_ROOMS := ecc/parity ecc/digest fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
+SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
+TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/doctor tools/cmd
+sources = $(wildcard $(addsuffix /*.cpp,$(1)))
+VMM := $(call objects,$(call sources,$(VMM_ROOMS)))
 SIM := $(call objects,vmm/sim/*.cpp)
-CORE := $(call objects,fuse/core/*.cpp ecc/*.cpp) $(call kernels,ecc/kernels/*.cu)
-SERVER := $(call objects,fuse/*.cpp)
-TOOL := $(call objects,tools/*.cpp)
-CLIENT := $(call objects,client/pattern.cpp client/shared_file.cpp client/test_client.cpp) \
-          $(call kernels,client/kernels/*.cu)
-LIBRARY := $(call objects,$(addprefix client/,attaching.cpp connection.cpp device_wait.cpp devices.cpp \
-    dlpack.cpp file_mapping.cpp gmemfs.cpp last_error.cpp opening.cpp origin.cpp python.cpp range.cpp session.cpp))
+CORE := $(call objects,$(call sources,$(CORE_ROOMS))) $(call kernels,ecc/*/kernels/*.cu)
+SERVER := $(call objects,$(call sources,$(SERVER_ROOMS)))
+TOOL := $(call objects,$(call sources,$(TOOL_ROOMS)))
+PEER := $(call objects,tests/peer/*.cpp) $(call kernels,tests/peer/kernels/*.cu)
+LIBRARY := $(call objects,client/lib/*.cpp)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
-COPY := $(call objects,tools/direct_source.cpp tools/copy_lanes.cpp tools/copy_progress.cpp tools/copy_verify.cpp tools/command.cpp)
-SNAPSHOT := $(call objects,tools/snapshot_format.cpp tools/snapshot_reader.cpp tools/snapshot_writer.cpp \
-                           tools/new_file.cpp tools/interruption.cpp)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
+FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(wildcard tests/*)
+SOURCES := $(call sources,$(FOLDERS))
+HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
-# Programs of tests, each made where its sources exist.
-TESTS := $(if $(wildcard tests/unit/*.cpp),$(BUILD)/unit-tests) \
-         $(if $(wildcard tests/conformance/*.cpp),$(BUILD)/conformance-tests) \
-         $(if $(wildcard tests/faults/*.cpp),$(BUILD)/fault-tests) \
-         $(if $(wildcard tests/gpu/parity_test.cpp),$(BUILD)/parity-tests) \
-         $(if $(wildcard tests/python/code_tool.cpp),$(BUILD)/code-tool) \
-         $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client) \
-         $(if $(wildcard tests/bench/fuse_io.cpp),$(BUILD)/bench/fuse_io) \
-         $(BUILD)/client/c_test $(BUILD)/client/cpp_test $(BUILD)/client/endings $(FUZZ_ONCE)
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests code-tool test-client bench/fuse_io \
+    client/c_test client/cpp_test client/endings) $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
-# A program of this table is made where its sources exist, so that each layer builds before the next is written.
-PROGRAMS := $(if $(TOOL),$(BUILD)/gmemfs) $(if $(SIM),$(BUILD)/sim/libcuda.so.1) $(BUILD)/libgmemfs.so
+PROGRAMS := $(BUILD)/gmemfs $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
 
 .PHONY: all programs tests races sanitize-client deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
@@ -135,13 +131,14 @@ $(BUILD)/obj/%.fatbin.o: $(BUILD)/obj/%.fatbin
 $(BUILD)/libvmm.a: $(VMM)
 $(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libserver.a: $(SERVER)
+$(BUILD)/libtools.a: $(TOOL)
 $(BUILD)/libsupport.a: $(SUPPORT)
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	ar qcs $@ $^  # not r: two rooms may each have a file of one name
 
-$(BUILD)/gmemfs: $(TOOL) $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(BUILD)/obj/tools/gmemfs.o $(BUILD)/libtools.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lcrypto -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
@@ -149,28 +146,28 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
-# The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/gmemfs.map only grows.
-$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(BUILD)/libvmm.a client/gmemfs.map
-	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libgmemfs.so.0 -Wl,--version-script=client/gmemfs.map -Wl,-z,defs,-z,nodelete \
+# The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/lib/gmemfs.map only grows.
+$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(BUILD)/libvmm.a client/lib/gmemfs.map
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libgmemfs.so.0 -Wl,--version-script=client/lib/gmemfs.map -Wl,-z,defs,-z,nodelete \
 	    -o $@ $(LIBRARY) $(BUILD)/libvmm.a -ldl
 $(BUILD)/libgmemfs.so: $(BUILD)/$(LIBRARY_FILE)
 	ln -sf $(LIBRARY_FILE) $(BUILD)/libgmemfs.so.0
 	ln -sf libgmemfs.so.0 $@
 
 # Built as users build: one header, one library, strict C99 and C++17, nothing of this tree linked in.
-$(BUILD)/client/%: tests/client/%.c client/gmemfs.h $(BUILD)/libgmemfs.so
+$(BUILD)/client/%: tests/client/%.c client/lib/gmemfs.h $(BUILD)/libgmemfs.so
 	@mkdir -p $(@D)
 	$(CC) -I. -std=c99 -pedantic -g -Wall -Wextra -Werror -D_GNU_SOURCE $< -o $@ -L$(BUILD) -lgmemfs -pthread \
 	    -Wl,-rpath,'$$ORIGIN/..' $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-$(BUILD)/client/%: tests/client/%.cpp client/gmemfs.h client/gmemfs.hpp $(BUILD)/libgmemfs.so
+$(BUILD)/client/%: tests/client/%.cpp client/lib/gmemfs.h client/lib/gmemfs.hpp $(BUILD)/libgmemfs.so
 	@mkdir -p $(@D)
 	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
-LAYERS := $(BUILD)/libsupport.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(SNAPSHOT) $(COPY) $(LAYERS)
+LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -lcrypto -ldl
-$(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/once/main.o $(SNAPSHOT) $(LAYERS)
+$(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/once/main.o $(LAYERS)
 	@mkdir -p $(@D) && ln -sfn ../sim $(@D)/sim
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
@@ -181,7 +178,7 @@ $(BUILD)/parity-tests: $(BUILD)/obj/tests/gpu/parity_test.o $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
 $(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
-$(BUILD)/test-client: $(CLIENT) $(BUILD)/libvmm.a
+$(BUILD)/test-client: $(PEER) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 	@mkdir -p $(@D)
@@ -199,7 +196,7 @@ debug:  ## the same with assertions in the standard library and no optimisation,
 	@$(AGAIN) BUILD=build/debug OPTIMIZE="-Og -D_GLIBCXX_ASSERTIONS" all
 demo:  ## install what the build needs, build, mount (on the GPU, or on the simulator where there is none) and show the main job
 	@$(DEPS) install-programs
-	@$(AGAIN) all $(if $(wildcard client/test_client.cpp),$(BUILD)/test-client)
+	@$(AGAIN) all $(BUILD)/test-client
 	@BUILD=$(BUILD) tools/demo.sh
 test:  ## install what is needed, build, and run every suite; SUITES="unit mount" and SANITIZE=thread choose
 	@$(DEPS) install
@@ -225,13 +222,12 @@ bench: all $(BENCHES)  ## measure, each figure beside what it is measured agains
 FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(call found,clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
-build/fuzz/%: tests/fuzz/%.cpp $(wildcard client/*.hpp vmm/*.[ch]pp vmm/base/*.[ch]pp fuse/core/*.[ch]pp tools/snapshot_*.[ch]pp) \
-        $(BUILD)/sim/libcuda.so.1 $(call kernels,ecc/kernels/*.cu)
+FUZZED := $(call sources,$(VMM_ROOMS) $(CORE_ROOMS)) $(wildcard tools/snapshot/[frw]*.cpp) tools/host/new_file.cpp tools/host/interruption.cpp
+build/fuzz/%: tests/fuzz/%.cpp $(FUZZED) $(HEADERS) $(BUILD)/sim/libcuda.so.1 $(call kernels,ecc/*/kernels/*.cu)
 	@mkdir -p $(@D)/sim $(@D)/corpus/$*
 	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
 	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -o $@ $< \
-	    $(wildcard vmm/*.cpp vmm/base/*.cpp ecc/*.cpp fuse/core/*.cpp) $(call kernels,ecc/kernels/*.cu) \
-	    $(SNAPSHOT:$(BUILD)/obj/%.o=%.cpp) -lz -ldl
+	    $(FUZZED) $(call kernels,ecc/*/kernels/*.cu) -lz -ldl
 fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \
@@ -251,15 +247,15 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)
 	ln -sf $(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/libgmemfs.so.0
 	ln -sf libgmemfs.so.0 $(DESTDIR)$(PREFIX)/lib/libgmemfs.so
-	install -D -m 644 client/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
-	sed 's,"client/gmemfs.h","gmemfs.h",' client/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
+	install -D -m 644 client/lib/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
+	sed 's,"client/lib/gmemfs.h","gmemfs.h",' client/lib/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/gmemfs.pc.in \
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/lib/gmemfs.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gmemfs.pc
-tidy:  ## layers, lengths, banned words, dead files, names in docs, format: part of `make test`
+tidy:  ## layers, circles, lengths, bool parameters, banned words, dead files, names in docs, format: part of `make test`
 	@tests/tidy.py
-SOURCES := $(wildcard $(addsuffix /*.cpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
-HEADERS := $(wildcard $(addsuffix /*.hpp,vmm vmm/base vmm/sim ecc fuse fuse/core client tools tests/*))
+rooms:  ## what each folder of the source holds, a line a unit; tests/rooms.py --figures: sizes, and circles
+	@tests/rooms.py
 canary: tests  ## plant bugs, one at a time, and demand that the unit tests notice
 	@tests/canary/run.py
 lint:  ## clang-tidy over every source

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+import rooms
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CODE = {".cpp", ".hpp", ".h", ".cu", ".cuh", ".py", ".sh", ".def"}
 LINES_MAX = 400
@@ -19,29 +21,63 @@ WIDTH_MAX = 120
 WIDTH_MAX_SHELL = 150 # a pipeline is one line
 FUNCTION_MAX = 70
 
-# What a folder may include besides itself; the most special folder counts.
+# The floors, from the lowest up, and the rooms on each. A room includes itself and what UNDER says: never a room on its
+# own floor or above.
 BASE = {"vmm/base"}
-VMM = {"vmm", "vmm/host_kernel.h"} | BASE
-MESSAGES = {"client/protocol.hpp", "client/file_control.hpp"} # between server and clients
-LAYERS = {
-    "vmm/base": BASE,
-    "vmm/sim": {"vmm/sim", "vmm/driver_entries.def", "vmm/host_kernel.h", "vmm/base/random.hpp"},
-    "vmm": VMM,
-    "ecc": {"ecc"} | VMM,
-    "client": {"client"} | VMM,
-    "fuse/core": {"fuse/core", "ecc"} | VMM,
-    "fuse": {"fuse", "fuse/core", "ecc"} | MESSAGES | VMM,
-    "tools": {"tools", "fuse", "fuse/core", "ecc", "client/gmemfs.h"} | MESSAGES | VMM,
+DEVICE = {"vmm/device"} | BASE
+MEMORY = {"vmm/memory"} | DEVICE
+KEEPER = {"vmm/keeper"} | MEMORY
+ECC = {"ecc", "ecc/parity", "ecc/digest"} | MEMORY
+SPACE = {"fuse/core/space"} | ECC
+JOURNAL = {"fuse/core/journal"} | MEMORY
+FILE = {"fuse/core/file"} | SPACE | JOURNAL
+NAMES = {"fuse/core/names"} | FILE
+CORE = {"fuse/core"} | NAMES
+PROCESS = {"fuse/process"} | CORE
+HOST = {"fuse/host", "fuse/mounts", "client/wire"} | PROCESS | KEEPER
+BROKER = {"fuse/broker"} | HOST
+SESSION = {"fuse/session"} | BROKER
+TOOLS = {"tools/host", "client/lib/gmemfs.h", "fuse/ops"} | SESSION
+UNDER = {
+    "vmm/base": set(),
+    "vmm/sim": {"vmm/device/driver_entries.def", "vmm/device/host_kernel.h", "vmm/base/random.hpp"},
+    "vmm/device": BASE,
+    "vmm/memory": DEVICE,
+    "vmm/keeper": MEMORY,
+    "ecc": BASE,
+    "ecc/parity": {"ecc"} | MEMORY,
+    "ecc/digest": {"ecc", "ecc/parity"} | MEMORY,
+    "fuse/core/space": ECC,
+    "fuse/core/journal": MEMORY,
+    "fuse/core/file": SPACE | JOURNAL,
+    "fuse/core/names": FILE,
+    "fuse/core": NAMES,
+    "fuse/process": CORE,
+    "fuse/mounts": CORE,
+    "fuse/host": HOST,
+    "fuse/broker": HOST,
+    "fuse/session": BROKER,
+    "fuse/ops": SESSION,
+    "client/wire": BASE,
+    "client/lib": {"client/wire"} | MEMORY,
+    "tools/host": TOOLS,
+    "tools/copy": TOOLS,
+    "tools/snapshot": TOOLS,
+    "tools/device": TOOLS,
+    "tools/doctor": TOOLS,
+    "tools/cmd": {"tools/copy", "tools/snapshot", "tools/device", "tools/doctor"} | TOOLS,
+    "tools": {"tools/cmd"} | TOOLS,
 }
 BANNED = [  # (pattern, what to write, where it is allowed)
     (r"\bstd::endl\b", "'\\n'", ()),
     (r"\bstd::(cout|cerr)\b", "a Result, log(), or std::printf in tools/", ("tests/",)),
     (r"\bcatch\s*\(\s*\.\.\.\s*\)", "a Result", ()),
-    (r"\bgetenv\s*\(", "an option", ("fuse/options.cpp", "client/devices.cpp", "vmm/sim/", "tests/")),
+    (r"\bgetenv\s*\(", "an option", ("fuse/host/options.cpp", "client/lib/devices.cpp", "vmm/sim/", "tests/")),
     (r"\b(u?sleep|nanosleep|sleep_for)\s*\(", "waiting for the thing itself",
-     ("vmm/sim/fault.cpp", "fuse/worker.cpp", "tests/")),
+     ("vmm/sim/fault.cpp", "fuse/session/worker.cpp", "tests/")),
     (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),
-    (r"\bmalloc\s*\(|\bfree\s*\(\s*\w+\s*\)|\bdelete\s+\w", "an owner", ("vmm/sim/", "tests/", "tools/command.cpp")),
+    (r"\bmalloc\s*\(|\bfree\s*\(\s*\w+\s*\)|\bdelete\s+\w", "an owner",
+     ("vmm/sim/", "tests/", "tools/host/command.cpp")),
 ]
 STANDARD = [  # (what is used, the header that has it)
     (r"\bstd::u?int(8|16|32|64)_t\b", "cstdint"),
@@ -83,12 +119,12 @@ class Tree:
 
 
 def layer_of(name):
-    fitting = [layer for layer in LAYERS if name.startswith(layer + "/")]
+    fitting = [layer for layer in UNDER if name.startswith(layer + "/")]
     return max(fitting, key=len) if fitting else None
 
 
 def may_include(layer, target):
-    allowed = LAYERS[layer]
+    allowed = UNDER[layer] | {layer}
     return target in allowed or layer_of(target) in allowed
 
 
@@ -144,17 +180,38 @@ def rule_lengths(tree):
 
 
 def rule_functions(tree):
-    """70 lines a function: from a line that ends in '{' at the left margin to its '}'."""
+    """70 lines a function: from a line that ends in '{' at the left margin, or a class's, to its '}'."""
     for name in tree.cpp():
-        start = None
-        for number, line in enumerate(tree.texts[name].splitlines(), 1):
-            is_opening = re.match(r"\S.*\) (const |noexcept |-> .*)*\{$|\S.*\)$", line)
-            if is_opening and not line.startswith(("namespace", "struct", "class", "enum", "#", "//", "}")):
-                start = number
-            elif line.startswith("}") and start:
-                if number - start > FUNCTION_MAX and not name.startswith("tests/"):
-                    yield f"{name}:{start}: a function of {number - start} lines, {FUNCTION_MAX} at the most"
-                start = None
+        for margin in ("", "    "):
+            start = None
+            for number, line in enumerate(tree.texts[name].splitlines(), 1):
+                if not line.startswith(margin):
+                    continue
+                line = line[len(margin):]
+                is_opening = re.match(r"\S.*\) (const |noexcept |override |[A-Z_]+\(.*\) |-> .*)*\{$|\S.*\)$", line)
+                if is_opening and not line.startswith(("namespace", "struct", "class", "enum", "#", "//", "}")):
+                    start = number
+                elif line.startswith("}") and start:
+                    if number - start > FUNCTION_MAX and not name.startswith("tests/"):
+                        yield f"{name}:{start}: a function of {number - start} lines, {FUNCTION_MAX} at the most"
+                    start = None
+
+
+def rule_parameters(tree):
+    """No bool parameters: a call says what it means by an enum's value. One that is itself the value, named so, may."""
+    parameter = re.compile(r"[(,]\s*(?:const )?bool (?!value\b)\w+\s*(?:=[^,();]*)?[,)]")
+    for name in tree.cpp():
+        if name.startswith("tests/"):
+            continue
+        for number, line in enumerate(without_comments(tree.texts[name]).splitlines(), 1):
+            if parameter.search(line):
+                yield f"{name}:{number}: a bool parameter: write an enum"
+
+
+def rule_circles(tree):
+    """No circle between units, by includes or by forward declarations."""
+    for circle in rooms.circles(tree.texts):
+        yield "a circle: " + "; ".join(circle)
 
 
 def rule_words(tree):
@@ -238,8 +295,8 @@ def rule_canaries(tree):
     return (done.stdout + done.stderr).splitlines()
 
 
-RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_words, rule_first_lines,
-         rule_dead_files, rule_docs, rule_format, rule_canaries]
+RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_parameters, rule_circles, rule_words,
+         rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
 
 
 def check(root, quiet=False):
@@ -262,17 +319,21 @@ def check(root, quiet=False):
 
 # A violation of each rule: (rule, file, what is written into it; None appends to it)
 PLANTED = [
-    (rule_layers, "vmm/base/planted.cpp", '// Planted: a file.\n#include "vmm/driver.hpp"\n'),
+    (rule_layers, "vmm/base/planted.cpp", '// Planted: a file.\n#include "vmm/device/driver.hpp"\n'),
     (rule_standard_headers, "vmm/base/planted.cpp", "// Planted: a file.\nstd::uint32_t a;\n"),
     (rule_lengths, "vmm/planted.cpp", "// Planted: a file.\n" + "int a;\n" * 401),
     (rule_functions, "vmm/planted.cpp", "// Planted: a file.\nint f() {\n" + "    f();\n" * 71 + "}\n"),
+    (rule_functions, "vmm/planted.hpp",
+     "// Planted: a file.\nclass A {\n    int f() {\n" + "        f();\n" * 71 + "    }\n};\n"),
+    (rule_parameters, "vmm/planted.cpp", "// Planted: a file.\nvoid f(int a, bool is_b);\n"),
     (rule_words, "vmm/planted.cpp", "// Planted: a file.\nvoid f() { std::cout << std::endl; }\n"),
     (rule_words, "vmm/thing_utils.cpp", "// Planted: a file.\n"),
     (rule_first_lines, "vmm/planted.cpp", "int a;\n"),
     (rule_dead_files, "vmm/planted.hpp", "// Planted: a file.\n#pragma once\n"),
-    (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/driver.hpp)\n"),
+    (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/device/driver.hpp)\n"),
     (rule_format, "vmm/planted.cpp", "// Planted: a file.\nint   a ;\n"),
-    (rule_canaries, "vmm/extent_list.cpp", "// Planted: a file.\n"),  # the last one: it takes a file's place
+    (rule_circles, "vmm/base/fd.hpp", "// Planted: a file.\nclass ExtentList;\n"),  # the last ones take files' places
+    (rule_canaries, "vmm/memory/extent_list.cpp", "// Planted: a file.\n"),
 ]
 
 

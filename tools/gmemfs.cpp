@@ -2,8 +2,8 @@
 //
 //     gmemfs COMMAND ...                    a row of the table
 //     gmemfs SOURCE MOUNTPOINT -o OPTIONS   what mount.fuse3 calls for `mount -t fuse.gmemfs`: means mount
-#include "fuse/inheritance.hpp"
-#include "tools/command.hpp"
+#include "fuse/process/inheritance.hpp"
+#include "tools/host/command.hpp"
 
 #include <cstdio>
 #include <string_view>

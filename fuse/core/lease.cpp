@@ -1,6 +1,6 @@
 #include "fuse/core/lease.hpp"
 
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 
 #include <algorithm>
 

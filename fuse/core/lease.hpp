@@ -13,8 +13,8 @@
 // and the next server has them before anything is scrubbed, sealed or granted.
 #pragma once
 
-#include "fuse/core/namespace.hpp"
-#include "fuse/core/volume_state.hpp"
+#include "fuse/core/journal/volume_state.hpp"
+#include "fuse/core/names/namespace.hpp"
 
 #include <cstdint>
 #include <functional>

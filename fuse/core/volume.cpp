@@ -1,6 +1,6 @@
 #include "fuse/core/volume.hpp"
 
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 
 namespace gmemfs {
 
@@ -21,7 +21,7 @@ Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode
 
 void Volume::hold_new_file(Inode &made, const Inode &directory) {
     made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
-    (void)made.file()->set_parity(directory.has_parity()); // it has no memory yet, so it can
+    (void)made.file()->set_protection(directory.protection()); // it has no memory yet, so it can
     made.file()->record_in(journal_, made.id());
 }
 
@@ -29,7 +29,7 @@ Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, st
     return names_.create(
         parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now, [](Inode &made, const Inode &directory) {
             made.place(directory.placement());
-            made.hand_down_parity(directory.has_parity());
+            made.hand_down(directory.protection());
         });
 }
 
@@ -169,15 +169,15 @@ Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode
     return inode.file()->mappable();
 }
 
-Result<void> Volume::set_parity(Inode &inode, bool on) {
+Result<void> Volume::set_protection(Inode &inode, Protection protection) {
     TRY(inode.check_flags(kFixed));
-    if (on) TRY(storage_.check_parity());
+    if (protection == Protection::parity) TRY(storage_.check_parity());
     if (inode.is_file())
-        TRY(inode.file()->set_parity(on));
+        TRY(inode.file()->set_protection(protection));
     else
-        inode.hand_down_parity(on);
+        inode.hand_down(protection);
     if (journal_ == nullptr) return {};
-    return journal_->append([&](RecordWriter &record) { record.parity(inode.id(), inode.has_parity()); });
+    return journal_->append([&](RecordWriter &record) { record.protection(inode.id(), inode.protection()); });
 }
 
 } // namespace gmemfs

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "fuse/core/lease.hpp"
-#include "fuse/core/namespace.hpp"
-#include "fuse/core/storage.hpp"
+#include "fuse/core/names/namespace.hpp"
+#include "fuse/core/space/storage.hpp"
 
 #include <cstdint>
 #include <span>
@@ -27,13 +27,13 @@ class Volume {
 public:
     struct Limits {
         Storage::Limits storage = {};
-        std::uint64_t files = 0; ///< inodes at a time; 0: as many as the host has memory for
-        bool parity = false;     ///< what the root hands down
+        std::uint64_t files = 0;                  ///< inodes at a time; 0: as many as the host has memory for
+        Protection protection = Protection::none; ///< what the root hands down
     };
     Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits,
         const Credentials &owner, mode_t root_mode, timespec now)
         : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {
-        names_.root()->hand_down_parity(limits.parity);
+        names_.root()->hand_down(limits.protection);
     }
 
     /// From here on every change is recorded before it is acknowledged; the journal's error, then, from whatever
@@ -72,8 +72,8 @@ public:
     Result<void> place(Inode &inode, Device *device);
 
     /// Whether an empty file, or a directory's new files and directories, shall have parity. EBUSY: see
-    /// File::set_parity. ENOEXEC: this program has no kernels for a device of the mount.
-    Result<void> set_parity(Inode &inode, bool on);
+    /// File::set_protection. ENOEXEC: this program has no kernels for a device of the mount.
+    Result<void> set_protection(Inode &inode, Protection protection);
 
     /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
     enum class OpenMode { keep, truncate };

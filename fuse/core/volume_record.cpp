@@ -2,7 +2,8 @@
 //
 // Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing: its times are
 // recorded when the file is closed or the server makes way for another one, and a crash loses them (docs/keeper.md).
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
+#include "fuse/core/names/inode_record.hpp"
 #include "fuse/core/volume.hpp"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ Result<void> Volume::record_root() { return record_inode(*names_.root()); }
 
 Result<void> Volume::record_inode(Inode &inode) {
     if (journal_ == nullptr) return {};
-    return journal_->append([&](RecordWriter &record) { record.inode(inode); });
+    return journal_->append([&](RecordWriter &record) { gmemfs::record_inode(record, inode); });
 }
 
 Result<void> Volume::sync(Inode &inode) {
@@ -109,8 +110,8 @@ Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::strin
 Result<void> Volume::record_xattr(const Inode &inode, std::string_view name) {
     if (journal_ == nullptr) return {};
     return journal_->append([&](RecordWriter &record) {
-        record.inode(inode);
-        record.xattr(inode, name);
+        gmemfs::record_inode(record, inode);
+        gmemfs::record_xattr(record, inode, name);
     });
 }
 
@@ -119,7 +120,7 @@ Result<void> Volume::set_flags(const Caller &caller, Inode &inode, InodeFlags fl
     inode.set_flags(flags, caller.now);
     if (journal_ == nullptr) return {};
     return journal_->append([&](RecordWriter &record) {
-        record.inode(inode);
+        gmemfs::record_inode(record, inode);
         record.flags(inode.id(), inode.flags()); // none, too
     });
 }
@@ -164,7 +165,7 @@ Result<void> Volume::restore(
         const Result<std::shared_ptr<Extent>> found = adopted.find(id);
         return found ? *found : nullptr;
     }));
-    const bool knows_leases = state.ticket_secret != VolumeState::Secret{};
+    const bool knows_leases = state.ticket_secret != Secret{};
     for (const auto &[id, node] : state.nodes)
         if (const InodeRef inode = find_inode(id); !knows_leases && inode && inode->is_file())
             if (inode->file()->is_exported()) leases_.distrust(inode);

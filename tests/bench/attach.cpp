@@ -8,7 +8,7 @@
 //
 // The library is opened at run time, so that two versions of it can be measured by one program. As in a peer that is at
 // work, the process has a context of the device, which is current. The first round isn't counted.
-#include "client/gmemfs.h"
+#include "client/lib/gmemfs.h"
 
 #include <algorithm>
 #include <array>

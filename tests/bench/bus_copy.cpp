@@ -8,8 +8,8 @@
 // moves it out of them (vmm/base/cache.hpp).
 #include "vmm/base/cache.hpp"
 #include "vmm/base/units.hpp"
-#include "vmm/copier.hpp"
-#include "vmm/local_keeper.hpp"
+#include "vmm/keeper/local.hpp"
+#include "vmm/memory/copier.hpp"
 
 #include <barrier>
 #include <chrono>

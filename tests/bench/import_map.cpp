@@ -5,7 +5,7 @@
 // The driver is open and has its context before the clock starts, as in a peer that is at work already. Unmapping and
 // releasing lie between the repeats and aren't measured.
 #include "vmm/base/limits.hpp"
-#include "vmm/mapping.hpp"
+#include "vmm/memory/mapping.hpp"
 
 #include <algorithm>
 #include <charconv>

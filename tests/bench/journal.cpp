@@ -1,6 +1,7 @@
 // Journal bench: what recording a change costs, and a restart from 100,000 files.
-#include "fuse/core/journal.hpp"
-#include "fuse/core/namespace.hpp"
+#include "fuse/core/journal/journal.hpp"
+#include "fuse/core/names/inode_record.hpp"
+#include "fuse/core/names/namespace.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -48,7 +49,7 @@ void Replay(benchmark::State &state) {
         for (InodeId id = 0; id < kFiles; ++id)
             if (!names.create(kRootInode, "file" + std::to_string(id), S_IFREG, {}, {}, [](Inode &, const Inode &) {}))
                 std::abort();
-        if (!journal->append([&](RecordWriter &record) { record.inode(*names.root()); })) std::abort();
+        if (!journal->append([&](RecordWriter &record) { record_inode(record, *names.root()); })) std::abort();
     }
     for (auto _ : state) {
         const auto opened = Journal::open(path());

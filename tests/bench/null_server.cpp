@@ -12,13 +12,13 @@
 //
 // In the foreground, until unmounted. The last two show, hop by hop, where the time of gmemfs goes.
 //
-// --uring, with the last two: requests come by gmemfs' own rings (fuse/ring_source.hpp; check `gmemfs doctor`).
-#include "fuse/mount_point.hpp"
-#include "fuse/ring_source.hpp"
-#include "fuse/workers.hpp"
+// --uring, with the last two: requests come by gmemfs' own rings (fuse/session/ring_source.hpp; check `gmemfs doctor`).
+#include "fuse/mounts/unmount.hpp"
+#include "fuse/session/ring_source.hpp"
+#include "fuse/session/workers.hpp"
 #include "tests/bench/fuse_session.hpp"
 #include "vmm/base/limits.hpp"
-#include "vmm/local_keeper.hpp"
+#include "vmm/keeper/local.hpp"
 
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
@@ -116,7 +116,7 @@ void fail(fuse_req_t request, const Error &error) {
     fuse_reply_err(request, error.code);
 }
 
-// By gmemfs' own worker, where it is one that serves, and as gmemfs answers (fuse/session.hpp).
+// By gmemfs' own worker, where it is one that serves, and as gmemfs answers (fuse/session/session.hpp).
 void reply(fuse_req_t request, const void *bytes, std::size_t size) {
     Worker *const worker = Worker::find_current();
     if (worker == nullptr) {

@@ -5,13 +5,13 @@
 // Times are those of events on the device; a round runs each case once, so that all see the same clocks; the medians of
 // N rounds (9) after one to warm up. GB/s are 10^9 bytes a second of all bytes that the case has to move: an encode of
 // 8 GiB reads 8 GiB and writes 0.5. Its share is of the pure read of as many bytes. The data are random. --kernels
-// takes another build of ecc/kernels/parity.cu (nvcc -fatbin), to compare.
-#include "ecc/parity.hpp"
-#include "ecc/parity_twins.hpp"
+// takes another build of ecc/parity/kernels/parity.cu (nvcc -fatbin), to compare.
+#include "ecc/parity/parity.hpp"
+#include "ecc/parity/twins.hpp"
 #include "tests/support/parity_variants.hpp"
 #include "vmm/base/random.hpp"
 #include "vmm/base/units.hpp"
-#include "vmm/local_keeper.hpp"
+#include "vmm/keeper/local.hpp"
 
 #include <algorithm>
 #include <chrono>

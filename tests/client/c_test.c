@@ -1,5 +1,5 @@
 /* c_test: the C interface as a C program uses it: c_test MOUNT */
-#include "client/gmemfs.h"
+#include "client/lib/gmemfs.h"
 
 #include <dirent.h>
 #include <errno.h>

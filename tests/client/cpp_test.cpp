@@ -1,7 +1,7 @@
 // cpp_test: the C++ interface as a C++ program uses it: cpp_test MOUNT, with $GMEMFS_DRIVER for the driver.
 //
 // It writes and reads device memory by the driver's own calls, in a context of its own, as a framework would.
-#include "client/gmemfs.hpp"
+#include "client/lib/gmemfs.hpp"
 
 #include <cstdio>
 #include <cstdlib>

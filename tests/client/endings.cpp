@@ -4,7 +4,7 @@
 //     atexit    so does a handler
 //     thread    so does a thread-local object of a thread that ends
 //     fork      a child ends by exit(3) with a copy of a global mapping
-#include "client/gmemfs.hpp"
+#include "client/lib/gmemfs.hpp"
 
 #include <cerrno>
 #include <cstdio>

@@ -38,7 +38,7 @@ bool load_driver(const std::string &library) {
 #define OPTIONAL(name, version) api.name = reinterpret_cast<decltype(api.name)>(find(#name, version));
 #define ALSO(name, version) api.name = reinterpret_cast<decltype(api.name)>(find(#name, version));
 #include "tests/conformance/more_entries.def"
-#include "vmm/driver_entries.def"
+#include "vmm/device/driver_entries.def"
 #undef REQUIRED
 #undef OPTIONAL
 #undef ALSO

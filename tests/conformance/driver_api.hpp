@@ -1,7 +1,7 @@
 // DriverApi: the raw functions of the driver under test, opened at run time; no layer of gmemfs between.
 #pragma once
 
-#include "vmm/host_kernel.h"
+#include "vmm/device/host_kernel.h"
 
 #include <cuda.h>
 
@@ -16,7 +16,7 @@ struct DriverApi {
 #define OPTIONAL(name, version) decltype(&::name) name = nullptr;
 #define ALSO(name, version) decltype(&::name) name = nullptr;
 #include "tests/conformance/more_entries.def"
-#include "vmm/driver_entries.def"
+#include "vmm/device/driver_entries.def"
 #undef REQUIRED
 #undef OPTIONAL
 #undef ALSO

@@ -38,7 +38,7 @@ TEST(Functions, EveryRequiredOneIsFound) {
 #define OPTIONAL(name, version)
 #define ALSO(name, version) EXPECT_NE(driver().name, nullptr) << #name;
 #include "tests/conformance/more_entries.def"
-#include "vmm/driver_entries.def"
+#include "vmm/device/driver_entries.def"
 #undef REQUIRED
 #undef OPTIONAL
 #undef ALSO

@@ -1,5 +1,5 @@
 // Conformance: how to wait for all work on a device and leave other threads' graph captures whole, and what contexts
-// that are gone answer. libgmemfs unmaps by these (client/device_wait.hpp).
+// that are gone answer. libgmemfs unmaps by these (client/lib/device_wait.hpp).
 #include "tests/conformance/measured.hpp"
 #include "tests/conformance/memory.hpp"
 

@@ -137,8 +137,8 @@ Step seal(const std::string &name) {
     return {"seal " + name, [=](World &world) { return world.volume().sync(world.inode(name)); }};
 }
 
-Step check_parity(const std::string &name, File::ParityMode mode) {
-    return {(mode == File::ParityMode::verify ? "verify " : "scrub ") + name, [=](World &world) -> Result<void> {
+Step check_parity(const std::string &name, ParityMode mode) {
+    return {(mode == ParityMode::verify ? "verify " : "scrub ") + name, [=](World &world) -> Result<void> {
                 if (world.file(name).parity_state() == ParityState::open) return {}; // a step before this has failed
                 const BlockReport report = TRY(world.file(name).check_parity(mode, 0, world.file(name).size()));
                 EXPECT_TRUE(report.left_wrong.empty());
@@ -228,8 +228,8 @@ std::vector<Scenario> parity_scenarios() {
                 clear(Clear::punch, "a", 1000, 200000), settle("a"), truncate("a", 0)}},
         {"ParityChecks", {.parity = true, .damaged = true},
             {start(), make("a"), write("a", 0, 300000, 1), make("b"), write("b", 0, MiB, 2), damage("b", 0, 3)},
-            {check_parity("a", File::ParityMode::verify), check_parity("b", File::ParityMode::repair), read("b"),
-                fabric_handles("a"), write("a", 10, 1000, 3), seal("a"), check_parity("a", File::ParityMode::verify),
+            {check_parity("a", ParityMode::verify), check_parity("b", ParityMode::repair), read("b"),
+                fabric_handles("a"), write("a", 10, 1000, 3), seal("a"), check_parity("a", ParityMode::verify),
                 read("a")}},
         {"ParityRecovery", parity,
             {start(), make("a"), write("a", 0, 300000, 1), make("b"), write("b", 0, MiB, 2), make("c"),

@@ -1,6 +1,6 @@
 #include "tests/faults/world.hpp"
 
-#include "ecc/parity.hpp"
+#include "ecc/parity/parity.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -32,7 +32,9 @@ World::~World() {
 }
 
 Volume::Limits World::limits() const {
-    return {.storage = {kCapacity, {{kUser, kQuota}}, shape_.parity}, .files = 0, .parity = shape_.parity};
+    return {.storage = {kCapacity, {{kUser, kQuota}}, shape_.parity},
+        .files = 0,
+        .protection = shape_.parity ? Protection::parity : Protection::none};
 }
 
 Result<void> World::connect() {
@@ -150,7 +152,7 @@ void World::check() {
         if (shape_.parity && file(name).allocated() > 0) {
             ASSERT_EQ(file(name).parity_state(), ParityState::current) << name;
             // Parity that fits other bytes would make them of these, too.
-            const auto mode = shape_.damaged ? File::ParityMode::repair : File::ParityMode::verify;
+            const auto mode = shape_.damaged ? ParityMode::repair : ParityMode::verify;
             const BlockReport report = must(file(name).check_parity(mode, 0, bytes.size()));
             ASSERT_TRUE(shape_.damaged ? report.left_wrong.empty() : report.clean()) << name;
         }

@@ -4,7 +4,7 @@
 // process.
 #pragma once
 
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 #include "fuse/core/volume.hpp"
 #include "tests/support/keeper_thread.hpp"
 #include "tests/support/simulation.hpp"

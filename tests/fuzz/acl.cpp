@@ -1,5 +1,5 @@
 // Fuzzer: the bytes of an access control list: refused, or a list that is the same when it is written and read again.
-#include "fuse/core/acl.hpp"
+#include "fuse/core/names/acl.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     using namespace gmemfs;

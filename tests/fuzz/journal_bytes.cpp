@@ -1,5 +1,5 @@
 // Fuzzer: the bytes of a journal, with checksums that fit: replayed, restored or refused, and never believed.
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 #include "fuse/core/lease.hpp"
 
 // The first bytes of the input are one record each: a size, and so many bytes of items.

@@ -1,6 +1,6 @@
 // Fuzzer: any sequence of messages to a keeper is answered or refused, and none makes it hold more than its limits.
-#include "vmm/keeper_service.hpp"
-#include "vmm/simulator_path.hpp"
+#include "vmm/device/simulator_path.hpp"
+#include "vmm/keeper/service.hpp"
 
 #include <cstdlib>
 #include <cstring>

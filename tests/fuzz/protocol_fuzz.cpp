@@ -1,5 +1,5 @@
 // Protocol fuzz: any bytes, as a broker and as a peer would take them: refused, or what they say is sound.
-#include "client/protocol.hpp"
+#include "client/wire/protocol.hpp"
 
 using namespace gmemfs;
 

@@ -1,5 +1,5 @@
 // Fuzzer: the bytes of a snapshot, as they are and with checksums that fit: read to the end or refused, never believed.
-#include "tools/snapshot_reader.hpp"
+#include "tools/snapshot/reader.hpp"
 
 #include <cstring>
 #include <sys/mman.h>

@@ -5,11 +5,11 @@
 // The same tests run on the simulator, which is the default, and with --driver libcuda.so.1 on a GPU. --codewords is
 // how many random codewords the fuzz goes through (64K; a million on a GPU takes half a minute, most of it in the
 // reference).
-#include "ecc/parity.hpp"
+#include "ecc/parity/parity.hpp"
 #include "tests/support/damage.hpp"
 #include "tests/support/parity_variants.hpp"
-#include "vmm/local_keeper.hpp"
-#include "vmm/simulator_path.hpp"
+#include "vmm/device/simulator_path.hpp"
+#include "vmm/keeper/local.hpp"
 
 #include <gtest/gtest.h>
 
@@ -284,7 +284,7 @@ TEST_F(ParityOnDevice, HasABlockForEvery128KiBAndCostsASixteenth) {
 TEST_F(ParityOnDevice, ClearedParityFitsZeros) {
     fill(0, 32, 0);
     must(parity_->clear(stream(), 0, 32));
-    const BlockReport report = must(parity_->verify(stream(), findings_, 0, 32));
+    const BlockReport report = must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32));
     EXPECT_TRUE(report.clean());
     EXPECT_EQ(report.blocks, 32U);
 }
@@ -293,13 +293,14 @@ TEST_F(ParityOnDevice, RangesTouchNoOtherBlock) {
     fill(0, 32, 0x11);
     must(parity_->encode(stream(), 0, 32));
     fill(4, 5, 0xee); // every bit turned
-    const BlockReport all = must(parity_->verify(stream(), findings_, 0, 32));
+    const BlockReport all = must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32));
     EXPECT_EQ(all.left_wrong, (std::vector<std::uint64_t>{4, 5, 6, 7, 8}));
     EXPECT_EQ(all.codewords_wrong, 5U * kCodewordsPerBlock);
-    const BlockReport some = must(parity_->verify(stream(), findings_, 7, 10));
+    const BlockReport some = must(parity_->check(ParityMode::verify, stream(), findings_, 7, 10));
     EXPECT_EQ(some.left_wrong, (std::vector<std::uint64_t>{7, 8}));
     must(parity_->encode(stream(), 4, 4));
-    EXPECT_EQ(must(parity_->verify(stream(), findings_, 0, 32)).left_wrong, (std::vector<std::uint64_t>{8}));
+    EXPECT_EQ(must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32)).left_wrong,
+        (std::vector<std::uint64_t>{8}));
 }
 
 TEST_F(ParityOnDevice, RepairNumbersBlocksFromTheExtentsFirst) {
@@ -307,7 +308,7 @@ TEST_F(ParityOnDevice, RepairNumbersBlocksFromTheExtentsFirst) {
     must(parity_->encode(stream(), 0, 32));
     turn_bit(extent_->address() + 21 * kBlockSize + std::uint64_t(5) * kRowSize);
     turn_bit(parity_->blocks(30, 1).parity + 3);
-    const BlockReport report = must(parity_->repair(stream(), findings_, 20, 12));
+    const BlockReport report = must(parity_->check(ParityMode::repair, stream(), findings_, 20, 12));
     ASSERT_EQ(report.faults.size(), 2U);
     const auto &data = report.faults[report.faults[0].block == 21 ? 0 : 1];
     const auto &parity = report.faults[report.faults[0].block == 21 ? 1 : 0];
@@ -317,15 +318,15 @@ TEST_F(ParityOnDevice, RepairNumbersBlocksFromTheExtentsFirst) {
     EXPECT_EQ(parity.block, 30U);
     EXPECT_EQ(parity.symbol, 128U);
     EXPECT_EQ(parity.codeword, symbol_bit(3, 4).codeword);
-    EXPECT_TRUE(must(parity_->verify(stream(), findings_, 0, 32)).clean());
+    EXPECT_TRUE(must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32)).clean());
 }
 
 TEST_F(ParityOnDevice, VerifyWritesNothing) {
     fill(0, 32, 0x44);
     must(parity_->encode(stream(), 0, 32));
     turn_bit(extent_->address() + 77);
-    EXPECT_EQ(must(parity_->verify(stream(), findings_, 0, 32)).blocks_wrong, 1U);
-    EXPECT_EQ(must(parity_->verify(stream(), findings_, 0, 32)).blocks_wrong, 1U);
+    EXPECT_EQ(must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32)).blocks_wrong, 1U);
+    EXPECT_EQ(must(parity_->check(ParityMode::verify, stream(), findings_, 0, 32)).blocks_wrong, 1U);
 }
 
 TEST(Pool, GivesMemoryBackWhenItsPiecesAreGone) {

@@ -4,7 +4,7 @@
 //     correct DATA PARITY    "N DATA PARITY" as mended, N symbols of them; or "damaged"
 //
 // Symbols are two hexadecimal digits each.
-#include "ecc/code.hpp"
+#include "ecc/parity/code.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -1,8 +1,8 @@
 // Damage: codewords and blocks that own their memory, and ways to make some of it wrong.
 #pragma once
 
-#include "ecc/findings.hpp"
-#include "ecc/kernels/checksum.cuh"
+#include "ecc/parity/findings.hpp"
+#include "ecc/parity/kernels/checksum.cuh"
 #include "vmm/base/random.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Journal file: a folder of its own for the journal of one test.
 #pragma once
 
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 
 #include <cstdlib>
 #include <filesystem>

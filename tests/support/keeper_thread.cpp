@@ -1,7 +1,7 @@
 #include "tests/support/keeper_thread.hpp"
 
 #include "tests/support/simulation.hpp"
-#include "vmm/keeper_service.hpp"
+#include "vmm/keeper/service.hpp"
 
 namespace gmemfs::test {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "vmm/base/fd.hpp"
-#include "vmm/keeper_client.hpp"
+#include "vmm/keeper/client.hpp"
 
 #include <cstdint>
 #include <memory>

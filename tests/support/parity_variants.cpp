@@ -1,6 +1,6 @@
 #include "tests/support/parity_variants.hpp"
 
-#include "ecc/parity_twins.hpp"
+#include "ecc/parity/twins.hpp"
 #include "tests/support/read_all.cuh"
 
 extern "C" const unsigned char parity_variants_fatbin[];

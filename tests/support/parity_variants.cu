@@ -1,5 +1,5 @@
 // Parity variants: kernels that only tests and benches use: RS(128,120), and the plain reading of memory.
-#include "ecc/kernels/entry.cuh"
+#include "ecc/parity/kernels/entry.cuh"
 #include "tests/support/read_all.cuh"
 
 ECC_ENTRIES(parity_encode_120, parity_verify_120, parity_repair_120, 120)

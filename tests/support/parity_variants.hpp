@@ -1,7 +1,7 @@
 // Parity variants: where the kernels of parity_variants.cu are found.
 #pragma once
 
-#include "ecc/parity_kernels.hpp"
+#include "ecc/parity/kernels.hpp"
 
 namespace gmemfs::test {
 

@@ -1,7 +1,7 @@
 // Read all: reads every byte once, 16 at a time, and keeps the XOR: what a kernel that is bound by memory can reach.
 #pragma once
 
-#include "ecc/kernels/lane.hpp"
+#include "ecc/lane.hpp"
 
 namespace gmemfs::test {
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "fuse/core/volume.hpp"
-#include "vmm/copiers.hpp"
-#include "vmm/driver.hpp"
-#include "vmm/local_keeper.hpp"
+#include "vmm/device/driver.hpp"
+#include "vmm/keeper/local.hpp"
+#include "vmm/memory/copiers.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Protocol test: what is a message, and what isn't.
-#include "client/protocol.hpp"
+#include "client/wire/protocol.hpp"
 
 #include "tests/support/simulation.hpp"
 

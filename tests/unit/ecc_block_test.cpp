@@ -1,5 +1,5 @@
 // Unit tests: where the codewords of a block lie.
-#include "ecc/block.hpp"
+#include "ecc/parity/block.hpp"
 #include "vmm/base/random.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Unit tests: the kernels' text, compiled for the host and run lane by lane, against the byte-wise reference.
-#include "ecc/kernels/repair.cuh"
+#include "ecc/parity/kernels/repair.cuh"
 #include "tests/support/damage.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Scrubber: what it repairs, counts and reports, its pace, pauses and its end.
-#include "ecc/scrubber.hpp"
+#include "ecc/parity/scrubber.hpp"
 #include "tests/support/simulation.hpp"
 
 #include <algorithm>
@@ -58,8 +58,8 @@ protected:
         }
         ++given_;
         return Scrubber::Job{4 * kBlockSize, [this, job] {
-                                 Result<BlockReport> report =
-                                     parity_->repair(repairs_.get(), findings_, job * 4 % kBlocks, 4);
+                                 Result<BlockReport> report = parity_->check(
+                                     ParityMode::repair, repairs_.get(), findings_, job * 4 % kBlocks, 4);
                                  if (report)
                                      reports_.push_back(report->left_wrong);
                                  else

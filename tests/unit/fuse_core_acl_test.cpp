@@ -1,6 +1,6 @@
 // Unit tests: access control lists: which bytes are one, what they allow, chmod, and what a directory hands down.
-#include "fuse/core/acl.hpp"
-#include "fuse/core/namespace.hpp"
+#include "fuse/core/names/acl.hpp"
+#include "fuse/core/names/namespace.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Unit tests: what write(2) puts beside mapped pages, byte by byte.
-#include "fuse/core/direct_writes.hpp"
+#include "fuse/core/file/direct_writes.hpp"
 
 #include "vmm/base/random.hpp"
 

@@ -1,5 +1,5 @@
 // Unit tests: a file's size, data and layout.
-#include "fuse/core/file.hpp"
+#include "fuse/core/file/file.hpp"
 #include "tests/support/simulation.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Unit tests: attributes, extended attributes and permissions of an inode.
-#include "fuse/core/inode.hpp"
+#include "fuse/core/names/inode.hpp"
 
 #include <gtest/gtest.h>
 

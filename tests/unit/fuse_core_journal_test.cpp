@@ -1,5 +1,5 @@
 // Journal: what was appended is there after a restart, whatever the server's death did to the file.
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 #include "tests/support/journal_file.hpp"
 #include "tests/support/simulation.hpp"
 #include "vmm/base/random.hpp"

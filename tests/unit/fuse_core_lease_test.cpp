@@ -1,5 +1,5 @@
 // Lease test: who may be there together, what a lease keeps, and what the next server has of it.
-#include "fuse/core/journal.hpp"
+#include "fuse/core/journal/journal.hpp"
 #include "fuse/core/lease.hpp"
 
 #include "tests/support/keeper_thread.hpp"
@@ -194,7 +194,7 @@ protected:
 
     std::string path() const { return folder_ + "/journal"; }
     std::unique_ptr<Volume> make_volume(KeeperClient &client) {
-        const Volume::Limits limits = {.storage = {}, .files = 0, .parity = true};
+        const Volume::Limits limits = {.storage = {}, .files = 0, .protection = Protection::parity};
         return std::make_unique<Volume>(client, simulation().devices(), limits, Credentials{}, 0755, timespec{});
     }
     static Keeper::Id lease(Volume &volume, Leases::Id holder, const InodeRef &inode) {
@@ -251,7 +251,7 @@ TEST_F(TwoServers, AWriterOfBeforeKeepsItsFileOpenAndItsExtents) {
     EXPECT_EQ(inode->file()->parity_state(), ParityState::open);
     test::must(inode->file()->seal());
     EXPECT_EQ(inode->file()->parity_state(), ParityState::open) << "it may write again";
-    EXPECT_EQ(test::code_of(inode->file()->check_parity(File::ParityMode::repair, 0, 4 * MiB)), EBUSY);
+    EXPECT_EQ(test::code_of(inode->file()->check_parity(ParityMode::repair, 0, 4 * MiB)), EBUSY);
     volume->leases().remove_holder(holder);
     EXPECT_EQ(inode->file()->parity_state(), ParityState::current);
     EXPECT_FALSE(holds(*client, cut));

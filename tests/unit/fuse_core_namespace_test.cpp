@@ -1,5 +1,5 @@
 // Unit tests: names, directories, lookups and renames.
-#include "fuse/core/namespace.hpp"
+#include "fuse/core/names/namespace.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Unit tests: a file with parity: that parity follows every change, and what becomes of wrong bytes.
-#include "fuse/core/file.hpp"
+#include "fuse/core/file/file.hpp"
 #include "tests/support/simulation.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 using test::code_of;
 using test::must;
 using Bytes = std::vector<std::byte>;
-using Mode = File::ParityMode;
+using Mode = ParityMode;
 
 class ParityTest : public test::OnSimulation {
 protected:
@@ -21,7 +21,7 @@ protected:
 
     std::unique_ptr<File> make_file() {
         auto file = std::make_unique<File>(storage_, &simulation().device(), 0);
-        must(file->set_parity(true));
+        must(file->set_protection(Protection::parity));
         return file;
     }
     Bytes write(std::uint64_t offset, std::size_t size, unsigned seed) {
@@ -77,10 +77,10 @@ TEST_F(ParityTest, CostsASixteenthOfTheBlocksAndNoPeerSeesIt) {
     EXPECT_EQ(file_->allocated(), 32 * MiB);
     EXPECT_EQ(file_->mappable(), 32 * MiB);
     EXPECT_EQ(file_->parity_state(), ParityState::current);
-    EXPECT_EQ(code_of(file_->set_parity(false)), EBUSY);
+    EXPECT_EQ(code_of(file_->set_protection(Protection::none)), EBUSY);
     must(file_->resize(copiers(), 0));
     EXPECT_EQ(storage_.space().used, before);
-    must(file_->set_parity(false));
+    must(file_->set_protection(Protection::none));
     EXPECT_EQ(file_->parity_state(), ParityState::off);
     EXPECT_EQ(code_of(file_->check_parity(Mode::verify, 0, 1)), ENODATA);
     EXPECT_TRUE(file_->seal());
@@ -89,7 +89,7 @@ TEST_F(ParityTest, CostsASixteenthOfTheBlocksAndNoPeerSeesIt) {
 TEST_F(ParityTest, IsRefusedWithTheDataWhereThereIsNoRoomForIt) {
     Storage small(keeper_, simulation().devices(), {.capacity = 34 * MiB - 1});
     File file(small, &simulation().device(), 0);
-    must(file.set_parity(true));
+    must(file.set_protection(Protection::parity));
     EXPECT_EQ(code_of(file.resize(copiers(), 32 * MiB)), ENOSPC);
     EXPECT_EQ(file.size(), 0U);
     EXPECT_EQ(small.space().used, 0U);
@@ -272,7 +272,7 @@ TEST_F(ParityTest, ComesBackFromWhatAForerunnerLeft) {
         File next(storage_, &simulation().device(), 0);
         VolumeState::Node node;
         node.size = 3 * MiB;
-        node.has_parity = true;
+        node.protection = Protection::parity;
         next.restore(ExtentList(std::move(pieces)), node);
         EXPECT_EQ(next.parity_state(), ParityState::current);
         EXPECT_TRUE(must(next.check_parity(Mode::verify, 0, 3 * MiB)).clean());

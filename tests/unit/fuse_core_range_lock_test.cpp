@@ -1,5 +1,5 @@
 // Unit tests: who waits for whom in a file, and that a stream of readers keeps nobody out.
-#include "fuse/core/range_lock.hpp"
+#include "fuse/core/file/range_lock.hpp"
 
 #include "vmm/base/lock.hpp"
 

@@ -1,5 +1,5 @@
 // Record: what changes of single things come back to, after a restart and where a record is none.
-#include "fuse/core/record.hpp"
+#include "fuse/core/journal/record.hpp"
 #include "tests/support/journal_file.hpp"
 #include "tests/support/simulation.hpp"
 

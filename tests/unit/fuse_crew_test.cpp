@@ -1,5 +1,5 @@
 // Crew: few serve one client, all serve many, and nobody sleeps while a request waits.
-#include "fuse/crew.hpp"
+#include "fuse/session/crew.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
 // Unit tests: the command line of `gmemfs mount`.
-#include "fuse/options.hpp"
+#include "fuse/host/command_line.hpp"
+#include "fuse/host/settings.hpp"
 
 #include <gtest/gtest.h>
 

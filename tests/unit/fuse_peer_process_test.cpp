@@ -1,5 +1,5 @@
 // Peer process test: whom a connection belongs to, and what became of it.
-#include "fuse/peer_process.hpp"
+#include "fuse/broker/peer_process.hpp"
 
 #include "tests/support/simulation.hpp"
 

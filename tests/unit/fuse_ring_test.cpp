@@ -1,9 +1,9 @@
 // Rings: which worker serves which processor's queue; a request in one piece, and its answer back in the kernel's
 // parts.
-#include "fuse/handshake.hpp"
-#include "fuse/ring_entry.hpp"
-#include "fuse/ring_plan.hpp"
-#include "fuse/ring_source.hpp"
+#include "fuse/session/handshake.hpp"
+#include "fuse/session/ring_entry.hpp"
+#include "fuse/session/ring_plan.hpp"
+#include "fuse/session/ring_source.hpp"
 #include "tests/support/simulation.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Verifying a copy: digests that differ, and digests that the bytes contradict.
-#include "tools/copy_verify.hpp"
+#include "tools/copy/verify.hpp"
 
 #include "vmm/base/fd.hpp"
 

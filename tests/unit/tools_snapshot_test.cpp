@@ -1,6 +1,6 @@
 // Unit tests: a snapshot's format: what is written is read again, and nothing else is.
-#include "tools/snapshot_reader.hpp"
-#include "tools/snapshot_writer.hpp"
+#include "tools/snapshot/reader.hpp"
+#include "tools/snapshot/writer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Unit tests: opening a driver, and the one table of errors.
 #include "tests/support/simulation.hpp"
-#include "vmm/driver.hpp"
+#include "vmm/device/driver.hpp"
 
 #include <fstream>
 #include <regex>

@@ -1,7 +1,7 @@
 // Unit tests: extents, the list of them, and the copier, on the simulator.
 #include "tests/support/simulation.hpp"
 #include "vmm/base/cache.hpp"
-#include "vmm/extent_list.hpp"
+#include "vmm/memory/extent_list.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,9 +1,9 @@
 // The keeper's service and client over a socket pair, on the simulator; the process itself is tests/mount/survive's.
 #include "tests/support/keeper_thread.hpp"
 #include "tests/support/simulation.hpp"
-#include "vmm/extent.hpp"
-#include "vmm/keeper_client.hpp"
-#include "vmm/keeper_service.hpp"
+#include "vmm/keeper/client.hpp"
+#include "vmm/keeper/service.hpp"
+#include "vmm/memory/extent.hpp"
 
 #include <cstring>
 #include <fcntl.h>

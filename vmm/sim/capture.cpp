@@ -29,14 +29,11 @@ Captures &captures() {
 
 thread_local CUstreamCaptureMode thread_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
-bool is_default(CUstream stream) { return reinterpret_cast<std::uintptr_t>(stream) <= 2; }
-
 } // namespace
 
-CUresult begin_capture(CUstream handle, CUstreamCaptureMode mode) {
-    const std::shared_ptr<Stream> stream = find_stream(handle);
+CUresult begin_capture(const std::shared_ptr<Stream> &stream, CUstreamCaptureMode mode) {
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-    if (is_default(handle)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (stream->kind() == Stream::Kind::legacy) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     const std::lock_guard<std::mutex> hold(captures().mutex);
     const bool is_new =
         captures().all.try_emplace(stream.get(), Capture{stream, mode, std::this_thread::get_id(), false}).second;
@@ -44,8 +41,7 @@ CUresult begin_capture(CUstream handle, CUstreamCaptureMode mode) {
     return is_new ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
 }
 
-CUresult end_capture(CUstream handle, CUgraph *graph) {
-    const std::shared_ptr<Stream> stream = find_stream(handle);
+CUresult end_capture(const std::shared_ptr<Stream> &stream, CUgraph *graph) {
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     const std::lock_guard<std::mutex> hold(captures().mutex);
     const auto found = captures().all.find(stream.get());
@@ -63,8 +59,7 @@ CUresult end_capture(CUstream handle, CUgraph *graph) {
     return CUDA_SUCCESS;
 }
 
-CUresult capture_status(CUstream handle, CUstreamCaptureStatus *status) {
-    const std::shared_ptr<Stream> stream = find_stream(handle);
+CUresult capture_status(const std::shared_ptr<Stream> &stream, CUstreamCaptureStatus *status) {
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     const std::lock_guard<std::mutex> hold(captures().mutex);
     const auto found = captures().all.find(stream.get());

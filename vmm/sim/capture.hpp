@@ -5,12 +5,15 @@
 
 #include "vmm/sim/stream.hpp"
 
+#include <memory>
+
 namespace gmemfs::sim {
 
-CUresult begin_capture(CUstream stream, CUstreamCaptureMode mode);
+/// INVALID_HANDLE, of all that take a stream: there is none.
+CUresult begin_capture(const std::shared_ptr<Stream> &stream, CUstreamCaptureMode mode);
 /// STREAM_CAPTURE_INVALIDATED: a call that isn't allowed came in between. Either way the stream runs its work again.
-CUresult end_capture(CUstream stream, CUgraph *graph);
-CUresult capture_status(CUstream stream, CUstreamCaptureStatus *status);
+CUresult end_capture(const std::shared_ptr<Stream> &stream, CUgraph *graph);
+CUresult capture_status(const std::shared_ptr<Stream> &stream, CUstreamCaptureStatus *status);
 CUresult destroy_graph(CUgraph graph);
 CUresult exchange_capture_mode(CUstreamCaptureMode *mode); ///< of the calling thread
 

@@ -1,6 +1,8 @@
 // Entry: what every exported function does first; the start; the search for functions by name and version.
 #include "vmm/sim/entry.hpp"
 
+#include "vmm/sim/live_count.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <string_view>
@@ -53,7 +55,7 @@ const Function kFunctions[] = {
 #define REQUIRED(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
 #define OPTIONAL(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
 #define PEER(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
-#include "vmm/driver_entries.def"
+#include "vmm/device/driver_entries.def"
 #include "vmm/sim/peer_entries.def"
 #undef REQUIRED
 #undef OPTIONAL

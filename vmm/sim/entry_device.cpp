@@ -1,7 +1,7 @@
 // Entry, devices: devices and contexts.
 #include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
-#include "vmm/sim/stream.hpp"
+#include "vmm/sim/streams.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // Entry, memory: allocations, addresses, handles, host memory. None but the last needs a context (H200, driver 580).
 #include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
-#include "vmm/sim/stream.hpp"
+#include "vmm/sim/streams.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -4,7 +4,7 @@
 // runs loses the context, as a fault on a card does.
 #include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
-#include "vmm/sim/stream.hpp"
+#include "vmm/sim/streams.hpp"
 
 #include <cstring>
 #include <shared_mutex>
@@ -167,19 +167,19 @@ CUresult cuStreamQuery(CUstream handle) {
 
 CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamBeginCapture);
-    return begin_capture(stream, mode);
+    return begin_capture(find_stream(stream), mode);
 }
 
 CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamEndCapture);
     GMEMFS_SIM_NOT_NULL(graph);
-    return end_capture(stream, graph);
+    return end_capture(find_stream(stream), graph);
 }
 
 CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus *status) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuStreamIsCapturing);
     GMEMFS_SIM_NOT_NULL(status);
-    return capture_status(stream, status);
+    return capture_status(find_stream(stream), status);
 }
 
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {

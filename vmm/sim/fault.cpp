@@ -33,7 +33,7 @@ constexpr std::array kFunctions = {
 #define REQUIRED(name, version) std::string_view(#name),
 #define OPTIONAL(name, version) std::string_view(#name),
 #define PEER(name, version) std::string_view(#name),
-#include "vmm/driver_entries.def"
+#include "vmm/device/driver_entries.def"
 #include "vmm/sim/peer_entries.def"
 #undef REQUIRED
 #undef OPTIONAL

@@ -1,5 +1,5 @@
 // Kernel: modules whose functions are host-compiled twins, found by name, run lane by lane on the stream's thread.
-#include "vmm/sim/stream.hpp"
+#include "vmm/sim/streams.hpp"
 
 #include <array>
 #include <cerrno>

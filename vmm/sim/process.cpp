@@ -1,8 +1,5 @@
 #include "vmm/sim/process.hpp"
 
-#include "vmm/sim/stream.hpp"
-
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/mman.h>
@@ -109,23 +106,6 @@ CUresult start_process() {
         if (process() != nullptr) Machine::leave_all(); // but not in a child that was forked and has never started
     });
     return CUDA_SUCCESS;
-}
-
-unsigned long live_count(std::string_view what) {
-    Process *const mine = process();
-    if (mine == nullptr) return 0;
-    if (what == "streams") return stream_count();
-    if (what == "events") return event_count();
-    if (what == "modules") return mine->modules.load();
-    const std::lock_guard<std::mutex> hold(mine->mutex);
-    if (what == "allocations") return mine->handles.size();
-    if (what == "mappings") return mine->mappings.size();
-    if (what == "reservations") return mine->reservations.size();
-    if (what == "pinned") return mine->pinned.size();
-    if (what != "contexts") return ULONG_MAX;
-    unsigned long retained = 0;
-    for (const auto &context : mine->primary) retained += context ? context->retain_count.load() : 0;
-    return retained;
 }
 
 std::map<std::uint64_t, Mapping>::iterator Process::mapping_at(CUdeviceptr address) {

@@ -1,7 +1,7 @@
 // Process: what one process knows of the simulated driver: contexts, handles, address ranges, faults.
 #pragma once
 
-#include "vmm/host_kernel.h"
+#include "vmm/device/host_kernel.h"
 #include "vmm/sim/fault.hpp"
 #include "vmm/sim/machine.hpp"
 
@@ -16,7 +16,6 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -121,9 +120,6 @@ struct Process {
 Process *process();
 /// What cuInit does. Reads the environment: see docs/simulator.md.
 CUresult start_process();
-/// How many of "allocations", "mappings", "reservations", "pinned", "contexts" (times retained), "modules", "streams"
-/// or "events" this process has now: what is left shows what leaked. ULONG_MAX of anything else.
-unsigned long live_count(std::string_view what);
 /// GMEMFS_SIM_DRIVER_VERSION, also before cuInit.
 int driver_version();
 /// The calling thread's current context; null where there is none.

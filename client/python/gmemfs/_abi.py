@@ -1,4 +1,4 @@
-"""The C interface of libgmemfs (client/gmemfs.h) by ctypes, and the few driver calls that a framework's peer needs."""
+"""The C interface of libgmemfs (client/lib/gmemfs.h), and the few driver calls that a framework's peer needs."""
 import contextlib
 import ctypes
 import errno

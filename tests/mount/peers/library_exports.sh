@@ -1,7 +1,7 @@
 # libgmemfs.so exports its interface and nothing else, has a versioned soname, and needs no more than the C and C++ runtimes.
 # needs: nm readelf
 # mount: none
-header=$(grep -oE '\bgmemfs_[a-z_]+\(' "$TESTS/../../client/gmemfs.h" | tr -d '(' | sort -u)
+header=$(grep -oE '\bgmemfs_[a-z_]+\(' "$TESTS/../../client/lib/gmemfs.h" | tr -d '(' | sort -u)
 exported=$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort -u)
 is "$exported" "$header"
 is "$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 != "T" && $3 !~ /^GMEMFS_0/' | wc -l)" 0

@@ -1,0 +1,24 @@
+// Attaching: a file, or all files of a directory, mapped: leases from the broker, and what imports them here.
+#pragma once
+
+#include "client/lib/file_mapping.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs::client {
+
+/// What became of one file of a directory.
+struct MappedEntry {
+    std::string name;
+    std::shared_ptr<FileMapping> mapping; ///< null where there is an error
+    std::optional<Error> error;
+};
+using MappedEntries = std::vector<MappedEntry>;
+
+/// Errors as gmemfs_map and gmemfs_map_directory have them.
+Result<std::shared_ptr<FileMapping>> map_file(const OpenFile &file, const gmemfs_map_options &options);
+Result<MappedEntries> map_directory(const OpenFile &directory, const gmemfs_map_options &options);
+
+} // namespace gmemfs::client

@@ -1,0 +1,118 @@
+#include "client/lib/range.hpp"
+
+#include "vmm/memory/allocation.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace gmemfs::client {
+namespace {
+
+bool can_reach(const Driver &driver, CUdevice device, const std::vector<CUdevice> &owners) {
+    return std::all_of(owners.begin(), owners.end(), [&](CUdevice owner) {
+        int can = 0;
+        return driver.cuDeviceCanAccessPeer(&can, device, owner) == CUDA_SUCCESS && can != 0;
+    });
+}
+
+} // namespace
+
+Result<Range> Range::create(const Driver &driver, const std::vector<DeviceInfo> &devices, Attached &attached,
+    Access access, const Reach &reach, std::uint64_t wished) {
+    Range range(driver, attached.allocated); // from here on its destructor undoes what has been done
+    TRY(range.reserve(wished));
+    TRY(range.map(attached));
+    TRY(range.allow(devices, attached, access, reach));
+    return range;
+}
+
+Result<void> Range::reserve(std::uint64_t wished) {
+    TRY(driver_->check(driver_->cuMemAddressReserve(&address_, size_, 0, wished, 0), "reserve addresses",
+        {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
+    if (wished == 0 || address_ == wished) return {};
+    return Error{EADDRINUSE, 0, "reserve addresses", "the wished address is in use in this process"};
+}
+
+Result<void> Range::map(Attached &attached) {
+    auto fd = attached.fds.begin();
+    for (const protocol::ExtentRecord &extent : attached.extents) {
+        const bool is_fabric = extent.handle_type == protocol::kFabric;
+        Result<Allocation> memory =
+            is_fabric ? Allocation::import_fabric(*driver_, extent.fabric) : Allocation::import_fd(*driver_, *fd);
+        if (!is_fabric) (fd++)->reset();
+        if (!memory) return Error(std::move(memory.error()));
+        TRY(driver_->check(
+            driver_->cuMemMap(address_ + extent.offset, extent.length, 0, memory->handle(), 0), "map extent"));
+        ends_.push_back(extent.offset + extent.length); // the mapping holds the memory: the handle goes back here
+    }
+    return {};
+}
+
+Result<void> Range::allow(
+    const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach) {
+    std::set<std::array<std::uint8_t, 16>> wanted;
+    for (const protocol::ExtentRecord &extent : attached.extents) wanted.insert(extent.device);
+    std::vector<const DeviceInfo *> others;
+    for (const DeviceInfo &device : devices) {
+        if (wanted.erase(device.uuid) != 0)
+            allowed_.push_back(device.handle);
+        else
+            others.push_back(&device);
+    }
+    if (!wanted.empty())
+        return Error{ENODEV, 0, "map file", "this process doesn't see its device: mind CUDA_VISIBLE_DEVICES"};
+    for (const int ordinal : reach.ordinals)
+        if (ordinal < 0 || static_cast<std::size_t>(ordinal) >= devices.size())
+            return Error{ENODEV, 0, "map file", "this process has no device " + std::to_string(ordinal)};
+    const std::vector<CUdevice> owners = allowed_;
+    for (const DeviceInfo *const device : others) {
+        const bool is_listed =
+            std::find(reach.ordinals.begin(), reach.ordinals.end(), device->ordinal) != reach.ordinals.end();
+        if (reach.kind == Reach::Kind::listed && !is_listed) continue;
+        if (can_reach(*driver_, device->handle, owners))
+            allowed_.push_back(device->handle);
+        else if (is_listed)
+            return Error{ENOTSUP, 0, "map file",
+                "device " + std::to_string(device->ordinal) +
+                    " can't reach the memory of the file's: nvidia-smi topo -p2p r"};
+    }
+    const Result<void> set = set_access(access);
+    if (set || allowed_ == owners || reach.kind == Reach::Kind::listed) return set;
+    allowed_ = owners; // nobody has asked for the others by name
+    return set_access(access);
+}
+
+Result<void> Range::set_access(Access access) {
+    std::vector<CUmemAccessDesc> descriptions;
+    for (const CUdevice device : allowed_) {
+        CUmemAccessDesc description = {};
+        description.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+        description.location.id = device;
+        description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+        descriptions.push_back(description);
+    }
+    return driver_->check(
+        driver_->cuMemSetAccess(address_, size_, descriptions.data(), descriptions.size()), "make extents accessible");
+}
+
+std::uint64_t Range::extent_end(std::uint64_t offset) const {
+    const auto found = std::upper_bound(ends_.begin(), ends_.end(), offset);
+    GMEMFS_ASSERT(found != ends_.end());
+    return *found;
+}
+
+Range::Range(Range &&other) noexcept
+    : driver_(other.driver_), address_(std::exchange(other.address_, 0)), size_(other.size_),
+      ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)) {}
+
+Range::~Range() {
+    std::uint64_t start = 0;
+    for (const std::uint64_t end : ends_) {
+        driver_->cuMemUnmap(address_ + start, end - start);
+        start = end;
+    }
+    if (address_ != 0) driver_->cuMemAddressFree(address_, size_);
+}
+
+} // namespace gmemfs::client

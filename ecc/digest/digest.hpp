@@ -1,0 +1,45 @@
+// Digest: what a file's bytes come to: a tree of SHA-256 over nodes of 4 KiB, made on the device.
+//
+//     level 0     SHA-256 of each 4 KiB of data, the last one short
+//     level n+1   SHA-256 of each 4 KiB of level n's digests, one behind the other; until one digest is left: the root
+//     digest      SHA-256 of "gmemfs-digest-1\n", the length in 8 bytes, little-endian, and the root
+//
+// The length decides the shape, so no digest can be taken for data. It depends on bytes and length alone, not on
+// extents or devices. Of nothing the root is nothing. docs/formats.md has it in Python.
+#pragma once
+
+#include "ecc/parity/pool.hpp"
+#include "vmm/device/module.hpp"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace gmemfs {
+
+using Digest = std::array<std::byte, 32>;
+Digest empty_digest(); ///< of no bytes
+
+/// Thread-safe; each call has device memory and a stream of its own while it lasts.
+class Digester {
+public:
+    /// ENOEXEC: no machine code for this GPU.
+    static Result<std::unique_ptr<Digester>> create(Keeper &keeper, Device &device);
+    Device &device() const { return module_.device(); }
+
+    /// Of the slices' bytes, in this order; nobody writes to them meanwhile. All but the last have a multiple of 2 MiB.
+    /// Waits. ENOSPC: no room for 2 MiB of level 0.
+    Result<Digest> compute(std::span<const Slice> slices);
+
+private:
+    Digester(Keeper &keeper, Device &device, Module module, CUfunction function)
+        : pool_(keeper, device), module_(std::move(module)), function_(function) {}
+    Result<void> launch(CUstream stream, CUdeviceptr data, std::uint64_t length, CUdeviceptr digests) const;
+
+    Pool pool_;
+    Module module_;
+    CUfunction function_;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,136 @@
+#include "ecc/parity/engine.hpp"
+
+#include "vmm/base/units.hpp"
+#include "vmm/device/trace.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+namespace {
+
+constexpr unsigned kChunkBits = 20; // 1 MiB, the largest request of FUSE
+constexpr std::uint64_t kBlocksPerChunk = (std::uint64_t(1) << kChunkBits) / kBlockSize;
+constexpr std::uint64_t kChunksMost = 4; // of one call that goes chunk by chunk; what is wider goes at once
+
+std::uint64_t chunk_of(CUdeviceptr address) { return address >> kChunkBits; }
+
+} // namespace
+
+Result<std::unique_ptr<ParityEngine>> ParityEngine::create(Keeper &keeper, Device &device) {
+    std::unique_ptr<ParityKernels> kernels = TRY(ParityKernels::load(device));
+    auto engine = std::unique_ptr<ParityEngine>(new ParityEngine(keeper, device, std::move(kernels)));
+    for (std::unique_ptr<Lane> &lane : engine->lanes_) {
+        Stream stream = TRY(Stream::create(device));
+        Event mark = TRY(Event::create(device));
+        lane = std::make_unique<Lane>(std::move(stream), std::move(mark), TRY(FindingsBuffer::create(engine->pool_)));
+    }
+    return engine;
+}
+
+// Multiplied by the golden ratio, so that files whose extents lie a power of two apart don't meet on one lane.
+ParityEngine::Lane &ParityEngine::lane_of(CUdeviceptr address) const {
+    constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15; // 2^64 / 1.618...
+    static_assert(kLaneCount == 8);
+    return *lanes_[chunk_of(address) * kGoldenRatio >> 61];
+}
+
+Result<void> ParityEngine::wait_for(CUstream stream, CUevent mark) const {
+    return device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels");
+}
+
+// The first lane waits for what all others have queued.
+Result<void> ParityEngine::gather() {
+    CUstream const first = lanes_.front()->stream.get();
+    for (std::size_t index = 1; index < kLaneCount; ++index) {
+        const Lane &lane = *lanes_[index];
+        TRY(device().check(
+            device().driver().cuEventRecord(lane.mark.get(), lane.stream.get()), "order parity kernels"));
+        TRY(wait_for(first, lane.mark.get()));
+    }
+    return {};
+}
+
+// All others wait for what the first has queued.
+Result<void> ParityEngine::scatter() {
+    const Lane &first = *lanes_.front();
+    TRY(device().check(device().driver().cuEventRecord(first.mark.get(), first.stream.get()), "order parity kernels"));
+    for (std::size_t index = 1; index < kLaneCount; ++index)
+        TRY(wait_for(lanes_[index]->stream.get(), first.mark.get()));
+    return {};
+}
+
+template <typename Queue>
+Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Queue work) {
+    TRY(device().make_current());
+    CUevent mark = nullptr;
+    if (after != nullptr) mark = TRY(after->mark());
+    const CUdeviceptr begin = parity.blocks(first, count).data;
+    const std::uint64_t chunks = chunk_of(begin + count * kBlockSize - 1) - chunk_of(begin) + 1;
+    if (chunks > kChunksMost) {
+        const Hold hold(wide_);
+        TRY(gather());
+        CUstream const stream = lanes_.front()->stream.get();
+        if (mark != nullptr) TRY(wait_for(stream, mark));
+        TRY(work(stream, first, count));
+        return scatter();
+    }
+    for (std::uint64_t done = 0; done < count;) {
+        const CUdeviceptr at = begin + done * kBlockSize;
+        const std::uint64_t left_in_chunk = kBlocksPerChunk - at / kBlockSize % kBlocksPerChunk;
+        const std::uint64_t part = std::min(count - done, left_in_chunk);
+        CUstream const stream = lane_of(at).stream.get();
+        if (mark != nullptr) TRY(wait_for(stream, mark));
+        TRY(work(stream, first + done, part));
+        done += part;
+    }
+    return {};
+}
+
+Result<void> ParityEngine::encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Trace trace("gmemfs encode");
+    return queue(after, parity, first, count,
+        [&](CUstream stream, std::uint64_t from, std::uint64_t number) { return parity.encode(stream, from, number); });
+}
+
+Result<void> ParityEngine::clear(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    return queue(after, parity, first, count,
+        [&](CUstream stream, std::uint64_t from, std::uint64_t number) { return parity.clear(stream, from, number); });
+}
+
+Result<BlockReport> ParityEngine::check_on(
+    Lane &lane, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Hold hold(lane.mutex);
+    CUstream const stream = lane.stream.get();
+    BlockReport report = TRY(parity.check(mode, stream, lane.findings, first, count));
+    verified_ += report.blocks;
+    repaired_ += report.blocks_mended;
+    if (mode == ParityMode::repair) damaged_ += report.left_wrong.size();
+    return report;
+}
+
+Result<BlockReport> ParityEngine::check(ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Trace trace(mode == ParityMode::verify ? "gmemfs verify" : "gmemfs repair");
+    TRY(device().make_current());
+    const CUdeviceptr begin = parity.blocks(first, count).data;
+    if (chunk_of(begin) == chunk_of(begin + count * kBlockSize - 1))
+        return check_on(lane_of(begin), mode, parity, first, count);
+    {
+        const Hold hold(wide_);
+        TRY(gather());
+    }
+    // It waits for the end, so nobody has to be made to wait for it.
+    return check_on(*lanes_.front(), mode, parity, first, count);
+}
+
+Result<void> ParityEngine::wait() {
+    Result<void> result;
+    for (const std::unique_ptr<Lane> &lane : lanes_) {
+        if (!lane) continue; // create() has failed
+        const Result<void> waited =
+            device().check(device().driver().cuStreamSynchronize(lane->stream.get()), "wait for parity kernels");
+        if (!waited && result) result = Error(waited.error());
+    }
+    return result;
+}
+
+} // namespace gmemfs

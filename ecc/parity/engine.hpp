@@ -1,0 +1,87 @@
+// ParityEngine: the parity of everything on one device: encoded behind the writes, checked in order with them.
+//
+//     a worker's stream    | DMA: 1 MiB in | mark |
+//     a parity stream                    waits for the mark | encode 8 blocks |
+//
+// The worker waits for its DMA alone. What keeps parity and data together is one rule: the parity of a chunk of 1 MiB
+// is touched on one stream only, chosen by the chunk's address. So of two encodes of a block the one of the later write
+// comes later, whichever worker it was, and a verification sees all encodes before it. An encode that reads while the
+// next write lands makes parity of neither, which nobody can see: the next write's own encode comes after it.
+//
+// Whoever changes or verifies blocks keeps others from changing them meanwhile (File: RangeLock); whoever only has
+// them encoded need not wait for it.
+#pragma once
+
+#include "ecc/parity/parity.hpp"
+#include "vmm/base/lock.hpp"
+#include "vmm/device/stream.hpp"
+#include "vmm/memory/copier.hpp"
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+namespace gmemfs {
+
+/// Thread-safe. Outlives the Parity that it makes.
+class ParityEngine {
+public:
+    /// ENOEXEC: no machine code for this GPU. ENOMEM, ENOSPC: no room for what the kernels report into.
+    static Result<std::unique_ptr<ParityEngine>> create(Keeper &keeper, Device &device);
+    ~ParityEngine() { (void)wait(); }
+    ParityEngine(const ParityEngine &) = delete;
+    ParityEngine &operator=(const ParityEngine &) = delete;
+
+    Device &device() const { return pool_.device(); }
+    /// For `data`, whole blocks; its contents are whatever was there before. Call wait() before it or the data goes.
+    /// ENOSPC: the device is full.
+    Result<std::unique_ptr<Parity>> make(Slice data) { return Parity::create(*kernels_, pool_, data); }
+
+    /// Queues the encoding of `count` blocks (at least 1) from number `first`, behind all that `after` has queued so
+    /// far (null: behind nothing).
+    Result<void> encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
+    /// The same for blocks that are all zeros by then: cheaper.
+    Result<void> clear(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
+    /// As Parity::check, behind every encode of these blocks; waits.
+    Result<BlockReport> check(ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
+
+    /// Returns when all that was queued is done. EIO: the device has failed.
+    Result<void> wait();
+
+    /// Since the start, of all verifications and repairs.
+    struct Counts {
+        std::uint64_t verified, repaired, damaged; ///< blocks; a damaged one counts each time that it is found
+    };
+    Counts counts() const { return {verified_, repaired_, damaged_}; }
+    std::uint64_t held() const { return pool_.held(); } ///< bytes of device memory, with what is left over in granules
+
+private:
+    // A stream, and where the kernels that run on it report.
+    struct Lane {
+        Lane(Stream made, Event end, FindingsBuffer buffer)
+            : stream(std::move(made)), mark(std::move(end)), findings(std::move(buffer)) {}
+        Stream stream;
+        Event mark;
+        Mutex mutex; // one verification at a time
+        FindingsBuffer findings GUARDED_BY(mutex);
+    };
+    static constexpr std::size_t kLaneCount = 8; // encodes that run at a time; a write of 1 MiB needs one for 30 us
+
+    ParityEngine(Keeper &keeper, Device &device, std::unique_ptr<ParityKernels> kernels)
+        : pool_(keeper, device), kernels_(std::move(kernels)) {}
+    Lane &lane_of(CUdeviceptr address) const;
+    template <typename Queue>
+    Result<void> queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Queue work);
+    Result<void> wait_for(CUstream stream, CUevent mark) const;
+    Result<void> gather() REQUIRES(wide_);
+    Result<void> scatter() REQUIRES(wide_);
+    Result<BlockReport> check_on(Lane &lane, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
+
+    Pool pool_;
+    std::unique_ptr<ParityKernels> kernels_;
+    std::array<std::unique_ptr<Lane>, kLaneCount> lanes_; // of which the first also does what is wider than a chunk
+    Mutex wide_;                                          // who makes all lanes wait for each other
+    std::atomic<std::uint64_t> verified_ = 0, repaired_ = 0, damaged_ = 0;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,181 @@
+// Broker: hands files' memory out to peers: descriptors or fabric handles, with a lease, over a Unix socket.
+//
+// The main loop serves it, one message of one peer at a time, so that no peer can starve another one; it never waits
+// for a peer. docs/broker.md has the protocol, docs/threads.md why the main thread may ask its own mount.
+//
+//     connected --attach--> holds leases --end of the process, or of the connection after the last release--> gone
+//                                |
+//                                +-- the connection ends without a release, and the process lives: its kernels may
+//                                    still run, so its leases stay until the process has ended, or called exec
+//
+// From the first lease on the keeper has copies of the peer's socket and of the descriptors that tell its process. The
+// next server goes on with them: nothing of this is lost with a server.
+#pragma once
+
+#include "fuse/broker/broker_socket.hpp"
+#include "fuse/broker/peer_process.hpp"
+#include "fuse/broker/ticket.hpp"
+#include "fuse/core/lease.hpp"
+#include "fuse/mounts/mount_table_watch.hpp"
+#include "vmm/memory/copiers.hpp"
+
+#include <glib-unix.h>
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gmemfs {
+
+class KeeperClient;
+class Front;
+class Host;
+
+/// A source of the main loop that waits for a descriptor; removed in the destructor. Move-only. Not thread-safe.
+class FdSource {
+public:
+    FdSource() = default;
+    FdSource(int fd, GIOCondition condition, GUnixFDSourceFunc function, void *data)
+        : id_(g_unix_fd_add(fd, condition, function, data)) {}
+    FdSource(FdSource &&other) noexcept : id_(std::exchange(other.id_, 0)) {}
+    FdSource &operator=(FdSource &&other) noexcept {
+        std::swap(id_, other.id_);
+        return *this;
+    }
+    ~FdSource() {
+        if (id_ != 0) g_source_remove(id_);
+    }
+
+private:
+    guint id_ = 0;
+};
+
+/// The main thread's, but for the const methods, which are thread-safe.
+class Broker {
+public:
+    /// Listens inside the mount where it may, else on an abstract socket. `front` answers, because bind(2) asks it.
+    /// Errors: see BrokerSocket.
+    static Result<std::unique_ptr<Broker>> create(Host &host, Front &front);
+    /// Goes on with the socket of the server before this one, so that no peer sees it was gone; before workers run.
+    /// Null: there is none, or it is another mount's.
+    static Result<std::unique_ptr<Broker>> take_over(Host &host, Front &front);
+    /// Unless make_way() was called, who is connected hears of the end. Leases stay: they are the volume's.
+    ~Broker();
+    Broker(const Broker &) = delete;
+    Broker &operator=(const Broker &) = delete;
+
+    const std::string &address() const { return address_; }                      ///< the value of `user.gmemfs.socket`
+    bool is_in_mount() const { return listener_ && !address_.starts_with('@'); } ///< it holds a copy of the mount
+    /// Another server is to go on with all of it. Answers that are under way go out first, for a second at the most.
+    void make_way();
+
+    const TicketMaker &tickets() const { return tickets_; }
+    std::size_t peer_count() const { return peer_count_.load(std::memory_order_relaxed); }
+    std::size_t lease_count() const { return lease_count_.load(std::memory_order_relaxed); }
+
+private:
+    struct Message {
+        std::vector<std::byte> bytes;
+        std::vector<Fd> fds;
+    };
+    // What a directory's files are shared one after the other for: the main loop serves other peers in between.
+    struct Listing {
+        protocol::Attach attach;
+        std::vector<std::pair<std::string, InodeId>> files;
+        std::uint32_t next = 0;
+    };
+    struct Peer {
+        Broker &broker;
+        Fd socket;                // none: the connection has ended, and the process hasn't
+        PeerProcess process = {}; // from the first lease on
+        pid_t pid = 0;            // 0: it has no number here
+        Credentials who = {};
+        Leases::Id holder = 0;     // from the first lease on
+        Leases::Id lost_from = 0;  // its connection ended before it had the answers that grant these leases; 0: none
+        std::int64_t ended_us = 0; // when its connection has
+        std::deque<Message> outgoing = {}; // while it isn't empty, or there is a listing, nothing is read
+        std::optional<Listing> listing = {};
+        std::int64_t deadline_us = 0; // of the next step that is the peer's; 0: none
+        FdSource source = {};         // the one that waits for the peer
+        FdSource end = {};            // and for the end of its process
+    };
+    // A message, and which process sent it.
+    struct Request {
+        std::size_t size = 0; // as it was sent, more than kRequestSizeMax too
+        std::optional<pid_t> pid = {};
+        Fd process = {};
+        std::array<std::byte, protocol::kRequestSizeMax> bytes = {};
+    };
+    using Peers = std::list<Peer>;
+
+    Broker(Host &host, Front &front, const TicketMaker &tickets, Copiers copiers);
+    static Result<std::unique_ptr<Broker>> make(Host &host, Front &front);
+    void listen(BrokerSocket socket);
+    void look_at_mounts();
+    void keep_listener();
+    void accept();
+    void greet(Fd socket);
+    Result<void> admit(const Peer &peer) const;
+    void serve(Peer &peer);
+    static Result<Request> peek(const Peer &peer);
+    static bool is_from(const Peer &peer, const Request &request);
+    void respond(Peer &peer, const Request &request);
+    Result<std::vector<Message>> answer(Peer &peer, const Request &request);
+    Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
+    Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
+    void share_next(Peer &peer);
+    struct SharedFile {
+        protocol::Answer answer; // without what each message says of itself
+        std::vector<File::Shared> extents;
+    };
+    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
+    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    static Message success();
+    static Message refusal(const Error &error);
+    Result<void> release(Peer &peer, Leases::Id lease);
+    void send(Peer &peer);
+    void wait_for_input(Peer &peer);
+    void wait_for_room(Peer &peer);
+    // Of peers' lives: broker_peers.cpp.
+    void become_holder(Peer &peer);
+    std::size_t lease_count_of(const Peer &peer) const;
+    Peer *find_ended(const Peer &peer, Leases::Id holder);
+    void end_lost(const Peer &peer, InodeId inode);
+    void take_over_peers();
+    void take_over_peer(Leases::Id holder, std::map<std::uint64_t, Fd> &kept);
+    void watch_process(Peer &peer);
+    void hang_up(Peer &peer);
+    void remove(Peer &peer);
+    void tick();
+    void close();
+    void count();
+
+    Host &host_;
+    Front &front_;
+    const TicketMaker tickets_;
+    Copiers copiers_; // of the main thread: settling a file copies on the device
+    Fd listener_;
+    Fd reserve_; // given up to accept and refuse a connection when no descriptor is left
+    std::string address_;
+    const std::string filesystem_; // its number
+    std::size_t peers_max_ = 0;
+    Leases &leases_;       // the volume's
+    KeeperClient *keeper_; // null: nothing outlives this server
+    Peers peers_;
+    FdSource listens_;
+    Fd mounts_; // the table of mounts, open from the start: later there may be no descriptor left
+    std::optional<MountTableWatch> watches_mounts_;
+    guint timer_ = 0;
+    bool makes_way_ = false;
+    std::atomic<std::size_t> peer_count_ = 0, lease_count_ = 0;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,207 @@
+// File: a POSIX size over an ordered list of extents, usually exactly one.
+//
+//     0             size            size of the extents (user.allocation_size)
+//     |  data       |  tail         |
+//
+// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped, or it is
+// `dirty`: reserved by growth and never cleared, or a write failed in it. Then what is exposed is cleared first, and
+// all of it before a peer gets a handle.
+//
+// A file that grows by writing shares an extent with other small files at first (see Slab), then gets extents of
+// doubling size, and is `loose` until settle() gives the tail back and makes one extent of it again, at the last close
+// or when a handle is asked for. Without room for that copy only the last extent is moved into one of the right size;
+// and where there might be none, extents grow by a sixteenth: so what a file holds above its size is no more than a
+// granule and a sixteenth, and a file may have nearly all of its device. What a peer may have mapped never moves.
+#pragma once
+
+#include "fuse/core/file/direct_writes.hpp"
+#include "fuse/core/file/file_parity.hpp"
+#include "fuse/core/file/range_lock.hpp"
+#include "fuse/core/journal/volume_state.hpp"
+#include "fuse/core/space/storage.hpp"
+#include "vmm/memory/extent_list.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace gmemfs {
+
+class Journal;
+
+/// Thread-safe. Data moves under the layout lock held shared, and under its range; the layout changes under that lock
+/// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
+class File {
+public:
+    /// `device` is where it will live, null for wherever there is most room at the first allocation. `owner` is charged
+    /// for it.
+    File(Storage &storage, Device *device, uid_t owner);
+
+    std::uint64_t size() const { return size_.load(std::memory_order_acquire); }           ///< bytes
+    std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
+    /// Bytes that a peer would map: allocated(), but for a small file what its own extent will have.
+    std::uint64_t mappable() const EXCLUDES(layout_);
+    /// Another number each time that the extents change, never used twice in a mount; 0: it never had any.
+    std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+    bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
+    bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
+    bool is_loose() const { return loose_.load(std::memory_order_acquire); }
+
+    /// Who wants the bytes: a call, or the host's page cache, for mappings.
+    enum class By { call, page_cache };
+    /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
+    Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by) EXCLUDES(layout_);
+    /// All of `from`, which is pinned memory, or nothing; grows the file as needed. ENOSPC, EFBIG; EIO: the device, and
+    /// then the range holds anything. What the page cache writes back leaves out what is newer (DirectWrites).
+    Result<void> write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
+        EXCLUDES(layout_);
+    /// All or nothing. New bytes read as zeros. ENOSPC, EFBIG. Where nothing is exported, one extent is left.
+    Result<void> resize(Copiers &copiers, std::uint64_t new_size) EXCLUDES(layout_);
+    /// Memory for [offset, offset + length), as posix_fallocate(3) has it. `keep`: the size stays, and the memory past
+    /// it stays the file's until it is truncated. ENOSPC, EFBIG.
+    enum class SizeMode { keep, extend };
+    Result<void> allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode)
+        EXCLUDES(layout_);
+    /// Zeros in what the file has of [offset, offset + length); whole granules past the end go back to the device.
+    Result<void> punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// The same, but all memory stays.
+    Result<void> zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// Copies on the device, from `source` (or this file) into this one, which grows as needed; returns the bytes
+    /// copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap. EXDEV: the files live on two
+    /// devices.
+    Result<std::uint64_t> copy_from(
+        Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
+
+    /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
+    /// copy; else it stays loose, and the next time may do more. Does nothing, cheaply, for a file that isn't loose.
+    /// EIO: the device; no room is no error.
+    Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
+
+    /// One handle an extent, in file order; settles first, and from then on the extents never move.
+    /// Who has one may write at any time, so parity is left alone until seal(). ENODATA: nothing is allocated. ENOTSUP:
+    /// this machine has no fabric handles.
+    Result<std::vector<FabricHandle>> fabric_handles(Copiers &copiers) EXCLUDES(layout_);
+
+    /// One extent, and the handle by which a peer imports it: `fabric`, or else `fd`.
+    struct Shared {
+        std::shared_ptr<Extent> extent; ///< keeps the memory, and its place in the budget
+        std::uint64_t offset;           ///< bytes, in the file
+        std::optional<FabricHandle> fabric;
+        Fd fd;
+    };
+    enum class ShareBy { fabric, fd, either }; ///< either: fabric handles where the extent has one
+    /// All extents in file order; settles first, and from then on they never move. ENODATA: nothing is allocated.
+    /// ENOTSUP: this machine has no fabric handles. EMFILE: the server may open no more descriptors.
+    Result<std::vector<Shared>> share(Copiers &copiers, ShareBy by) EXCLUDES(layout_);
+
+    ParityState parity_state() const { return parity_.state(); }
+    bool has_parity() const { return parity_.is_on(); }
+    Protection protection() const { return has_parity() ? Protection::parity : Protection::none; }
+    /// EBUSY: the file has extents already.
+    Result<void> set_protection(Protection protection) EXCLUDES(layout_);
+    /// Compares the blocks that a range of the file touches with their parity, and repairs what can be repaired, or
+    /// nothing. Blocks count from the file's start. ENODATA: it has no parity. EBUSY: a peer may be writing to it.
+    Result<BlockReport> check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
+    /// Turns `bits` bits, each another one, of [offset, offset + length), which is cut to the file's size, and leaves
+    /// the parity as it is: for tests. `seed` decides which. EINVAL: there are not so many, or more than 2^24.
+    Result<void> damage(Copiers &copiers, std::uint64_t offset, std::uint64_t length, std::uint64_t bits,
+        std::uint64_t seed) EXCLUDES(layout_);
+    /// Makes the parity of a file that peers have written to fit what is there now, if it has any: it is current
+    /// afterwards, but for a lease to write that is still held. Waits for the parity of all writes. EIO: the device.
+    Result<void> seal() EXCLUDES(layout_);
+    /// A peer with a lease to write begins, before it gets a handle; parity is left alone. The last one that ends
+    /// seals.
+    void begin_writing() { parity_.begun_writing(FileParity::Writer::counted); }
+    Result<void> end_writing() EXCLUDES(layout_) { return parity_.ended_writing() ? seal() : Result<void>(); }
+
+    /// What the bytes come to (ecc/digest), made on the device and kept until they change; made anew each time
+    /// where a peer may have changed them. Who writes waits meanwhile. ENOSPC, ENOEXEC: see Digester.
+    Result<Digest> digest() EXCLUDES(layout_);
+
+    struct ExtentInfo {
+        std::uint64_t offset, length; ///< bytes, in the file
+        std::string device;           ///< UUID, as nvidia-smi prints it
+        bool has_fabric;
+        bool is_shared; ///< with other small files: a handle moves the file to an extent of its own
+        Keeper::Id id;
+    };
+    std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
+
+    /// From here on changes of size and layout are recorded as those of inode `id`. Before the file is published.
+    void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
+    /// As a journal has it, before the file is published. The tail counts as dirty: what was written there, and not
+    /// acknowledged, may be.
+    void restore(ExtentList extents, const VolumeState::Node &node) EXCLUDES(layout_);
+
+    /// The device that the file lives on or was placed on; null when that is still open.
+    Device *device() const EXCLUDES(layout_);
+    /// EBUSY: the file has extents already.
+    Result<void> place(Device *device) EXCLUDES(layout_);
+    /// EDQUOT: the new owner has no room for it, and it stays the old one's.
+    Result<void> set_owner(uid_t owner) EXCLUDES(layout_);
+
+private:
+    Device &chosen_device() REQUIRES(layout_);
+    std::uint64_t encoded_end() const REQUIRES_SHARED(layout_);
+    void restore_parity() REQUIRES(layout_);
+    void forget_digest();
+    void record_layout() const REQUIRES(layout_);
+    void record_size() const;
+    void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
+    Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
+    Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
+    Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
+    Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
+    Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
+        REQUIRES_SHARED(layout_);
+    Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
+        REQUIRES(layout_);
+    Result<void> move_to_slot(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
+    Result<void> leave_slot(Copiers &copiers) REQUIRES(layout_);
+    Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
+    Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
+    Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
+    Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
+    std::uint64_t spare_growth(std::uint64_t needed) REQUIRES(layout_);
+    bool is_tight(std::uint64_t wanted) const REQUIRES_SHARED(layout_);
+    Result<void> move_tail(Copiers &copiers, std::uint64_t wanted) REQUIRES(layout_);
+    Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
+    Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
+        std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
+    Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from,
+        std::uint64_t encoded_end, By by) REQUIRES_SHARED(layout_);
+    Result<void> queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from)
+        REQUIRES_SHARED(layout_);
+
+    Storage &storage_;
+    Journal *journal_ = nullptr; // null: nothing is recorded
+    std::uint64_t id_ = 0;       // of the inode, in the journal
+    mutable SharedMutex layout_;
+    mutable RangeLock ranges_; // what is being read or written; taken after layout_
+    DirectWrites direct_writes_;
+    FileParity parity_; // changes with the extents and their bytes, under the same locks
+    ExtentList extents_ GUARDED_BY(layout_);
+    Device *device_ GUARDED_BY(layout_);
+    Charge charge_ GUARDED_BY(layout_);
+    std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
+    struct KnownDigest {
+        Digest digest;
+        std::uint64_t size; // of the file that it is of: who makes it longer may come while it is made
+    };
+    Mutex digest_mutex_; // a leaf
+    std::optional<KnownDigest> digest_ GUARDED_BY(digest_mutex_);
+    std::atomic<bool> knows_digest_ = false; // forgotten by who changes bytes, within the range that is claimed for it
+    // The tail may hold anything. Changed by who has claimed the tail.
+    std::atomic<bool> tail_dirty_ = false;
+    // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and
+    // grows also under the claimed tail.
+    std::atomic<std::uint64_t> size_ = 0;
+    std::atomic<std::uint64_t> allocated_ = 0;
+    std::atomic<std::uint64_t> generation_ = 0;
+    std::atomic<bool> loose_ = false;
+    std::atomic<bool> slot_ = false; // shares its extent
+};
+
+} // namespace gmemfs

@@ -1,0 +1,36 @@
+// File, digest: what its bytes come to, and until when that is known.
+#include "fuse/core/file/file.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace gmemfs {
+
+Result<Digest> File::digest() {
+    const HoldShared hold(layout_);
+    const std::uint64_t length = size();
+    const RangeLock::Range range = ranges_.share(0, length);
+    if (knows_digest_) {
+        const Hold known(digest_mutex_);
+        if (digest_ && digest_->size == length) return digest_->digest;
+    }
+    if (length == 0 && device_ == nullptr) return empty_digest();
+    std::vector<Slice> slices;
+    TRY(extents_.for_each(0, length, [&](Slice slice, std::uint64_t) -> Result<void> {
+        slices.push_back(slice);
+        return {};
+    }));
+    const Digest digest = TRY(TRY(storage_.digester_of(*device_))->compute(slices));
+    if (extents_.any_exported()) return digest;
+    const Hold known(digest_mutex_);
+    digest_ = {digest, length};
+    knows_digest_ = true;
+    return digest;
+}
+
+// A store only where it changes something: workers that write to one file would fight for its cache line.
+void File::forget_digest() {
+    if (knows_digest_.load(std::memory_order_relaxed)) knows_digest_ = false;
+}
+
+} // namespace gmemfs

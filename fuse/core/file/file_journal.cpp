@@ -1,0 +1,50 @@
+// File, journal: what a file tells the journal, and what it makes of it after a restart.
+//
+// A change of size or extents is recorded before what it replaces is given back and before it is acknowledged; data is
+// not. Where the journal fails the change has happened all the same: Volume asks the journal before it acknowledges.
+#include "fuse/core/file/file.hpp"
+#include "fuse/core/journal/journal.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+
+void File::record_layout() const {
+    if (journal_ == nullptr) return;
+    std::vector<VolumeState::Piece> pieces;
+    pieces.reserve(extents_.count());
+    for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
+    (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
+        record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
+        record.generation(id_, generation());
+    });
+}
+
+void File::record_size() const {
+    if (journal_ == nullptr) return;
+    (void)journal_->append([&](RecordWriter &record) { record.size(id_, size()); });
+}
+
+void File::restore(ExtentList extents, const VolumeState::Node &node) {
+    const std::uint64_t size = node.size, kept = node.kept;
+    const HoldExclusive hold(layout_);
+    GMEMFS_ASSERT(size <= extents.size());
+    kept_ = kept;
+    tail_dirty_ = true;
+    if (!extents.empty()) {
+        const std::uint64_t granularity = extents.pieces().front().extent->device().info().granularity;
+        const bool is_tight = extents.count() == 1 && extents.size() == round_up(std::max(size, kept), granularity);
+        loose_ = !is_tight && !extents.is_slot();
+    }
+    extents_ = std::move(extents);
+    charge_.raise_anyway(extents_.size());
+    slot_.store(extents_.is_slot(), std::memory_order_release);
+    allocated_.store(extents_.size(), std::memory_order_release);
+    size_.store(size, std::memory_order_release);
+    generation_.store(node.generation, std::memory_order_release);
+    storage_.continue_generations(node.generation);
+    parity_.set(node.protection);
+    restore_parity();
+}
+
+} // namespace gmemfs

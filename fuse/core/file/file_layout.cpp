@@ -1,0 +1,293 @@
+// File, layout: everything that changes a file's layout: growth, shrinking, settling.
+//
+// One pattern throughout: what is new is built aside, owned by a local variable, and published in one step that can't
+// fail. Whatever fails before unwinds by destructors, and the file is as it was.
+#include "fuse/core/file/file.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gmemfs {
+namespace {
+
+constexpr std::uint64_t kClearNothing = UINT64_MAX;
+constexpr std::uint64_t kSpareShare = 16; // of a file's size: what it may hold above that, and a granule
+
+bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
+
+} // namespace
+
+Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
+    if (new_size > INT64_MAX) return Error{EFBIG, 0, "resize file"};
+    const HoldExclusive hold(layout_);
+    if (new_size > size()) return grow(copiers, new_size, new_size);
+    if (new_size < size()) return shrink(copiers, new_size);
+    return {};
+}
+
+// Memory up to `end`, and a size that isn't past it.
+Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) {
+    const bool is_slot = extents_.is_slot(); // then it gets an extent of its own, whatever its size
+    if (end > extents_.size() || is_slot) {
+        if (!extents_.empty() && !extents_.any_exported()) {
+            // One extent of the whole size, so that a peer has one thing to map.
+            Result<ExtentList> whole = merged(copiers, size(), end);
+            if (whole) {
+                publish(*std::move(whole), new_size);
+                tail_dirty_ = false; // only what lies before the old end was copied
+                return {};
+            }
+            if (!is_no_space(whole.error()) || is_slot) return Error(whole.error());
+        }
+        if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
+        TRY(expose(copiers, size(), new_size));
+        Piece extent = TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0));
+        publish(extents_.with(std::move(extent)), new_size);
+        return {};
+    }
+    TRY(expose(copiers, size(), new_size));
+    publish(extents_, new_size);
+    return {};
+}
+
+Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
+    const std::uint64_t kept = std::exchange(kept_, 0); // truncate(2) takes away what was allocated past the end
+    if (new_size == 0) {
+        publish({}, 0);
+        tail_dirty_ = false;
+        loose_.store(false, std::memory_order_release);
+        return {};
+    }
+    const std::uint64_t wanted = round_up(new_size, device_->info().granularity);
+    if (extents_.size() > wanted && !extents_.any_exported()) {
+        Result<ExtentList> whole = merged(copiers, new_size, new_size);
+        if (whole) {
+            publish(*std::move(whole), new_size);
+            tail_dirty_ = false;
+            loose_.store(false, std::memory_order_release);
+            return {};
+        }
+        if (!is_no_space(whole.error())) {
+            kept_ = kept;
+            return Error(whole.error());
+        }
+    }
+    ExtentList shorter = extents_.cut_to(new_size);
+    // Shortened first: a clear that fails half-way must not have eaten a file that is still long. Then the tail is
+    // dirty, and growth clears it.
+    const std::uint64_t old_end = std::min(shorter.size(), size());
+    publish(std::move(shorter), new_size);
+    if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;
+    (void)move_tail(copiers, new_size); // what it can't give back now goes with the next settling
+    loose_.store(!is_tight(new_size), std::memory_order_release);
+    return {};
+}
+
+Result<void> File::settle(Copiers &copiers) {
+    if (!is_loose()) return {};
+    const HoldExclusive hold(layout_);
+    return settle_locked(copiers);
+}
+
+Result<void> File::settle_locked(Copiers &copiers) {
+    if (!is_loose()) return {};
+    const std::uint64_t wanted = std::max(size(), kept_);
+    if (!is_tight(wanted) && wanted > 0) {
+        Result<ExtentList> whole = merged(copiers, size(), wanted);
+        if (whole) {
+            publish(*std::move(whole), size());
+            tail_dirty_ = false;
+        } else if (!is_no_space(whole.error())) {
+            return Error(whole.error());
+        }
+    }
+    // Where nothing could be merged, whole extents past the end go all the same; but a peer may have mapped an exported
+    // one, and expects to find it where it was when the file grows again.
+    ExtentList tight = extents_;
+    while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.pieces().back().extent->is_exported())
+        tight = tight.cut_to(tight.offset(tight.count() - 1));
+    publish(std::move(tight), size());
+    TRY(move_tail(copiers, wanted));
+    loose_.store(!is_tight(wanted), std::memory_order_release);
+    return {};
+}
+
+// Whether nothing is left to do for settling, now or when there is more room.
+bool File::is_tight(std::uint64_t wanted) const {
+    if (extents_.empty() || extents_.is_slot() || extents_.any_exported()) return true;
+    return extents_.count() == 1 && extents_.size() == round_up(wanted, device_->info().granularity);
+}
+
+// The last extent's bytes go to one of the right size, where there is room for that.
+Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
+    if (extents_.empty() || extents_.is_slot() || extents_.pieces().back().extent->is_exported()) return {};
+    const std::uint64_t start = extents_.offset(extents_.count() - 1);
+    if (wanted <= start || extents_.size() <= round_up(wanted, device_->info().granularity)) return {};
+    const std::uint64_t end = std::max(size(), start);
+    const Result<Piece> tail = make_extent(copiers, wanted - start, start, end - start);
+    if (!tail) return is_no_space(tail.error()) ? Result<void>() : Result<void>(tail.error());
+    const Result<void> copied = copy_to(copiers, *tail, start, end);
+    if (!copied) {
+        charge_.lower_to(extents_.size());
+        return copied;
+    }
+    publish(extents_.cut_to(start).with(*tail), size());
+    if (size() >= start) tail_dirty_ = false; // what was exposed before stays as it was
+    return {};
+}
+
+// Memory up to `end`, and where there is room some more: as much again as there is, or what is expected to come. It
+// isn't cleared: what is written next need not be zeros before.
+Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) {
+    if (end <= extents_.size()) return {};
+    if (expected_end <= kSlotMax && (extents_.empty() || extents_.is_slot()))
+        return move_to_slot(copiers, expected_end);
+    if (extents_.is_slot()) {
+        publish(TRY(merged(copiers, size(), end)), size());
+        tail_dirty_ = false;
+        loose_.store(true, std::memory_order_release); // until it is known where it ends
+        return {};
+    }
+    if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
+    const std::uint64_t needed = end - extents_.size();
+    std::uint64_t wanted = std::max({needed, expected_end - extents_.size(), spare_growth(needed)});
+    Result<Piece> extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
+    while (!extent && is_no_space(extent.error()) && wanted > needed) {
+        wanted = std::max(needed, wanted / 2);
+        extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
+    }
+    if (!extent) return Error(extent.error());
+    tail_dirty_ = true;
+    publish(extents_.with(*std::move(extent)), size());
+    loose_.store(true, std::memory_order_release);
+    return {};
+}
+
+// As much again as the file has, as long as all of it could be copied to one extent then; else so little that it may
+// stay where nothing can be moved: 64 GiB are 140 extents then, and an 80 GB device can hold them in one file.
+std::uint64_t File::spare_growth(std::uint64_t needed) {
+    const std::uint64_t doubled = std::max(needed, std::min(extents_.size(), kGrowthMax));
+    const std::uint64_t with_copy = extents_.size() + 2 * doubled;
+    const std::uint64_t with_parity = parity_.is_on() ? with_copy + with_copy / kSpareShare : with_copy;
+    if (storage_.room_on(chosen_device()) >= with_parity) return doubled;
+    return round_down(extents_.size() / kSpareShare, device_->info().granularity);
+}
+
+// An extent for the file, beside so many bytes that it keeps; charged before it is made.
+Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from) {
+    Device &device = chosen_device();
+    // What no device has is refused by the storage; here it is only kept from overflowing.
+    constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
+    TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
+    const auto make = [&]() -> Result<Piece> {
+        Piece piece(TRY(storage_.create(copiers, device, size, clear_from)));
+        TRY(parity_.attach(piece, clear_from));
+        return piece;
+    };
+    Result<Piece> piece = make();
+    if (!piece) charge_.lower_to(extents_.size());
+    return piece;
+}
+
+// A larger slot, or the first one, with what the file has in it.
+Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
+    const std::uint64_t wanted = parity_.end_of(end); // no block belongs to two files
+    TRY(charge_.raise_to(Slab::slot_size_for(wanted)));
+    const auto make = [&]() REQUIRES(layout_) -> Result<Piece> {
+        Piece slot = TRY(storage_.create_slot(copiers, chosen_device(), wanted));
+        TRY(parity_.attach(slot, 0));
+        TRY(copy_to(copiers, slot, 0, size()));
+        return slot;
+    };
+    Result<Piece> slot = make();
+    if (!slot) {
+        charge_.lower_to(extents_.size());
+        return Error(slot.error());
+    }
+    publish(ExtentList({*std::move(slot)}), size());
+    tail_dirty_ = false;
+    return {};
+}
+
+// What a peer gets has an extent of its own and shows nobody else's data, also past the end.
+Result<void> File::prepare_for_export(Copiers &copiers) {
+    TRY(settle_locked(copiers));
+    TRY(leave_slot(copiers));
+    if (!tail_dirty_ || extents_.any_exported()) return {};
+    TRY(clear(copiers, size(), extents_.size()));
+    tail_dirty_ = false;
+    return {};
+}
+
+Result<void> File::leave_slot(Copiers &copiers) {
+    if (!extents_.is_slot()) return {};
+    publish(TRY(merged(copiers, size(), size())), size());
+    tail_dirty_ = false;
+    return {};
+}
+
+// One new extent of `allocate` bytes that begins with the file's first `keep` bytes.
+Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) {
+    Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0, keep));
+    const Result<void> copied = copy_to(copiers, extent, 0, keep);
+    if (copied) return ExtentList({std::move(extent)});
+    charge_.lower_to(extents_.size());
+    return Error(copied.error());
+}
+
+// [from, to) to the begin of the piece.
+Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) {
+    if (from == to) return {};
+    const std::uint64_t length = to - from;
+    // What is copied is encoded anew: so what can be mended is mended, and the rest is known as damaged from here on.
+    if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, from, to));
+    Copier &copier = copiers.of(*device_);
+    const Result<void> queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
+        return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
+    });
+    parity_.after_move(copier, piece, length);
+    return copier.wait_after(queued);
+}
+
+Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
+    if (from >= to) return {};
+    forget_digest();
+    TRY(parity_.before_change(extents_, from, to, encoded_end()));
+    Copier &copier = copiers.of(*device_);
+    const Result<void> queued =
+        extents_.for_each(from, to - from, [&](Slice slice, std::uint64_t) { return copier.queue_zero(slice); });
+    parity_.after_change(copier, extents_, from, to);
+    return copier.wait_after(queued);
+}
+
+// Called before [from, to), a part of the tail, becomes part of the file.
+Result<void> File::expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
+    if (!tail_dirty_ && !extents_.any_exported()) return {};
+    return clear(copiers, from, std::min(to, extents_.size()));
+}
+
+// Up to where parity fits what is there: in a tail that holds anything, or whatever peers wrote, nothing was encoded.
+std::uint64_t File::encoded_end() const {
+    const bool tail_is_unknown = tail_dirty_ || (parity_.is_on() && extents_.any_exported());
+    return tail_is_unknown ? size() : extents_.size();
+}
+
+Device &File::chosen_device() {
+    if (device_ == nullptr) device_ = &storage_.roomiest();
+    return *device_;
+}
+
+void File::publish(ExtentList extents, std::uint64_t size) {
+    GMEMFS_ASSERT(size <= extents.size());
+    const ExtentList replaced = std::exchange(extents_, std::move(extents)); // goes when the journal knows
+    if (!extents_.is_same_memory(replaced)) generation_.store(storage_.next_generation(), std::memory_order_release);
+    charge_.lower_to(extents_.size()); // it was raised before anything was made
+    slot_.store(extents_.is_slot(), std::memory_order_release);
+    allocated_.store(extents_.size(), std::memory_order_release);
+    size_.store(size, std::memory_order_release);
+    parity_.cut_to(size);
+    forget_digest();
+    record_layout();
+}
+
+} // namespace gmemfs

@@ -1,0 +1,84 @@
+// File, protection: a file's parity as a whole: wished for, checked, sealed, and made anew after a restart.
+#include "fuse/core/file/file.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+namespace gmemfs {
+
+Result<void> File::set_protection(Protection protection) {
+    const HoldExclusive hold(layout_);
+    if (!extents_.empty())
+        return Error{EBUSY, 0, "set parity", "it has device memory already: truncate it to 0, or copy it"};
+    parity_.set(protection);
+    return {};
+}
+
+Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) {
+    const HoldShared hold(layout_);
+    const std::uint64_t end = size();
+    const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
+    // Whoever writes there waits, for 40 us each 64 MiB (H200).
+    const RangeLock::Range range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
+    return parity_.check(mode, extents_, from, to);
+}
+
+Result<void> File::damage(
+    Copiers &copiers, std::uint64_t offset, std::uint64_t length, std::uint64_t bits, std::uint64_t seed) {
+    constexpr std::uint64_t kMost = std::uint64_t(1) << 24;
+    const HoldExclusive hold(layout_);
+    const std::uint64_t from = std::min(offset, size()), bytes = std::min(length, size() - from);
+    if (bits > kMost || bits > bytes * 8) return Error{EINVAL, 0, "damage file", "there are not so many bits"};
+    forget_digest();
+    TRY(parity_.wait(extents_)); // or the encode of a write would come later, and the damage be right
+    std::mt19937_64 random(seed);
+    std::map<std::uint64_t, std::uint8_t> turned; // by byte: which of its bits
+    for (std::uint64_t done = 0; done < bits;) {
+        const std::uint64_t bit = random() % (bytes * 8);
+        std::uint8_t &mask = turned[from + bit / 8];
+        const auto one = static_cast<std::uint8_t>(1U << bit % 8);
+        if ((mask & one) == 0) ++done;
+        mask |= one;
+    }
+    Copier &copier = copiers.of(chosen_device());
+    for (const auto &[at, mask] : turned)
+        TRY(extents_.for_each(at, 1, [&, turn = std::byte(mask)](Slice slice, std::uint64_t) -> Result<void> {
+            std::byte byte{};
+            TRY(copier.read(slice, {&byte, 1}));
+            byte ^= turn;
+            return copier.write(slice, {&byte, 1});
+        }));
+    return {};
+}
+
+Result<void> File::seal() {
+    if (!parity_.is_on()) return {};
+    if (parity_.follows()) {
+        const HoldShared hold(layout_);
+        return parity_.wait(extents_);
+    }
+    const HoldExclusive hold(layout_);
+    // A piece for whose parity there was no room after a restart.
+    ExtentList::Pieces pieces = extents_.pieces();
+    const bool lacks_some = std::any_of(pieces.begin(), pieces.end(), [](const Piece &piece) { return !piece.beside; });
+    if (lacks_some) {
+        for (Piece &piece : pieces)
+            if (!piece.beside) TRY(parity_.attach(piece, piece.length));
+        extents_ = ExtentList(std::move(pieces));
+    }
+    return parity_.seal(extents_, size());
+}
+
+// The server before this one has left data, and no parity: what is there now counts as right.
+void File::restore_parity() {
+    if (!parity_.is_on() || extents_.empty()) return;
+    ExtentList::Pieces pieces = extents_.pieces();
+    bool is_complete = !extents_.any_exported(); // or a peer may be writing
+    for (Piece &piece : pieces)
+        if (!parity_.attach(piece, piece.length)) is_complete = false; // no room; it is tried again when it is sealed
+    extents_ = ExtentList(std::move(pieces));
+    if (!is_complete || !parity_.encode(extents_, size())) parity_.begun_writing(FileParity::Writer::unknown);
+}
+
+} // namespace gmemfs

@@ -1,0 +1,30 @@
+#include "fuse/core/file/range_lock.hpp"
+
+namespace gmemfs {
+
+RangeLock::Entries::iterator RangeLock::acquire(Range::Entry entry) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const Entries::iterator at = entries_.insert(entries_.end(), entry);
+    if (!has_conflict(at)) return at;
+    ++waiting_;
+    released_.wait(lock, [&] { return !has_conflict(at); });
+    --waiting_;
+    return at;
+}
+
+void RangeLock::release(Entries::iterator at) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    entries_.erase(at);
+    if (waiting_ > 0) released_.notify_all();
+}
+
+// Whether one that came before, holding its range or waiting for it, forbids this one.
+bool RangeLock::has_conflict(Entries::iterator at) {
+    for (Entries::iterator before = entries_.begin(); before != at; ++before) {
+        const bool overlaps = before->offset < at->end && at->offset < before->end;
+        if (overlaps && !(before->is_shared && at->is_shared)) return true;
+    }
+    return false;
+}
+
+} // namespace gmemfs

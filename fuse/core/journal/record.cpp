@@ -1,0 +1,146 @@
+#include "fuse/core/journal/record.hpp"
+
+#include "fuse/core/journal/record_item.hpp"
+
+namespace gmemfs {
+
+using Item = RecordItem;
+
+void RecordWriter::raw(const void *from, std::size_t size) {
+    const auto *const first = static_cast<const std::byte *>(from);
+    bytes_.insert(bytes_.end(), first, first + size);
+}
+
+void RecordWriter::number(std::uint64_t value, unsigned size) { raw(&value, size); } // little-endian machines alone
+
+void RecordWriter::text(std::string_view value) {
+    number(value.size(), 4);
+    raw(value.data(), value.size());
+}
+
+void RecordWriter::keeper(std::uint64_t nonce) {
+    number(unsigned(Item::keeper), 1);
+    number(nonce, 8);
+}
+
+void RecordWriter::next_inode(InodeId next) {
+    number(unsigned(Item::next_inode), 1);
+    number(next, 8);
+}
+
+void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
+    number(unsigned(Item::inode), 1);
+    number(id, 8);
+    for (const std::uint32_t value : {node.mode, node.links, node.uid, node.gid}) number(value, 4);
+    number(node.device_number, 8);
+    raw(node.times.data(), sizeof node.times);
+    raw(node.placement.data(), node.placement.size());
+    text(node.target);
+    if (node.protection != Protection::none) protection(id, node.protection);
+    if (node.flags != 0) flags(id, node.flags);
+    if (node.is_linkable) linkable(id);
+}
+
+void RecordWriter::protection(InodeId id, Protection protection) {
+    number(unsigned(Item::parity), 1);
+    number(id, 8);
+    number(protection == Protection::parity ? 1 : 0, 1);
+}
+
+void RecordWriter::flags(InodeId id, std::uint32_t flags) {
+    number(unsigned(Item::flags), 1);
+    number(id, 8);
+    number(flags, 4);
+}
+
+void RecordWriter::linkable(InodeId id) {
+    number(unsigned(Item::linkable), 1);
+    number(id, 8);
+}
+
+void RecordWriter::generation(InodeId id, std::uint64_t generation) {
+    number(unsigned(Item::generation), 1);
+    number(id, 8);
+    number(generation, 8);
+}
+
+void RecordWriter::gone(InodeId id) {
+    number(unsigned(Item::gone), 1);
+    number(id, 8);
+}
+
+void RecordWriter::entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie) {
+    number(unsigned(Item::entry), 1);
+    for (const std::uint64_t value : {directory, inode, cookie}) number(value, 8);
+    text(name);
+}
+
+void RecordWriter::no_entry(InodeId directory, std::string_view name) {
+    number(unsigned(Item::no_entry), 1);
+    number(directory, 8);
+    text(name);
+}
+
+void RecordWriter::xattr(InodeId id, std::string_view name, std::string_view value) {
+    number(unsigned(Item::xattr), 1);
+    number(id, 8);
+    text(name);
+    text(value);
+}
+
+void RecordWriter::no_xattr(InodeId id, std::string_view name) {
+    number(unsigned(Item::no_xattr), 1);
+    number(id, 8);
+    text(name);
+}
+
+void RecordWriter::done(std::uint64_t request) {
+    number(unsigned(Item::done), 1);
+    number(request, 8);
+}
+
+void RecordWriter::begin(unsigned item, std::uint64_t id) {
+    number(item, 1);
+    number(id, 8);
+}
+
+void RecordWriter::holder(std::uint64_t id, const VolumeState::Holder &holder) {
+    begin(unsigned(Item::holder), id);
+    number(static_cast<std::uint32_t>(holder.pid), 4);
+    for (const std::uint64_t value : {holder.start_time, holder.unanswered}) number(value, 8);
+}
+
+void RecordWriter::no_holder(std::uint64_t id) { begin(unsigned(Item::no_holder), id); }
+void RecordWriter::no_lease(std::uint64_t id) { begin(unsigned(Item::no_lease), id); }
+void RecordWriter::next_lease(std::uint64_t next) { begin(unsigned(Item::next_lease), next); }
+
+void RecordWriter::lease(std::uint64_t id, const VolumeState::Lease &lease) {
+    begin(unsigned(Item::lease), id);
+    for (const std::uint64_t value : {lease.holder, lease.inode}) number(value, 8);
+    number(lease.kind, 1);
+    number(lease.extents.size(), 4);
+    for (const std::uint64_t extent : lease.extents) number(extent, 8);
+}
+
+void RecordWriter::ticket_secret(const Secret &secret) {
+    number(unsigned(Item::ticket_secret), 1);
+    raw(secret.data(), secret.size());
+}
+
+void RecordWriter::size(InodeId id, std::uint64_t size) {
+    number(unsigned(Item::size), 1);
+    number(id, 8);
+    number(size, 8);
+}
+
+void RecordWriter::layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
+    std::span<const VolumeState::Piece> pieces) {
+    number(unsigned(Item::layout), 1);
+    for (const std::uint64_t value : {id, size, kept}) number(value, 8);
+    raw(device.data(), device.size());
+    number(pieces.size(), 4);
+    for (const VolumeState::Piece &piece : pieces)
+        for (const std::uint64_t value : {piece.extent, piece.offset, piece.length}) number(value, 8);
+}
+
+} // namespace gmemfs

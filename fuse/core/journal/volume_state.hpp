@@ -1,0 +1,97 @@
+// VolumeState: what a volume is, apart from its data, as plain values: what a journal's records come to.
+#pragma once
+
+#include "vmm/base/secret.hpp"
+#include "vmm/memory/keeper.hpp"
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <set>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace gmemfs {
+
+using InodeId = std::uint64_t;
+inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
+
+/// What a file's bytes are guarded by, or those of the files that a directory gets.
+enum class Protection : std::uint8_t { none, parity };
+
+/// What chattr(1) sets, as FS_IOC_SETFLAGS of <linux/fs.h> has it; those that tmpfs has, too. The kernel's FUSE knows
+/// nothing of them, so whatever changes an inode asks check_flags first.
+using InodeFlags = std::uint32_t;
+inline constexpr InodeFlags kImmutable = 0x10;    ///< i: nothing of it changes; of a directory: nor do its names
+inline constexpr InodeFlags kAppendOnly = 0x20;   ///< a: a file grows at its end; a directory gets names and loses none
+inline constexpr InodeFlags kNoDump = 0x40;       ///< d: for backups
+inline constexpr InodeFlags kNoAccessTime = 0x80; ///< A: reading leaves no trace
+inline constexpr InodeFlags kFixed = kImmutable | kAppendOnly;
+inline constexpr InodeFlags kHandedDown = kNoDump | kNoAccessTime; ///< by a directory to what is made in it
+inline constexpr InodeFlags kAllFlags = kFixed | kHandedDown;
+
+/// A plain value. Numbers as in Attributes; times to the nanosecond. Nothing in it is to be believed before
+/// Namespace::restore has checked it: a record can be whole and wrong.
+struct VolumeState {
+    using Uuid = std::array<std::uint8_t, 16>; ///< of a device; all zeros for none
+
+    /// `length` bytes of an extent from `offset`; a file is a list of them.
+    struct Piece {
+        Keeper::Id extent = 0;
+        std::uint64_t offset = 0, length = 0;
+        bool operator==(const Piece &) const = default;
+    };
+    struct Node {
+        mode_t mode = 0;
+        std::uint32_t links = 0;
+        uid_t uid = 0;
+        gid_t gid = 0;
+        dev_t device_number = 0;
+        std::array<std::int64_t, 6> times = {}; ///< accessed, modified, changed: seconds and nanoseconds of each
+        std::string target;
+        Uuid placement = {}; ///< of a directory: where its new files live; of a file: where it lives
+        Protection protection = Protection::none; ///< of a directory: what its new files have
+        std::uint32_t flags = 0;                  ///< InodeFlags
+        bool is_linkable = false;                 ///< it has no name yet, and may get one: O_TMPFILE
+        std::uint64_t generation = 0;             ///< of a file's extents; 0: it never had any
+        std::uint64_t size = 0, kept = 0;
+        std::vector<Piece> pieces;
+        std::map<std::string, std::string> xattrs;
+        bool operator==(const Node &) const = default;
+    };
+    struct Entry {
+        std::uint64_t inode = 0, cookie = 0;
+        bool operator==(const Entry &) const = default;
+    };
+
+    /// A process that holds leases, by one connection: see Leases::Holder.
+    struct Holder {
+        std::int32_t pid = 0;
+        std::uint64_t start_time = 0, unanswered = 0;
+        bool operator==(const Holder &) const = default;
+    };
+    struct Lease {
+        std::uint64_t holder = 0, inode = 0;
+        std::uint8_t kind = 0; ///< bit 0: to write; bit 1: exclusive
+        std::vector<std::uint64_t> extents;
+        bool operator==(const Lease &) const = default;
+    };
+
+    std::uint64_t keeper_nonce = 0;                                    ///< of the keeper that the extents' ids are of
+    std::uint64_t next_inode = 0;                                      ///< no number below it is given again
+    std::map<std::uint64_t, Node> nodes;                               ///< by inode number
+    std::map<std::uint64_t, std::map<std::string, Entry>> directories; ///< by inode number, then by name
+    std::map<std::uint64_t, Holder> holders;
+    std::map<std::uint64_t, Lease> leases;
+    std::uint64_t next_lease = 0; ///< no number of a lease or a holder below it is given again
+    /// What tickets are signed with. All zeros: of a server of before there were leases in journals.
+    Secret ticket_secret = {};
+    /// Requests whose changes are in it: the last kDoneMax. One that the kernel asks again isn't carried out twice.
+    std::set<std::uint64_t> done;
+    static constexpr std::size_t kDoneMax = 4096; // the kernel has far fewer in flight
+    bool operator==(const VolumeState &) const = default;
+};
+
+} // namespace gmemfs

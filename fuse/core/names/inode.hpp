@@ -1,0 +1,187 @@
+// Inode: what a name stands for: attributes, extended attributes, and a file's data or a symbolic link's target.
+#pragma once
+
+#include "fuse/core/file/file.hpp"
+#include "fuse/core/journal/volume_state.hpp"
+#include "fuse/core/names/access_times.hpp"
+#include "fuse/core/names/acl.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <vector>
+
+namespace gmemfs {
+
+/// Capabilities of a program, an attribute that goes when the file is written or changes its owner.
+inline constexpr std::string_view kFileCapabilities = "security.capability";
+
+/// A plain value: what stat(2) shows. Sizes in bytes.
+struct Attributes {
+    InodeId id = 0;
+    mode_t mode = 0; ///< type and permission bits
+    std::uint32_t links = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    dev_t device_number = 0;     ///< of a device node
+    std::uint64_t size = 0;      ///< of a file, or a symbolic link's target; of a directory, its entries
+    std::uint64_t allocated = 0; ///< device memory behind it
+    bool is_loose = false;       ///< a growing file: `allocated` changes when it is settled
+    timespec accessed = {}, modified = {}, changed = {};
+};
+
+/// What setattr(2)'s family asks for; an empty member stays as it is.
+struct AttributeChanges {
+    std::optional<mode_t> mode; ///< permission bits
+    std::optional<uid_t> uid;
+    std::optional<gid_t> gid;
+    std::optional<std::uint64_t> size;
+    std::optional<timespec> accessed, modified;
+    bool is_touch = false; ///< both times, and to now: who may write may do that
+};
+
+/// Thread-safe. Names point to it; it knows none of them. Time is an argument everywhere, never asked of a clock.
+class Inode {
+public:
+    /// For a regular file, `storage` and `placement` say where its data will live.
+    Inode(InodeId id, mode_t mode, const Credentials &owner, timespec now);
+
+    InodeId id() const { return id_; }
+    mode_t type() const { return type_; } ///< S_IFREG, S_IFDIR, ...: never changes
+    bool is_file() const { return type_ == S_IFREG; }
+    bool is_directory() const { return type_ == S_IFDIR; }
+
+    /// The data of a regular file; null for everything else. Lives as long as the inode.
+    File *file() const { return file_.get(); }
+    void hold_file(std::unique_ptr<File> file) { file_ = std::move(file); } // before the inode is published
+    void hold_target(std::string target) { target_ = std::move(target); }   // before the inode is published
+    void hold_device_number(dev_t number) { device_number_ = number; }      // before the inode is published
+    const std::string &target() const { return target_; }                   ///< of a symbolic link
+
+    Attributes attributes() const EXCLUDES(mutex_);
+    /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel. A new mode
+    /// is one of the access ACL, too. The groups of `by` count where has_set_ids().
+    void change(const AttributeChanges &changes, timespec now, const Credentials &by) EXCLUDES(mutex_);
+    /// After data or entries have changed.
+    void modified(timespec now) EXCLUDES(mutex_);
+    /// The same, of a file that `by` has written to. That takes set-user-ID and set-group-ID away, as Linux does it,
+    /// and capabilities: true where it did, and the mode is another one now. The groups of `by` count where
+    /// has_set_ids().
+    bool written(timespec now, const Credentials &by) EXCLUDES(mutex_);
+    /// Whether it is a file with a bit that a write may take away.
+    bool has_set_ids() const { return is_file() && (permissions_.load(std::memory_order_relaxed) & kSetIds) != 0; }
+    /// After a read.
+    void accessed(timespec now, AccessTimes mode) EXCLUDES(mutex_);
+    void changed(timespec now) EXCLUDES(mutex_);
+    void add_links(int count, timespec now) EXCLUDES(mutex_);
+    std::uint32_t links() const EXCLUDES(mutex_);
+
+    /// Whether these may read and write the file, by its ACL or its mode bits: the condition for a handle.
+    bool may_read_and_write(const Credentials &who) const { return may(06, who); }
+    /// EACCES: these may not read and write the file. EPERM: nobody may, by its flags. Else they may have its handle.
+    Result<void> check_handle(const Credentials &who) const;
+    /// Whether these may list the directory and reach what is in it.
+    bool may_read_and_search(const Credentials &who) const { return may(05, who); }
+
+    enum class XattrMode { any, create, replace }; ///< XATTR_CREATE, XATTR_REPLACE
+    /// EEXIST, ENODATA: what `mode` forbids. ENOSPC: more than kXattrBytesPerInodeMax.
+    Result<void> set_xattr(std::string_view name, std::string_view value, XattrMode mode, timespec now)
+        EXCLUDES(mutex_);
+    Result<std::string> xattr(std::string_view name) const EXCLUDES(mutex_);         ///< ENODATA
+    Result<void> remove_xattr(std::string_view name, timespec now) EXCLUDES(mutex_); ///< ENODATA
+    std::vector<std::string> xattr_names() const EXCLUDES(mutex_);
+
+    /// kAccessAcl or kDefaultAcl; xattr() has it again. The mode's nine bits become the access ACL's, which is dropped
+    /// where it says no more than those. `who`: a set-group-ID bit that they may not give goes, as chmod(2) has it.
+    /// EINVAL: it is none. EACCES: a default one for something that isn't a directory. EOPNOTSUPP: a symbolic link.
+    /// ENOSPC.
+    Result<void> set_acl(std::string_view name, std::string_view value, const Credentials &who, timespec now)
+        EXCLUDES(mutex_);
+    /// There needn't be one.
+    void remove_acl(std::string_view name, const Credentials &who, timespec now) EXCLUDES(mutex_);
+    /// Of what is made in `directory`, before the inode is published: its default ACL limits the mode that the program
+    /// asked for, and its umask does where there is none.
+    void inherit(const Inode &directory, mode_t umask) EXCLUDES(mutex_);
+
+    InodeFlags flags() const { return flags_.load(std::memory_order_relaxed); }
+    void set_flags(InodeFlags flags, timespec now) EXCLUDES(mutex_);
+    /// EPERM: it has one of these, which forbids what is about to be done. One load where it has none.
+    Result<void> check_flags(InodeFlags forbidding) const {
+        if ((flags() & forbidding) == 0) return {};
+        return forbidden_by_flags();
+    }
+
+    /// The device that a directory's new files live on; null for wherever there is most room.
+    Device *placement() const EXCLUDES(mutex_);
+    void place(Device *device) EXCLUDES(mutex_);
+
+    /// Whether a file has parity, or a directory's new files and directories will.
+    Protection protection() const EXCLUDES(mutex_);
+    void hand_down(Protection protection) EXCLUDES(mutex_); ///< of a directory
+
+    /// As a journal has it, before the inode is published. A file's data is File's business.
+    void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
+
+    /// Entries of a directory, kept by the Namespace for attributes().
+    void count_entries(std::int64_t change) { entries_.fetch_add(change, std::memory_order_relaxed); }
+
+    /// How many opens are under way; settle() waits for the last.
+    std::atomic<int> opens = 0;
+    /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
+    bool is_linkable = false;
+    /// Times changed that no record tells of: writes journal nothing, the next close does.
+    std::atomic<bool> has_unrecorded_times = false;
+    /// Nor do reads, and closes do nothing about it: the next change records it, or a server that makes way.
+    std::atomic<bool> has_unrecorded_access = false;
+    /// Its only descriptor, as far as a flush tells, is being closed; the release is on its way.
+    std::atomic<bool> is_closing = false;
+    /// Without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
+    std::atomic<bool> lingers = false;
+
+    /// Expires when the memory is free again: whoever has dropped an inode may not be the last to hold it, since a
+    /// thread that has answered a request still has its own reference. The Namespace's lock protects the call.
+    std::weak_ptr<const void> until_gone() {
+        if (!lifetime_) lifetime_ = std::make_shared<const char>();
+        return lifetime_;
+    }
+
+private:
+    static Error forbidden_by_flags(); // apart, so that each write has the check inline
+    bool may(mode_t wanted, const Credentials &who) const EXCLUDES(mutex_); // bits as of `other`
+    bool list_has_room(std::string_view name) const REQUIRES(mutex_);
+    Result<void> put_xattr(std::string_view name, std::string_view value) REQUIRES(mutex_);
+    bool drop_xattr(std::string_view name) REQUIRES(mutex_); // whether there was one
+    std::optional<Acl> acl(std::string_view name) const REQUIRES(mutex_);
+    void drop_set_group_id(const Credentials &who) REQUIRES(mutex_);
+    void drop_set_ids(const Credentials &by) REQUIRES(mutex_);
+
+    static constexpr mode_t kSetIds = S_ISUID | S_ISGID;
+
+    const InodeId id_;
+    const mode_t type_;
+    dev_t device_number_ = 0;
+    std::string target_;
+    std::shared_ptr<const void> lifetime_; // before file_, so that it ends after the file's memory
+    std::unique_ptr<File> file_;
+    std::atomic<std::int64_t> entries_ = 0;
+    std::atomic<InodeFlags> flags_ = 0;
+
+    mutable Mutex mutex_;
+    std::atomic<mode_t> permissions_; // changed under the lock; has_set_ids() reads it without
+    std::uint32_t links_ GUARDED_BY(mutex_) = 0;
+    uid_t uid_ GUARDED_BY(mutex_);
+    gid_t gid_ GUARDED_BY(mutex_);
+    timespec accessed_ GUARDED_BY(mutex_), modified_ GUARDED_BY(mutex_), changed_ GUARDED_BY(mutex_);
+    std::map<std::string, std::string, std::less<>> xattrs_ GUARDED_BY(mutex_);
+    std::size_t xattr_bytes_ GUARDED_BY(mutex_) = 0;
+    Device *placement_ GUARDED_BY(mutex_) = nullptr;
+    Protection protection_ GUARDED_BY(mutex_) = Protection::none;
+};
+
+} // namespace gmemfs

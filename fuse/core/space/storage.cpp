@@ -1,0 +1,199 @@
+#include "fuse/core/space/storage.hpp"
+
+#include "fuse/core/space/piece_parity.hpp"
+#include "vmm/base/units.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+namespace {
+
+std::uint64_t total_memory(const std::vector<std::unique_ptr<Device>> &devices) {
+    std::uint64_t bytes = 0;
+    for (const auto &device : devices) bytes += device->info().total;
+    return bytes;
+}
+
+// More than there is can't be had, and `df` would promise it.
+std::uint64_t capacity_of(std::uint64_t wanted, std::uint64_t total) {
+    return wanted != 0 ? std::min(wanted, total) : total;
+}
+
+// A device whose driver can't tell has none: then nothing new is put there.
+std::uint64_t free_memory(const Device &device) {
+    const Result<Device::Memory> memory = device.memory();
+    return memory ? round_down(memory->free, device.info().granularity) : 0;
+}
+
+// What there is one of for each device, from when it is first asked for.
+template <typename Made>
+Result<Made *> find_or_make(std::vector<std::unique_ptr<Made>> &all, Keeper &keeper, Device &device) {
+    for (const std::unique_ptr<Made> &made : all)
+        if (&made->device() == &device) return made.get();
+    all.push_back(TRY(Made::create(keeper, device)));
+    return all.back().get();
+}
+
+} // namespace
+
+Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
+    : keeper_(keeper), devices_(devices), budget_(capacity_of(limits.capacity, total_memory(devices))),
+      quotas_(limits.quotas), verify_reads_(limits.verify_reads) {
+    GMEMFS_ASSERT(!devices.empty());
+    for (const auto &device : devices)
+        slabs_.push_back(std::make_unique<Slab>(
+            [this, &device = *device](Copiers &copiers, std::uint64_t size) { return create(copiers, device, size); }));
+}
+
+Result<std::shared_ptr<Extent>> Storage::create(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    Result<std::shared_ptr<Extent>> extent = make(copiers, device, size, clear_from);
+    if (!extent && extent.error().code == ENOSPC && trim()) extent = make(copiers, device, size, clear_from);
+    return extent;
+}
+
+Result<Piece> Storage::create_slot(Copiers &copiers, Device &device, std::uint64_t size) {
+    return slab_of(device).take(copiers, size);
+}
+
+Result<Piece> Storage::adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) {
+    if (offset == 0 && length == extent->size()) return Piece(std::move(extent));
+    Slab &slab = slab_of(extent->device());
+    return slab.adopt(std::move(extent), offset, length);
+}
+
+Slab &Storage::slab_of(const Device &device) {
+    const auto at = std::find_if(
+        devices_.begin(), devices_.end(), [&](const auto &candidate) { return candidate.get() == &device; });
+    return *slabs_[static_cast<std::size_t>(at - devices_.begin())];
+}
+
+bool Storage::trim() {
+    bool any = false;
+    for (const auto &slab : slabs_) any |= slab->trim();
+    return any;
+}
+
+Result<std::shared_ptr<Extent>> Storage::make(
+    Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
+    if (size > budget_.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
+    const std::uint64_t whole = round_up(size, device.info().granularity);
+    TRY(budget_.reserve(whole));
+    struct Reservation { // gives the bytes back unless an extent has taken them over
+        Budget *budget;
+        std::uint64_t bytes;
+        ~Reservation() {
+            if (budget != nullptr) budget->release(bytes);
+        }
+    } reservation{&budget_, whole};
+    std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
+    if (clear_from < whole) {
+        Copier &copier = copiers.of(device);
+        TRY(copier.queue_zero({extent.get(), clear_from, whole - clear_from}));
+        TRY(copier.wait());
+    }
+    reservation.budget = nullptr;
+    return charged(std::move(extent));
+}
+
+Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
+    for (const auto &device : devices_) {
+        if (device->info().uuid != held.device_uuid) continue;
+        std::shared_ptr<Extent> extent = TRY(Extent::adopt(keeper_, *device, held));
+        budget_.reserve_anyway(held.size);
+        return charged(std::move(extent));
+    }
+    DeviceInfo unknown;
+    unknown.uuid = held.device_uuid;
+    return Error{ENODEV, 0, "take over extent",
+        "files live on " + unknown.uuid_text() + ", which this mount doesn't use: name it with --device"};
+}
+
+Result<ParityEngine *> Storage::engine_of(Device &device) {
+    const Hold hold(mutex_);
+    return find_or_make(engines_, keeper_, device);
+}
+
+Result<Digester *> Storage::digester_of(Device &device) {
+    const Hold hold(mutex_);
+    return find_or_make(digesters_, keeper_, device);
+}
+
+Result<void> Storage::check_parity() {
+    for (const auto &device : devices_) TRY(engine_of(*device));
+    return {};
+}
+
+Result<std::shared_ptr<Companion>> Storage::make_parity(const Piece &piece) {
+    ParityEngine &engine = *TRY(engine_of(piece.extent->device()));
+    if (piece.length % kBlockSize != 0) return Error{EBADMSG, 0, "make parity", "for a piece of less than a block"};
+    const std::uint64_t bytes = Parity::size_of(piece.length);
+    TRY(budget_.reserve(bytes));
+    Result<std::unique_ptr<Parity>> parity = engine.make({piece.extent.get(), piece.offset, piece.length});
+    if (parity) return std::shared_ptr<Companion>(std::make_shared<PieceParity>(engine, *std::move(parity), budget_));
+    budget_.release(bytes);
+    return Error(parity.error());
+}
+
+void Storage::continue_generations(std::uint64_t last) {
+    if (last > generation_) generation_ = last;
+}
+
+Storage::ParityUse Storage::parity_use() const {
+    const Hold hold(mutex_);
+    ParityUse use = {};
+    for (const auto &engine : engines_) {
+        const ParityEngine::Counts counts = engine->counts();
+        use.blocks.verified += counts.verified;
+        use.blocks.repaired += counts.repaired;
+        use.blocks.damaged += counts.damaged;
+        use.held += engine->held();
+    }
+    return use;
+}
+
+// Its bytes are reserved already; they are released with the last holder.
+std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
+    Extent *const raw = extent.get();
+    const std::uint64_t bytes = raw->size();
+    // The deleter holds the extent itself: memory first, then the bytes of the budget.
+    return std::shared_ptr<Extent>(raw, [this, bytes, held = std::move(extent)](Extent *) mutable {
+        held.reset();
+        budget_.release(bytes);
+    });
+}
+
+std::uint64_t Storage::room_on(const Device &device) const {
+    const std::uint64_t used = budget_.used();
+    return std::min(free_memory(device), budget_.capacity() - std::min(used, budget_.capacity()));
+}
+
+Device &Storage::roomiest() const {
+    if (devices_.size() == 1) return *devices_.front();
+    return **std::max_element(devices_.begin(), devices_.end(),
+        [](const auto &left, const auto &right) { return free_memory(*left) < free_memory(*right); });
+}
+
+Device *Storage::find(const std::string &name) const {
+    for (const auto &device : devices_)
+        if (name == std::to_string(device->info().ordinal) || name == device->info().uuid_text()) return device.get();
+    return nullptr;
+}
+
+Storage::Space Storage::space() {
+    trim();
+    Slab::Usage shared = {};
+    for (const auto &slab : slabs_) {
+        const Slab::Usage usage = slab->usage();
+        shared.extents += usage.extents;
+        shared.slots += usage.slots;
+    }
+    std::uint64_t free = 0;
+    for (const auto &device : devices_) free += free_memory(*device);
+    const std::uint64_t used = budget_.used();
+    const std::uint64_t left = budget_.capacity() - std::min(used, budget_.capacity()); // taken over: may be too much
+    return {budget_.capacity(), used, shared, std::min(free, left)};
+}
+
+} // namespace gmemfs

@@ -1,0 +1,146 @@
+#include "fuse/host/host.hpp"
+
+#include "fuse/host/log.hpp"
+#include "vmm/base/units.hpp"
+#include "vmm/device/simulator_path.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr const char *kDriverLibrary = "libcuda.so.1";
+
+timespec now() {
+    timespec time = {};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    return time;
+}
+
+// As tmpfs has it: an inode for every second page of the host's memory. One takes about a kilobyte here.
+std::uint64_t usual_files_max() { return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2; }
+
+// The simulator reads its machine from the environment. A mount that says nothing else gets a machine of its own, so
+// that several of different sizes live side by side, and the next server of the mount point finds it.
+Result<std::string> prepare_simulator(const Options &options, const std::string &name) {
+    const std::string library = simulator_path();
+    if (library.empty())
+        return Error{ENOENT, 0, "find the simulator", "sim/libcuda.so.1 is not beside this program: run `make`"};
+    ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + name).c_str(), 0);
+    if (options.simulate_size != 0) ::setenv("GMEMFS_SIM_DEVICES", std::to_string(options.simulate_size).c_str(), 1);
+    return library;
+}
+
+Error explain_driver(Error error) {
+    if (error.code == ENOENT)
+        error.detail += "; install the NVIDIA driver, or try gmemfs without a GPU: gmemfs mount --simulate MOUNTPOINT";
+    if (error.code == ENODEV && error.driver != 0)
+        error.detail += "; `gmemfs doctor` tells why; without a GPU: gmemfs mount --simulate MOUNTPOINT";
+    return error;
+}
+
+Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &infos) {
+    std::string there;
+    for (const DeviceInfo &info : infos)
+        there += (there.empty() ? "" : ", ") + std::to_string(info.ordinal) + " (" + info.uuid_text() + ")";
+    return Error{ENODEV, 0, "find device", name + ": there is no such device; there are: " + there};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Host>> Host::create(
+    const Options &options, Survival::Session session, const DeviceFailed &failed) {
+    std::unique_ptr<Host> host(new Host(options));
+    TRY(host->open_driver(session));
+    TRY(host->open_devices(failed));
+    const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads},
+        .files = options.max_files != 0 ? options.max_files : usual_files_max(),
+        .protection = options.ecc ? Protection::parity : Protection::none};
+    host->volume_ = std::make_unique<Volume>(
+        *host->keeper_, host->devices_, limits, Credentials{::geteuid(), ::getegid(), {}}, 0755, now());
+    const std::uint64_t capacity = host->volume_->storage().space().capacity;
+    if (options.capacity > capacity)
+        log(LogLevel::warning, "fuse",
+            "capacity: " + format_size(options.capacity) + " is more than the devices have: " + format_size(capacity) +
+                " it is");
+    if (host->survival_)
+        TRY(host->survival_->recover(*host->volume_,
+            session == Survival::Session::goes_on ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    // A server that goes on with a mount must say what the one before it has said: so, by what they have in common.
+    host->generation_ = static_cast<std::uint32_t>(
+        host->survival_ ? host->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));
+    // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
+    if (options.ecc) TRY(host->volume_->storage().check_parity());
+    return host;
+}
+
+Result<void> Host::open_driver(Survival::Session session) {
+    if (options_.keeper) survival_ = TRY(Survival::create(options_.mount_point));
+    const std::string machine = survival_ ? survival_->name() : std::to_string(::getpid());
+    std::string library = kDriverLibrary;
+    if (options_.simulate) library = TRY(prepare_simulator(options_, machine));
+    if (survival_) TRY(survival_->find_keeper(options_, library, session)); // it forks: not after cuInit
+    Result<std::unique_ptr<Driver>> driver = Driver::open(library);
+    if (!driver) return options_.simulate ? Error(driver.error()) : explain_driver(driver.error());
+    driver_ = *std::move(driver);
+    if (survival_) {
+        keeper_ = TRY(survival_->greet_keeper(*driver_));
+    } else {
+        local_keeper_ = std::make_unique<LocalKeeper>(*driver_, options_.handles);
+        keeper_ = local_keeper_.get();
+    }
+    return {};
+}
+
+Result<void> Host::open_devices(const DeviceFailed &failed) {
+    const std::vector<DeviceInfo> infos = TRY(query_devices(*driver_));
+    std::vector<DeviceInfo> chosen;
+    if (options_.devices.size() == 1 && options_.devices.front() == "all")
+        chosen = infos;
+    else
+        for (const std::string &name : options_.devices) {
+            const auto found = std::find_if(infos.begin(), infos.end(), [&](const DeviceInfo &info) {
+                return name == std::to_string(info.ordinal) || name == info.uuid_text();
+            });
+            if (found == infos.end()) return no_such_device(name, infos);
+            const bool is_twice = std::any_of(
+                chosen.begin(), chosen.end(), [&](const DeviceInfo &info) { return info.ordinal == found->ordinal; });
+            if (!is_twice) chosen.push_back(*found);
+        }
+    if (chosen.empty()) return Error{ENODEV, 0, "find device", "the driver shows none"};
+    for (const DeviceInfo &info : chosen) {
+        // Asked once at the start, so that a policy that can't be kept is known now.
+        Result<Keeper::Id> probe = keeper_->create(info, info.granularity);
+        if (!probe && probe.error().code != ENOSPC && options_.handles == HandlePolicy::fabric)
+            return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
+                "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
+        // A full device is no reason: a server that takes over may well find one.
+        if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
+        if (probe) keeper_->release(*probe);
+        devices_.push_back(TRY(Device::open(*driver_, info)));
+        Device &device = *devices_.back();
+        device.when_failed([failed, &device](const Error &error) { failed(device, error); });
+    }
+    return {};
+}
+
+void Host::start_scrubbing() {
+    if (options_.scrub_rate > 0)
+        scrub_walk_ = std::make_unique<ScrubWalk>(
+            *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+}
+
+Result<void> Host::set_at_end(AtEnd what) {
+    if (what == AtEnd::save && options_.save_file.empty())
+        return Error{
+            EINVAL, 0, "save at the end", "the mount has no file for it: mount it with --on-shutdown=save:FILE"};
+    saves_ = what == AtEnd::save;
+    if (survival_ && saves_) return write_private(survival_->folder().unsaved_path(), "");
+    if (survival_) ::unlink(survival_->folder().unsaved_path().c_str());
+    return {};
+}
+
+} // namespace gmemfs

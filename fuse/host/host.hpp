@@ -1,0 +1,77 @@
+// Host: what lives as long as the mount, whatever serves it: driver, devices, keeper, volume, and what watches over
+// them.
+//
+// A Front serves its files: a FUSE session does; a test can, and so can whatever needs no kernel's filesystem.
+#pragma once
+
+#include "fuse/core/volume.hpp"
+#include "fuse/host/options.hpp"
+#include "fuse/host/scrub_walk.hpp"
+#include "fuse/host/stats.hpp"
+#include "fuse/host/survival.hpp"
+#include "vmm/keeper/local.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace gmemfs {
+
+/// Thread-safe once it is made, but for what says otherwise.
+class Host {
+public:
+    /// A device is lost to this process; called on the thread that met the error.
+    using DeviceFailed = std::function<void(const Device &, const Error &)>;
+
+    /// Opens driver and devices, and takes over what a dead server's keeper holds. The errors are for the user: one
+    /// line each. EIDRM: with Session::goes_on, and there is nothing to go on with.
+    static Result<std::unique_ptr<Host>> create(
+        const Options &options, Survival::Session session, const DeviceFailed &failed);
+    Host(const Host &) = delete;
+    Host &operator=(const Host &) = delete;
+
+    const Options &options() const { return options_; }
+    const Driver &driver() const { return *driver_; }
+    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
+    Volume &volume() { return *volume_; }
+    const Volume &volume() const { return *volume_; }
+    Stats &stats() { return stats_; }
+
+    const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
+    Survival *survival() { return survival_.get(); }             ///< for the main thread
+
+    /// The generation of an inode's number, which the kernel puts into file handles beside the number: another one in
+    /// each mount that begins empty, where numbers begin anew; the root's is 0, as Linux wants it.
+    std::uint64_t generation_of(InodeId id) const { return id == kRootInode ? 0 : generation_; }
+
+    /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
+    /// file for them.
+    bool saves() const { return saves_; }
+    enum class AtEnd { nothing, save };
+    Result<void> set_at_end(AtEnd what); ///< EINVAL: there is no such file
+
+    /// For the main thread, while nobody is served: the background's verifying of parity, unless --scrub-rate=0.
+    void start_scrubbing();
+    void stop_scrubbing() { scrub_walk_.reset(); }
+    const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< while it runs; else null
+
+private:
+    explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
+    Result<void> open_driver(Survival::Session session);
+    Result<void> open_devices(const DeviceFailed &failed);
+
+    const Options options_;
+    std::unique_ptr<Driver> driver_;
+    std::unique_ptr<Survival> survival_; // null with --keeper=off: then the memory is this process's
+    std::unique_ptr<LocalKeeper> local_keeper_;
+    Keeper *keeper_ = nullptr; // one of the two
+    std::vector<std::unique_ptr<Device>> devices_;
+    std::unique_ptr<Volume> volume_;
+    std::uint32_t generation_ = 0;
+    Stats stats_;
+    std::unique_ptr<ScrubWalk> scrub_walk_;
+    std::atomic<bool> saves_;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,135 @@
+// Ops, control: ioctl(2), by which the commands of parity reach a file, and chattr(1) an inode.
+#include "client/wire/file_control.hpp"
+#include "fuse/ops/ops.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <linux/fs.h>
+
+namespace gmemfs {
+namespace {
+
+using parity_control::Range;
+
+void tell(const BlockReport &report, Range &range) {
+    range.blocks = report.blocks;
+    range.wrong = report.blocks_wrong;
+    range.repaired = report.blocks_mended;
+    range.left_wrong = report.left_wrong.size();
+    const std::size_t listed = std::min<std::size_t>(report.left_wrong.size(), parity_control::kListed);
+    std::copy_n(report.left_wrong.begin(), listed, range.listed);
+}
+
+Result<void> check_access(const Reply &reply, const Inode &inode) {
+    if (inode.may_read_and_write(reply.who_with_groups())) return {};
+    return Error{EACCES, 0, "control parity", "only who may read and write the file may change it or its parity"};
+}
+
+Result<void> control(const Reply &reply, Inode &inode, unsigned command, Range &range) {
+    if (!inode.is_file()) return Error{ENOTTY, 0, "control parity", "only a file has it"};
+    File &file = *inode.file();
+    switch (command) {
+    case parity_control::kVerify:
+        tell(TRY(file.check_parity(ParityMode::verify, range.offset, range.length)), range);
+        return {};
+    case parity_control::kScrub:
+        TRY(check_access(reply, inode));
+        tell(TRY(file.check_parity(ParityMode::repair, range.offset, range.length)), range);
+        return {};
+    case parity_control::kSeal:
+        TRY(check_access(reply, inode));
+        if (!file.has_parity()) return Error{ENODATA, 0, "seal file", "it has no parity"};
+        return file.seal();
+    case parity_control::kInject:
+        TRY(check_access(reply, inode));
+        TRY(inode.check_flags(kFixed));
+        if (!reply.host().options().allow_inject)
+            return Error{EPERM, 0, "damage file", "the mount doesn't allow it: mount it with --allow-inject"};
+        return file.damage(Worker::current().copiers(), range.offset, range.length, range.bits, range.seed);
+    default: return Error{ENOTTY, 0, "control file"};
+    }
+}
+
+// FS_IOC_FSSETXATTR's bits of fsx_xflags, and the others' that mean the same. Its other fields are XFS's, and 0 here.
+struct FlagPair {
+    InodeFlags flag;
+    std::uint32_t extended;
+};
+constexpr FlagPair kFlagPairs[] = {{kImmutable, FS_XFLAG_IMMUTABLE}, {kAppendOnly, FS_XFLAG_APPEND},
+    {kNoDump, FS_XFLAG_NODUMP}, {kNoAccessTime, FS_XFLAG_NOATIME}};
+static_assert(kImmutable == FS_IMMUTABLE_FL && kAppendOnly == FS_APPEND_FL && kNoDump == FS_NODUMP_FL);
+static_assert(kNoAccessTime == FS_NOATIME_FL);
+
+Result<InodeFlags> flags_of(const fsxattr &extended) {
+    InodeFlags flags = 0;
+    std::uint32_t unknown = extended.fsx_xflags;
+    for (const FlagPair &pair : kFlagPairs) {
+        if ((extended.fsx_xflags & pair.extended) != 0) flags |= pair.flag;
+        unknown &= ~pair.extended;
+    }
+    if (unknown != 0 || extended.fsx_extsize != 0 || extended.fsx_projid != 0 || extended.fsx_cowextsize != 0)
+        return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, d and A"};
+    return flags;
+}
+
+fsxattr extended_of(InodeFlags flags) {
+    fsxattr extended = {};
+    for (const FlagPair &pair : kFlagPairs)
+        if ((flags & pair.flag) != 0) extended.fsx_xflags |= pair.extended;
+    return extended;
+}
+
+Result<void> set_flags(Reply &reply, Inode &inode, InodeFlags flags) {
+    TRY(reply.volume().set_flags(caller_of(reply), inode, flags));
+    reply.server().attributes_changed(inode.id()); // its time
+    return {};
+}
+
+// chattr(1) and lsattr(1). The kernel has checked that the caller owns the inode, and who sets or takes i and a has
+// CAP_LINUX_IMMUTABLE; where it doesn't, there are no flags. False: it is none of these commands.
+bool serve_flags(Reply &reply, Inode &inode, unsigned command, std::span<const std::byte> input) {
+    fsxattr extended = {};
+    InodeFlags flags = 0;
+    const auto answer = [&](const auto &value) { reply.control(std::as_bytes(std::span(&value, 1))); };
+    const auto take = [&](auto &value) { // false: not the size of the command
+        if (input.size() != sizeof value) return false;
+        std::memcpy(&value, input.data(), sizeof value);
+        return true;
+    };
+    switch (command) {
+    case unsigned(FS_IOC_GETFLAGS): answer(inode.flags()); return true;
+    case unsigned(FS_IOC_FSGETXATTR): answer(extended_of(inode.flags())); return true;
+    case unsigned(FS_IOC_SETFLAGS):
+        if (!take(flags)) return false;
+        reply.control_result(set_flags(reply, inode, flags));
+        return true;
+    case unsigned(FS_IOC_FSSETXATTR): {
+        if (!take(extended)) return false;
+        const Result<InodeFlags> wanted = flags_of(extended);
+        reply.control_result(wanted ? set_flags(reply, inode, *wanted) : Result<void>(wanted.error()));
+        return true;
+    }
+    default: return false;
+    }
+}
+
+} // namespace
+
+void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse_file_info *, unsigned,
+    const void *input, std::size_t input_size, std::size_t output_size) {
+    Reply reply(request, Op::ioctl, ino);
+    Range range;
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
+    if (reply.server().kernel_checks_flags() && serve_flags(reply, **inode, command, bytes)) return;
+    // Others are asked of every filesystem: no size of ours, so no gmemfs'.
+    if (input_size != sizeof range || output_size != sizeof range) return reply.error({ENOTTY, 0, "control file"});
+    std::memcpy(&range, input, sizeof range);
+    const Result<void> done = control(reply, **inode, command, range);
+    if (!done) return reply.error(done.error());
+    reply.control(std::as_bytes(std::span(&range, 1)));
+}
+
+} // namespace gmemfs

@@ -1,0 +1,111 @@
+// Ops, metadata: attributes, space, extended attributes.
+#include "fuse/ops/ops.hpp"
+#include "fuse/ops/xattr.hpp"
+
+#include <algorithm>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr std::uint64_t kBlock = 4096; // the unit of statfs
+
+AttributeChanges changes_of(const struct stat &wanted, int which, timespec now) {
+    AttributeChanges changes;
+    if ((which & FUSE_SET_ATTR_MODE) != 0) changes.mode = wanted.st_mode & 07777;
+    if ((which & FUSE_SET_ATTR_UID) != 0) changes.uid = wanted.st_uid;
+    if ((which & FUSE_SET_ATTR_GID) != 0) changes.gid = wanted.st_gid;
+    if ((which & FUSE_SET_ATTR_SIZE) != 0) changes.size = static_cast<std::uint64_t>(wanted.st_size);
+    if ((which & FUSE_SET_ATTR_ATIME) != 0) changes.accessed = wanted.st_atim;
+    if ((which & FUSE_SET_ATTR_MTIME) != 0) changes.modified = wanted.st_mtim;
+    if ((which & FUSE_SET_ATTR_ATIME_NOW) != 0) changes.accessed = now;
+    if ((which & FUSE_SET_ATTR_MTIME_NOW) != 0) changes.modified = now;
+    constexpr int kTouch = FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
+    changes.is_touch = (which & kTouch) == kTouch;
+    return changes;
+}
+
+} // namespace
+
+void op_getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
+    Reply reply(request, Op::getattr, ino);
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.attributes((*inode)->attributes());
+}
+
+void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *wanted, int which, fuse_file_info *) {
+    Reply reply(request, Op::setattr, ino);
+    Server &server = reply.server();
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const Caller caller = changer_of(reply, **inode);
+    const AttributeChanges changes = changes_of(*wanted, which, caller.now);
+    const Result<void> changed =
+        with_room(server, [&] { return reply.volume().set_attributes(caller, **inode, changes); });
+    if (!changed) return reply.error(changed.error());
+    reply.attributes((*inode)->attributes());
+}
+
+void op_readlink(fuse_req_t request, fuse_ino_t ino) {
+    Reply reply(request, Op::readlink, ino);
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.text((*inode)->target());
+}
+
+void op_statfs(fuse_req_t request, fuse_ino_t ino) {
+    Reply reply(request, Op::statfs, ino);
+    Volume &volume = reply.volume();
+    reply.server().wait_for_memory(); // so that df after rm tells the truth
+    const Storage::Space space = volume.storage().space();
+    const std::uint64_t files = volume.names().count() + volume.names().orphan_count();
+    struct statvfs answer = {};
+    answer.f_bsize = answer.f_frsize = kBlock;
+    const std::uint64_t size = std::max(space.capacity, space.used); // what was taken over may be more
+    answer.f_blocks = size / kBlock;
+    answer.f_bfree = (size - space.used) / kBlock;
+    answer.f_bavail = space.available / kBlock;
+    answer.f_files = volume.names().inodes_max();
+    answer.f_ffree = answer.f_favail = answer.f_files - std::min<std::uint64_t>(files, answer.f_files);
+    answer.f_namemax = kNameMax;
+    reply.space(answer);
+}
+
+void op_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const char *value, std::size_t size, int flags) {
+    Reply reply(request, Op::setxattr, ino);
+    if (reply.server().was_done()) return reply.done();
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const auto mode = (flags & XATTR_CREATE) != 0    ? Inode::XattrMode::create
+                      : (flags & XATTR_REPLACE) != 0 ? Inode::XattrMode::replace
+                                                     : Inode::XattrMode::any;
+    reply.result(set_xattr(reply, **inode, name, {value, size}, mode));
+}
+
+void op_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, std::size_t size) {
+    Reply reply(request, Op::getxattr, ino);
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const Result<std::string> value = get_xattr(reply, **inode, name);
+    if (!value) return reply.error(value.error());
+    reply.value(*value, size);
+}
+
+void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
+    Reply reply(request, Op::listxattr, ino);
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.value(list_xattrs(reply, **inode), size);
+}
+
+void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name) {
+    Reply reply(request, Op::removexattr, ino);
+    if (reply.server().was_done()) return reply.done();
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    reply.result(remove_xattr(reply, **inode, name));
+}
+
+} // namespace gmemfs

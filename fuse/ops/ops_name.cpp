@@ -1,0 +1,206 @@
+// Ops, names: looking up, making, linking, moving and removing names; reading directories; forgetting.
+#include "fuse/ops/ops.hpp"
+
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace gmemfs {
+namespace {
+
+// Answers with an entry that counts as one lookup; takes the lookup back where nobody took the answer.
+void answer_entry(Reply &reply, const Result<InodeRef> &inode) {
+    if (!inode) return reply.error(inode.error());
+    const InodeId id = (*inode)->id();
+    if (!reply.entry((*inode)->attributes())) reply.volume().names().forget(id, 1);
+}
+
+// The entries of a directory as the kernel wants them, filled up to the size that it asked for.
+class EntryBuffer {
+public:
+    enum class Kind { names, names_and_attributes };
+    EntryBuffer(const Reply &reply, std::size_t size, Kind kind) : reply_(reply), bytes_(size), kind_(kind) {}
+
+    Namespace::Visit add(const Namespace::Entry &entry) {
+        const std::string name(entry.name); // libfuse wants a zero at the end
+        const auto cookie = static_cast<off_t>(entry.cookie);
+        const Attributes attributes = entry.inode.attributes();
+        const bool is_dots = entry.name == "." || entry.name == "..";
+        std::size_t size = 0;
+        if (kind_ == Kind::names) {
+            const struct stat status = reply_.to_stat(attributes);
+            size = fuse_add_direntry(
+                reply_.request(), bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &status, cookie);
+        } else {
+            fuse_entry_param param = reply_.to_entry(attributes);
+            if (is_dots) param.ino = 0; // no lookup: the kernel takes no reference to these
+            size = fuse_add_direntry_plus(
+                reply_.request(), bytes_.data() + used_, bytes_.size() - used_, name.c_str(), &param, cookie);
+        }
+        if (size > bytes_.size() - used_) return Namespace::Visit::stop;
+        used_ += size;
+        if (kind_ == Kind::names || is_dots) return Namespace::Visit::next;
+        looked_up_.push_back(attributes.id);
+        return Namespace::Visit::next_and_lookup;
+    }
+    std::span<const char> bytes() const { return {bytes_.data(), used_}; }
+    const std::vector<InodeId> &looked_up() const { return looked_up_; }
+
+private:
+    const Reply &reply_;
+    std::vector<char> bytes_;
+    Kind kind_;
+    std::size_t used_ = 0;
+    std::vector<InodeId> looked_up_;
+};
+
+void read_directory(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, const fuse_file_info &file,
+    EntryBuffer::Kind kind) {
+    Reply reply(request, Op::readdir, ino);
+    EntryBuffer buffer(reply, std::min(size, kRequestMax), kind);
+    Namespace &names = reply.volume().names();
+    const std::uint64_t last = reply.server().opens().last_cookie(file.fh, offset, names.last_cookie());
+    const Result<void> listed = names.list(ino, static_cast<std::uint64_t>(offset), last,
+        [&](const Namespace::Entry &entry) { return buffer.add(entry); });
+    if (!listed) return reply.error(listed.error());
+    if (reply.entries(buffer.bytes())) return;
+    for (const InodeId id : buffer.looked_up()) names.forget(id, 1);
+}
+
+} // namespace
+
+void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
+    Reply reply(request, Op::lookup, parent);
+    const Result<InodeRef> inode = reply.volume().names().lookup(parent, name);
+    // That the socket isn't there yet is nothing to remember.
+    if (!inode && inode.error().code == ENOENT && name != kHiddenName) return reply.no_entry();
+    answer_entry(reply, inode);
+}
+
+void op_forget(fuse_req_t request, fuse_ino_t ino, std::uint64_t lookups) {
+    Reply reply(request, Op::forget, ino);
+    reply.volume().names().forget(ino, lookups);
+    reply.server().forgotten();
+    reply.none();
+}
+
+void op_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data *forgets) {
+    Reply reply(request, Op::forget, 0);
+    for (const fuse_forget_data &forget : std::span(forgets, count))
+        reply.volume().names().forget(forget.ino, forget.nlookup);
+    reply.server().forgotten();
+    reply.none();
+}
+
+void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t number) {
+    Reply reply(request, Op::mknod, parent);
+    if (name == kHiddenName && fuse_req_ctx(request)->pid == ::getpid()) { // the broker's bind(2), on the main thread
+        const Caller caller = caller_of(reply);
+        // Whoever finds the socket may connect: the broker checks each file's mode itself.
+        const mode_t everybody = S_IFSOCK | 0666;
+        return answer_entry(reply, reply.volume().names().create_hidden(everybody, caller.who, caller.now));
+    }
+    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
+    answer_entry(reply, reply.volume().make_node(caller_of(reply), parent, name, mode, number));
+}
+
+void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
+    Reply reply(request, Op::mkdir, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
+    answer_entry(reply, reply.volume().make_directory(caller_of(reply), parent, name, mode));
+}
+
+void op_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name) {
+    Reply reply(request, Op::symlink, parent);
+    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
+    answer_entry(reply, reply.volume().make_symlink(caller_of(reply), parent, name, target));
+}
+
+void op_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char *name) {
+    Reply reply(request, Op::link, ino);
+    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
+    answer_entry(reply, reply.volume().names().link(ino, parent, name, caller_of(reply).now));
+}
+
+void op_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
+    Reply reply(request, Op::unlink, parent);
+    if (reply.server().was_done()) return reply.done();
+    reply.result(reply.volume().names().unlink(parent, name, caller_of(reply).now));
+}
+
+void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
+    Reply reply(request, Op::rmdir, parent);
+    if (reply.server().was_done()) return reply.done();
+    reply.result(reply.volume().names().rmdir(parent, name, caller_of(reply).now));
+}
+
+void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+    unsigned flags) {
+    Reply reply(request, Op::rename, parent);
+    if (reply.server().was_done()) return reply.done();
+    Namespace &names = reply.volume().names();
+    const Caller caller = caller_of(reply);
+    Namespace::RenameMode mode = Namespace::RenameMode::replace;
+    const unsigned kind = flags & ~unsigned(RENAME_WHITEOUT);
+    if (kind == RENAME_NOREPLACE)
+        mode = Namespace::RenameMode::no_replace;
+    else if (kind == RENAME_EXCHANGE && flags == kind)
+        mode = Namespace::RenameMode::exchange;
+    else if (kind != 0)
+        return reply.error(Error{EINVAL, 0, "rename"});
+    if ((flags & RENAME_WHITEOUT) != 0)
+        return reply.result(
+            names.rename_with_whiteout(parent, name, new_parent, new_name, mode, caller.who, caller.now));
+    reply.result(names.rename(parent, name, new_parent, new_name, mode, caller.now));
+}
+
+void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *) {
+    Reply reply(request, Op::create, parent);
+    Server &server = reply.server();
+    const Caller caller = caller_of(reply);
+    const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
+    const Result<InodeRef> inode = has_no_name ? reply.volume().make_unnamed(caller, parent, mode & 07777)
+                                   : server.was_done()
+                                       ? reply.volume().names().lookup(parent, name)
+                                       : reply.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
+    if (!inode) return reply.error(inode.error());
+    const InodeId id = (*inode)->id();
+    const Result<void> opened = reply.volume().open(caller, **inode, Volume::OpenMode::keep);
+    if (!opened) {
+        reply.volume().names().forget(id, 1);
+        return reply.error(opened.error());
+    }
+    const std::uint64_t handle = server.opens().add(*inode);
+    if (reply.created((*inode)->attributes(), handle)) return;
+    server.opens().remove(handle);
+    (void)reply.volume().close(caller, **inode); // nothing was written through it
+    reply.volume().names().forget(id, 1);
+}
+
+void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
+    Reply reply(request, Op::opendir, ino);
+    Server &server = reply.server();
+    const Result<InodeRef> inode = reply.volume().names().find(ino);
+    if (!inode) return reply.error(inode.error());
+    const std::uint64_t handle = server.opens().add(*inode);
+    if (!reply.opened(handle)) server.opens().remove(handle);
+}
+
+void op_readdir(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
+    read_directory(request, ino, size, offset, *file, EntryBuffer::Kind::names);
+}
+
+void op_readdirplus(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
+    read_directory(request, ino, size, offset, *file, EntryBuffer::Kind::names_and_attributes);
+}
+
+void op_releasedir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
+    Reply reply(request, Op::releasedir, ino);
+    reply.server().opens().remove(file->fh);
+    reply.done();
+}
+
+} // namespace gmemfs

@@ -1,0 +1,251 @@
+#include "fuse/ops/xattr.hpp"
+
+#include "fuse/host/json_text.hpp"
+#include "fuse/host/log.hpp"
+#include "fuse/host/settings.hpp"
+#include "fuse/ops/ops.hpp"
+#include "fuse/ops/report.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kUserPrefix = "user.";
+constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
+constexpr std::string_view kOwnPrefix = "user.gmemfs.";
+// Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
+constexpr std::string_view kTrustedPrefix = "trusted.";
+constexpr std::string_view kSecurityPrefix = "security.";
+
+Error no_data(const char *detail) { return Error{ENODATA, 0, "read attribute", detail}; }
+
+Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
+    const std::uint64_t size = TRY(reply.volume().allocation_size(caller_of(reply), inode));
+    return std::to_string(size);
+}
+
+Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
+    Caller caller = caller_of(reply);
+    caller.who = reply.who_with_groups();
+    const bool was_shared = inode.is_file() && inode.file()->is_shared();
+    const Result<std::vector<FabricHandle>> handles = reply.volume().fabric_handles(caller, inode);
+    if (!handles) {
+        if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
+        return Error(handles.error());
+    }
+    if (was_shared) reply.server().attributes_changed(inode.id()); // it has an extent of its own now: st_blocks
+    std::string bytes;
+    bytes.reserve(handles->size() * kFabricHandleSize);
+    for (const FabricHandle &handle : *handles)
+        bytes.append(reinterpret_cast<const char *>(handle.data()), handle.size());
+    return bytes;
+}
+
+// Whoever copies attributes sets on the copy what was listed: it has memory of its own, and the value means nothing.
+Result<void> leave_memory_attribute(Reply &, Inode &inode, std::string_view) {
+    if (!inode.is_file()) return Error{EPERM, 0, "set attribute", "only a file has device memory"};
+    return inode.check_flags(kFixed);
+}
+
+Result<std::string> get_extents(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has extents");
+    json list = json::array();
+    for (const File::ExtentInfo &info : inode.file()->extent_infos())
+        list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
+            {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
+    return json_text(list, -1);
+}
+
+Result<std::string> get_generation(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has extents");
+    return std::to_string(inode.file()->generation());
+}
+
+Result<std::string> get_digest(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file has contents to digest");
+    const Digest digest = TRY(inode.file()->digest());
+    std::string text = "sha256-tree-4k:";
+    for (const std::byte byte : digest) {
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
+    }
+    return text;
+}
+
+Result<std::string> get_device(Reply &reply, Inode &inode) {
+    const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
+    const auto &devices = reply.host().devices();
+    if (device == nullptr && devices.size() == 1) device = devices.front().get();
+    if (device == nullptr) return no_data("it is open yet which device it will be");
+    return device->info().uuid_text();
+}
+
+Result<void> set_device(Reply &reply, Inode &inode, std::string_view value) {
+    Device *const device = reply.volume().storage().find(std::string(value));
+    if (device == nullptr) return Error{EINVAL, 0, "place", std::string(value) + ": this mount uses no such device"};
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "place", "only files and directories live on a device"};
+    return reply.volume().place(inode, device);
+}
+
+Result<std::string> get_ecc(Reply &, Inode &inode) {
+    if (!inode.is_file() && !inode.is_directory()) return no_data("only files and directories have parity");
+    if (inode.is_directory())
+        return std::string(inode.protection() == Protection::parity ? "on" : "off"); // what it hands down
+    constexpr const char *kStates[] = {"off", "current", "open", "damaged"};
+    return std::string(kStates[static_cast<int>(inode.file()->parity_state())]);
+}
+
+Result<void> set_ecc(Reply &reply, Inode &inode, std::string_view value) {
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "set parity", "only files and directories have it"};
+    if (value != "on" && value != "off")
+        return Error{EINVAL, 0, "set parity", std::string(value) + " is neither on nor off"};
+    return reply.volume().set_protection(inode, value == "on" ? Protection::parity : Protection::none);
+}
+
+Result<std::string> get_stats(Reply &reply, Inode &inode) {
+    if (inode.id() != kRootInode) return no_data("the counters are the root's");
+    reply.server().wait_for_memory();
+    return json_text(report(reply.server()), -1);
+}
+
+Result<std::string> get_on_shutdown(Reply &reply, Inode &inode) {
+    if (inode.id() != kRootInode) return no_data("the mount's end is the root's");
+    return reply.host().saves() ? shutdown_text(reply.host().options()) : std::string("nothing");
+}
+
+// As who unmounts may do it: who mounted, and root.
+Result<void> set_on_shutdown(Reply &reply, Inode &inode, std::string_view value) {
+    if (inode.id() != kRootInode) return Error{EPERM, 0, "set the mount's end", "it is the root's"};
+    if (reply.who().uid != 0 && reply.who().uid != ::geteuid())
+        return Error{EPERM, 0, "set the mount's end", "only who mounted may"};
+    if (value != "nothing" && value != shutdown_text(reply.host().options()))
+        return Error{EINVAL, 0, "set the mount's end", std::string(value) + ": it is nothing or what was mounted with"};
+    return reply.host().set_at_end(value == "nothing" ? Host::AtEnd::nothing : Host::AtEnd::save);
+}
+
+Error no_broker(const Server &server) {
+    if (server.awaits_broker()) return Error{EAGAIN, 0, "read attribute", "the broker is about to listen"};
+    return no_data("there is no broker: it is off, or the server's log says why");
+}
+
+// Of every inode, so that who has a file open needn't look for the root of its mount.
+Result<std::string> get_socket(Reply &reply, Inode &) {
+    const Broker *const broker = reply.server().broker();
+    if (broker == nullptr) return no_broker(reply.server());
+    return broker->address();
+}
+
+// What a peer must open, too: a simulated mount's memory is the simulator's.
+Result<std::string> get_driver(Reply &reply, Inode &) { return reply.host().driver().library; }
+
+Result<std::string> get_ticket(Reply &reply, Inode &inode) {
+    const Credentials who = reply.who_with_groups();
+    if (!inode.is_file() && !inode.is_directory()) return no_data("only files can be mapped by peers");
+    if (inode.is_file()) TRY(inode.check_handle(who));
+    if (inode.is_directory() && !inode.may_read_and_search(who))
+        return Error{EACCES, 0, "read ticket", "the directory's mode doesn't let this user list and search it"};
+    const Broker *const broker = reply.server().broker();
+    if (broker == nullptr) return no_broker(reply.server());
+    const protocol::Ticket ticket = broker->tickets().make(inode.id());
+    return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
+}
+
+struct Virtual {
+    std::string_view name;
+    Result<std::string> (*get)(Reply &, Inode &);
+    Result<void> (*set)(Reply &, Inode &, std::string_view value); // null: it can only be read
+};
+constexpr Virtual kVirtuals[] = {
+    {kAllocationSize, get_allocation_size, leave_memory_attribute},
+    {kFabricHandle, get_fabric_handle, leave_memory_attribute},
+    {"user.gmemfs.extents", get_extents, nullptr},
+    {"user.gmemfs.generation", get_generation, nullptr},
+    {"user.gmemfs.digest", get_digest, nullptr},
+    {"user.gmemfs.device", get_device, set_device},
+    {"user.gmemfs.ecc", get_ecc, set_ecc},
+    {"user.gmemfs.stats", get_stats, nullptr},
+    {"user.gmemfs.on_shutdown", get_on_shutdown, set_on_shutdown},
+    {"user.gmemfs.socket", get_socket, nullptr},
+    {"user.gmemfs.driver", get_driver, nullptr},
+    {"user.gmemfs.ticket", get_ticket, nullptr},
+};
+
+const Virtual *find(std::string_view name) {
+    for (const Virtual &row : kVirtuals)
+        if (row.name == name) return &row;
+    return nullptr;
+}
+
+// Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
+Caller caller_for(Reply &reply, std::string_view name) {
+    Caller caller = caller_of(reply);
+    if (is_acl(name)) caller.who = reply.who_in_full();
+    return caller;
+}
+
+bool is_kept(std::string_view name) {
+    return name.starts_with(kUserPrefix) || name.starts_with(kTrustedPrefix) || name.starts_with(kSecurityPrefix);
+}
+
+// Whether `name` is an ACL's. EOPNOTSUPP: the mount keeps none.
+Result<bool> check_acl(const Reply &reply, std::string_view name) {
+    if (is_acl(name) && !reply.host().options().acl)
+        return Error{EOPNOTSUPP, 0, "use access control list", "this mount has none: --acl=off"};
+    return is_acl(name);
+}
+
+Result<void> check_name(const Reply &reply, std::string_view name) {
+    if (TRY(check_acl(reply, name))) return {};
+    if (!is_kept(name)) return Error{EOPNOTSUPP, 0, "use attribute", "kept are user., trusted., security. and ACLs"};
+    if (name == kUserPrefix || name == kTrustedPrefix || name == kSecurityPrefix)
+        return Error{EINVAL, 0, "use attribute", "it has no name"};
+    if (name.starts_with(kOwnPrefix)) // so that a typing error doesn't turn into a user's own attribute
+        return Error{EOPNOTSUPP, 0, "use attribute", std::string(name) + ": gmemfs has no such attribute"};
+    return {};
+}
+
+} // namespace
+
+Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (const Virtual *const row = find(name)) return row->get(reply, inode);
+    if (!TRY(check_acl(reply, name)) && !is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
+    return inode.xattr(name);
+}
+
+Result<void> set_xattr(
+    Reply &reply, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
+    if (const Virtual *const row = find(name)) {
+        if (row->set == nullptr) return Error{EPERM, 0, "set attribute", std::string(name) + " can only be read"};
+        return row->set(reply, inode, value);
+    }
+    TRY(check_name(reply, name));
+    return reply.volume().set_xattr(caller_for(reply, name), inode, name, value, mode);
+}
+
+std::string list_xattrs(const Reply &reply, const Inode &inode) {
+    std::string list;
+    const auto add = [&](std::string_view name) { list.append(name).push_back('\0'); };
+    if (inode.is_file() && inode.file()->allocated() > 0) {
+        add(kAllocationSize);
+        if (reply.host().options().list_handles) add(kFabricHandle);
+    }
+    for (const std::string &name : inode.xattr_names())
+        if (reply.who().uid == 0 || !name.starts_with(kTrustedPrefix)) add(name);
+    return list;
+}
+
+Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
+    if (name == kAllocationSize || name == kFabricHandle) return leave_memory_attribute(reply, inode, {});
+    if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
+    TRY(check_name(reply, name));
+    return reply.volume().remove_xattr(caller_for(reply, name), inode, name);
+}
+
+} // namespace gmemfs

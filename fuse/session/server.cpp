@@ -1,0 +1,276 @@
+#include "fuse/session/server.hpp"
+
+#include "fuse/host/log.hpp"
+#include "fuse/mounts/mount_flags.hpp"
+#include "fuse/mounts/mount_table_watch.hpp"
+#include "vmm/base/units.hpp"
+#include "vmm/device/simulator_path.hpp"
+
+#include <glib-unix.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+constexpr std::chrono::milliseconds kOrphanLook(1);
+constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
+constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
+
+gboolean quit(gpointer loop) {
+    g_main_loop_quit(static_cast<GMainLoop *>(loop));
+    return G_SOURCE_REMOVE;
+}
+
+} // namespace
+
+bool Server::was_done() const {
+    const Worker &worker = Worker::current();
+    return worker.is_asked_again() && survival() != nullptr && survival()->was_done(worker.request_number());
+}
+
+Result<Opened> Server::opened(InodeId id, std::uint64_t handle) const {
+    if (Inode *const inode = opens_.find(handle)) return Opened{inode, nullptr};
+    InodeRef inherited = TRY(volume().names().find(id));
+    Inode *const inode = inherited.get();
+    return Opened{inode, std::move(inherited)};
+}
+
+Result<std::unique_ptr<Server>> Server::create(
+    const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations) {
+    std::unique_ptr<Server> server(new Server(supervisor, operations));
+    const Server *const self = server.get();
+    server->host_ =
+        TRY(Host::create(options, server->resumes() ? Survival::Session::goes_on : Survival::Session::begins,
+            [self](const Device &device, const Error &error) { self->device_failed(device, error); }));
+    install_wake_signal();
+    TRY(server->restore_all());
+    TRY(server->mount(options.mount_point));
+    return server;
+}
+
+// This process can do nothing more on the device, and another one may: so this is SIGKILL by our own hand, wherever the
+// error was met. What was asked is not answered, and the next server is asked again.
+void Server::device_failed(const Device &device, const Error &error) const {
+    if (host_ == nullptr) return; // at the start, which fails of it
+    const std::string where = "device " + std::to_string(device.info().ordinal) + " (" + device.info().uuid_text() +
+                              ") is lost to this process";
+    const bool has_keeper = survival() != nullptr && !survival()->keeper().is_dead();
+    if (supervisor_ != nullptr && has_keeper) {
+        if (!is_mounted_ || (is_private() && aim_ != Aim::end)) return; // what is under way fails of it
+        log(LogLevel::error, "fuse", error, where + ", and another server takes over");
+        ::_exit(kDeviceLost);
+    }
+    const std::string advice =
+        has_keeper ? "; every request for its memory fails from here on; the keeper has the files: kill -KILL " +
+                         std::to_string(::getpid()) + ", and mount anew"
+                   : "; every request for its memory fails from here on, and what files held on it is lost with this "
+                     "process: unmount, see what `gmemfs doctor` says, and mount anew";
+    log(LogLevel::error, "fuse", error, where + advice);
+}
+
+Server::~Server() {
+    if (host_ == nullptr) return;
+    stop();
+    if (survival() != nullptr) survival()->let_go();
+    end_session();
+    if (loop_ != nullptr) g_main_loop_unref(loop_);
+    opens_.clear();
+}
+
+// A second signal while the first one's work is under way changes nothing, where files would be lost by it.
+gboolean Server::take_end(gpointer server) {
+    auto *const self = static_cast<Server *>(server);
+    if (self->aim_ == Aim::end && self->host_->saves())
+        log(LogLevel::info, "fuse", "asked to end again: it is about to, and saves to " + self->options().save_file);
+    else
+        g_main_loop_quit(self->loop_);
+    self->aim_ = Aim::end;
+    return self->host_->saves() ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+gboolean Server::take_hangup(gpointer server) {
+    reopen_log();
+    auto *const self = static_cast<Server *>(server);
+    if (self->supervisor_ != nullptr) self->supervisor_->log_moved();
+    return G_SOURCE_CONTINUE;
+}
+
+gboolean Server::take_restart(gpointer server) {
+    auto *const self = static_cast<Server *>(server);
+    if (self->aim_ == Aim::end) return G_SOURCE_CONTINUE; // and nobody is to go on
+    if (self->supervisor_ == nullptr) {
+        log(LogLevel::warning, "fuse",
+            "asked to restart, but no supervisor is there: this server runs in the foreground, or with io_uring");
+        return G_SOURCE_CONTINUE;
+    }
+    if (const Result<void> checked = self->survival()->check(); !checked) {
+        log(LogLevel::error, "fuse", checked.error(), "asked to restart, which would lose the files");
+        return G_SOURCE_CONTINUE;
+    }
+    self->aim_ = Aim::again;
+    g_main_loop_quit(self->loop_);
+    return G_SOURCE_CONTINUE;
+}
+
+void Server::make_way() {
+    if (broker_) broker_->make_way(); // while workers answer: it may ask something of the mount
+    // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
+    session_->end();
+    workers_->stop();
+    host_->stop_scrubbing();
+    if (const Result<void> recorded = volume().record_times(); !recorded)
+        log(LogLevel::warning, "fuse", recorded.error(), "times of files that are open go back a little");
+    is_mounted_ = false; // not for this server to unmount
+    if (survival() != nullptr) survival()->let_go();
+    log(LogLevel::info, "fuse", "making way for another server of " + options().mount_point);
+}
+
+Server::End Server::run(std::function<void()> ready) {
+    ready_ = std::move(ready);
+    loop_ = g_main_loop_new(nullptr, FALSE);
+    std::vector<guint> signals;
+    for (const int number : {SIGINT, SIGTERM}) signals.push_back(g_unix_signal_add(number, take_end, this));
+    if (survival() != nullptr) survival()->watch();
+    signals.push_back(g_unix_signal_add(SIGUSR2, take_restart, this));
+    signals.push_back(g_unix_signal_add(SIGHUP, take_hangup, this));
+    if (resumes()) {
+        take_over_broker();
+        if (const Result<void> resumed = resume(); !resumed)
+            log(LogLevel::error, "fuse", resumed.error(), "requests that the dead server had in hand may hang");
+    }
+    Result<void> saved;
+    Result<void> is_there;
+    do {
+        serve();
+        if (aim_ == Aim::again) break;
+        const bool is_wanted = aim_ == Aim::end || !was_aborted();
+        aim_ = Aim::end;
+        look_at_flags(); // they may have changed a moment before
+        // Before the mount is detached: where this server dies from here on the next one has no device, and mounts.
+        if (!is_wanted && supervisor_ != nullptr) supervisor_->aborted();
+        end_session();
+        if (!is_wanted) {
+            log(LogLevel::warning, "fuse",
+                "the connection of " + options().mount_point + " to the kernel was aborted: mounting it again");
+            is_there = mount_again();
+            aim_ = Aim::serve;
+            continue;
+        }
+        saved = save_all();
+        if (saved) break;
+        log(LogLevel::error, "fuse", saved.error(), "the files stay: " + options().mount_point + " is mounted again");
+        (void)write_private(survival()->folder().unsaved_path(), saved.error().detail);
+        is_there = mount_again();
+        if (is_there && supervisor_ != nullptr) supervisor_->mounted_again();
+        aim_ = Aim::serve;
+    } while (is_there);
+    for (const guint source : signals)
+        if (g_main_context_find_source_by_id(nullptr, source) != nullptr) g_source_remove(source);
+    if (aim_ == Aim::again) {
+        make_way();
+        return End::again;
+    }
+    if (!saved || !is_there) {
+        if (survival() != nullptr) survival()->let_go();
+        log(LogLevel::error, "fuse", is_there.error(), "the keeper has the files: `gmemfs mount` serves them again");
+        return End::kept;
+    }
+    if (survival() != nullptr) survival()->end();
+    log(LogLevel::info, "fuse", "unmounted " + options().mount_point);
+    return End::unmounted;
+}
+
+void Server::serve() {
+    host_->start_scrubbing();
+    const auto look = [this] {
+        volume().set_access_times(access_times_of(filesystem_));
+        look_at_flags();
+    };
+    const MountTableWatch watch(look); // `mount -o remount` asks nobody
+    look();
+    // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.
+    start_workers([this] { g_idle_add(quit, loop_); });
+    g_main_loop_run(loop_);
+}
+
+void Server::greeted(unsigned protocol_minor) {
+    protocol_minor_ = protocol_minor;
+    if (is_private()) return;
+    log(LogLevel::info, "fuse",
+        "mounted " + options().mount_point + ": " + host_->driver().library + ", " +
+            std::to_string(host_->devices().size()) + " device(s), " + std::to_string(workers_->count()) + " workers");
+    // A worker runs this; the broker is the main thread's, and making it needs workers that answer.
+    g_idle_add(
+        [](gpointer server) -> gboolean {
+            static_cast<Server *>(server)->start_broker();
+            return G_SOURCE_REMOVE;
+        },
+        this);
+}
+
+void Server::start_broker() {
+    // The mount has ended already, or is about to: who asked something of it would wait for ever.
+    if (!is_mounted_ || !workers_->wait_until_served()) return;
+    if (!options().broker)
+        log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");
+    else if (!broker_)
+        publish_broker(Broker::create(*host_, *this));
+    has_tried_broker_.store(true, std::memory_order_release);
+    if (ready_) ready_();
+}
+
+void Server::publish_broker(Result<std::unique_ptr<Broker>> broker) {
+    if (!broker) return log(LogLevel::warning, "broker", broker.error(), "peers get fabric handles alone");
+    broker_ = *std::move(broker);
+    published_broker_.store(broker_.get(), std::memory_order_release);
+}
+
+// Before a request is answered: no peer sees a mount without a broker.
+void Server::take_over_broker() {
+    if (!options().broker || survival() == nullptr) return;
+    Result<std::unique_ptr<Broker>> broker = Broker::take_over(*host_, *this);
+    if (broker && *broker == nullptr) return; // of an older server: another one is made when the mount answers
+    if (broker)
+        publish_broker(std::move(broker));
+    else
+        log(LogLevel::warning, "broker", broker.error(), "peers connect anew");
+}
+
+void Server::end() {
+    aim_ = Aim::end;
+    g_main_loop_quit(loop_);
+}
+
+void Server::attributes_changed(InodeId id) {
+    (void)session_->forget_attributes(id); // ENOENT: the kernel hasn't kept them, so there is nothing to drop
+}
+
+void Server::forgotten() {
+    const std::lock_guard<std::mutex> hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
+    ++forget_count_;
+    forgotten_.notify_all();
+}
+
+bool Server::wait_for_memory() {
+    Namespace &names = volume().names();
+    if (!names.has_dying_orphans()) return false;
+    const auto end = std::chrono::steady_clock::now() + kOrphanPatienceMax;
+    std::unique_lock<std::mutex> lock(forgotten_mutex_);
+    // After `rm -rf` forgets come one by one, and freeing takes its time: as long as it goes on, so does the wait.
+    for (bool is_moving = true; is_moving && std::chrono::steady_clock::now() < end;) {
+        const std::uint64_t before = forget_count_;
+        // Nobody tells when a thread drops a forgotten inode at the end of its request: hence the many looks.
+        for (auto waited = kOrphanLook; waited <= kOrphanPatience; waited += kOrphanLook)
+            if (forgotten_.wait_for(lock, kOrphanLook, [&] { return !names.has_dying_orphans(); })) return true;
+        is_moving = forget_count_ != before || names.is_forgetting();
+    }
+    names.give_up_on_orphans();
+    return true;
+}
+
+} // namespace gmemfs

@@ -1,0 +1,147 @@
+// Server: a Host's files as a FUSE mount, from its start to its end: session, workers, broker, supervisor.
+#pragma once
+
+#include "fuse/broker/broker.hpp"
+#include "fuse/host/front.hpp"
+#include "fuse/host/host.hpp"
+#include "fuse/mounts/mount_flags.hpp"
+#include "fuse/mounts/mount_table.hpp"
+#include "fuse/session/open_files.hpp"
+#include "fuse/session/session.hpp"
+#include "fuse/session/supervisor.hpp"
+#include "fuse/session/workers.hpp"
+
+#include <glib.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// Thread-safe once it runs, but for create(), run() and the destructor, which are the main thread's.
+class Server : public Front {
+public:
+    /// Makes the Host, and mounts; nothing is served yet. `operations` are what libfuse calls, one a request, with this
+    /// as user data. The errors are for the user: one line each. With a supervisor that holds the FUSE device of a dead
+    /// server it goes on with that, and mounts nothing.
+    static Result<std::unique_ptr<Server>> create(
+        const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations);
+    ~Server() override;
+
+    /// Serves until the mount is unmounted, or SIGINT or SIGTERM comes; then unmounts, and saves what is to be
+    /// saved; if that fails it mounts and serves again. `ready` is called once the kernel has greeted the server: from
+    /// then on the mount answers.
+    enum class End {
+        unmounted, ///< the mount is gone, and so is the memory
+        again,     ///< the mount is there: another server is to go on with it, at once
+        kept,      ///< the mount is gone, and nobody wanted that: the keeper has the files, for the next server
+    };
+    End run(std::function<void()> ready);
+    /// After run(): why the mount has ended, where nobody wanted it.
+    const std::optional<Error> &failure() const { return failure_; }
+
+    Host &host() { return *host_; }
+    const Host &host() const { return *host_; }
+    OpenFiles &opens() { return opens_; }
+
+    /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
+    /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
+    bool was_done() const;
+    /// The inode of an open, of this server or one before. ESTALE: it didn't survive.
+    Result<Opened> opened(InodeId id, std::uint64_t handle) const;
+    const Workers &workers() const { return *workers_; } ///< for workers
+    /// The present session's are everybody's files, and nobody sees it but who runs the server.
+    bool is_private() const { return audience_ == Audience::this_user; }
+    /// Whether a broker is about to listen: nobody needs to be told yet that there is none.
+    bool awaits_broker() const { return host_->options().broker && !has_tried_broker_.load(std::memory_order_acquire); }
+    /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
+    const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
+
+    void greeted(unsigned protocol_minor); ///< the kernel's FUSE_INIT has come
+    /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, whose protocol is 5.12's, too, 7.33.
+    bool kernel_checks_flags() const { return protocol_minor_ >= 34; }
+    /// The kernel has forgotten inodes; wakes who waits for their memory.
+    void forgotten();
+
+    void attributes_changed(InodeId id) override;
+    /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),
+    /// until none has come for a tenth of a second, 5 s at the most.
+    bool wait_for_memory() override;
+    const std::string &filesystem() const override { return filesystem_; } ///< of the present session
+    void end() override;
+
+private:
+    enum class Audience { everybody, this_user };
+    /// What the main loop is to come to.
+    enum class Aim {
+        serve,
+        end,   ///< the mount is to end, or has ended
+        again, ///< this server is to end, and another one to go on
+    };
+
+    Server(SupervisorLink *supervisor, const fuse_lowlevel_ops &operations)
+        : operations_(operations), supervisor_(supervisor),
+          opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
+    /// Of the present session: it is one that a dead server began.
+    bool resumes() const { return supervisor_ != nullptr && supervisor_->device(); }
+    const Options &options() const { return host_->options(); }
+    Volume &volume() const { return host_->volume(); }
+    Survival *survival() const { return host_->survival(); } // null with --keeper=off
+    Result<void> resume();
+    std::string greeted_filesystem() const;
+    void start_workers(const std::function<void()> &ended);
+    void end_session();
+    bool is_connected() const;
+    bool is_left() const;
+    void look_at_flags();
+    bool was_aborted() const;
+    Result<void> run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command);
+    Result<void> restore_all();
+    Result<void> save_all();
+    Result<void> mount_again();
+    void serve();
+    void make_way();
+    void device_failed(const Device &device, const Error &error) const;
+    Result<void> mount(const std::string &place);
+    void start_broker();
+    void take_over_broker();
+    void publish_broker(Result<std::unique_ptr<Broker>> broker);
+    void stop();
+    static gboolean take_end(gpointer server);
+    static gboolean take_restart(gpointer server);
+    static gboolean take_hangup(gpointer server);
+
+    const fuse_lowlevel_ops operations_;
+    SupervisorLink *const supervisor_; // null: there is none
+    std::unique_ptr<Host> host_;
+    OpenFiles opens_; // they hold inodes of the volume: gone before it
+    std::unique_ptr<Session> session_;
+    std::string filesystem_;          // of the present session; constant while there are workers
+    Fd mount_table_;                  // /proc/self/mountinfo
+    std::string place_before_;        // the number of the filesystem that the mount point lies on
+    std::optional<MountFlags> flags_; // of the mount, as `mount -o remount` may have changed them; kept when it is gone
+    Detached detached_;               // at the end of the last session that others saw
+    std::unique_ptr<Workers> workers_; // of the present session
+    std::optional<Error> failure_;     // of the first worker that had to give up
+    GMainLoop *loop_ = nullptr;
+    std::atomic<Aim> aim_ = Aim::serve;
+    std::function<void()> ready_;
+    std::unique_ptr<Broker> broker_; // it holds inodes, too
+    std::atomic<const Broker *> published_broker_ = nullptr;
+    std::atomic<bool> has_tried_broker_ = false;
+    std::mutex forgotten_mutex_;
+    std::condition_variable forgotten_;
+    std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
+    std::atomic<unsigned> protocol_minor_ = 0;
+    std::atomic<bool> is_mounted_ = false;
+    bool has_had_session_ = false;            // the kernel of another one knew inodes
+    Audience audience_ = Audience::everybody; // of the session; constant while there are workers
+};
+
+} // namespace gmemfs

@@ -1,0 +1,48 @@
+// ParityWalk: verifies, scrubs or seals files and what is below directories, range by range, with progress.
+#pragma once
+
+#include "client/wire/file_control.hpp"
+#include "tools/host/progress.hpp"
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace gmemfs {
+
+/// What became of one file.
+struct ParityOutcome {
+    std::string path;
+    int error = 0;       ///< errno; then nothing of the rest counts
+    std::string message; ///< of that error, for people
+    std::uint64_t blocks = 0, wrong = 0, repaired = 0, left_wrong = 0;
+    std::vector<std::uint64_t> listed; ///< blocks that are still wrong, ascending; the first of each range alone
+};
+
+/// Not thread-safe.
+class ParityWalk {
+public:
+    enum class Action { verify, scrub, seal };
+    ParityWalk(Action action, Progress::Display display) : action_(action), display_(display) {}
+
+    /// A file, or all files below a directory of the same mount. EINVAL: it is neither, or lies in no gmemfs mount.
+    /// ENOENT and others: `path` can't be looked at. EINTR: the user wants it to end.
+    Result<void> visit(const std::string &path);
+    /// Files that have parity, and named ones that haven't.
+    const std::vector<ParityOutcome> &outcomes() const { return outcomes_; }
+    std::uint64_t without_parity() const { return without_parity_; } ///< files below directories
+
+private:
+    Result<void> visit_folder(const std::string &path, dev_t device);
+    enum class Found { by_name, in_folder };
+    Result<void> visit_file(const std::string &path, Found found);
+    Result<void> walk_ranges(int fd, std::uint64_t size, ParityOutcome &outcome);
+
+    const Action action_;
+    const Progress::Display display_;
+    std::vector<ParityOutcome> outcomes_;
+    std::uint64_t without_parity_ = 0;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,46 @@
+// DoctorChecks: what gmemfs needs of a machine, each looked at by trying it, with the fix for what is missing.
+#pragma once
+
+#include "vmm/device/driver.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+enum class Verdict {
+    ok,
+    warn, ///< gmemfs works without it, in part
+    fail, ///< gmemfs can't mount without it
+};
+
+struct Check {
+    std::string name; ///< "fabric handles"
+    Verdict verdict;
+    std::string found; ///< what is there
+    std::string fix;   ///< the command to run, or what to do; empty where there is nothing to mend
+};
+using Checks = std::vector<Check>;
+
+/// Looks for a driver (`library`: a soname or a path), its devices, and what they can do: creates 2 MiB on each with
+/// every handle type, because a device's attributes promise what creation refuses.
+Checks check_driver(const std::string &library);
+
+/// The character device that the driver wants for fabric handles, and who may open it. Whether fabric handles work
+/// after all is for check_driver to say, so nothing here is worse than `warn`.
+Checks check_imex_channel();
+
+/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory, io_uring: the kernel's side of a mount;
+/// and where nothing of that stands in the way, check_session().
+Checks check_fuse();
+
+/// Mounts in a folder of its own, asks the mount, and unmounts, as this user, by the libfuse that is here.
+Check check_session();
+
+/// Whether the simulator's library lies beside this program.
+Checks check_simulator();
+
+/// Whether no check failed.
+bool all_pass(const Checks &checks);
+
+} // namespace gmemfs

@@ -1,0 +1,51 @@
+// Progress: how far a copy has come, on a terminal's last line.
+#pragma once
+
+#include "tools/host/interruption.hpp"
+#include "vmm/base/result.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace gmemfs {
+
+/// Thread-safe.
+class Progress {
+public:
+    enum class Display { none, line };
+    /// `total` bytes are to come, 0 where nobody knows.
+    Progress(Display display, std::uint64_t total) : display_(display), total_(total) {}
+
+    void start_file(const std::string &name);
+    void add(std::uint64_t bytes); ///< shows the line, ten times a second at the most
+    void finish();                 ///< clears the line
+    /// Time that went into moving bytes, apart from opening, allocating and mapping.
+    void add_seconds(double seconds) { seconds_ += seconds; }
+    double seconds() const { return seconds_; }
+    void add_verified_by_digests() { ++by_digests_; } ///< a file
+    void add_verified_by_bytes() { ++by_bytes_; }     ///< a file
+    std::uint64_t verified_by_digests() const { return by_digests_; }
+    std::uint64_t verified_by_bytes() const { return by_bytes_; }
+    std::uint64_t done() const { return done_; } ///< bytes
+
+private:
+    void show(std::uint64_t done, double seconds);
+
+    using Clock = std::chrono::steady_clock;
+    const Display display_;
+    const std::uint64_t total_;
+    const Clock::time_point started_ = Clock::now();
+    std::atomic<std::uint64_t> done_ = 0, by_digests_ = 0, by_bytes_ = 0;
+    std::atomic<double> seconds_ = 0;
+    std::atomic<std::int64_t> shown_ms_ = -1000;
+    std::mutex mutex_; // of name_ and the line
+    std::string name_;
+};
+
+/// fail(), and the exit status: kInterrupted where the error came of such a signal.
+int fail_or_interrupted(const Error &error);
+
+} // namespace gmemfs

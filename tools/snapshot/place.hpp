@@ -1,0 +1,72 @@
+// SnapshotPlace: the folder into which a snapshot is restored.
+//
+// Everything but folders is made in a folder of its own in it, .gmemfs-restore. and 16 random digits, under the numbers
+// of the entries. It is locked (flock(2)) as long as its maker lives; the next restore removes one that isn't.
+//
+//     stage    files allocated, data written, checksums compared     a failure removes the folder, and nothing is left
+//     publish  folders made, the rest renamed to where it belongs    a failure takes back what was made, if nothing was
+//     replaced finish   the folders' own attributes
+//
+// No name of the snapshot is looked up before publish, and then each alone, with O_NOFOLLOW: no link leads outside.
+#pragma once
+
+#include "tools/snapshot/tree.hpp"
+
+namespace gmemfs {
+
+/// The order of calls: check, stage, put by any thread, publish. Thread-safe in open_file alone.
+class SnapshotPlace {
+public:
+    enum class Existing { refuse, replace };
+    /// `entries` outlives it. ENOENT, ENOTDIR: `path` is no folder.
+    static Result<SnapshotPlace> create(
+        const std::string &path, const std::vector<SnapshotEntry> &entries, Existing existing);
+    SnapshotPlace(SnapshotPlace &&) = default;
+    SnapshotPlace &operator=(SnapshotPlace &&) = delete;
+    ~SnapshotPlace(); ///< removes what is still staged
+
+    /// Whether all of it can be here, before anything is made. ENOSPC: no room. EEXIST: a name is there, and may not be
+    /// replaced. EISDIR: a folder is where something else would go. EXDEV: another filesystem is mounted in the way.
+    Result<void> check();
+    /// Makes everything but folders, files at their size. EPERM for device nodes alone is no error: they are left out.
+    Result<void> stage();
+    Result<Fd> open_file(std::size_t index) const; ///< a staged one, to read and write
+    /// What the snapshot's end takes back: files that had vanished, or became shorter, while they were saved.
+    Result<void> cut(const std::vector<SnapshotCut> &cuts);
+    /// Gives what is staged its attributes and its name. EINTR.
+    Result<void> publish();
+
+    std::size_t left_out() const { return left_out_; } ///< device nodes that this user may not make
+    /// Attributes that root alone sets (trusted ones, capabilities), or that this filesystem doesn't keep.
+    std::size_t attributes_left_out() const { return attributes_left_out_; }
+
+private:
+    enum class State : char { absent, merged, staged, skipped, published };
+    SnapshotPlace(std::string path, Fd top, const std::vector<SnapshotEntry> &entries, Existing existing)
+        : path_(std::move(path)), top_(std::move(top)), entries_(entries), existing_(existing),
+          states_(entries.size(), State::absent) {}
+    Result<void> check_room() const;
+    Result<void> check_name(std::size_t index, int folder);
+    Result<void> make(std::size_t index);
+    Result<void> make_staging();
+    void remove_leftovers() const;
+    Result<void> set_attribute(int file, const SnapshotEntry &entry, const SnapshotAttribute &attribute);
+    Result<void> set_attributes(int folder, const std::string &name, const SnapshotEntry &entry);
+    Result<void> publish_one(std::size_t index, int folder);
+    Result<void> publish_names();
+    Result<void> finish_folders();
+    void take_back();
+    void remove_staging();
+    Error failed(int code, const char *doing, std::size_t index) const;
+
+    std::string path_;
+    Fd top_, staging_;
+    const std::vector<SnapshotEntry> &entries_;
+    Existing existing_;
+    std::vector<State> states_; // states_[index]
+    std::string staging_name_;
+    std::size_t left_out_ = 0, attributes_left_out_ = 0;
+    bool was_empty_ = false; // then the folder's own attributes are those of entry 0
+};
+
+} // namespace gmemfs

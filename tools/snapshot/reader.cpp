@@ -1,0 +1,278 @@
+#include "tools/snapshot/reader.hpp"
+
+#include "tools/host/interruption.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+// So much a pipe may claim to hold before any of it has come: 32 MiB for the set of chunks.
+constexpr std::uint64_t kStreamChunksMost = std::uint64_t(1) << 28;
+
+} // namespace
+
+Error SnapshotReader::damaged(const std::string &how) const {
+    return Error{EBADMSG, 0, "read snapshot", name_ + ": " + how + "; use another copy of it"};
+}
+
+Error SnapshotReader::at_record(const Error &error) const {
+    return Error{error.code, 0, error.doing, name_ + ": at byte " + std::to_string(position_) + ": " + error.detail};
+}
+
+Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::string &path) {
+    Fd file(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return Error{errno, 0, "open snapshot", path};
+    return create(std::move(file), path);
+}
+
+Result<std::unique_ptr<SnapshotReader>> SnapshotReader::create(Fd file, const std::string &name) {
+    std::unique_ptr<SnapshotReader> made(new SnapshotReader(std::move(file), name));
+    const Result<void> read = made->read_index();
+    if (!read) return Error(read.error());
+    return made;
+}
+
+// Of a pipe: the next bytes, which is what read_at() is asked for then.
+Result<void> SnapshotReader::read_on(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t got = ::read(file_.get(), bytes.data(), bytes.size());
+        if (got < 0 && errno == EINTR && !is_interrupted()) continue;
+        if (got < 0) return Error{errno, 0, "read snapshot", name_};
+        if (got == 0) return damaged("it was cut short");
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return {};
+}
+
+Result<void> SnapshotReader::read_at(std::span<std::byte> bytes, std::uint64_t offset) {
+    if (is_stream_) return read_on(bytes);
+    while (!bytes.empty()) {
+        const ssize_t got = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return Error{errno, 0, "read snapshot", name_};
+        if (got == 0) return damaged("it was cut short");
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+        offset += static_cast<std::uint64_t>(got);
+    }
+    return {};
+}
+
+// The body of the record at position_, which moves behind it.
+Result<std::vector<std::byte>> SnapshotReader::read_body() {
+    std::byte bytes[kRecordHead];
+    TRY(read_at(bytes, position_));
+    const Result<RecordHead> head = decode_head(bytes);
+    if (!head) return at_record(head.error());
+    if (head->length > size_ - position_ - kRecordHead) return damaged("it was cut short");
+    std::vector<std::byte> body(head->length);
+    const Result<void> read = read_at(body, position_ + kRecordHead);
+    if (!read) return Error(read.error());
+    if (checksum(body) != head->crc) return damaged("a wrong checksum at byte " + std::to_string(position_));
+    position_ += kRecordHead + head->length;
+    checksum_ = checksum_of_checksums(checksum_, head->crc);
+    return body;
+}
+
+Result<void> SnapshotReader::read_totals() {
+    struct stat status = {};
+    if (::fstat(file_.get(), &status) != 0) return Error{errno, 0, "read snapshot", name_};
+    if (S_ISDIR(status.st_mode)) return Error{EISDIR, 0, "read snapshot", name_};
+    is_stream_ = !S_ISREG(status.st_mode);
+    is_endless_ = S_ISBLK(status.st_mode);
+    size_ = is_stream_ ? INT64_MAX : static_cast<std::uint64_t>(status.st_size);
+    std::byte magic[kSnapshotMagicSize] = {};
+    if (size_ < sizeof magic) return Error{EBADMSG, 0, "read snapshot", name_ + ": it is none"};
+    TRY(read_at(magic, 0));
+    if (std::memcmp(magic, kSnapshotMagic, sizeof magic) != 0)
+        return Error{EBADMSG, 0, "read snapshot", name_ + ": it is none"};
+    position_ = sizeof magic;
+    const Result<std::vector<std::byte>> body = read_body();
+    if (!body) return Error(body.error());
+    const Result<SnapshotTotals> totals = decode_totals(*body);
+    if (!totals) return at_record(totals.error());
+    totals_ = *totals;
+    // So much memory at the most do an index and a set of chunks take as fits the file.
+    if (totals_.entries > size_ / kEntryRecordLeast) return damaged("it was cut short");
+    return {};
+}
+
+Result<void> SnapshotReader::check_place(const SnapshotEntry &entry) const {
+    const std::size_t index = entries_.size();
+    if (index == 0) {
+        if (entry.parent != 0 || entry.is_other_name() || entry.name.empty() != entry.is_folder() ||
+            (!entry.is_folder() && totals_.entries != 1))
+            return damaged("what was saved has no place");
+        return {};
+    }
+    if (entry.name.empty() || entry.parent >= index || !entries_[entry.parent].is_folder())
+        return damaged("a name without a folder");
+    if (!entry.is_other_name()) return {};
+    if (entry.link_to >= index) return damaged("a hard link to nothing");
+    const SnapshotEntry &first = entries_[entry.link_to];
+    if (first.is_other_name() || first.is_folder() || (first.mode & S_IFMT) != (entry.mode & S_IFMT))
+        return damaged("a hard link to nothing");
+    return {};
+}
+
+Result<void> SnapshotReader::read_index() {
+    TRY(read_totals());
+    std::set<std::pair<std::uint32_t, std::string>> names;
+    while (entries_.size() < totals_.entries) {
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
+        const Result<std::vector<std::byte>> body = read_body();
+        if (!body) return Error(body.error());
+        Result<SnapshotEntry> entry = decode_entry(*body);
+        if (!entry) return at_record(entry.error());
+        TRY(check_place(*entry));
+        if (!names.emplace(entry->parent, entry->name).second) return damaged("a name twice in a folder");
+        entries_.push_back(*std::move(entry));
+    }
+    TRY(count_sizes());
+    return is_stream_ ? Result<void>() : check_tail();
+}
+
+Result<void> SnapshotReader::count_sizes() {
+    std::uint64_t bytes = 0, chunks = 0;
+    first_chunks_.reserve(entries_.size());
+    for (const SnapshotEntry &entry : entries_) {
+        first_chunks_.push_back(chunks);
+        if (__builtin_add_overflow(bytes, entry.size, &bytes)) return damaged("sizes that can't be");
+        chunks += count_chunks(entry.size);
+        if (chunks > (is_stream_ ? kStreamChunksMost : size_ / kChunkRecordSize)) return damaged("it was cut short");
+    }
+    if (bytes != totals_.data_bytes) return damaged("its totals are wrong");
+    seen_.resize(chunks);
+    return {};
+}
+
+// The end alone: a snapshot that was cut short is refused before anything is made of it.
+Result<void> SnapshotReader::check_tail() {
+    std::byte bytes[kEndRecordSize];
+    if (size_ - position_ < sizeof bytes) return damaged("it was cut short");
+    TRY(read_at(bytes, size_ - sizeof bytes));
+    const Result<RecordHead> head = decode_head(std::span(bytes).first(kRecordHead));
+    const std::span<const std::byte> body = std::span(bytes).subspan(kRecordHead);
+    if (!head || head->length != body.size() || checksum(body) != head->crc) return damaged("it was cut short");
+    const Result<SnapshotEnd> end = decode_end(body);
+    if (!end || end->chunks != seen_.size()) return damaged("it was cut short");
+    return {};
+}
+
+Result<void> SnapshotReader::check_end(const SnapshotEnd &end) {
+    char more = 0;
+    const bool has_more = is_stream_ ? !is_endless_ && ::read(file_.get(), &more, 1) > 0 : position_ != size_;
+    if (has_more) return damaged("something follows its end");
+    if (chunks_ != seen_.size() || end.chunks != chunks_) return damaged("chunks are missing");
+    if (end.stored_bytes != stored_bytes_) return damaged("its totals are wrong");
+    return {};
+}
+
+Result<void> SnapshotReader::check_chunk(const SnapshotChunk &chunk) {
+    if (chunk.entry >= entries_.size()) return damaged("a chunk of no file");
+    const SnapshotEntry &entry = entries_[chunk.entry];
+    if (chunk.offset >= entry.size || chunk.size != std::min(kChunkSize, entry.size - chunk.offset))
+        return damaged("a chunk out of place");
+    std::vector<bool>::reference seen = seen_[first_chunks_[chunk.entry] + chunk.offset / kChunkSize];
+    if (seen) return damaged("a chunk twice");
+    seen = true;
+    return {};
+}
+
+Result<void> SnapshotReader::take_cut(std::span<const std::byte> body) {
+    const Result<SnapshotCut> cut = decode_cut(body);
+    if (!cut) return at_record(cut.error());
+    if (chunks_ != seen_.size()) return damaged("chunks are missing");
+    const bool is_file = cut->entry < entries_.size() && S_ISREG(entries_[cut->entry].mode);
+    if (!is_file || entries_[cut->entry].is_other_name() || (cut->entry == 0 && cut->is_gone) ||
+        (!cut->is_gone && cut->size >= entries_[cut->entry].size) ||
+        (!cuts_.empty() && cuts_.back().entry >= cut->entry))
+        return damaged("a cut of what isn't there");
+    cuts_.push_back(*cut);
+    return {};
+}
+
+Result<void> SnapshotReader::take_end(std::span<const std::byte> body, std::uint32_t so_far) {
+    const Result<SnapshotEnd> end = decode_end(body);
+    if (!end) return at_record(end.error());
+    if (end->checksum != so_far) return damaged("a wrong checksum of checksums");
+    TRY(check_end(*end));
+    is_at_end_ = true;
+    return {};
+}
+
+Result<std::optional<SnapshotChunk>> SnapshotReader::take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (failure_) return Error(*failure_);
+    Result<std::optional<SnapshotChunk>> taken = take_next(data_at, buffer);
+    if (!taken) failure_ = taken.error();
+    return taken;
+}
+
+// With its data where the buffer has room and it comes from a pipe; else that is at `data_at`.
+Result<std::optional<SnapshotChunk>> SnapshotReader::take_next(std::uint64_t &data_at, std::span<std::byte> buffer) {
+    while (!is_at_end_) {
+        const std::uint32_t so_far = checksum_;
+        const Result<std::vector<std::byte>> body = read_body();
+        if (!body) return Error(body.error());
+        const auto kind = static_cast<SnapshotKind>(std::to_integer<std::uint8_t>(body->front()));
+        if (kind == SnapshotKind::cut || kind == SnapshotKind::end) {
+            const Result<void> taken = kind == SnapshotKind::cut ? take_cut(*body) : take_end(*body, so_far);
+            if (!taken) return Error(taken.error());
+            continue;
+        }
+        const Result<SnapshotChunk> chunk = decode_chunk(*body);
+        if (!chunk) return at_record(chunk.error());
+        Result<void> checked = check_chunk(*chunk);
+        if (checked && chunk->stored > size_ - position_) checked = damaged("it was cut short");
+        if (checked && is_stream_) checked = read_on(buffer.first(chunk->stored));
+        if (!checked) return Error(checked.error());
+        data_at = position_;
+        position_ += chunk->stored;
+        stored_bytes_ += chunk->stored;
+        ++chunks_;
+        return std::optional<SnapshotChunk>(*chunk);
+    }
+    return std::optional<SnapshotChunk>();
+}
+
+Result<std::optional<SnapshotChunk>> SnapshotReader::next(std::span<std::byte> buffer) {
+    GMEMFS_ASSERT(buffer.size() >= kChunkSize);
+    std::uint64_t data_at = 0;
+    Result<std::optional<SnapshotChunk>> taken = take_chunk(data_at, buffer);
+    if (!taken || !*taken) return taken;
+    const SnapshotChunk &chunk = **taken;
+    const std::span<std::byte> data = buffer.first(chunk.size);
+    if (chunk.stored == 0) {
+        std::memset(data.data(), 0, data.size());
+    } else if (!is_stream_) {
+        const Result<void> read = read_at(data, data_at);
+        if (!read) return Error(read.error());
+    }
+    if (checksum(data) != chunk.crc)
+        return damaged(path_of(chunk.entry) + " has a wrong checksum at its byte " + std::to_string(chunk.offset));
+    return taken;
+}
+
+Result<void> SnapshotReader::read_cuts() {
+    std::vector<std::byte> buffer(is_stream_ ? kChunkSize : 0);
+    for (std::uint64_t data_at = 0; TRY(take_chunk(data_at, buffer));)
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
+    return {};
+}
+
+std::string SnapshotReader::path_of(std::size_t index) const {
+    if (index == 0) return entries_[0].is_folder() ? "." : entries_[0].name;
+    std::string path = entries_[index].name;
+    for (std::uint32_t above = entries_[index].parent; above != 0; above = entries_[above].parent)
+        path.insert(0, entries_[above].name + "/");
+    return path;
+}
+
+} // namespace gmemfs

@@ -1,0 +1,76 @@
+// SnapshotReader: reads a snapshot, which may be anything: nothing of it is used before it has been checked.
+#pragma once
+
+#include "tools/snapshot/format.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace gmemfs {
+
+/// Thread-safe once it is made. What is no regular file is read from the front to the end, one chunk after the other.
+class SnapshotReader {
+public:
+    /// Reads totals, index and end, so that a snapshot that was cut short is known at once. `name` is for messages.
+    /// EBADMSG: it is no snapshot, or damaged; a pipe's end is seen when it is there. EPROTONOSUPPORT: of another
+    /// version. Else pread(2)'s.
+    static Result<std::unique_ptr<SnapshotReader>> create(Fd file, const std::string &name);
+    static Result<std::unique_ptr<SnapshotReader>> open(const std::string &path); ///< "-" is standard input
+
+    const SnapshotTotals &totals() const { return totals_; }
+    /// Entry 0 is what was saved. A parent is an earlier folder; names differ in a folder; links are to earlier
+    /// entries.
+    const std::vector<SnapshotEntry> &entries() const { return entries_; }
+    /// "folder/name", from what was saved; "." for itself.
+    std::string path_of(std::size_t index) const;
+
+    /// The next chunk, with its data in the first bytes of `buffer`, of kChunkSize bytes. Nothing: that was the end,
+    /// every chunk of every file was there once, and the checksum of checksums is right; what other threads still read
+    /// of chunks before it is theirs to report. EBADMSG: damaged; and where: from then on every thread gets that error.
+    Result<std::optional<SnapshotChunk>> next(std::span<std::byte> buffer);
+    /// After the last chunk: what isn't there after all, or is shorter.
+    const std::vector<SnapshotCut> &cuts() const { return cuts_; }
+    /// Instead of next(): the cuts alone; data is passed over where it can be.
+    Result<void> read_cuts();
+    bool can_be_read_again() const { return !is_stream_; }
+
+private:
+    SnapshotReader(Fd file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
+    Result<void> read_index();
+    Result<void> read_totals();
+    Result<void> check_place(const SnapshotEntry &entry) const;
+    Result<void> count_sizes();
+    Result<void> check_tail();
+    Result<void> read_at(std::span<std::byte> bytes, std::uint64_t offset);
+    Result<std::vector<std::byte>> read_body();
+    Result<void> read_on(std::span<std::byte> bytes);
+    Result<std::optional<SnapshotChunk>> take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer);
+    Result<std::optional<SnapshotChunk>> take_next(std::uint64_t &data_at, std::span<std::byte> buffer);
+    Result<void> take_cut(std::span<const std::byte> body);
+    Result<void> take_end(std::span<const std::byte> body, std::uint32_t so_far);
+    Result<void> check_end(const SnapshotEnd &end);
+    Result<void> check_chunk(const SnapshotChunk &chunk);
+    Error damaged(const std::string &how) const;
+    Error at_record(const Error &error) const;
+
+    Fd file_;
+    const std::string name_;
+    bool is_stream_ = false, is_endless_ = false; // endless: a disk, on which anything follows
+    std::uint64_t size_ = 0;
+    SnapshotTotals totals_;
+    std::vector<SnapshotEntry> entries_;
+    std::vector<std::uint64_t> first_chunks_; // first_chunks_[entry]: which chunk of all is its first
+    std::mutex mutex_;                        // of what follows
+    std::uint64_t position_ = 0;              // of the next record
+    std::uint32_t checksum_ = 0;              // of the checksums so far
+    std::uint64_t stored_bytes_ = 0;
+    std::uint64_t chunks_ = 0;
+    std::vector<bool> seen_; // seen_[chunk of all]
+    std::vector<SnapshotCut> cuts_;
+    bool is_at_end_ = false;
+    std::optional<Error> failure_; // of take_chunk(), which may have left a stream within a record
+};
+
+} // namespace gmemfs

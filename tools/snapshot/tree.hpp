@@ -1,0 +1,51 @@
+// SnapshotTree: the folder or file that is saved, as entries; and the way from an entry to what it names.
+//
+// A folder is reached from the top one name at a time, each opened with O_NOFOLLOW, so that whatever others rename or
+// link meanwhile, nothing outside is reached. That takes one open file, however deep a tree is.
+//
+// What vanishes or becomes something else meanwhile is left out, and said, as tar has it; so are attributes that can't
+// be listed.
+#pragma once
+
+#include "tools/snapshot/format.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <functional>
+#include <sys/types.h>
+
+namespace gmemfs {
+
+/// The folder `index` below `top`, which is entry 0's. ELOOP, ENOTDIR: something else is at a name by now.
+Result<Fd> open_folder(int top, const std::vector<SnapshotEntry> &entries, std::size_t index);
+
+/// Takes a line about what isn't saved as it was. Called by any thread.
+using Warn = std::function<void(const std::string &line)>;
+
+/// What is to be saved. Thread-safe once it is made.
+class SnapshotTree {
+public:
+    /// Reads names and attributes of `path`, below it too, but not of what is mounted there. EINTR.
+    static Result<SnapshotTree> create(const std::string &path, const Warn &warn);
+
+    const std::vector<SnapshotEntry> &entries() const { return entries_; }
+    std::uint64_t data_bytes() const;
+    /// The file of an entry, to read, by any of its names. ESTALE: it has vanished, or become another one.
+    Result<Fd> open_file(std::size_t index) const;
+    /// "folder/name", from what was saved; "." for itself.
+    std::string path_of(std::size_t index) const;
+
+private:
+    SnapshotTree(Fd top, const Warn &warn) : warn_(warn), top_(std::move(top)) {}
+    Result<void> scan_folder(std::uint32_t index, dev_t device);
+    Result<void> add(int folder, std::uint32_t parent, const std::string &name);
+    Result<void> read_attributes(int fd, const std::string &path, SnapshotEntry &entry) const;
+    Result<Fd> open_name(std::size_t name, std::size_t index) const;
+    Result<void> find_links();
+
+    Warn warn_;
+    Fd top_; // the folder that was named, or that of the file that was
+    std::vector<SnapshotEntry> entries_;
+    std::vector<std::pair<dev_t, ino_t>> inodes_; // inodes_[index]: what the entry was
+};
+
+} // namespace gmemfs

@@ -1,0 +1,55 @@
+// SnapshotWriter: writes a snapshot, which gets its name when it is whole and on the disk; or writes it into a pipe or
+// a device, from the front to the end.
+#pragma once
+
+#include "tools/host/new_file.hpp"
+#include "tools/snapshot/format.hpp"
+#include "vmm/base/fd.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace gmemfs {
+
+/// Where a chunk's data belongs in a buffer, so that its record fits before it and both are one write.
+inline constexpr std::size_t kChunkDataAt = 64;
+
+/// The order of calls: put_index, put_chunk by any thread, finish, publish. Without publish nothing is left of a file.
+/// Thread-safe in put_chunk alone.
+class SnapshotWriter {
+public:
+    /// A new file for its owner only: it holds everybody's files. Where `path` is a link it is what that points to.
+    /// EISDIR: `path` is a folder. ENOENT: it is a link to nothing. ENOTTY: it is "-", and that is a terminal. Else
+    /// open(2)'s.
+    static Result<std::unique_ptr<SnapshotWriter>> create(const std::string &path);
+    SnapshotWriter(const SnapshotWriter &) = delete;
+    SnapshotWriter &operator=(const SnapshotWriter &) = delete;
+    ~SnapshotWriter() = default;
+
+    /// Each returns write(2)'s errors: ENOSPC, EIO.
+    Result<void> put_index(const std::vector<SnapshotEntry> &entries);
+    /// `buffer` holds kChunkDataAt bytes of room and then `chunk.size` bytes of data; `stored` and `crc` are filled in.
+    Result<void> put_chunk(SnapshotChunk chunk, std::span<std::byte> buffer);
+    Result<void> finish(const std::vector<SnapshotCut> &cuts); ///< writes them and the end, and waits for the disk
+    Result<void> publish();                                    ///< takes the final name
+
+    /// A way to read it before it has its name; empty where it can't be read.
+    std::string part() const { return file_ ? file_->path() : std::string(); }
+    std::uint64_t size() const { return position_; }
+
+private:
+    SnapshotWriter(std::string path, std::unique_ptr<NewFile> file, Fd stream)
+        : path_(std::move(path)), file_(std::move(file)), stream_(std::move(stream)) {}
+    Result<void> append(std::span<const std::byte> bytes);
+    Result<void> write_at(std::span<const std::byte> bytes, std::uint64_t offset);
+    void note(std::span<const std::byte> record);
+
+    const std::string path_;
+    const std::unique_ptr<NewFile> file_; // one of both
+    const Fd stream_;
+    std::mutex mutex_;           // of what follows
+    std::uint64_t position_ = 0; // where the next record goes
+    SnapshotEnd end_;            // of what has been put so far
+};
+
+} // namespace gmemfs

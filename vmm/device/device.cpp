@@ -1,0 +1,94 @@
+#include "vmm/device/device.hpp"
+
+#include <cstdio>
+#include <cstring>
+
+namespace gmemfs {
+
+std::string DeviceInfo::uuid_text() const {
+    std::string text = "GPU-";
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+        char digits[3];
+        std::snprintf(digits, sizeof digits, "%02x", uuid.at(i));
+        text += digits;
+    }
+    return text;
+}
+
+Result<DeviceInfo> DeviceInfo::query(const Driver &driver, int ordinal) {
+    DeviceInfo info;
+    info.ordinal = ordinal;
+    TRY(driver.check(driver.cuDeviceGet(&info.handle, ordinal), "find device", {{CUDA_ERROR_INVALID_VALUE, ENODEV}}));
+    CUuuid uuid;
+    TRY(driver.check(driver.cuDeviceGetUuid(&uuid, info.handle), "read device's UUID"));
+    std::memcpy(info.uuid.data(), uuid.bytes, info.uuid.size());
+    char text[256] = {};
+    TRY(driver.check(driver.cuDeviceGetName(text, sizeof text - 1, info.handle), "read device's name"));
+    info.name = text;
+    std::memset(text, 0, sizeof text);
+    TRY(driver.check(driver.cuDeviceGetPCIBusId(text, sizeof text - 1, info.handle), "read device's bus address"));
+    info.bus_id = text;
+    std::size_t total = 0;
+    TRY(driver.check(driver.cuDeviceTotalMem(&total, info.handle), "read device's memory size"));
+    info.total = total;
+    const auto attribute = [&](int *value, CUdevice_attribute which) {
+        return driver.check(driver.cuDeviceGetAttribute(value, which, info.handle), "read device's attribute");
+    };
+    TRY(attribute(&info.compute_major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR));
+    TRY(attribute(&info.compute_minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
+    int has_vmm = 0;
+    TRY(attribute(&has_vmm, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED));
+    if (has_vmm == 0) return Error{ENODEV, 0, "find device", info.name + " has no virtual memory management"};
+    const CUmemAllocationProp properties = allocation_properties(info, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+    std::size_t granularity = 0;
+    TRY(driver.check(
+        driver.cuMemGetAllocationGranularity(&granularity, &properties, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
+        "read device's granularity"));
+    info.granularity = granularity;
+    return info;
+}
+
+CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types) {
+    CUmemAllocationProp properties = {};
+    properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+    properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    properties.location.id = device.handle;
+    // Handle types are bits that <cuda.h> declares as an enum; the driver takes them together (H200, driver 580).
+    properties.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(types);
+    properties.allocFlags.gpuDirectRDMACapable = 1;
+    return properties;
+}
+
+Result<std::vector<DeviceInfo>> query_devices(const Driver &driver) {
+    int count = 0;
+    TRY(driver.check(driver.cuDeviceGetCount(&count), "count devices"));
+    std::vector<DeviceInfo> devices;
+    devices.reserve(static_cast<std::size_t>(count));
+    for (int ordinal = 0; ordinal < count; ++ordinal) devices.push_back(TRY(DeviceInfo::query(driver, ordinal)));
+    return devices;
+}
+
+Result<std::unique_ptr<Device>> Device::open(const Driver &driver, const DeviceInfo &info) {
+    std::unique_ptr<Device> device(new Device(driver, info));
+    TRY(driver.check(driver.cuDevicePrimaryCtxRetain(&device->context_, info.handle), "make context on device",
+        {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
+    TRY(device->make_current());
+    return device;
+}
+
+Device::~Device() {
+    if (context_ != nullptr) driver_.cuDevicePrimaryCtxRelease(info_.handle);
+}
+
+Result<void> Device::make_current() const { return check(driver_.cuCtxSetCurrent(context_), "bind context to thread"); }
+
+Result<Device::Memory> Device::memory() const {
+    TRY(make_current());
+    std::size_t free = 0;
+    std::size_t total = 0;
+    TRY(check(driver_.cuMemGetInfo(&free, &total), "read free memory"));
+    return Memory{free, total};
+}
+
+} // namespace gmemfs

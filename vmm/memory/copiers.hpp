@@ -1,0 +1,32 @@
+// Copiers: one thread's Copier for each device, found by the device.
+#pragma once
+
+#include "vmm/memory/copier.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace gmemfs {
+
+/// Not thread-safe: each thread that moves bytes has its own.
+class Copiers {
+public:
+    static Result<Copiers> create(const std::vector<std::unique_ptr<Device>> &devices) {
+        Copiers copiers;
+        for (const auto &device : devices)
+            copiers.copiers_.push_back(std::make_unique<Copier>(TRY(Copier::create(*device))));
+        return copiers;
+    }
+    /// `device` is one of those given to create().
+    Copier &of(const Device &device) {
+        for (const auto &copier : copiers_)
+            if (&copier->device() == &device) return *copier;
+        GMEMFS_ASSERT(!"a device that this thread has no copier for");
+        return *copiers_.front();
+    }
+
+private:
+    std::vector<std::unique_ptr<Copier>> copiers_; // a machine has 16 GPUs at the most: a search beats a map
+};
+
+} // namespace gmemfs

@@ -1,0 +1,42 @@
+#include "vmm/memory/extent.hpp"
+
+#include "vmm/base/units.hpp"
+
+namespace gmemfs {
+
+Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, std::uint64_t size) {
+    const std::uint64_t whole = round_up(size, device.info().granularity);
+    const Keeper::Id id = TRY(keeper.create(device.info(), whole));
+    std::shared_ptr<Extent> extent(new Extent(keeper, device, id, whole)); // gives the memory back if mapping fails
+    extent->mapping_.emplace(TRY(keeper.map(id, device.info(), whole)));
+    return extent;
+}
+
+Result<std::shared_ptr<Extent>> Extent::adopt(Keeper &keeper, Device &device, const Keeper::Held &held) {
+    std::shared_ptr<Extent> extent(new Extent(keeper, device, held.id, held.size));
+    extent->exported_.store(held.is_exported, std::memory_order_release);
+    Result<Mapping> mapping = keeper.map(held.id, device.info(), held.size);
+    if (!mapping) {
+        extent->abandon(); // what can't be mapped now isn't lost for that
+        return Error(mapping.error());
+    }
+    extent->mapping_.emplace(*std::move(mapping));
+    return extent;
+}
+
+Result<FabricHandle> Extent::export_fabric() {
+    const Hold hold(mutex_);
+    if (!fabric_) {
+        fabric_ = TRY(keeper_.export_fabric(id_));
+        exported_.store(true, std::memory_order_release);
+    }
+    return *fabric_;
+}
+
+Result<Fd> Extent::export_fd() {
+    Fd fd = TRY(keeper_.export_fd(id_));
+    exported_.store(true, std::memory_order_release);
+    return fd;
+}
+
+} // namespace gmemfs

@@ -1,0 +1,65 @@
+// Extent: one piece of device memory, created by the keeper and mapped here: the unit of sharing.
+#pragma once
+
+#include "vmm/base/lock.hpp"
+#include "vmm/memory/keeper.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace gmemfs {
+
+/// Thread-safe after create(). Destroying it unmaps and releases (0.65 ms at 2 MiB, 43 ms at 64 GiB, H200); nobody may
+/// be copying then. A peer that has mapped it keeps the memory.
+class Extent {
+public:
+    /// `size` is rounded up to the device's granularity. ENOSPC: the device is full. Contents are whatever was there
+    /// before: who makes an extent clears it, by Copier::zero, before anyone sees it.
+    static Result<std::shared_ptr<Extent>> create(Keeper &keeper, Device &device, std::uint64_t size);
+    /// One that the keeper has kept for this server's forerunner: mapped, with its contents, and exported if it was.
+    static Result<std::shared_ptr<Extent>> adopt(Keeper &keeper, Device &device, const Keeper::Held &held);
+    ~Extent() {
+        if (!abandoned_) keeper_.release(id_);
+    }
+    Extent(const Extent &) = delete;
+    Extent &operator=(const Extent &) = delete;
+
+    Device &device() const { return device_; }
+    Keeper::Id id() const { return id_; }
+    CUdeviceptr address() const { return mapping_->address(); } ///< don't dereference it on the host
+    std::uint64_t size() const { return size_; }                ///< bytes, a multiple of the granularity
+    bool has_fabric() const { return keeper_.has_fabric(id_); }
+
+    /// Whether a handle was ever given out: then a peer may read and write the memory, now and later.
+    bool is_exported() const { return exported_.load(std::memory_order_acquire); }
+    /// Made at the first call, 5 us (H200), and kept. ENOTSUP: this machine has no fabric handles.
+    Result<FabricHandle> export_fabric() EXCLUDES(mutex_);
+    /// Made at each call, 0.5 to 0.9 ms (H200): a descriptor that is kept would pin the memory.
+    Result<Fd> export_fd();
+    /// The keeper is to go on holding the memory when this is gone: another server takes it over.
+    void abandon() { abandoned_ = true; }
+
+private:
+    Extent(Keeper &keeper, Device &device, Keeper::Id id, std::uint64_t size)
+        : keeper_(keeper), device_(device), id_(id), size_(size) {}
+
+    Keeper &keeper_;
+    Device &device_;
+    const Keeper::Id id_;
+    const std::uint64_t size_;
+    std::optional<Mapping> mapping_; // set by create(), so always there
+    std::atomic<bool> exported_ = false;
+    std::atomic<bool> abandoned_ = false;
+    Mutex mutex_;
+    std::optional<FabricHandle> fabric_ GUARDED_BY(mutex_);
+};
+
+/// A view of a part of an extent: `length` bytes from `offset`. Never outlives the call that it is passed to.
+struct Slice {
+    Extent *extent;
+    std::uint64_t offset, length;
+};
+
+} // namespace gmemfs

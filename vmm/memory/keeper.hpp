@@ -1,0 +1,51 @@
+// Keeper: creates the memory of extents, holds it, and hands out its handles; the one door to cuMemCreate.
+//
+// It needs cuInit and no context, so that a process of its own can stand behind this interface, and extents outlive a
+// crash of the server (docs/keeper.md). What crosses it is an id, a size or a handle; map() is the only step that
+// happens on the caller's side.
+#pragma once
+
+#include "vmm/memory/mapping.hpp"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace gmemfs {
+
+/// Thread-safe. Outlives every Extent that it made. LocalKeeper owns the memory itself; KeeperClient asks a process.
+/// Wherever a Result is returned by a KeeperClient, EIO: the keeper's process has died, or hasn't answered for 10 s;
+/// EMFILE: this process may open no more descriptors.
+class Keeper {
+public:
+    using Id = std::uint64_t; ///< never used twice by one keeper
+
+    /// What a keeper holds, as list() tells it.
+    struct Held {
+        Id id = 0;
+        std::uint64_t size = 0; ///< bytes, a multiple of the granularity
+        std::array<std::uint8_t, 16> device_uuid = {};
+        bool is_exported = false; ///< a handle was given to a peer, which may have it mapped
+    };
+
+    Keeper() = default;
+    virtual ~Keeper() = default;
+    Keeper(const Keeper &) = delete;
+    Keeper &operator=(const Keeper &) = delete;
+
+    /// Creates memory on `device`; `size` is a multiple of the granularity. Errors: see Allocation::create.
+    virtual Result<Id> create(const DeviceInfo &device, std::uint64_t size) = 0;
+    /// Maps the memory into this process, whole.
+    virtual Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) = 0;
+    /// Gives the keeper's hold on the memory back. Mappings and peers keep theirs.
+    virtual void release(Id id) = 0;
+
+    virtual bool has_fabric(Id id) = 0;
+    virtual Result<FabricHandle> export_fabric(Id id) = 0; ///< errors: see Allocation
+    virtual Result<Fd> export_fd(Id id) = 0;
+
+    /// Everything that is held, ordered by id.
+    virtual Result<std::vector<Held>> list() = 0;
+};
+
+} // namespace gmemfs

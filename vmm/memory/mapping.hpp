@@ -1,0 +1,36 @@
+// Mapping: owns a device address range that is reserved, mapped to one allocation, and accessible from its device.
+#pragma once
+
+#include "vmm/memory/allocation.hpp"
+
+#include <cstdint>
+
+namespace gmemfs {
+
+/// Owner; move-only. Unmaps when it dies: 0.65 ms for 2 MiB to 43 ms for 64 GiB (H200), and the caller has seen to it
+/// that no copy is under way. The mapping keeps the memory alive after the Allocation is gone. Not thread-safe.
+class Mapping {
+public:
+    /// An allocation is mapped whole or not at all. ENOMEM: no address space. Needs no context.
+    static Result<Mapping> create(
+        const Driver &driver, const DeviceInfo &device, const Allocation &allocation, std::uint64_t size);
+
+    Mapping(Mapping &&other) noexcept;
+    Mapping &operator=(Mapping &&other) = delete;
+    Mapping(const Mapping &) = delete;
+    Mapping &operator=(const Mapping &) = delete;
+    ~Mapping();
+
+    CUdeviceptr address() const { return address_; } ///< device address of byte 0; don't dereference it on the host
+    std::uint64_t size() const { return size_; }     ///< bytes, a multiple of the granularity
+
+private:
+    Mapping(const Driver &driver, std::uint64_t size) : driver_(&driver), size_(size) {}
+
+    const Driver *driver_;
+    CUdeviceptr address_ = 0;
+    std::uint64_t size_;
+    bool mapped_ = false;
+};
+
+} // namespace gmemfs
