@@ -111,7 +111,10 @@ TEST(Allocation, IsReadableWhenNewAndZeroOnceCleared) {
     const Memory memory(2 * kGranule);
     const Mapped mapped(memory);
     const OwnStream stream;
-    EXPECT_EQ(read(mapped.address(), mapped.size()).size(), mapped.size());
+    EXPECT_NE(read(mapped.address(), mapped.size()), Bytes(mapped.size(), kUnread)); // whatever it is, it is there
+    const Bytes old = pattern(mapped.size(), 1);
+    write(mapped.address(), old);
+    EXPECT_EQ(read(mapped.address(), mapped.size()), old);
     EXPECT_EQ(driver().cuMemsetD8Async(mapped.address(), 0, mapped.size(), stream.get()), CUDA_SUCCESS);
     EXPECT_EQ(driver().cuStreamSynchronize(stream.get()), CUDA_SUCCESS);
     EXPECT_EQ(read(mapped.address(), mapped.size()), Bytes(mapped.size(), 0));

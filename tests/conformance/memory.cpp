@@ -115,7 +115,7 @@ void write(CUdeviceptr to, const Bytes &bytes) {
 
 Bytes read(CUdeviceptr from, std::size_t size) {
     const OwnStream stream;
-    Bytes bytes(size);
+    Bytes bytes(size, kUnread);
     require(driver().cuMemcpyDtoHAsync(bytes.data(), from, size, stream.get()), "copy out");
     require(driver().cuStreamSynchronize(stream.get()), "wait for a copy out");
     return bytes;

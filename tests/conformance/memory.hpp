@@ -97,7 +97,9 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes pattern(std::size_t size, std::uint64_t seed);
 /// Copies on a stream of their own, and waits.
 void write(CUdeviceptr to, const Bytes &bytes);
+/// A byte that is kUnread may be one that the driver hasn't brought.
 Bytes read(CUdeviceptr from, std::size_t size);
+inline constexpr std::uint8_t kUnread = 0xEE;
 
 std::size_t free_memory(); ///< of the current context's device
 

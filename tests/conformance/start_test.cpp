@@ -69,8 +69,16 @@ TEST(Errors, HaveNames) {
     const char *name = nullptr;
     ASSERT_EQ(driver().cuGetErrorName(CUDA_ERROR_OUT_OF_MEMORY, &name), CUDA_SUCCESS);
     EXPECT_STREQ(name, "CUDA_ERROR_OUT_OF_MEMORY");
-    ASSERT_EQ(driver().cuGetErrorString(CUDA_ERROR_OUT_OF_MEMORY, &name), CUDA_SUCCESS);
-    EXPECT_NE(name, nullptr);
+    ASSERT_EQ(driver().cuGetErrorName(CUDA_ERROR_NOT_SUPPORTED, &name), CUDA_SUCCESS);
+    EXPECT_STREQ(name, "CUDA_ERROR_NOT_SUPPORTED");
+}
+
+TEST(Errors, HaveWords) {
+    const char *words = nullptr;
+    ASSERT_EQ(driver().cuGetErrorString(CUDA_ERROR_OUT_OF_MEMORY, &words), CUDA_SUCCESS);
+    ASSERT_NE(words, nullptr);
+    EXPECT_STRNE(words, "");
+    EXPECT_STRNE(words, "CUDA_ERROR_OUT_OF_MEMORY");
 }
 
 TEST(Errors, UnknownResultHasNone) {
