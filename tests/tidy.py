@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# tidy: what a reviewer shouldn't have to say: layers, lengths, banned words, dead files, names in docs, format.
+# tidy: what a reviewer shouldn't have to say: layers, lengths, banned words, dead files, names in docs, checks of
+# scenarios that can't fail, format.
 #
 #   tests/tidy.py              checks; a line for each thing found
 #   tests/tidy.py --count      the same, and "N passed, N failed, N skipped" at the end: one test a rule
@@ -13,6 +14,7 @@ import sys
 import tempfile
 
 import rooms
+import scenarios
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CODE = {".cpp", ".hpp", ".h", ".cu", ".cuh", ".py", ".sh", ".def"}
@@ -214,6 +216,11 @@ def rule_circles(tree):
         yield "a circle: " + "; ".join(circle)
 
 
+def rule_scenarios(tree):
+    """No line of a scenario that looks like a check and can't fail."""
+    return scenarios.complaints(tree.texts)
+
+
 def rule_words(tree):
     """Banned words and calls, and banned names of files."""
     for name in tree.cpp():
@@ -253,7 +260,7 @@ def rule_dead_files(tree):
             yield f"{name}: nobody includes it"
         if suffix in {".py", ".sh"} and not name.startswith(("tests/mount/", "tests/python/", "client/python/")):
             path = pathlib.Path(name)
-            used = re.compile(rf"{re.escape(path.name)}|^from {re.escape(path.stem)} import", re.MULTILINE)
+            used = re.compile(rf"{re.escape(path.name)}|^(from|import) {re.escape(path.stem)}\b", re.MULTILINE)
             if not any(used.search(text) for other, text in tree.texts.items() if other != name):
                 yield f"{name}: nobody calls it"
 
@@ -296,7 +303,7 @@ def rule_canaries(tree):
 
 
 RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_parameters, rule_circles, rule_words,
-         rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
+         rule_scenarios, rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
 
 
 def check(root, quiet=False):
@@ -332,6 +339,7 @@ PLANTED = [
     (rule_dead_files, "vmm/planted.hpp", "// Planted: a file.\n#pragma once\n"),
     (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/device/driver.hpp)\n"),
     (rule_format, "vmm/planted.cpp", "// Planted: a file.\nint   a ;\n"),
+    *((rule_scenarios, "tests/mount/cli/planted.sh", line + "\n") for line in scenarios.PLANTED),
     (rule_circles, "vmm/base/fd.hpp", "// Planted: a file.\nclass ExtentList;\n"),  # the last ones take files' places
     (rule_canaries, "vmm/memory/extent_list.cpp", "// Planted: a file.\n"),
 ]

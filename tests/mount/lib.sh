@@ -1,16 +1,18 @@
 # lib: the few words that the scenarios in tests/mount share. The runner reads it before each script.
 # shellcheck shell=bash
 
-# fails CMD...: the command must fail by itself, not by a signal and not for want of the command.
+# fails CMD...: the command must fail by itself: not by a signal, not for want of the command, and not because it couldn't
+# look, which test, grep and cmp tell by 2. For whatever reason, though: expect_error and refuses ask for the right one.
 fails() {
-    local status=0
+    local status=0 most=125
+    case $1 in test | '[' | grep | cmp) most=1 ;; esac
     "$@" || status=$?
-    { [ "$status" != 0 ] && [ "$status" -lt 126 ]; } || { echo "expected a failure, got status $status: $*"; return 1; }
+    { [ "$status" != 0 ] && [ "$status" -le "$most" ]; } || { echo "expected a failure, got status $status: $*"; return 1; }
 }
 
 # expect_error TEXT CMD...: the command must fail and say TEXT.
 expect_error() {
-    local text=$1 said
+    local text=${1:?any line holds nothing} said
     shift
     if said=$("$@" 2>&1); then
         echo "expected '$text', but this succeeded: $*"
@@ -21,7 +23,7 @@ expect_error() {
 
 # refuses TEXT CMD...: status 1, and one line on standard error that begins with "gmemfs: " and holds TEXT.
 refuses() {
-    local text=$1 said status=0
+    local text=${1:?any line holds nothing} said status=0
     shift
     said=$("$@" 2>&1 >/dev/null) || status=$?
     is "$status" 1 && is "$(printf '%s\n' "$said" | wc -l)" 1 && [[ $said == "gmemfs: "*"$text"* ]] ||
@@ -40,8 +42,31 @@ except OSError as error:
     print(errno.errorcode[error.errno])' "$1"
 }
 
-# is VALUE EXPECTED: the two are the same text.
-is() { [ "$1" = "$2" ] || { echo "expected '$2', got '$1'"; return 1; }; }
+# is VALUE EXPECTED: the two are the same text, and there is one: of a command that failed there is none.
+is() {
+    [ "$1" = "$2" ] || { echo "expected '$2', got '$1'"; return 1; }
+    [ -n "$1" ] || { echo "two empty texts are the same, whatever failed: say nothing CMD"; return 1; }
+}
+# differs VALUE OTHER: two texts that aren't the same.
+differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ] || { echo "expected two different texts, got '$1' and '$2'"; return 1; }; }
+# nothing CMD...: the command must succeed and print nothing; it may complain. quiet CMD...: nor that.
+nothing() {
+    local said status=0
+    said=$("$@") || status=$?
+    [ "$status:$said" = 0: ] || { echo "expected nothing, got status $status and '$said': $*"; return 1; }
+}
+quiet() {
+    local said status=0
+    said=$("$@" 2>&1) || status=$?
+    [ "$status:$said" = 0: ] || { echo "expected silence, got status $status and '$said': $*"; return 1; }
+}
+# says PATTERN CMD...: the command must succeed, and print a line like that. (A pipe to grep -q may end the command early.)
+says() {
+    local pattern=$1 said
+    shift
+    said=$("$@") || { echo "status $?: $*"; return 1; }
+    grep -a -e "$pattern" <<< "$said" > /dev/null || { echo "expected '$pattern', got '$said': $*"; return 1; }
+}
 
 sha() { sha256sum "$1" | cut -d ' ' -f 1; }
 size_of() { stat -c %s "$1"; }
@@ -101,6 +126,7 @@ lets_go_of_mounts() {
         umount -l "$place" || true
     done
 }
+has_driver() { grep -q libcuda.so.1 <<< "$(ldconfig -p)"; }
 skip() { echo "skip: $*"; exit 77; }
 needs_mount_namespaces() {
     needs_root

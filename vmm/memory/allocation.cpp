@@ -67,7 +67,8 @@ void Allocation::release() {
 Result<FabricHandle> Allocation::export_fabric() const {
     if (!has_fabric_)
         return Error{ENOTSUP, 0, "export fabric handle",
-            "the extent was created without one; run `gmemfs doctor` to see why this machine has none"};
+            "the extent was created without one: by --handles=fd, or because this machine has none, and then "
+            "`gmemfs doctor` says why"};
     FabricHandle bytes;
     TRY(driver_->check(driver_->cuMemExportToShareableHandle(bytes.data(), handle_, CU_MEM_HANDLE_TYPE_FABRIC, 0),
         "export fabric handle", {{CUDA_ERROR_NOT_PERMITTED, ENOTSUP}}));

@@ -8,4 +8,7 @@ is "$(stat -c %o "$MNT/f")" 1048576
 touch "$MNT/f"
 is "$(stat -c %o "$MNT/f") $(stat -c %o "$MNT")" "131072 131072"
 "$GMEMFS" umount "$MNT"
-for size in 100K 2M 1K 0; do fails "$GMEMFS" mount --simulate=64M --blksize="$size" "$MNT"; done
+for size in 100K 2M 1K 0; do
+    expect_error "a power of 2 from 4K to 1M" "$GMEMFS" mount --simulate=64M --blksize="$size" "$MNT"
+    fails mounted "$MNT"
+done

@@ -5,7 +5,7 @@ touch -d 2001-01-01 "$MNT/f"
 cat "$MNT/f" > out
 is "$(stat -c %Y "$MNT/f")" 978307200
 echo more >> "$MNT/f"
-fails test "$(stat -c %Y "$MNT/f")" -lt 1700000000
+[ "$(stat -c %Y "$MNT/f")" -ge 1700000000 ]
 touch -d 2001-01-01 "$MNT/f"
 truncate -s 100 "$MNT/f"
-fails test "$(stat -c %Y "$MNT/f")" -lt 1700000000
+[ "$(stat -c %Y "$MNT/f")" -ge 1700000000 ]

@@ -7,7 +7,7 @@ is "$(json 'd["size"], d["device"]["ordinal"], len(d["gb_per_second"]), len(d["u
 is "$(json 'all(x > 0 for x in [*d["gb_per_second"].values(), *d["us"].values()])' < said)" True
 refuses "No space left on device" "$GMEMFS" bench --simulate=64M --size 40M
 refuses "7 isn't there; this machine has 0" "$GMEMFS" bench --simulate=64M --device 7
-GMEMFS_SIM_FAULTS="cuLaunchKernel#2=LAUNCH_FAILED" refuses "" "$GMEMFS" bench --simulate=64M --size 4M
+GMEMFS_SIM_FAULTS="cuLaunchKernel#2=LAUNCH_FAILED" refuses "launch parity kernel: CUDA_ERROR_LAUNCH_FAILED" "$GMEMFS" bench --simulate=64M --size 4M
 for wrong in --rounds=0 --size=0 --size=x --device=x --simulate=1 extra; do
     is "$(status_of "$GMEMFS" bench "$wrong")" 2
 done

@@ -1,13 +1,14 @@
 # What a newcomer mistypes or meets first is told in one line, with what to do.
 # mount: none
-ldconfig -p | grep -q libcuda.so.1 || {
+has_driver || {
     refuses "without a GPU: --simulate" "$GMEMFS" test --size 2M
     refuses "without a GPU: --simulate" "$GMEMFS" bench --size 2M
 }
 refuses "choose one by --device" "$GMEMFS" test --simulate=64M --size 2M --device 7
 refuses "choose less by --size" "$GMEMFS" test --simulate=64M --size 1G
-is "$("$GMEMFS" test --simulate=64M --size 1G 2> /dev/null || true)" ""
-is "$("$GMEMFS" test --simulate=64M --size 1G --json 2> /dev/null | json 'd["mismatches"]' || true)" None
+fails "$GMEMFS" test --simulate=64M --size 1G > said 2> /dev/null
+nothing cat said
+is "$("$GMEMFS" test --simulate=64M --size 1G --json 2> /dev/null | json 'd["mismatches"]')" None
 refuses "in a folder that is there" "$GMEMFS" mount "$MNT" --simulate=64M --log="$PWD/none/log"
 fails mounted "$MNT"
 

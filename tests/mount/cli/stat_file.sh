@@ -1,6 +1,6 @@
 # stat of a file tells size and extents.
 truncate -s 3M "$MNT/f"
-"$GMEMFS" stat "$MNT/f" | grep -q .
+says "^size  *3 MiB" "$GMEMFS" stat "$MNT/f"
 "$GMEMFS" stat --json "$MNT/f" > said
 is "$(json 'd["size"]' < said)" 3145728
 is "$(json 'len(d["extents"])' < said)" 1

@@ -6,4 +6,4 @@ refuses "No space left on device" "$GMEMFS" test --simulate=64M --size 65M
 refuses "No space left on device" "$GMEMFS" test --simulate=64M --size 64M --ecc # no room for parity
 "$GMEMFS" test --simulate=64M --size 64M > /dev/null
 export GMEMFS_SIM_DEVICES=0
-refuses "" "$GMEMFS" test --simulate --size 2M
+refuses "CUDA_ERROR_NO_DEVICE" "$GMEMFS" test --simulate --size 2M

@@ -5,7 +5,7 @@ for fault in "cuMemCreate#1=OUT_OF_MEMORY" "cuMemCreate#2=OUT_OF_MEMORY" "cuMemM
     "cuModuleLoadData#1=OUT_OF_MEMORY" "cuLaunchKernel#1=LAUNCH_FAILED" "cuLaunchKernel#3=LAUNCH_FAILED" \
     "cuMemsetD8Async#1=INVALID_VALUE"; do
     export GMEMFS_SIM_FAULTS=$fault
-    refuses "" "$GMEMFS" test --simulate=64M --size 16M --ecc
+    refuses "CUDA_ERROR_${fault#*=}" "$GMEMFS" test --simulate=64M --size 16M --ecc
     { "$GMEMFS" test --simulate=64M --size 16M --ecc --json 2> /dev/null || true; } > said
     is "$fault $(json 'd["passed"]' < said)" "$fault False"
     [ -n "$(json 'd["failure"]' < said)" ]

@@ -3,4 +3,4 @@
 "$GMEMFS" test --simulate=64M --size 5M > said
 grep -q "plain memory: 6291456 bytes, 0 mismatches" said
 fails grep -q -e encode -e parity said
-"$GMEMFS" test --simulate=64M --size 1 | grep -q "plain memory: 2097152 bytes"
+says "plain memory: 2097152 bytes" "$GMEMFS" test --simulate=64M --size 1

@@ -1,3 +1,3 @@
 # version tells its number.
 # mount: none
-"$GMEMFS" version | grep -q '^gmemfs [0-9]*\.[0-9]*\.[0-9]'
+says '^gmemfs [0-9]*\.[0-9]*\.[0-9]' "$GMEMFS" version

@@ -4,5 +4,5 @@ mkdir "$MNT/d"
 cd "$MNT/d"
 rmdir "$MNT/d"
 is "$(errno_of "open('f', 'w')")" ENOENT
-is "$(ls -A .)" ""
+nothing ls -A .
 cd /

@@ -5,7 +5,7 @@ cd "$MNT"
 echo content > f
 chattr +i f
 [[ $(lsattr f) == *----i-* ]]
-fails bash -c 'echo more > f'
+expect_error "Operation not permitted" bash -c 'echo more > f'
 is "$(errno_of "os.getxattr('f', 'user.fabric_handle')")" EPERM
 is "$(errno_of "os.getxattr('f', 'user.gmemfs.ticket')")" EPERM
 is "$(errno_of "os.setxattr('f', 'user.gmemfs.ecc', b'on')")" EPERM

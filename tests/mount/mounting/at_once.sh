@@ -15,4 +15,4 @@ for round in $(seq 8); do
         "$GMEMFS" umount "$MNT"
     fi
 done
-is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+nothing ls -A "$GMEMFS_RUNTIME_DIR"

@@ -8,14 +8,14 @@ refuses "in use" "$GMEMFS" umount --discard "$MNT"
 is "$(xattr user.gmemfs.on_shutdown "$MNT")" "save:$PWD/kept/busy"
 exec 7<&-
 "$GMEMFS" umount "$MNT"
-"$GMEMFS" restore --list kept/busy | grep -q f
+says " f$" "$GMEMFS" restore --list kept/busy
 if [ "$(id -u)" = 0 ]; then
     start bound
     mount --bind "$MNT" second
-    "$GMEMFS" umount --discard second | grep -q "its files are yet at $MNT"
+    says "its files are yet at $MNT" "$GMEMFS" umount --discard second
     is "$(xattr user.gmemfs.on_shutdown "$MNT")" "save:$PWD/kept/bound"
     "$GMEMFS" umount "$MNT"
-    "$GMEMFS" restore --list kept/bound | grep -q f
+    says " f$" "$GMEMFS" restore --list kept/bound
 fi
 start discarded
 "$GMEMFS" umount --discard "$MNT"

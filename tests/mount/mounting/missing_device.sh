@@ -1,4 +1,4 @@
 # A device that isn't there is refused by its number.
 # mount: none
-refuses "7" "$GMEMFS" mount "$MNT" --simulate=64M --device 7
+refuses "find device: 7: there is no such device; there are: 0 (GPU-" "$GMEMFS" mount "$MNT" --simulate=64M --device 7
 fails mounted "$MNT"

@@ -1,4 +1,4 @@
 # A file is no mount point.
 # mount: none
 touch file
-refuses "file" "$GMEMFS" mount "$PWD/file" --simulate=64M
+refuses "$PWD/file: a mount point is a directory" "$GMEMFS" mount "$PWD/file" --simulate=64M

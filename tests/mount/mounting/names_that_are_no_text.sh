@@ -6,11 +6,11 @@ for locale in C C.UTF-8; do
     export LC_ALL=$locale
     "$GMEMFS" mount "$PWD/$odd" --simulate=64M --log="$PWD/$odd.log" --on-shutdown="save:$PWD/$odd.kept/$odd" -o fsname="$odd"
     echo text > "$odd/$odd"
-    "$GMEMFS" stat "$odd" | grep -qa mountpoint
+    says mountpoint "$GMEMFS" stat "$odd"
     is "$("$GMEMFS" stat --json "$odd" | json 'd["mountpoint"].rsplit("/", 1)[1]')" "$(printf 'gr\xef\xbf\xbd\xef\xbf\xbde')"
     is "$("$GMEMFS" stat --json "$odd/$odd" | json 'd["size"]')" 5
-    "$GMEMFS" stat "$odd/$odd" | grep -qaF "$odd/$odd"
-    "$GMEMFS" df "$odd" | grep -qaF "$odd"
+    says "$odd/$odd" "$GMEMFS" stat "$odd/$odd"
+    says "$odd" "$GMEMFS" df "$odd"
     is "$("$GMEMFS" df --json "$odd" | json 'len(d)')" 1
     is "$("$GMEMFS" stat --json "$odd" | json 'len(d["runtime_folder"])')" 2
     pid=$("$GMEMFS" stat --json "$odd" | json 'd["server_pid"]')
@@ -18,7 +18,8 @@ for locale in C C.UTF-8; do
     is "$(cat "$odd/$odd")" text
     "$GMEMFS" restart "$odd" > /dev/null
     "$GMEMFS" umount "$odd"
-    is "$(ls "$odd")" ""
-    [ -s "$odd.kept/$odd" ] && [ -s "$odd.log" ]
+    nothing ls "$odd"
+    [ -s "$odd.kept/$odd" ]
+    [ -s "$odd.log" ]
     rm "$odd.kept/$odd"
 done

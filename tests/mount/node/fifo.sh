@@ -4,5 +4,5 @@ mkfifo "$MNT/fifo"
 is "$(stat -c %F "$MNT/fifo")" fifo
 echo through > "$MNT/fifo" &
 is "$(timeout 10 cat "$MNT/fifo")" through
-wait
+wait $!
 rm "$MNT/fifo"

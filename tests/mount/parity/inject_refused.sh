@@ -3,7 +3,7 @@
 echo text > "$MNT/f"
 chmod 644 "$MNT/f"
 refuses "mount it with --allow-inject" "$GMEMFS" inject "$MNT/f"
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+needs_root
 cp "$GMEMFS" gmemfs
 chmod 755 . gmemfs
 as_nobody ./gmemfs verify "$MNT/f"

@@ -5,7 +5,7 @@ needs_root
 python3 -c 'import socket; socket.socketpair(socket.AF_UNIX)[0].getsockopt(socket.SOL_SOCKET, 77)' 2> /dev/null ||
     skip "this kernel has no SO_PEERPIDFD (6.5)"
 mkdir -p "$MNT"
-unshare --pid --fork "$GMEMFS" mount -f --simulate="$SIZE" --keeper=off --handles=fd "$MNT" > server.log 2>&1 &
+unshare --pid --fork "$GMEMFS" mount -f --simulate="$SIZE" --keeper=off --handles=fd "$MNT" > server.log 2>&1 & server=$!
 until mountpoint -q "$MNT"; do sleep 0.05; done
 truncate -s 2M "$MNT/f"
 PYTHONPATH="$TESTS/peers" python3 - "$MNT" <<'EOF'
@@ -23,4 +23,4 @@ wait_for_counts(mount, (0, 0))
 assert Peer(mount).attach(path).code == 0
 EOF
 umount "$MNT"
-wait
+wait "$server"

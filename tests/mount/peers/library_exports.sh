@@ -5,7 +5,7 @@ header=$(grep -oE '\bgmemfs_[a-z_]+\(' "$TESTS/../../client/lib/gmemfs.h" | tr -
 exported=$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort -u)
 is "$exported" "$header"
 is "$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 != "T" && $3 !~ /^GMEMFS_0/' | wc -l)" 0
-readelf -d "$BUILD/libgmemfs.so" | grep -q 'soname: \[libgmemfs.so.0\]'
-needed=$(readelf -d "$BUILD/libgmemfs.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
-    grep -vE '^(libc|libm|libdl|libpthread|libstdc\+\+|libgcc_s|ld-linux.*|lib[atu]*[lbs]*san)\.so' || true)
-is "$needed" ""
+says 'soname: \[libgmemfs.so.0\]' readelf -d "$BUILD/libgmemfs.so"
+needed=$(readelf -d "$BUILD/libgmemfs.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+grep -q '^libc\.so' <<< "$needed"
+fails grep -vE '^(libc|libm|libdl|libpthread|libstdc\+\+|libgcc_s|ld-linux.*|lib[atu]*[lbs]*san)\.so' <<< "$needed"

@@ -7,7 +7,7 @@ use() {
 }
 "$GMEMFS" mount "$MNT" --simulate="$SIZE" -o io_uring
 exec 3> "$MNT/held"
-refuses "$MNT" "$GMEMFS" umount "$MNT"
+refuses "$MNT is in use by process" "$GMEMFS" umount "$MNT"
 for name in a b c d; do : > "$MNT/$name"; done
 for name in a b c d; do use "$name"; done
 pid=$(server_pid)

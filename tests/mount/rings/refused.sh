@@ -7,5 +7,5 @@ what="echo Y > $switch"
 refuses "$what" "$GMEMFS" mount "$MNT" --simulate=64M -o io_uring
 fails mounted "$MNT"
 "$GMEMFS" doctor --simulate > said
-grep -A1 "io_uring" said | grep -qF "$what"
-is "$(keeper_pid)" ""
+[[ $(grep -A1 "io_uring" said) == *"$what"* ]]
+nothing keeper_pid

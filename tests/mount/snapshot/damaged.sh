@@ -14,13 +14,13 @@ data[int(sys.argv[1])] ^= 16
 open("copy", "wb").write(data)
 END
     refuses "read snapshot" "$GMEMFS" restore copy "$MNT"
-    is "$(ls -A "$MNT")" ""
+    nothing ls -A "$MNT"
     refuses "read snapshot" "$GMEMFS" restore --check copy
 done
 for length in 0 5 8 30 200 4000 4500000 $((size - 29)) $((size - 1)); do
     head -c "$length" snapshot > copy
     refuses "read snapshot" "$GMEMFS" restore copy "$MNT"
-    is "$(ls -A "$MNT")" ""
+    nothing ls -A "$MNT"
 done
 (cat snapshot; echo more) > copy
 refuses "read snapshot" "$GMEMFS" restore copy "$MNT"

@@ -3,10 +3,10 @@ mkdir -p source/folder outside
 echo new > source/folder/file
 "$GMEMFS" save source snapshot
 ln -s "$PWD/outside" "$MNT/folder"
-refuses "folder" "$GMEMFS" restore snapshot "$MNT"
-is "$(ls -A outside)" ""
+refuses "$MNT/folder: use --overwrite" "$GMEMFS" restore snapshot "$MNT"
+nothing ls -A outside
 "$GMEMFS" restore --overwrite snapshot "$MNT"
-is "$(ls -A outside)" ""
+nothing ls -A outside
 is "$(cat "$MNT/folder/file")" new
 fails test -L "$MNT/folder"
 echo keep > outside/kept

@@ -6,7 +6,7 @@ echo new > source/folder/sub/file
 mkdir -p "$MNT/folder"
 echo old > "$MNT/folder/file"
 echo mine > "$MNT/folder/other"
-refuses "folder/file" "$GMEMFS" restore snapshot "$MNT"
+refuses "folder/file: use --overwrite" "$GMEMFS" restore snapshot "$MNT"
 is "$(cd "$MNT" && find . -type f | sort | xargs cat)" "$(printf 'old\nmine')"
 fails test -e "$MNT/folder/sub"
 "$GMEMFS" restore --overwrite snapshot "$MNT"

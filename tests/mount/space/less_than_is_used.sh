@@ -9,5 +9,5 @@ kill_server
 "$GMEMFS" mount "$MNT" --simulate=256M --capacity=100M
 is "$(df -B1 --output=size,used,avail "$MNT" | tail -1 | tr -s ' ' | sed 's/^ //')" "$((150 << 20)) $((150 << 20)) 0"
 is "$("$GMEMFS" df --json "$MNT" | json '(d[0]["used"], d[0]["available"])')" "($((150 << 20)), 0)"
-fails truncate -s 2M "$MNT/more"
+expect_error "No space left on device" truncate -s 2M "$MNT/more"
 "$GMEMFS" umount "$MNT"

@@ -18,7 +18,7 @@ under_way "$MNT/whole"
 kill -KILL "$server"
 wait "$copying"
 cmp source "$MNT/whole"
-fails [ "$(server_pid)" = "$server" ]
+differs "$(server_pid)" "$server"
 
 # Reading, too.
 server=$(server_pid)

@@ -9,5 +9,5 @@ for way in "$GMEMFS umount $MNT" "umount $MNT" 'kill -TERM $pid'; do
     eval "$way"
     gone "$pid"
     gone "$keeper"
-    is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+    nothing ls -A "$GMEMFS_RUNTIME_DIR"
 done

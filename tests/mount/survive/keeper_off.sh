@@ -2,6 +2,6 @@
 # mount: none
 $GMEMFS mount "$MNT" --simulate=64M --keeper=off
 truncate -s 4M "$MNT/f"
-is "$(keeper_pid)" ""
+nothing keeper_pid
 is "$("$GMEMFS" stat --json "$MNT" | json 'd["keeper"]')" off
 $GMEMFS umount "$MNT"

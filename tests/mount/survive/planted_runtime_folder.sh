@@ -9,7 +9,7 @@ user_mounts() { as 65534 env -u GMEMFS_RUNTIME_DIR "XDG_RUNTIME_DIR=$PWD" "$GMEM
 refused() {
     refuses "$1" user_mounts mount --simulate=64M
     fails mounted "$PWD/mnt"
-    is "$(find planted -mindepth 1)" ""
+    nothing find planted -mindepth 1
     rm -rf gmemfs planted
 }
 set +x # `refuses` reads what is said, and a function would say more
@@ -37,4 +37,4 @@ as 65534 mkdir -m 700 elsewhere
 name=$(as 65534 env -u GMEMFS_RUNTIME_DIR "XDG_RUNTIME_DIR=$PWD" bash -c '"$GMEMFS" mount mnt --simulate=64M && ls gmemfs && "$GMEMFS" umount mnt')
 as 65534 ln -s ../elsewhere "gmemfs/$name"
 refuses "it must be a folder of this user" user_mounts mount --simulate=64M
-is "$(find elsewhere -mindepth 1)" ""
+nothing find elsewhere -mindepth 1

@@ -8,8 +8,8 @@ cp source "$MNT/copy" &
 copier=$!
 for _ in 1 2 3; do
     pid=$(server_pid)
-    "$GMEMFS" restart "$MNT" | grep -q "serves it now"
-    fails [ "$(server_pid)" = "$pid" ]
+    says "serves it now" "$GMEMFS" restart "$MNT"
+    differs "$(server_pid)" "$pid"
 done
 wait "$copier"
 cmp source "$MNT/copy"

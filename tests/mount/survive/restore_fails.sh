@@ -12,8 +12,8 @@ sum=$(sha "$MNT/f")
 cp kept/snapshot whole
 nothing_is_left() {
     fails mounted "$MNT"
-    is "$(keeper_pid)" ""
-    is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+    nothing keeper_pid
+    nothing ls -A "$GMEMFS_RUNTIME_DIR"
 }
 # A device that is too small.
 refuses "to begin empty, move $file away" "$GMEMFS" mount "$MNT" --simulate=64M $options
@@ -32,7 +32,7 @@ job=$!
 for _ in $(seq 2000); do grep -q "$GMEMFS_RUNTIME_DIR" /proc/self/mountinfo && break; sleep 0.002; done
 server=$(cat "$GMEMFS_RUNTIME_DIR"/*/lock)
 kill -KILL "$server"
-wait "$job" && false
+fails wait "$job"
 [ -n "$(keeper_pid)" ]
 fails mounted "$MNT"
 start 256M

@@ -22,7 +22,7 @@ for way in background foreground; do
     random_bytes 9M > "$MNT/large"
     sum=$(sha "$MNT/large")
     refuses "No space left on device); nothing is lost, $MNT is mounted again" "$GMEMFS" umount "$MNT"
-    is "$(ls -A disk)" ""
+    nothing ls -A disk
     is "$(sha "$MNT/large")" "$sum"
     # It is a mount as any other: its names come and go, its memory comes back, peers find its broker.
     is "$(xattr user.gmemfs.socket "$MNT")" "$MNT/.gmemfs.socket"
@@ -43,7 +43,7 @@ for way in background foreground; do
         is "$(sha "$MNT/large")" "$sum"
         mount -o remount,size=20m disk
         "$GMEMFS" umount "$MNT"
-        "$GMEMFS" restore --list "$file" | grep -q large
+        says large "$GMEMFS" restore --list "$file"
         mount -o remount,size=10m disk
         "$GMEMFS" mount "$MNT" $options
         is "$(sha "$MNT/large")" "$sum"
@@ -53,6 +53,6 @@ for way in background foreground; do
         "$GMEMFS" restore --check "$file"
     fi
     "$GMEMFS" umount --discard "$MNT"
-    is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+    [ $way = background ] || wait $!
+    nothing ls -A "$GMEMFS_RUNTIME_DIR"
 done
-wait

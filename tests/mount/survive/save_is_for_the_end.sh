@@ -16,7 +16,7 @@ is "$(cat "$MNT/f")" new
 pid=$(server_pid)
 crash_server "$pid"
 is "$(cat "$MNT/f")" new
-fails [ "$(server_pid)" = "$pid" ]
+differs "$(server_pid)" "$pid"
 is "$(sha "$file")" "$sum"
 # Supervisor and server: `gmemfs umount` doesn't give up what is to be saved, and `gmemfs mount` has it.
 kill_server
@@ -36,4 +36,4 @@ start
 is "$(cat "$MNT/f")" new
 kill_server
 "$GMEMFS" umount --discard "$MNT"
-is "$(keeper_pid)" ""
+nothing keeper_pid

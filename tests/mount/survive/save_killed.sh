@@ -26,7 +26,7 @@ gone "$supervisor"
 is "$(grep -c "ended by signal 9: starting another one" log)" 1
 fails mounted "$MNT"
 is "$(ls kept)" snapshot
-is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+nothing ls -A "$GMEMFS_RUNTIME_DIR"
 start
 is "$(sha "$MNT/f")" "$sum"
 # Without a supervisor: what is mounted again has it all, and nothing half is under the final name.
@@ -43,5 +43,5 @@ start
 is "$(cat "$MNT/g")" more
 is "$(sha "$MNT/f")" "$sum"
 "$GMEMFS" umount --discard "$MNT"
-is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+nothing ls -A "$GMEMFS_RUNTIME_DIR"
 fails grep -q "$GMEMFS_RUNTIME_DIR" /proc/self/mountinfo

@@ -24,7 +24,7 @@ status=0
 "$GMEMFS" mount "$MNT" --simulate=64M --on-shutdown="save:$PWD/folder/s" --keeper=off 2> said || status=$?
 is "$status" 2
 grep -q "needs the keeper" said
-"$GMEMFS" mount "$MNT" -o simulate=64M,on-shutdown=save:folder/s --print-options | grep -q "on-shutdown = save:$PWD/folder/s  (-o)"
+says "on-shutdown = save:$PWD/folder/s  (-o)" "$GMEMFS" mount "$MNT" -o simulate=64M,on-shutdown=save:folder/s --print-options
 # Only who mounted may change it afterwards, and only to what it was or nothing.
 "$GMEMFS" mount "$MNT" --simulate=64M
 is "$(xattr user.gmemfs.on_shutdown "$MNT")" nothing

@@ -11,7 +11,7 @@ for content in one two; do
     random_bytes 3M > "$MNT/large"
     chmod 0 "$MNT/large"
     "$GMEMFS" umount "$MNT"
-    is "$(ls -A "$GMEMFS_RUNTIME_DIR")" ""
+    nothing ls -A "$GMEMFS_RUNTIME_DIR"
 done
-"$GMEMFS" restore --list "$file" | grep -q "^---------- *3145728 large"
+says "^---------- *3145728 large" "$GMEMFS" restore --list "$file"
 is "$(mode_of "$file")" 600

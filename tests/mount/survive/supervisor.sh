@@ -12,7 +12,7 @@ for signal in KILL $crash; do
     pid=$(server_pid)
     kill -$signal "$pid"
     gone "$pid"
-    fails [ "$(server_pid)" = "$pid" ]
+    differs "$(server_pid)" "$pid"
 done
 is "$(cat <&7)" before
 echo after >&7

@@ -17,5 +17,5 @@ for way in mount umount; do
     else
         "$GMEMFS" umount "$MNT"
     fi
-    is "$(keeper_pid)" ""
+    nothing keeper_pid
 done

@@ -16,4 +16,4 @@ is "$(xattr user.gmemfs.ecc "$MNT/d/e/f")" current
 setfattr -n user.gmemfs.ecc -v off "$MNT/d"
 echo text > "$MNT/d/g"
 is "$(xattr user.gmemfs.ecc "$MNT/d/g")" off
-fails setfattr -x user.gmemfs.ecc "$MNT/d"
+is "$(errno_of "os.removexattr('$MNT/d', 'user.gmemfs.ecc')")" EPERM

@@ -4,7 +4,8 @@ python3 -c 'import os, sys; assert os.environ["MNT"] + "/.gmemfs.socket" == sys.
     [ "$(id -u)" != 0 ] # an ordinary user's mount has an abstract one
 is "$(ls -A "$MNT")" d
 [[ $(xattr user.gmemfs.socket "$MNT/d") == @* ]] && skip "an abstract socket: this user may not copy mounts"
-test -S "$MNT/.gmemfs.socket" && test -S "$MNT/d/.gmemfs.socket"
+test -S "$MNT/.gmemfs.socket"
+test -S "$MNT/d/.gmemfs.socket"
 is "$(errno_of "os.unlink('$MNT/.gmemfs.socket')")" ENOENT
 is "$(errno_of "os.mkdir('$MNT/.gmemfs.socket')")" EEXIST
 is "$(errno_of "os.link('$MNT/.gmemfs.socket', '$MNT/other')")" EPERM

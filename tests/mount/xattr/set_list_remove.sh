@@ -6,7 +6,7 @@ for path in "$MNT/f" "$MNT/d"; do
     setfattr -n user.colour -v blue "$path"
     setfattr -n user.empty "$path"
     is "$(xattr user.colour "$path")$(xattr user.empty "$path")" blue
-    getfattr --absolute-names -d "$path" | grep -q 'user.colour="blue"'
+    says 'user.colour="blue"' getfattr --absolute-names -d "$path"
     setfattr -n user.colour -v red "$path"
     is "$(xattr user.colour "$path")" red
     setfattr -x user.colour "$path"
