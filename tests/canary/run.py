@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Canary: plants one bug at a time in a copy of the tree, and demands that the tests notice: the unit tests, or the
-# scenario or the Python test that the bug's row names.
+# scenario, the Python test or the conformance test that the bug's row names.
 #
 # It answers mechanically which check can't fail. `make canary` runs it; it takes half a minute a bug, so it isn't part
 # of `make test`. A bug whose text is no longer found in its file is an error: the list has to follow the code.
@@ -14,6 +14,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 PROCESS, LIFETIME = "tests/mount/peers/lease_is_the_process.sh", "tests/python/test_lifetime.py::"
+CONFORMANCE = "build/conformance-tests"  # and a filter of tests behind a blank
 
 # (what is wrong, file, text that is there, text that takes its place, and who notices where it isn't the unit tests)
 BUGS = [
@@ -124,6 +125,58 @@ BUGS = [
      "sum.wrong_codewords() == 0 && equal(sum.checksum(), *block.checksum)", "sum.wrong_codewords() == 0"),
     ("the checksum forgets in which group of rows a word lies", "ecc/parity/kernels/checksum.cuh",
      "if constexpr (kRow == 0) sum.half[half] *= multiplier;", ""),
+    # The rooms above fuse/core, and tools/: what only a mount shows.
+    ("a name exchanged with a folder's leaves the folder's dot-dot where it was",
+     "fuse/core/names/namespace_rename.cpp",
+     "        move_parent(*target, to, from, now);\n", "", "tests/mount/rename/exchange.sh"),
+    ("a write leaves the set-user-ID bit", "fuse/core/names/inode.cpp",
+     "    if ((before & kSetIds) != 0 && !by.may_keep_set_ids) drop_set_ids(by);\n", "    (void)by;\n",
+     "tests/mount/permission/writing_clears_set_user_id.sh"),
+    ("a file's old owner pays for it still", "fuse/core/space/quota.cpp",
+     "    quotas_.subtract(user_, bytes_);\n", "", "tests/mount/space/quota.sh"),
+    ("df doesn't wait for memory that is coming back", "fuse/session/server.cpp",
+     "    if (!names.has_dying_orphans()) return false;", "    return false;",
+     "tests/mount/unlink/df_waits_for_slow_memory.sh"),
+    ("what is written isn't counted", "fuse/host/stats.hpp",
+     "bytes_written_.fetch_add(bytes,", "bytes_written_.fetch_add(0 * bytes,", "tests/mount/virtual/stats.sh"),
+    ("--verify-reads is forgotten", "fuse/host/settings.cpp",
+     "options.verify_reads = TRY(parse_flag(\"verify-reads\", value));",
+     "(void)options, (void)TRY(parse_flag(\"verify-reads\", value));", "tests/mount/parity/reads_repair.sh"),
+    ("a busy mount is unmounted", "fuse/mounts/unmount.cpp",
+     "(mode == UnmountMode::lazily ? MNT_DETACH : 0)", "MNT_DETACH", "tests/mount/mounting/umount_while_busy.sh"),
+    ("a device that isn't there is refused and not named", "fuse/host/host.cpp",
+     "return no_such_device(name, infos);", "return no_such_device(\"it\", infos);",
+     "tests/mount/mounting/missing_device.sh"),
+    ("a server that always dies is started for ever", "fuse/session/supervisor.cpp",
+     "return early_deaths_ < kEarlyDeathsMax && ", "return ", "tests/mount/survive/gives_up.sh"),
+    ("a journal's record is believed whatever its checksum", "fuse/core/journal/journal.cpp",
+     "crc_of(record) != head.crc || ", "", "tests/mount/survive/damaged_journal.sh"),
+    ("a chunk of a snapshot is believed whatever its checksum", "tools/snapshot/reader.cpp",
+     "    if (checksum(data) != chunk.crc)\n", "    if (chunk.size == 0)\n", "tests/mount/snapshot/damaged.sh"),
+    ("a file that takes another one's place has none of its attributes", "tools/copy/attributes.cpp",
+     "    copy_extended(old, made);\n", "", "tests/mount/cp/replaces_at_once.sh"),
+    ("an ACL that the folder hands down stays on a copy", "tools/copy/attributes.cpp",
+     "            (void)::fremovexattr(target, name.data());", "            continue;",
+     "tests/mount/acl/cp_and_snapshots.sh"),
+    ("a self-test that failed says success", "tools/cmd/test.cpp",
+     "    return fail_or_interrupted(result.error());\n}",
+     "    (void)fail_or_interrupted(result.error());\n    return 0;\n}",
+     "tests/mount/cli/test_finds_planted.sh"),
+    # A simulator that is kinder than the hardware.
+    ("an import is exported again", "vmm/sim/sharing.cpp",
+     "memory.is_imported || ", "", f"{CONFORMANCE} *"),
+    ("a part of an allocation is mapped", "vmm/sim/memory.cpp",
+     "if (offset != 0 || size != memory->size)", "if (offset != 0 || size > memory->size)", f"{CONFORMANCE} *"),
+    ("freeing memory waits for nothing", "vmm/sim/entry_memory.cpp",
+     "    wait_for_all_streams(current_context()); // cuMemFree", "    // cuMemFree", f"{CONFORMANCE} *"),
+    ("a result has a name and no words", "vmm/sim/entry_errors.cpp",
+     "    *words = known == CUDA_SUCCESS ? \"from the gmemfs simulator\" : nullptr;\n", "", f"{CONFORMANCE} Errors.*"),
+    ("a copy out brings nothing", "vmm/sim/entry_work.cpp",
+     "(cuMemcpyDtoHAsync);\n    return copy_out(to, from, size, stream);",
+     "(cuMemcpyDtoHAsync);\n    return (void)to, (void)from, (void)size, (void)stream, CUDA_SUCCESS;",
+     f"{CONFORMANCE} Allocation.*"),
+    ("what parity takes isn't counted", "ecc/parity/pool.cpp",
+     "bytes += slab.extent->size();", "bytes += 0 * slab.extent->size();", "build/parity-tests ParityOnDevice.*"),
 ]
 
 
@@ -131,6 +184,9 @@ def fails(tree, watcher):
     """Whether these tests fail; what takes too long has failed as well."""
     if watcher is None:
         command = ["build/unit-tests", "--gtest_brief=1"]
+    elif watcher.startswith("build/"):
+        program, chosen = watcher.split()
+        command = [program, "--driver=build/sim/libcuda.so.1", f"--gtest_filter={chosen}", "--gtest_brief=1"]
     elif watcher.endswith(".sh"):
         command = [sys.executable, "tests/mount/runner.py", "--jobs", "1", watcher]
     else:
@@ -145,7 +201,8 @@ def fails(tree, watcher):
 
 def build(tree, watcher, jobs):
     """An unused variable is no reason for the compiler to find a bug before the tests do."""
-    targets = ["build/unit-tests", "build/sim/libcuda.so.1"] if watcher is None else ["all"]
+    program = "build/unit-tests" if watcher is None else watcher.split()[0]
+    targets = [program, "build/sim/libcuda.so.1"] if program.startswith("build/") else ["all"]
     done = subprocess.run(["make", f"-j{jobs}", *targets, "OPTIMIZE=-O1", "WARNINGS="], cwd=tree, capture_output=True,
                           text=True)
     if done.returncode != 0:
