@@ -41,7 +41,7 @@ NVCC_FLAGS := -allow-unsupported-compiler -Xcompiler -U_GNU_SOURCE,-D_DEFAULT_SO
 NVCC_CCBIN ?=
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
-VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+VERSION := 0.1.0
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wcast-align -Wvla
 ifneq ($(findstring clang,$(CXX)),)
 WARNINGS += -Wthread-safety
@@ -138,7 +138,7 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 	@rm -f $@
 	ar qcs $@ $^  # not r: two rooms may each have a file of one name
 
-$(BUILD)/gmemfs: $(BUILD)/obj/tools/gmemfs.o $(BUILD)/libtools.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lcrypto -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
@@ -167,16 +167,16 @@ $(BUILD)/client/%: tests/client/%.cpp client/lib/gmemfs.h client/lib/gmemfs.hpp 
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -lcrypto -ldl
-$(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/once/main.o $(LAYERS)
+$(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,tests/fuzz/once/*.cpp) $(LAYERS)
 	@mkdir -p $(@D) && ln -sfn ../sim $(@D)/sim
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
-$(BUILD)/parity-tests: $(BUILD)/obj/tests/gpu/parity_test.o $(LAYERS)
+$(BUILD)/parity-tests: $(call objects,tests/gpu/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
-$(BUILD)/code-tool: $(BUILD)/obj/tests/python/code_tool.o $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(PEER) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
@@ -222,12 +222,17 @@ bench: all $(BENCHES)  ## measure, each figure beside what it is measured agains
 FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(call found,clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
-FUZZED := $(call sources,$(VMM_ROOMS) $(CORE_ROOMS)) $(wildcard tools/snapshot/[frw]*.cpp) tools/host/new_file.cpp tools/host/interruption.cpp
-build/fuzz/%: tests/fuzz/%.cpp $(FUZZED) $(HEADERS) $(BUILD)/sim/libcuda.so.1 $(call kernels,ecc/*/kernels/*.cu)
+# The rooms that they reach; of an archive the linker takes what is called.
+FUZZED := $(patsubst %.cpp,build/fuzz/obj/%.o,$(call sources,$(VMM_ROOMS) $(CORE_ROOMS) tools/host tools/snapshot))
+FUZZ_FLAGS := -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
+build/fuzz/obj/%.o: %.cpp | $(BUILD)/checked
+	@mkdir -p $(@D)
+	$(FUZZ_CXX) $(CPPFLAGS) $(FUSE_FLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+build/fuzz/libfuzzed.a: $(FUZZED)
+$(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libfuzzed.a $(call kernels,ecc/*/kernels/*.cu) | $(BUILD)/sim/libcuda.so.1
 	@mkdir -p $(@D)/sim $(@D)/corpus/$*
-	ln -sf ../../sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
-	$(FUZZ_CXX) $(CPPFLAGS) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -o $@ $< \
-	    $(FUZZED) $(call kernels,ecc/*/kernels/*.cu) -lz -ldl
+	ln -sf $(abspath $(BUILD))/sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
+	$(FUZZ_CXX) $(FUZZ_FLAGS) -o $@ $^ -lz -ldl
 fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \
@@ -256,7 +261,7 @@ tidy:  ## layers, circles, lengths, bool parameters, banned words, dead files, n
 	@tests/tidy.py
 rooms:  ## what each folder of the source holds, a line a unit; tests/rooms.py --figures: sizes, and circles
 	@tests/rooms.py
-canary: tests  ## plant bugs, one at a time, and demand that the unit tests notice
+canary: tests  ## plant bugs, one at a time, and demand that the tests notice
 	@tests/canary/run.py
 lint:  ## clang-tidy over every source
 	printf '%s\n' $(SOURCES) | xargs -P 2 -n 1 -I{} $(CLANG_TIDY) --quiet {} -- -std=c++20 $(CPPFLAGS) $(FUSE_FLAGS)
@@ -267,4 +272,4 @@ help:  ## this list
 clean:  ## remove build/
 	rm -rf build
 
-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+include $(shell find $(BUILD)/obj build/fuzz/obj -name '*.d' 2>/dev/null)

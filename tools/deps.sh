@@ -9,7 +9,8 @@
 #
 # Packages come from apt-get (as root, or by sudo). CUDA's headers and compiler come from a toolkit that is installed
 # ($CUDA_HOME, $NVCC: the Makefile looks for them), else from NVIDIA's wheels on PyPI, into .cuda/. Python's test
-# packages go into .venv/, because Debian's own Python is managed by apt (PEP 668).
+# packages go into .venv/, because Debian's own Python is managed by apt (PEP 668). Before anything is installed one line
+# says all that will be.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -44,6 +45,18 @@ cuda_version() { awk '/^.define CUDA_VERSION/ { print $3; exit }' "$1/include/cu
 has_cuda_header() { [ -n "$CUDA_HOME" ] && [ "$(cuda_version "$CUDA_HOME")" -ge 12030 ] 2>/dev/null; }
 has_python_packages() { .venv/bin/python -c 'import pytest, numpy, cuda.bindings.driver, reedsolo, safetensors, ml_dtypes' 2>/dev/null; }
 
+# announce PACKAGES FROM_PYPI: one line for both, and none where neither is missing.
+announce() {
+    local packages
+    packages=$(missing_packages $1)
+    [ -z "$packages$2" ] || say "about to install ${packages:+$packages(apt-get)${2:+, }}$2"
+}
+missing_cuda() {
+    has_cuda_header || [ -n "$CUDA_HOME" ] || echo "CUDA's headers and nvcc (PyPI, into .cuda/:" $CUDA_WHEELS")"
+}
+missing_python() { has_python_packages || echo "$PYTHON_PACKAGES (PyPI, into .venv/)"; }
+both() { echo "$1${2:+${1:+, }$2}"; }
+
 say_packages() {
     if command -v apt-get >/dev/null; then
         say "missing packages: $*"
@@ -68,7 +81,6 @@ install_packages() {
         say_packages $missing
         return 1
     fi
-    say "installing $missing"
     as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are here"
     apt_install $missing
 }
@@ -97,7 +109,6 @@ install_cuda() {
         say "CUDA_HOME=$CUDA_HOME has no include/cuda.h of CUDA 12.3 or later; unset it, or install $TOOLKIT"
         return 1
     fi
-    say "no CUDA toolkit with a cuda.h of 12.3 or later: getting headers and nvcc from PyPI into .cuda/"
     if ! { make_venv && .venv/bin/pip install -q --no-deps --upgrade --target .cuda $CUDA_WHEELS; }; then
         say "PyPI can't be reached, so the driver API's header is missing. Install $TOOLKIT"
         return 1
@@ -107,7 +118,6 @@ install_cuda() {
 
 install_python() {
     has_python_packages && return 0
-    say "getting Python packages for the tests into .venv/: $PYTHON_PACKAGES"
     if ! { make_venv && .venv/bin/pip install -q $PYTHON_PACKAGES; }; then
         say "PyPI can't be reached: the Python tests will fail. Put into .venv/: $PYTHON_PACKAGES"
     fi
@@ -152,9 +162,20 @@ check() {
 install_programs() { install_packages $BUILD_PACKAGES $SHOW_PACKAGES && install_cuda; }
 
 case "${1:-}" in
-install-programs) install_programs ;;
-install) install_programs && install_test_packages && install_python ;;
-install-suites) install_packages $SUITES_PACKAGES "$(python_tests_package)" ;;
+install-programs)
+    cuda=$(missing_cuda)
+    announce "$BUILD_PACKAGES $SHOW_PACKAGES ${cuda:+python3 python3-venv}" "$cuda"
+    install_programs
+    ;;
+install)
+    tests=$(missing_packages $TEST_PACKAGES)
+    announce "$BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES ${tests:+$OPTIONAL_PACKAGES}" "$(both "$(missing_cuda)" "$(missing_python)")"
+    install_programs && install_test_packages && install_python
+    ;;
+install-suites)
+    announce "$SUITES_PACKAGES $(python_tests_package)" ""
+    install_packages $SUITES_PACKAGES "$(python_tests_package)"
+    ;;
 check) check ;;
 check-build) check_build ;;
 *) say "usage: tools/deps.sh install-programs|install|install-suites|check|check-build" && exit 2 ;;
