@@ -214,6 +214,11 @@ TEST_F(SimulatorMachine, CountsAgainWhatOnlyADescriptorHeld) {
 TEST_F(SimulatorMachine, SpoiltHandleIsRefused) {
     Child creator("creator", {std::to_string(kFabric), "0"});
     const Message good = creator.receive();
+    CUmemGenericAllocationHandle whole = 0;
+    Message sent = good;
+    ASSERT_EQ(
+        driver().cuMemImportFromShareableHandle(&whole, sent.fabric.data(), CU_MEM_HANDLE_TYPE_FABRIC), CUDA_SUCCESS);
+    EXPECT_EQ(driver().cuMemRelease(whole), CUDA_SUCCESS);
     for (std::size_t at = 0; at < good.fabric.size(); ++at) {
         Message spoilt = good;
         spoilt.fabric.at(at) ^= 0x15;

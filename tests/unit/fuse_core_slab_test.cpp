@@ -119,6 +119,8 @@ TEST_F(SlabTest, TheReserveGivesWayToAFile) {
     write(*make_file(), 0, 10, 1); // leaves an empty chunk in reserve
     const auto file = make_file();
     must(file->resize(copiers(), 64 * MiB)); // the whole capacity
+    EXPECT_EQ(file->allocated(), 64 * MiB);
+    EXPECT_EQ(storage_.space().available, 0U);
 }
 
 TEST_F(SlabTest, AFailedClearGivesTheSlotBack) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -117,6 +119,12 @@ TEST(Options, PrintingShowsEveryOriginAndNothingElse) {
     EXPECT_NE(text.find("handles = fd  (-o)"), std::string::npos) << text;
     EXPECT_NE(text.find("noatime = yes  (-o)"), std::string::npos) << text;
     EXPECT_NE(text.find("device = 0  (default)"), std::string::npos) << text;
+    std::map<std::string, int> origins;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) ++origins[line.substr(line.rfind("  ") + 2)];
+    EXPECT_EQ(origins["(flag)"], 1) << text;
+    EXPECT_EQ(origins["(-o)"], 2) << text;
+    EXPECT_EQ(origins.size(), 3U) << text;
 }
 
 } // namespace
