@@ -5,7 +5,8 @@
 #
 # PATH is a script or a folder of scripts. --options="-o io_uring" runs them on mounts of another kind.
 #
-# A script finds itself in an empty folder, under `bash -eu -o pipefail` with lib.sh read, and in its environment
+# A script finds itself in an empty folder, under `bash -eu -o pipefail -O inherit_errexit` with lib.sh read, and in its
+# environment
 #   MNT  where gmemfs is mounted        LOG    what the server said           GMEMFS  the command
 #   SIZE bytes of simulated memory      TESTS  the folder of this file        BUILD   the build folder
 # Comments at its top say what it wants:
@@ -181,7 +182,8 @@ class Test:
         return ["setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups", *command] if user else command
 
     def bash(self):
-        return ["bash", "-eu", "-o", "pipefail", "-c", 'source "$TESTS/lib.sh"; set -x; source "$0"', str(self.script)]
+        return ["bash", "-eu", "-o", "pipefail", "-O", "inherit_errexit", "-c",
+                'source "$TESTS/lib.sh"; set -x; source "$0"', str(self.script)]
 
     def prepare(self):
         for command in self.want["needs"].split():
