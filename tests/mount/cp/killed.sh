@@ -8,6 +8,7 @@ for attempt in 1 2; do
     unshare -mpf --mount-proc --kill-child "$GMEMFS" cp - "$MNT/model" < pipe & copy=$!
     head -c 3000000 /dev/zero >&3
     for _ in $(seq 200); do [ "$(used)" -lt $((before + 2000000)) ] || break; done
+    [ "$(used)" -ge $((before + 2000000)) ]
     kill -KILL "$copy"
     gone "$copy"
     for _ in $(seq 200); do [ "$(used)" != "$before" ] || break; done

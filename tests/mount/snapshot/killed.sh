@@ -1,10 +1,12 @@
 # A killed save leaves nothing; what a killed restore leaves, the next one removes, also where both have the same process id.
+# A device that takes its time, so that what is killed is at work.
+# env: GMEMFS_SIM_FAULTS=cuMemcpyHtoDAsync~10ms
 needs_root
 ended() { for _ in $(seq 200); do pgrep -f "$1" > /dev/null || return 0; sleep 0.05; done; return 1; } # unshare(1) ends before its child
 mkdir source out
 random_bytes 100M > source/large
 cp source/large "$MNT/large"
-for attempt in 1 2 3; do # a device that takes its time: it is at work when it is killed
+for attempt in 1 2 3; do
     GMEMFS_SIM_FAULTS="cuMemcpyDtoHAsync~50ms" unshare -mpf --mount-proc --kill-child "$GMEMFS" save "$MNT" out/snapshot & save=$!
     timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "/out/#[0-9]*"; do kill -0 "$0"; done' "$save"
     kill -KILL "$save"
@@ -21,10 +23,15 @@ used() { "$GMEMFS" stat --json "$MNT" | json 'd["used"]'; }
 before=$(used)
 for attempt in 1 2; do
     unshare -mpf --mount-proc --kill-child "$GMEMFS" restore --threads 1 out/snapshot "$MNT" & restore=$!
-    timeout 20 bash -c 'until [ -n "$(ls -A "$0")" ]; do :; done' "$MNT"
+    timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q " $0/.gmemfs-restore[^/]*/1$"; do kill -0 "$1"; done' \
+        "$MNT" "$restore"
     kill -KILL "$restore"
-    wait "$restore" || true
+    status=0
+    wait "$restore" || status=$?
+    is "$status" 137
     ended "restore --threads 1 out/snapshot $MNT"
+    [ -n "$(ls -A "$MNT")" ]
+    fails test -e "$MNT/large"
 done
 "$GMEMFS" restore out/snapshot "$MNT"
 is "$(ls -A "$MNT")" large
