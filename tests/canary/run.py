@@ -41,7 +41,7 @@ BUGS = [
     ("what the journal has no room for is forgotten", "fuse/core/journal/journal.cpp",
      "        if (!record.empty()) frame(pending_, record);\n", ""),
     ("a torn body stays behind the journal's end", "fuse/core/journal/journal.cpp",
-     "    if (::ftruncate(file.get(), static_cast<off_t>(good)) != 0) return cannot(\"cut journal\", path);\n", ""),
+     "(*file)->cut(good); !cut)", "Result<void>(); !cut)"),
     ("a lease to write doesn't keep its file open", "fuse/core/lease.cpp",
      "lease.inode->file()->begin_writing();", "(void)lease;"),
     ("the next server doesn't know which answers were lost", "fuse/core/lease.cpp",

@@ -2,10 +2,10 @@
 //
 //     | magic | length, crc32, record | length, crc32, record | ...
 //
-// Length and checksum are stored after the record, and at once (RecordFile::append); nothing is synced: a record outlives
-// this process, which is what the data in the keeper does; neither outlives the machine. A record that was torn by the
-// death of the server wasn't acknowledged, and is dropped. Zeros follow the last one. When the file has grown to more
-// than twice what the volume needs it is written anew, under another name, and renamed.
+// Length and checksum are stored after the record, and at once (RecordFile::append). Nothing is synced: a record
+// outlives this process, as the data in the keeper does, and neither outlives the machine. A record that was torn by
+// the death of the server wasn't acknowledged, and is dropped. Zeros follow the last one. When the file has grown to
+// more than twice what the volume needs it is written anew, under another name, and renamed.
 #pragma once
 
 #include "fuse/core/journal/record.hpp"
