@@ -35,7 +35,7 @@ BUGS = [
     ("a failed write past the end isn't remembered", "fuse/core/file/file.cpp",
      "tail_dirty_.exchange(true)", "tail_dirty_.load()"),
     ("an exported extent is merged", "fuse/core/file/file_layout.cpp",
-     "extents_.is_slot() || extents_.any_exported()) return true;", "extents_.is_slot()) return true;"),
+     "extents.is_slot() || extents.any_exported()) return Layout", "extents.is_slot()) return Layout"),
     ("a merge loses the last byte", "fuse/core/file/file_layout.cpp",
      "extents_.for_each(from, length,", "extents_.for_each(from, length - 1,"),
     ("what the journal has no room for is forgotten", "fuse/core/journal/journal.cpp",
