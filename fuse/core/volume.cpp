@@ -6,7 +6,7 @@ namespace gmemfs {
 
 Result<InodeRef> Volume::make_node(
     const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
-    return names_.create(parent, name, mode, caller.who, caller.now, [&](Inode &made, const Inode &directory) {
+    return names_.create(parent, name, mode, caller.who, caller.at(), [&](Inode &made, const Inode &directory) {
         if (made.is_file())
             hold_new_file(made, directory);
         else
@@ -15,7 +15,7 @@ Result<InodeRef> Volume::make_node(
 }
 
 Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode_t mode) {
-    return names_.create_unnamed(parent, S_IFREG | mode, caller.who, caller.now,
+    return names_.create_unnamed(parent, S_IFREG | mode, caller.who, caller.at(),
         [&](Inode &made, const Inode &directory) { hold_new_file(made, directory); });
 }
 
@@ -27,7 +27,7 @@ void Volume::hold_new_file(Inode &made, const Inode &directory) {
 
 Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
     return names_.create(
-        parent, name, S_IFDIR | (mode & 07777), caller.who, caller.now, [](Inode &made, const Inode &directory) {
+        parent, name, S_IFDIR | (mode & 07777), caller.who, caller.at(), [](Inode &made, const Inode &directory) {
             made.place(directory.placement());
             made.hand_down(directory.protection());
         });
@@ -37,7 +37,7 @@ Result<InodeRef> Volume::make_symlink(
     const Caller &caller, InodeId parent, std::string_view name, std::string_view target) {
     if (target.empty()) return Error{ENOENT, 0, "make symbolic link"};
     if (target.size() > kSymlinkMax) return Error{ENAMETOOLONG, 0, "make symbolic link"};
-    return names_.create(parent, name, S_IFLNK | 0777, caller.who, caller.now,
+    return names_.create(parent, name, S_IFLNK | 0777, caller.who, caller.at(),
         [&](Inode &made, const Inode &) { made.hold_target(std::string(target)); });
 }
 
@@ -50,22 +50,23 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
         TRY(inode.file()->resize(caller.copiers, *changes.size));
         TRY(check_recorded());
-        if (inode.written(caller.now, caller.who)) TRY(record_xattr(inode, kFileCapabilities));
+        if (inode.written(caller.now, caller.who)) TRY(record_xattr(caller, inode, kFileCapabilities));
     }
     if (changes.uid && inode.is_file()) TRY(inode.file()->set_owner(*changes.uid));
     if (is_attribute)
         inode.change(changes, caller.now, caller.who);
     else
         inode.changed(caller.now);
-    if (changes.mode && inode.xattr(kAccessAcl)) TRY(record_xattr(inode, kAccessAcl));
-    return changes.uid || changes.gid ? record_xattr(inode, kFileCapabilities) : record_inode(inode);
+    if (changes.mode && inode.xattr(kAccessAcl)) TRY(record_xattr(caller, inode, kAccessAcl));
+    return changes.uid || changes.gid ? record_xattr(caller, inode, kFileCapabilities) : record_inode(inode);
 }
 
 Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
     if (mode == OpenMode::truncate && inode.is_file()) {
         TRY(inode.check_flags(kFixed));
         TRY(inode.file()->resize(caller.copiers, 0));
-        TRY(inode.written(caller.now, caller.who) ? record_xattr(inode, kFileCapabilities) : record_inode(inode));
+        TRY(inode.written(caller.now, caller.who) ? record_xattr(caller, inode, kFileCapabilities)
+                                                  : record_inode(inode));
     }
     inode.opens.fetch_add(1, std::memory_order_relaxed);
     inode.is_closing.store(false, std::memory_order_relaxed);

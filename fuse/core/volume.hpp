@@ -19,7 +19,10 @@ struct Caller {
     Credentials who;
     timespec now;
     Copiers &copiers;             ///< of the calling thread
+    std::uint64_t request = 0;    ///< of the kernel: see Occasion
     bool leaves_no_trace = false; ///< O_NOATIME: reading changes no access time
+
+    Occasion at() const { return {now, request}; }
 };
 
 /// Thread-safe.
@@ -120,7 +123,7 @@ public:
 private:
     void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);
-    Result<void> record_xattr(const Inode &inode, std::string_view name);
+    Result<void> record_xattr(const Caller &caller, const Inode &inode, std::string_view name);
     Result<void> check_recorded() const;
     Result<void> data_changed(const Caller &caller, Inode &inode);
     Result<void> times_changed(Inode &inode);

@@ -83,7 +83,7 @@ Result<void> Volume::times_changed(Inode &inode) {
 // After a file's bytes have changed. The size was recorded by File, where it changed.
 Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
     // What a write takes away must not come back with a restart.
-    if (inode.written(caller.now, caller.who)) return record_xattr(inode, kFileCapabilities);
+    if (inode.written(caller.now, caller.who)) return record_xattr(caller, inode, kFileCapabilities);
     return times_changed(inode);
 }
 
@@ -94,7 +94,7 @@ Result<void> Volume::set_xattr(
         TRY(inode.set_acl(name, value, caller.who, caller.now)); // the kernel has no modes for these
     else
         TRY(inode.set_xattr(name, value, mode, caller.now));
-    return record_xattr(inode, name);
+    return record_xattr(caller, inode, name);
 }
 
 Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::string_view name) {
@@ -103,13 +103,13 @@ Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::strin
         inode.remove_acl(name, caller.who, caller.now);
     else
         TRY(inode.remove_xattr(name, caller.now));
-    return record_xattr(inode, name);
+    return record_xattr(caller, inode, name);
 }
 
 // As it is now, whoever has set another one since; with the inode's time, and the mode, which an ACL changes.
-Result<void> Volume::record_xattr(const Inode &inode, std::string_view name) {
+Result<void> Volume::record_xattr(const Caller &caller, const Inode &inode, std::string_view name) {
     if (journal_ == nullptr) return {};
-    return journal_->append([&](RecordWriter &record) {
+    return journal_->append(caller.request, [&](RecordWriter &record) {
         gmemfs::record_inode(record, inode);
         gmemfs::record_xattr(record, inode, name);
     });

@@ -27,7 +27,8 @@ void op_init(void *server, fuse_conn_info *connection) {
 Caller caller_of(const Reply &reply) {
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    return {reply.who(), now, Worker::current().copiers(), false};
+    Worker &worker = Worker::current();
+    return {reply.who(), now, worker.copiers(), worker.request_number(), false};
 }
 
 Caller changer_of(const Reply &reply, const Inode &inode) {

@@ -58,6 +58,31 @@ void op_copy_file_range(fuse_req_t request, fuse_ino_t source, off_t source_offs
 void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *argument, fuse_file_info *file,
     unsigned flags, const void *input, std::size_t input_size, std::size_t output_size);
 
+/// Serves one request: `body` answers it by the Reply that it gets, or returns the error to answer with.
+template <typename Body>
+void serve(fuse_req_t request, Op op, InodeId inode, Body body) {
+    Reply reply(request, op, inode);
+    if (const Result<void> served = body(reply); !served) reply.error(served.error());
+}
+
+/// The same for what is asked of an inode: ENOENT, ESTALE: there is none of this number. `body` gets it, too.
+template <typename Body>
+void serve_inode(fuse_req_t request, Op op, InodeId id, Body body) {
+    serve(request, op, id, [&](Reply &reply) -> Result<void> {
+        const InodeRef inode = TRY(reply.volume().names().find(id));
+        return body(reply, *inode);
+    });
+}
+
+/// The same for what is asked of an open file.
+template <typename Body>
+void serve_open(fuse_req_t request, Op op, InodeId id, const fuse_file_info &file, Body body) {
+    serve(request, op, id, [&](Reply &reply) -> Result<void> {
+        const Opened open = TRY(reply.server().opened(id, file.fh));
+        return body(reply, *open.inode);
+    });
+}
+
 /// Runs what needs memory; once more where there was none and unlinked files were about to give theirs back.
 template <typename Operation>
 auto with_room(Front &front, Operation operation) {

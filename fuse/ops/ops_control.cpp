@@ -118,18 +118,17 @@ bool serve_flags(Reply &reply, Inode &inode, unsigned command, std::span<const s
 
 void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse_file_info *, unsigned,
     const void *input, std::size_t input_size, std::size_t output_size) {
-    Reply reply(request, Op::ioctl, ino);
-    Range range;
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
-    if (reply.server().kernel_checks_flags() && serve_flags(reply, **inode, command, bytes)) return;
-    // Others are asked of every filesystem: no size of ours, so no gmemfs'.
-    if (input_size != sizeof range || output_size != sizeof range) return reply.error({ENOTTY, 0, "control file"});
-    std::memcpy(&range, input, sizeof range);
-    const Result<void> done = control(reply, **inode, command, range);
-    if (!done) return reply.error(done.error());
-    reply.control(std::as_bytes(std::span(&range, 1)));
+    serve_inode(request, Op::ioctl, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
+        const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
+        if (reply.server().kernel_checks_flags() && serve_flags(reply, inode, command, bytes)) return {};
+        Range range;
+        // Others are asked of every filesystem: no size of ours, so no gmemfs'.
+        if (input_size != sizeof range || output_size != sizeof range) return Error{ENOTTY, 0, "control file"};
+        std::memcpy(&range, input, sizeof range);
+        TRY(control(reply, inode, command, range));
+        reply.control(std::as_bytes(std::span(&range, 1)));
+        return {};
+    });
 }
 
 } // namespace gmemfs

@@ -29,30 +29,27 @@ AttributeChanges changes_of(const struct stat &wanted, int which, timespec now) 
 } // namespace
 
 void op_getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
-    Reply reply(request, Op::getattr, ino);
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    reply.attributes((*inode)->attributes());
+    serve_inode(request, Op::getattr, ino, [](Reply &reply, const Inode &inode) -> Result<void> {
+        reply.attributes(inode.attributes());
+        return {};
+    });
 }
 
 void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *wanted, int which, fuse_file_info *) {
-    Reply reply(request, Op::setattr, ino);
-    Server &server = reply.server();
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    const Caller caller = changer_of(reply, **inode);
-    const AttributeChanges changes = changes_of(*wanted, which, caller.now);
-    const Result<void> changed =
-        with_room(server, [&] { return reply.volume().set_attributes(caller, **inode, changes); });
-    if (!changed) return reply.error(changed.error());
-    reply.attributes((*inode)->attributes());
+    serve_inode(request, Op::setattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
+        const Caller caller = changer_of(reply, inode);
+        const AttributeChanges changes = changes_of(*wanted, which, caller.now);
+        TRY(with_room(reply.server(), [&] { return reply.volume().set_attributes(caller, inode, changes); }));
+        reply.attributes(inode.attributes());
+        return {};
+    });
 }
 
 void op_readlink(fuse_req_t request, fuse_ino_t ino) {
-    Reply reply(request, Op::readlink, ino);
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    reply.text((*inode)->target());
+    serve_inode(request, Op::readlink, ino, [](Reply &reply, const Inode &inode) -> Result<void> {
+        reply.text(inode.target());
+        return {};
+    });
 }
 
 void op_statfs(fuse_req_t request, fuse_ino_t ino) {
@@ -74,38 +71,37 @@ void op_statfs(fuse_req_t request, fuse_ino_t ino) {
 }
 
 void op_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const char *value, std::size_t size, int flags) {
-    Reply reply(request, Op::setxattr, ino);
-    if (reply.server().was_done()) return reply.done();
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
     const auto mode = (flags & XATTR_CREATE) != 0    ? Inode::XattrMode::create
                       : (flags & XATTR_REPLACE) != 0 ? Inode::XattrMode::replace
                                                      : Inode::XattrMode::any;
-    reply.result(set_xattr(reply, **inode, name, {value, size}, mode));
+    serve(request, Op::setxattr, ino, [&](Reply &reply) -> Result<void> {
+        if (!reply.server().was_done())
+            TRY(set_xattr(reply, *TRY(reply.volume().names().find(ino)), name, {value, size}, mode));
+        reply.done();
+        return {};
+    });
 }
 
 void op_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, std::size_t size) {
-    Reply reply(request, Op::getxattr, ino);
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    const Result<std::string> value = get_xattr(reply, **inode, name);
-    if (!value) return reply.error(value.error());
-    reply.value(*value, size);
+    serve_inode(request, Op::getxattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
+        reply.value(TRY(get_xattr(reply, inode, name)), size);
+        return {};
+    });
 }
 
 void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
-    Reply reply(request, Op::listxattr, ino);
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    reply.value(list_xattrs(reply, **inode), size);
+    serve_inode(request, Op::listxattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
+        reply.value(list_xattrs(reply, inode), size);
+        return {};
+    });
 }
 
 void op_removexattr(fuse_req_t request, fuse_ino_t ino, const char *name) {
-    Reply reply(request, Op::removexattr, ino);
-    if (reply.server().was_done()) return reply.done();
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    reply.result(remove_xattr(reply, **inode, name));
+    serve(request, Op::removexattr, ino, [&](Reply &reply) -> Result<void> {
+        if (!reply.server().was_done()) TRY(remove_xattr(reply, *TRY(reply.volume().names().find(ino)), name));
+        reply.done();
+        return {};
+    });
 }
 
 } // namespace gmemfs

@@ -18,6 +18,20 @@ void answer_entry(Reply &reply, const Result<InodeRef> &inode) {
     if (!reply.entry((*inode)->attributes())) reply.volume().names().forget(id, 1);
 }
 
+// A request that makes a name: answered with the entry that `make` returns; asked again, with the one that is there.
+template <typename Make>
+void serve_new_name(fuse_req_t request, Op op, fuse_ino_t parent, const char *name, Make make) {
+    Reply reply(request, op, parent);
+    answer_entry(reply, reply.server().was_done() ? reply.volume().names().lookup(parent, name) : make(reply));
+}
+
+// A request that would fail the second time: asked again, it is only answered.
+template <typename Change>
+void serve_once(fuse_req_t request, Op op, fuse_ino_t parent, Change change) {
+    Reply reply(request, op, parent);
+    reply.result(reply.server().was_done() ? Result<void>() : change(reply));
+}
+
 // The entries of a directory as the kernel wants them, filled up to the size that it asked for.
 class EntryBuffer {
 public:
@@ -96,97 +110,93 @@ void op_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data *fo
 }
 
 void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t number) {
-    Reply reply(request, Op::mknod, parent);
-    if (name == kHiddenName && fuse_req_ctx(request)->pid == ::getpid()) { // the broker's bind(2), on the main thread
+    serve_new_name(request, Op::mknod, parent, name, [&](Reply &reply) {
         const Caller caller = caller_of(reply);
-        // Whoever finds the socket may connect: the broker checks each file's mode itself.
-        const mode_t everybody = S_IFSOCK | 0666;
-        return answer_entry(reply, reply.volume().names().create_hidden(everybody, caller.who, caller.now));
-    }
-    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
-    answer_entry(reply, reply.volume().make_node(caller_of(reply), parent, name, mode, number));
+        if (name == kHiddenName &&
+            fuse_req_ctx(request)->pid == ::getpid()) { // the broker's bind(2), on the main thread
+            // Whoever finds the socket may connect: the broker checks each file's mode itself.
+            const mode_t everybody = S_IFSOCK | 0666;
+            return reply.volume().names().create_hidden(everybody, caller.who, caller.now);
+        }
+        return reply.volume().make_node(caller, parent, name, mode, number);
+    });
 }
 
 void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
-    Reply reply(request, Op::mkdir, parent);
-    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
-    answer_entry(reply, reply.volume().make_directory(caller_of(reply), parent, name, mode));
+    serve_new_name(request, Op::mkdir, parent, name,
+        [&](Reply &reply) { return reply.volume().make_directory(caller_of(reply), parent, name, mode); });
 }
 
 void op_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name) {
-    Reply reply(request, Op::symlink, parent);
-    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
-    answer_entry(reply, reply.volume().make_symlink(caller_of(reply), parent, name, target));
+    serve_new_name(request, Op::symlink, parent, name,
+        [&](Reply &reply) { return reply.volume().make_symlink(caller_of(reply), parent, name, target); });
 }
 
 void op_link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char *name) {
-    Reply reply(request, Op::link, ino);
-    if (reply.server().was_done()) return answer_entry(reply, reply.volume().names().lookup(parent, name));
-    answer_entry(reply, reply.volume().names().link(ino, parent, name, caller_of(reply).now));
+    serve_new_name(request, Op::link, parent, name,
+        [&](Reply &reply) { return reply.volume().names().link(ino, parent, name, caller_of(reply).at()); });
 }
 
 void op_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
-    Reply reply(request, Op::unlink, parent);
-    if (reply.server().was_done()) return reply.done();
-    reply.result(reply.volume().names().unlink(parent, name, caller_of(reply).now));
+    serve_once(request, Op::unlink, parent,
+        [&](Reply &reply) { return reply.volume().names().unlink(parent, name, caller_of(reply).at()); });
 }
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
-    Reply reply(request, Op::rmdir, parent);
-    if (reply.server().was_done()) return reply.done();
-    reply.result(reply.volume().names().rmdir(parent, name, caller_of(reply).now));
+    serve_once(request, Op::rmdir, parent,
+        [&](Reply &reply) { return reply.volume().names().rmdir(parent, name, caller_of(reply).at()); });
 }
 
 void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
     unsigned flags) {
-    Reply reply(request, Op::rename, parent);
-    if (reply.server().was_done()) return reply.done();
-    Namespace &names = reply.volume().names();
-    const Caller caller = caller_of(reply);
-    Namespace::RenameMode mode = Namespace::RenameMode::replace;
-    const unsigned kind = flags & ~unsigned(RENAME_WHITEOUT);
-    if (kind == RENAME_NOREPLACE)
-        mode = Namespace::RenameMode::no_replace;
-    else if (kind == RENAME_EXCHANGE && flags == kind)
-        mode = Namespace::RenameMode::exchange;
-    else if (kind != 0)
-        return reply.error(Error{EINVAL, 0, "rename"});
-    if ((flags & RENAME_WHITEOUT) != 0)
-        return reply.result(
-            names.rename_with_whiteout(parent, name, new_parent, new_name, mode, caller.who, caller.now));
-    reply.result(names.rename(parent, name, new_parent, new_name, mode, caller.now));
+    serve_once(request, Op::rename, parent, [&](Reply &reply) -> Result<void> {
+        Namespace &names = reply.volume().names();
+        const Caller caller = caller_of(reply);
+        Namespace::RenameMode mode = Namespace::RenameMode::replace;
+        const unsigned kind = flags & ~unsigned(RENAME_WHITEOUT);
+        if (kind == RENAME_NOREPLACE)
+            mode = Namespace::RenameMode::no_replace;
+        else if (kind == RENAME_EXCHANGE && flags == kind)
+            mode = Namespace::RenameMode::exchange;
+        else if (kind != 0)
+            return Error{EINVAL, 0, "rename"};
+        if ((flags & RENAME_WHITEOUT) != 0)
+            return names.rename_with_whiteout(parent, name, new_parent, new_name, mode, caller.who, caller.at());
+        return names.rename(parent, name, new_parent, new_name, mode, caller.at());
+    });
 }
 
 void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *) {
-    Reply reply(request, Op::create, parent);
-    Server &server = reply.server();
-    const Caller caller = caller_of(reply);
-    const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
-    const Result<InodeRef> inode = has_no_name ? reply.volume().make_unnamed(caller, parent, mode & 07777)
-                                   : server.was_done()
-                                       ? reply.volume().names().lookup(parent, name)
-                                       : reply.volume().make_node(caller, parent, name, S_IFREG | (mode & 07777), 0);
-    if (!inode) return reply.error(inode.error());
-    const InodeId id = (*inode)->id();
-    const Result<void> opened = reply.volume().open(caller, **inode, Volume::OpenMode::keep);
-    if (!opened) {
-        reply.volume().names().forget(id, 1);
-        return reply.error(opened.error());
-    }
-    const std::uint64_t handle = server.opens().add(*inode);
-    if (reply.created((*inode)->attributes(), handle)) return;
-    server.opens().remove(handle);
-    (void)reply.volume().close(caller, **inode); // nothing was written through it
-    reply.volume().names().forget(id, 1);
+    serve(request, Op::create, parent, [&](Reply &reply) -> Result<void> {
+        Volume &volume = reply.volume();
+        OpenFiles &opens = reply.server().opens();
+        const Caller caller = caller_of(reply);
+        const bool has_no_name = Worker::current().dialect().wants_no_name(); // O_TMPFILE
+        const InodeRef inode =
+            TRY(has_no_name                 ? volume.make_unnamed(caller, parent, mode & 07777)
+                : reply.server().was_done() ? volume.names().lookup(parent, name)
+                                            : volume.make_node(caller, parent, name, S_IFREG | (mode & 07777), 0));
+        const Result<void> opened = volume.open(caller, *inode, Volume::OpenMode::keep);
+        if (!opened) {
+            volume.names().forget(inode->id(), 1);
+            return opened;
+        }
+        const std::uint64_t handle = opens.add(inode);
+        if (reply.created(inode->attributes(), handle)) return {};
+        opens.remove(handle);
+        (void)volume.close(caller, *inode); // nothing was written through it
+        volume.names().forget(inode->id(), 1);
+        return {};
+    });
 }
 
 void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
-    Reply reply(request, Op::opendir, ino);
-    Server &server = reply.server();
-    const Result<InodeRef> inode = reply.volume().names().find(ino);
-    if (!inode) return reply.error(inode.error());
-    const std::uint64_t handle = server.opens().add(*inode);
-    if (!reply.opened(handle)) server.opens().remove(handle);
+    serve(request, Op::opendir, ino, [&](Reply &reply) -> Result<void> {
+        OpenFiles &opens = reply.server().opens();
+        const std::uint64_t handle = opens.add(TRY(reply.volume().names().find(ino)));
+        if (!reply.opened(handle)) opens.remove(handle);
+        return {};
+    });
 }
 
 void op_readdir(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {

@@ -1,6 +1,5 @@
 #include "fuse/session/worker.hpp"
 
-#include "fuse/core/journal/journal.hpp"
 #include "fuse/host/log.hpp"
 
 #include <linux/fuse.h>
@@ -92,7 +91,6 @@ Worker &Worker::current() {
 void Worker::note_request(std::span<const std::byte> request) {
     std::memcpy(&request_, request.data() + offsetof(fuse_in_header, unique), sizeof request_);
     is_answered_ = false;
-    Journal::serve_request(request_number());
 }
 
 Worker *Worker::find_current() { return current_worker(); }

@@ -141,7 +141,7 @@ TEST(NamespaceAcl, ADefaultListTakesTheUmasksPlace) {
     const Credentials who = {0, 0, {}, true, 077};
     Namespace names(who, 0755, 0, {0, 0});
     const auto make = [&](InodeId parent, const char *name, mode_t mode) {
-        return *names.create(parent, name, mode, who, {1, 0}, [](Inode &, const Inode &) {});
+        return *names.create(parent, name, mode, who, timespec{1, 0}, [](Inode &, const Inode &) {});
     };
     EXPECT_EQ(make(kRootInode, "before", S_IFREG | 0666)->attributes().mode & 07777, 0600U);
     ASSERT_TRUE(names.root()->set_acl(kDefaultAcl, bytes_of(kNamed), {}, {1, 0}));

@@ -71,9 +71,7 @@ TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
 TEST_F(JournalFile, RecordsNameTheirRequestUntilAnotherMountBegins) {
     {
         const auto journal = must(Journal::create(path(), {}));
-        Journal::serve_request(1234);
-        append_names(*journal, 10, 11);
-        Journal::serve_request(0);
+        must(journal->append(1234, [](RecordWriter &record) { record.next_inode(11); }));
         append_names(*journal, 11, 12);
     }
     const Journal::Opened opened = must(Journal::open(path()));

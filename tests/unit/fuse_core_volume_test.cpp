@@ -1,6 +1,11 @@
 // Unit tests: when the memory of a file that lost its last name counts as about to come back.
+#include "fuse/core/journal/journal.hpp"
 #include "fuse/core/volume.hpp"
+#include "tests/support/journal_file.hpp"
 #include "tests/support/simulation.hpp"
+
+#include <filesystem>
+#include <functional>
 
 namespace gmemfs {
 namespace {
@@ -69,6 +74,52 @@ TEST_F(VolumeTest, WhoHoldsAForgottenFileForLongIsWaitedForOnce) {
     names().forget(file->id(), 1);
     names().give_up_on_orphans();
     EXPECT_FALSE(names().has_dying_orphans());
+}
+
+// A server that is asked again knows by the journal what the one before it has done: mkdir(2) that is carried out twice
+// fails the second time.
+class RecordedVolume : public VolumeTest {
+protected:
+    RecordedVolume() : journal_(must(Journal::create(file_.path(), {}))) { volume_.record_in(journal_.get()); }
+    ~RecordedVolume() override { volume_.record_in(nullptr); }
+    // Whether the journal says that the next request was done, once `change` has been.
+    bool is_known(const std::function<void()> &change) {
+        caller_.request += 2;
+        change();
+        return must(Journal::open(file_.copy())).state.done.contains(caller_.request);
+    }
+
+    class Place : public test::JournalFile {
+    public:
+        using JournalFile::path;
+        std::string copy() const { // as a server leaves it that dies now
+            std::filesystem::copy_file(path(), path() + ".left", std::filesystem::copy_options::overwrite_existing);
+            return path() + ".left";
+        }
+        void TestBody() override {}
+    } file_;
+    std::unique_ptr<Journal> journal_;
+};
+
+TEST_F(RecordedVolume, WhatWouldFailTheSecondTimeNamesItsRequest) {
+    const Caller &by = caller_;
+    const InodeId root = kRootInode;
+    EXPECT_TRUE(is_known([&] { must(volume_.make_node(by, root, "file", S_IFREG | 0600, 0)); }));
+    EXPECT_TRUE(is_known([&] { must(volume_.make_directory(by, root, "folder", 0700)); }));
+    EXPECT_TRUE(is_known([&] { must(volume_.make_symlink(by, root, "symlink", "file")); }));
+    EXPECT_TRUE(is_known([&] { must(volume_.make_unnamed(by, root, 0600)); }));
+    const InodeRef file = must(names().lookup(root, "file"));
+    EXPECT_TRUE(is_known([&] { must(names().link(file->id(), root, "link", by.at())); }));
+    constexpr auto kReplace = Namespace::RenameMode::replace, kExchange = Namespace::RenameMode::exchange;
+    EXPECT_TRUE(is_known([&] { must(names().rename(root, "link", root, "moved", kReplace, by.at())); }));
+    EXPECT_TRUE(is_known([&] { must(names().rename(root, "moved", root, "symlink", kExchange, by.at())); }));
+    EXPECT_TRUE(
+        is_known([&] { must(names().rename_with_whiteout(root, "moved", root, "again", kReplace, by.who, by.at())); }));
+    EXPECT_TRUE(is_known([&] { must(names().unlink(root, "again", by.at())); }));
+    EXPECT_TRUE(is_known([&] { must(names().rmdir(root, "folder", by.at())); }));
+    EXPECT_TRUE(is_known([&] { must(volume_.set_xattr(by, *file, "user.a", "b", Inode::XattrMode::create)); }));
+    EXPECT_TRUE(is_known([&] { must(volume_.remove_xattr(by, *file, "user.a")); }));
+    EXPECT_FALSE(is_known([&] { must(volume_.set_attributes(by, *file, {})); })); // as good the second time
 }
 
 } // namespace

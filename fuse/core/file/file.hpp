@@ -16,6 +16,7 @@
 
 #include "fuse/core/file/direct_writes.hpp"
 #include "fuse/core/file/file_parity.hpp"
+#include "fuse/core/file/layout.hpp"
 #include "fuse/core/file/range_lock.hpp"
 #include "fuse/core/journal/volume_state.hpp"
 #include "fuse/core/space/storage.hpp"
@@ -149,7 +150,9 @@ private:
     void forget_digest();
     void record_layout() const REQUIRES(layout_);
     void record_size() const;
-    void publish(ExtentList extents, std::uint64_t size) REQUIRES(layout_);
+    Layout layout() const REQUIRES(layout_);
+    void take(Layout next) REQUIRES(layout_);
+    void publish(Layout next) REQUIRES(layout_);
     Result<void> clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
@@ -160,12 +163,13 @@ private:
         REQUIRES(layout_);
     Result<void> move_to_slot(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
     Result<void> leave_slot(Copiers &copiers) REQUIRES(layout_);
-    Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) REQUIRES(layout_);
+    Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size, std::uint64_t kept)
+        REQUIRES(layout_);
     Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
     Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
     std::uint64_t spare_growth(std::uint64_t needed) REQUIRES(layout_);
-    bool is_tight(std::uint64_t wanted) const REQUIRES_SHARED(layout_);
+    Layout::Fit fit_of(const ExtentList &extents, std::uint64_t wanted) const REQUIRES_SHARED(layout_);
     Result<void> move_tail(Copiers &copiers, std::uint64_t wanted) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
     Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
@@ -193,15 +197,15 @@ private:
     Mutex digest_mutex_; // a leaf
     std::optional<KnownDigest> digest_ GUARDED_BY(digest_mutex_);
     std::atomic<bool> knows_digest_ = false; // forgotten by who changes bytes, within the range that is claimed for it
-    // The tail may hold anything. Changed by who has claimed the tail.
+    // Layout::Tail::dirty. Published under the exclusive lock; changed besides by a writer that has claimed the tail.
     std::atomic<bool> tail_dirty_ = false;
     // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and
     // grows also under the claimed tail.
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
     std::atomic<std::uint64_t> generation_ = 0;
-    std::atomic<bool> loose_ = false;
-    std::atomic<bool> slot_ = false; // shares its extent
+    std::atomic<bool> loose_ = false; // Layout::Fit::loose
+    std::atomic<bool> slot_ = false;  // shares its extent
 };
 
 } // namespace gmemfs

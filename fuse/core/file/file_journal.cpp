@@ -26,21 +26,11 @@ void File::record_size() const {
 }
 
 void File::restore(ExtentList extents, const VolumeState::Node &node) {
-    const std::uint64_t size = node.size, kept = node.kept;
     const HoldExclusive hold(layout_);
-    GMEMFS_ASSERT(size <= extents.size());
-    kept_ = kept;
-    tail_dirty_ = true;
-    if (!extents.empty()) {
-        const std::uint64_t granularity = extents.pieces().front().extent->device().info().granularity;
-        const bool is_tight = extents.count() == 1 && extents.size() == round_up(std::max(size, kept), granularity);
-        loose_ = !is_tight && !extents.is_slot();
-    }
-    extents_ = std::move(extents);
+    Layout restored = {std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight};
+    restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
+    take(std::move(restored));
     charge_.raise_anyway(extents_.size());
-    slot_.store(extents_.is_slot(), std::memory_order_release);
-    allocated_.store(extents_.size(), std::memory_order_release);
-    size_.store(size, std::memory_order_release);
     generation_.store(node.generation, std::memory_order_release);
     storage_.continue_generations(node.generation);
     parity_.set(node.protection);

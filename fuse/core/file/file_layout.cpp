@@ -1,7 +1,7 @@
 // File, layout: everything that changes a file's layout: growth, shrinking, settling.
 //
-// One pattern throughout: what is new is built aside, owned by a local variable, and published in one step that can't
-// fail. Whatever fails before unwinds by destructors, and the file is as it was.
+// One pattern throughout: the next Layout is built aside, owned by a local variable, and published whole, in one step
+// that can't fail. Whatever fails before unwinds by destructors, and the file is as it was.
 #include "fuse/core/file/file.hpp"
 
 #include <algorithm>
@@ -20,66 +20,68 @@ bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code
 Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
     if (new_size > INT64_MAX) return Error{EFBIG, 0, "resize file"};
     const HoldExclusive hold(layout_);
-    if (new_size > size()) return grow(copiers, new_size, new_size);
+    if (new_size > size()) return grow(copiers, new_size, new_size, kept_);
     if (new_size < size()) return shrink(copiers, new_size);
     return {};
 }
 
 // Memory up to `end`, and a size that isn't past it.
-Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size) {
+Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size, std::uint64_t kept) {
+    Layout next = layout();
+    next.size = new_size;
+    next.kept = kept;
     const bool is_slot = extents_.is_slot(); // then it gets an extent of its own, whatever its size
     if (end > extents_.size() || is_slot) {
         if (!extents_.empty() && !extents_.any_exported()) {
             // One extent of the whole size, so that a peer has one thing to map.
             Result<ExtentList> whole = merged(copiers, size(), end);
             if (whole) {
-                publish(*std::move(whole), new_size);
-                tail_dirty_ = false; // only what lies before the old end was copied
+                next.extents = *std::move(whole);
+                next.tail = Layout::Tail::zeros; // only what lies before the old end was copied
+                publish(std::move(next));
                 return {};
             }
             if (!is_no_space(whole.error()) || is_slot) return Error(whole.error());
         }
         if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
         TRY(expose(copiers, size(), new_size));
-        Piece extent = TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0));
-        publish(extents_.with(std::move(extent)), new_size);
+        next.extents = extents_.with(TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0)));
+        publish(std::move(next));
         return {};
     }
     TRY(expose(copiers, size(), new_size));
-    publish(extents_, new_size);
+    publish(std::move(next));
     return {};
 }
 
 Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
-    const std::uint64_t kept = std::exchange(kept_, 0); // truncate(2) takes away what was allocated past the end
     if (new_size == 0) {
-        publish({}, 0);
-        tail_dirty_ = false;
-        loose_.store(false, std::memory_order_release);
+        publish({});
         return {};
     }
+    Layout next = layout();
+    next.size = new_size;
+    next.kept = 0; // truncate(2) takes away what was allocated past the end
     const std::uint64_t wanted = round_up(new_size, device_->info().granularity);
     if (extents_.size() > wanted && !extents_.any_exported()) {
         Result<ExtentList> whole = merged(copiers, new_size, new_size);
         if (whole) {
-            publish(*std::move(whole), new_size);
-            tail_dirty_ = false;
-            loose_.store(false, std::memory_order_release);
+            next.extents = *std::move(whole);
+            next.tail = Layout::Tail::zeros;
+            next.fit = Layout::Fit::tight;
+            publish(std::move(next));
             return {};
         }
-        if (!is_no_space(whole.error())) {
-            kept_ = kept;
-            return Error(whole.error());
-        }
+        if (!is_no_space(whole.error())) return Error(whole.error());
     }
-    ExtentList shorter = extents_.cut_to(new_size);
+    next.extents = extents_.cut_to(new_size);
+    next.fit = fit_of(next.extents, new_size);
+    const std::uint64_t old_end = std::min(next.extents.size(), size());
     // Shortened first: a clear that fails half-way must not have eaten a file that is still long. Then the tail is
     // dirty, and growth clears it.
-    const std::uint64_t old_end = std::min(shorter.size(), size());
-    publish(std::move(shorter), new_size);
+    publish(std::move(next));
     if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;
     (void)move_tail(copiers, new_size); // what it can't give back now goes with the next settling
-    loose_.store(!is_tight(new_size), std::memory_order_release);
     return {};
 }
 
@@ -92,30 +94,30 @@ Result<void> File::settle(Copiers &copiers) {
 Result<void> File::settle_locked(Copiers &copiers) {
     if (!is_loose()) return {};
     const std::uint64_t wanted = std::max(size(), kept_);
-    if (!is_tight(wanted) && wanted > 0) {
+    Layout next = layout();
+    if (fit_of(extents_, wanted) == Layout::Fit::loose && wanted > 0) {
         Result<ExtentList> whole = merged(copiers, size(), wanted);
+        if (!whole && !is_no_space(whole.error())) return Error(whole.error());
         if (whole) {
-            publish(*std::move(whole), size());
-            tail_dirty_ = false;
-        } else if (!is_no_space(whole.error())) {
-            return Error(whole.error());
+            next.extents = *std::move(whole);
+            next.tail = Layout::Tail::zeros;
         }
     }
     // Where nothing could be merged, whole extents past the end go all the same; but a peer may have mapped an exported
     // one, and expects to find it where it was when the file grows again.
-    ExtentList tight = extents_;
+    ExtentList &tight = next.extents;
     while (!tight.empty() && tight.offset(tight.count() - 1) >= wanted && !tight.pieces().back().extent->is_exported())
         tight = tight.cut_to(tight.offset(tight.count() - 1));
-    publish(std::move(tight), size());
-    TRY(move_tail(copiers, wanted));
-    loose_.store(!is_tight(wanted), std::memory_order_release);
-    return {};
+    next.fit = fit_of(tight, wanted);
+    publish(std::move(next));
+    return move_tail(copiers, wanted);
 }
 
-// Whether nothing is left to do for settling, now or when there is more room.
-bool File::is_tight(std::uint64_t wanted) const {
-    if (extents_.empty() || extents_.is_slot() || extents_.any_exported()) return true;
-    return extents_.count() == 1 && extents_.size() == round_up(wanted, device_->info().granularity);
+// Tight: nothing is left to do for settling, now or when there is more room.
+Layout::Fit File::fit_of(const ExtentList &extents, std::uint64_t wanted) const {
+    if (extents.empty() || extents.is_slot() || extents.any_exported()) return Layout::Fit::tight;
+    const bool is_tight = extents.count() == 1 && extents.size() == round_up(wanted, device_->info().granularity);
+    return is_tight ? Layout::Fit::tight : Layout::Fit::loose;
 }
 
 // The last extent's bytes go to one of the right size, where there is room for that.
@@ -131,8 +133,11 @@ Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
         charge_.lower_to(extents_.size());
         return copied;
     }
-    publish(extents_.cut_to(start).with(*tail), size());
-    if (size() >= start) tail_dirty_ = false; // what was exposed before stays as it was
+    Layout next = layout();
+    next.extents = extents_.cut_to(start).with(*tail);
+    if (size() >= start) next.tail = Layout::Tail::zeros; // what was exposed before stays as it was
+    next.fit = fit_of(next.extents, wanted);
+    publish(std::move(next));
     return {};
 }
 
@@ -142,10 +147,12 @@ Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::u
     if (end <= extents_.size()) return {};
     if (expected_end <= kSlotMax && (extents_.empty() || extents_.is_slot()))
         return move_to_slot(copiers, expected_end);
+    Layout next = layout();
+    next.fit = Layout::Fit::loose; // until it is known where the file ends
     if (extents_.is_slot()) {
-        publish(TRY(merged(copiers, size(), end)), size());
-        tail_dirty_ = false;
-        loose_.store(true, std::memory_order_release); // until it is known where it ends
+        next.extents = TRY(merged(copiers, size(), end));
+        next.tail = Layout::Tail::zeros;
+        publish(std::move(next));
         return {};
     }
     if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
@@ -157,9 +164,9 @@ Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::u
         extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
     }
     if (!extent) return Error(extent.error());
-    tail_dirty_ = true;
-    publish(extents_.with(*std::move(extent)), size());
-    loose_.store(true, std::memory_order_release);
+    next.extents = extents_.with(*std::move(extent));
+    next.tail = Layout::Tail::dirty;
+    publish(std::move(next));
     return {};
 }
 
@@ -204,8 +211,10 @@ Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
         charge_.lower_to(extents_.size());
         return Error(slot.error());
     }
-    publish(ExtentList({*std::move(slot)}), size());
-    tail_dirty_ = false;
+    Layout next = layout();
+    next.extents = ExtentList({*std::move(slot)});
+    next.tail = Layout::Tail::zeros;
+    publish(std::move(next));
     return {};
 }
 
@@ -221,8 +230,10 @@ Result<void> File::prepare_for_export(Copiers &copiers) {
 
 Result<void> File::leave_slot(Copiers &copiers) {
     if (!extents_.is_slot()) return {};
-    publish(TRY(merged(copiers, size(), size())), size());
-    tail_dirty_ = false;
+    Layout next = layout();
+    next.extents = TRY(merged(copiers, size(), size()));
+    next.tail = Layout::Tail::zeros;
+    publish(std::move(next));
     return {};
 }
 
@@ -277,15 +288,29 @@ Device &File::chosen_device() {
     return *device_;
 }
 
-void File::publish(ExtentList extents, std::uint64_t size) {
-    GMEMFS_ASSERT(size <= extents.size());
-    const ExtentList replaced = std::exchange(extents_, std::move(extents)); // goes when the journal knows
-    if (!extents_.is_same_memory(replaced)) generation_.store(storage_.next_generation(), std::memory_order_release);
-    charge_.lower_to(extents_.size()); // it was raised before anything was made
+Layout File::layout() const {
+    return {extents_, size(), kept_, tail_dirty_ ? Layout::Tail::dirty : Layout::Tail::zeros,
+        is_loose() ? Layout::Fit::loose : Layout::Fit::tight};
+}
+
+void File::take(Layout next) {
+    GMEMFS_ASSERT(next.size <= next.extents.size());
+    extents_ = std::move(next.extents);
+    kept_ = next.kept;
+    tail_dirty_ = next.tail == Layout::Tail::dirty;
+    loose_.store(next.fit == Layout::Fit::loose, std::memory_order_release);
     slot_.store(extents_.is_slot(), std::memory_order_release);
     allocated_.store(extents_.size(), std::memory_order_release);
-    size_.store(size, std::memory_order_release);
-    parity_.cut_to(size);
+    size_.store(next.size, std::memory_order_release);
+}
+
+void File::publish(Layout next) {
+    const ExtentList replaced = std::move(extents_); // goes when the journal knows
+    if (!next.extents.is_same_memory(replaced))
+        generation_.store(storage_.next_generation(), std::memory_order_release);
+    take(std::move(next));
+    charge_.lower_to(extents_.size()); // it was raised before anything was made
+    parity_.cut_to(size());
     forget_digest();
     record_layout();
 }

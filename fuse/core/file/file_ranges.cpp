@@ -24,7 +24,7 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
     const std::uint64_t end = offset + length;
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
     if (end > extents_.size() || new_size > size() || extents_.is_slot())
-        TRY(grow(copiers, std::max(end, new_size), new_size));
+        return grow(copiers, std::max(end, new_size), new_size, std::max(kept_, end));
     kept_ = std::max(kept_, end);
     record_layout();
     return {};
@@ -41,8 +41,10 @@ Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t l
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
     // What was allocated past the end, and is a hole now, goes back at the next settling.
-    kept_ = std::max(size(), std::min(kept_, offset));
-    loose_.store(true, std::memory_order_release);
+    Layout next = layout();
+    next.kept = std::max(size(), std::min(kept_, offset));
+    next.fit = Layout::Fit::loose;
+    publish(std::move(next));
     return settle_locked(copiers);
 }
 

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#include <utility>
 
 namespace gmemfs {
 namespace {
@@ -23,17 +23,39 @@ AppendedFile::~AppendedFile() {
     unmap();
 }
 
-AppendedFile::AppendedFile(AppendedFile &&other) noexcept
-    : file_(std::move(other.file_)), end_(other.end_), window_(std::exchange(other.window_, {})),
-      window_at_(other.window_at_) {}
+Result<std::vector<std::byte>> AppendedFile::read() const {
+    struct stat status = {};
+    if (::fstat(file_.get(), &status) != 0) return Error{errno, 0, "read file"};
+    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t count = ::pread(file_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error{errno, 0, "read file"};
+        if (count == 0) break;
+        done += static_cast<std::size_t>(count);
+    }
+    bytes.resize(done);
+    return bytes;
+}
 
-AppendedFile &AppendedFile::operator=(AppendedFile &&other) noexcept {
-    unmap(); // and the old file stays as it is: what takes its place has taken its name
-    file_ = std::move(other.file_);
-    end_ = other.end_;
-    window_ = std::exchange(other.window_, {});
-    window_at_ = other.window_at_;
-    return *this;
+Result<void> AppendedFile::write(std::span<const std::byte> bytes) {
+    GMEMFS_ASSERT(window_.empty());
+    while (!bytes.empty()) {
+        const ssize_t count = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(end_));
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return Error{count == 0 ? EIO : errno, 0, "write file"}; // 0 leaves an older errno
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        end_ += static_cast<std::uint64_t>(count);
+    }
+    return {};
+}
+
+Result<void> AppendedFile::cut(std::uint64_t end) {
+    if (::ftruncate(file_.get(), static_cast<off_t>(end)) != 0) return Error{errno, 0, "cut file"};
+    unmap();
+    end_ = end;
+    return {};
 }
 
 void AppendedFile::unmap() {
@@ -72,6 +94,35 @@ void AppendedFile::append(std::uint64_t head, std::span<const std::byte> body) {
     std::memcpy(window_.data() + at, &head, sizeof head);
     std::atomic_signal_fence(std::memory_order_release);
     end_ += sizeof head + body.size();
+}
+
+namespace {
+
+class DiskFiles final : public RecordFiles {
+public:
+    Result<std::unique_ptr<RecordFile>> open(const std::string &path) const override {
+        Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        struct stat status = {};
+        if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, 0, "open file"};
+        return std::unique_ptr<RecordFile>(new AppendedFile(std::move(file), std::uint64_t(status.st_size)));
+    }
+    Result<std::unique_ptr<RecordFile>> create(const std::string &path) const override {
+        Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (!file) return Error{errno, 0, "make file"};
+        return std::unique_ptr<RecordFile>(new AppendedFile(std::move(file), 0));
+    }
+    Result<void> rename(const std::string &from, const std::string &to) const override {
+        if (::rename(from.c_str(), to.c_str()) != 0) return Error{errno, 0, "rename file"};
+        return {};
+    }
+    void remove(const std::string &path) const override { ::unlink(path.c_str()); }
+};
+
+} // namespace
+
+const RecordFiles &RecordFiles::on_disk() {
+    static const DiskFiles disk;
+    return disk;
 }
 
 } // namespace gmemfs

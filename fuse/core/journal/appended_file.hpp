@@ -8,34 +8,32 @@
 // The room past the end is allocated before it is mapped: a full disk is an error of reserve(), and no SIGBUS.
 #pragma once
 
+#include "fuse/core/journal/record_file.hpp"
 #include "vmm/base/fd.hpp"
-#include "vmm/base/result.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace gmemfs {
 
-/// Owner of the file, and of the mapping of its end. Move-only. Not thread-safe.
-class AppendedFile {
+/// Owner of the file, and of the mapping of its end. Not thread-safe.
+class AppendedFile final : public RecordFile {
 public:
     /// `file` is open for reading and writing, and ends at `end`.
     AppendedFile(Fd file, std::uint64_t end) : file_(std::move(file)), end_(end) {}
     /// Cuts off what was reserved and not used.
-    ~AppendedFile();
-    AppendedFile(AppendedFile &&other) noexcept;
-    AppendedFile &operator=(AppendedFile &&other) noexcept;
+    ~AppendedFile() override;
     AppendedFile(const AppendedFile &) = delete;
     AppendedFile &operator=(const AppendedFile &) = delete;
 
-    const Fd &file() const { return file_; }
-    std::uint64_t end() const { return end_; } ///< bytes, up to the end of the last record
-
-    /// Makes room for `size` bytes past the end, heads counted. The errno of posix_fallocate(3) or mmap(2).
-    Result<void> reserve(std::size_t size);
-    /// Within what was reserved. `head` isn't zero.
-    void append(std::uint64_t head, std::span<const std::byte> body);
+    Result<std::vector<std::byte>> read() const override;
+    Result<void> write(std::span<const std::byte> bytes) override;
+    Result<void> cut(std::uint64_t end) override;
+    std::uint64_t end() const override { return end_; }
+    Result<void> reserve(std::size_t size) override;
+    void append(std::uint64_t head, std::span<const std::byte> body) override;
 
 private:
     void unmap();

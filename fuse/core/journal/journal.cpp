@@ -5,11 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -36,34 +33,8 @@ int errno_to_tell(int code) {
     return std::find(std::begin(kTold), std::end(kTold), code) != std::end(kTold) ? code : EIO;
 }
 
-Error cannot(const char *doing, const std::string &path, int code = errno) {
+Error cannot(const char *doing, const std::string &path, int code) {
     return Error{errno_to_tell(code), 0, doing, path + ": " + std::strerror(code)};
-}
-
-Result<void> write_all(const Fd &file, std::span<const std::byte> bytes, const std::string &path) {
-    while (!bytes.empty()) {
-        const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return cannot("write journal", path, count == 0 ? EIO : errno); // 0 leaves an older errno
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
-    return {};
-}
-
-Result<std::vector<std::byte>> read_all(const Fd &file, const std::string &path) {
-    struct stat status = {};
-    if (::fstat(file.get(), &status) != 0) return cannot("read journal", path);
-    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t count = ::pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return cannot("read journal", path);
-        if (count == 0) break;
-        done += static_cast<std::size_t>(count);
-    }
-    bytes.resize(done);
-    return bytes;
 }
 
 Frame frame_of(std::span<const std::byte> record) {
@@ -75,12 +46,6 @@ void frame(std::vector<std::byte> &to, std::span<const std::byte> record) {
     const auto *const first = reinterpret_cast<const std::byte *>(&head);
     to.insert(to.end(), first, first + sizeof head);
     to.insert(to.end(), record.begin(), record.end());
-}
-
-// A request is served by one thread from its beginning to its end.
-std::uint64_t &current_request() {
-    static thread_local std::uint64_t number = 0;
-    return number;
 }
 
 // The whole state as bytes of a file: a record an inode.
@@ -174,13 +139,15 @@ bool is_torn(std::span<const std::byte> bytes, std::uint64_t good) {
 
 } // namespace
 
-Result<Journal::Opened> Journal::open(const std::string &path) {
+Result<Journal::Opened> Journal::open(const std::string &path, const RecordFiles &files) {
     Opened opened;
-    Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    Result<std::unique_ptr<RecordFile>> file = files.open(path);
     std::uint64_t good = 0;
-    if (!file && errno != ENOENT) return cannot("open journal", path);
+    if (!file && file.error().code != ENOENT) return cannot("open journal", path, file.error().code);
     if (file) {
-        const std::vector<std::byte> bytes = TRY(read_all(file, path));
+        const Result<std::vector<std::byte>> read = (*file)->read();
+        if (!read) return cannot("read journal", path, read.error().code);
+        const std::vector<std::byte> &bytes = *read;
         good = replay_journal(bytes, opened.state);
         opened.dropped = bytes.size() - good;
         while (opened.dropped > 0 && bytes[good + opened.dropped - 1] == std::byte{0}) --opened.dropped;
@@ -193,48 +160,53 @@ Result<Journal::Opened> Journal::open(const std::string &path) {
     }
     if (good == 0) { // none, or something else
         opened.state = {};
-        opened.journal = TRY(create(path, opened.state));
+        opened.journal = TRY(create(path, opened.state, files));
         return opened;
     }
-    if (::ftruncate(file.get(), static_cast<off_t>(good)) != 0) return cannot("cut journal", path);
-    opened.journal.reset(new Journal(path, std::move(file), good));
+    if (const Result<void> cut = (*file)->cut(good); !cut) return cannot("cut journal", path, cut.error().code);
+    opened.journal.reset(new Journal(path, files, std::move(*file)));
     return opened;
 }
 
-Result<std::unique_ptr<Journal>> Journal::create(const std::string &path, const VolumeState &state) {
+Result<std::unique_ptr<Journal>> Journal::create(
+    const std::string &path, const VolumeState &state, const RecordFiles &files) {
     const std::string aside = path + ".new";
-    Fd file(::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) return cannot("make journal", aside);
-    const std::vector<std::byte> bytes = snapshot_of(state);
-    Result<void> written = write_all(file, bytes, aside);
-    if (written && ::rename(aside.c_str(), path.c_str()) != 0) written = cannot("rename journal", aside);
-    if (!written) { // half of it would only take the room that the old one needs
-        ::unlink(aside.c_str());
-        return Error(written.error());
+    Result<std::unique_ptr<RecordFile>> file = files.create(aside);
+    if (!file) return cannot("make journal", aside, file.error().code);
+    const char *doing = "write journal";
+    Result<void> written = (*file)->write(snapshot_of(state));
+    if (written) {
+        doing = "rename journal";
+        written = files.rename(aside, path);
     }
-    return std::unique_ptr<Journal>(new Journal(path, std::move(file), bytes.size()));
+    if (!written) { // half of it would only take the room that the old one needs
+        files.remove(aside);
+        return cannot(doing, aside, written.error().code);
+    }
+    return std::unique_ptr<Journal>(new Journal(path, files, std::move(*file)));
 }
 
-Journal::Journal(std::string path, Fd file, std::uint64_t size)
-    : path_(std::move(path)), file_(std::move(file), size), compact_at_(std::max(kCompactLeast, 2 * size)) {}
+Journal::Journal(std::string path, const RecordFiles &files, std::unique_ptr<RecordFile> file)
+    : path_(std::move(path)), files_(files), file_(std::move(file)),
+      compact_at_(std::max(kCompactLeast, 2 * file_->end())) {}
 
-Result<void> Journal::append(const std::function<void(RecordWriter &)> &fill) {
+Result<void> Journal::append(std::uint64_t request, const std::function<void(RecordWriter &)> &fill) {
     const Hold hold(mutex_);
     writer_.clear();
     fill(writer_);
-    if (current_request() != 0) writer_.done(current_request());
+    if (request != 0) writer_.done(request);
     const std::span<const std::byte> record = writer_.bytes();
     if (record.empty() && pending_.empty()) return {};
     // A record that found no room goes before the next one.
-    if (const Result<void> reserved = file_.reserve(pending_.size() + sizeof(Frame) + record.size()); !reserved) {
+    if (const Result<void> reserved = file_->reserve(pending_.size() + sizeof(Frame) + record.size()); !reserved) {
         if (!record.empty()) frame(pending_, record);
         unwritten_ = errno_to_tell(reserved.error().code);
         return cannot("write journal", path_, reserved.error().code);
     }
     append_pending();
-    if (!record.empty()) file_.append(std::bit_cast<std::uint64_t>(frame_of(record)), record);
+    if (!record.empty()) file_->append(std::bit_cast<std::uint64_t>(frame_of(record)), record);
     // Reading it all again takes about 0.1 s for 100,000 files; nobody's change is acknowledged meanwhile.
-    if (file_.end() >= compact_at_) (void)compact(); // where that fails the old file goes on
+    if (file_->end() >= compact_at_) (void)compact(); // where that fails the old file goes on
     return {};
 }
 
@@ -243,13 +215,11 @@ void Journal::append_pending() {
         std::uint64_t head = 0;
         std::memcpy(&head, left.data(), sizeof head);
         const std::size_t length = std::bit_cast<Frame>(head).length;
-        file_.append(head, left.subspan(sizeof head, length));
+        file_->append(head, left.subspan(sizeof head, length));
         left = left.subspan(sizeof head + length);
     }
     pending_.clear();
 }
-
-void Journal::serve_request(std::uint64_t number) { current_request() = number; }
 
 Result<void> Journal::check() const {
     const Hold hold(mutex_);
@@ -261,15 +231,16 @@ Result<void> Journal::check() const {
 
 Result<void> Journal::compact() {
     // Whatever comes of it, not again before the file has doubled.
-    compact_at_ = std::max(kCompactLeast, 2 * file_.end());
-    const std::vector<std::byte> bytes = TRY(read_all(file_.file(), path_));
+    compact_at_ = std::max(kCompactLeast, 2 * file_->end());
+    const Result<std::vector<std::byte>> read = file_->read();
+    if (!read) return cannot("read journal", path_, read.error().code);
     VolumeState state;
-    const std::uint64_t good = replay_journal(bytes, state);
-    if (good != file_.end()) return Error{EBADMSG, 0, "compact journal", path_};
-    std::unique_ptr<Journal> made = TRY(create(path_, state));
+    const std::uint64_t good = replay_journal(*read, state);
+    if (good != file_->end()) return Error{EBADMSG, 0, "compact journal", path_};
+    std::unique_ptr<Journal> made = TRY(create(path_, state, files_));
     const Hold hold(made->mutex_);
     file_ = std::move(made->file_);
-    compact_at_ = std::max(kCompactLeast, 2 * file_.end());
+    compact_at_ = std::max(kCompactLeast, 2 * file_->end());
     return {};
 }
 
@@ -280,7 +251,7 @@ Result<void> Journal::write_anew() {
 
 std::uint64_t Journal::size() const {
     const Hold hold(mutex_);
-    return file_.end();
+    return file_->end();
 }
 
 } // namespace gmemfs

@@ -103,7 +103,7 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
         orphans_.erase(id);
         watch(*last);
         dying_.fetch_add(1);
-        (void)record([id](RecordWriter &items) { items.gone(id); }); // nobody waits for an answer
+        (void)record({}, [id](RecordWriter &items) { items.gone(id); }); // nobody waits for an answer
     }
     last.reset(); // its memory goes after the lock: up to 43 ms for 64 GiB (H200)
     dying_.fetch_sub(1);
@@ -132,23 +132,23 @@ Result<Namespace::Node *> Namespace::make_inode(
 }
 
 Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
-    timespec now, const Prepare &prepare) {
+    const Occasion &at, const Prepare &prepare) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
     Directory &names = *TRY(directory(parent));
     if (child(names, name) != nullptr) return Error{EEXIST, 0, "make name"};
-    Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
+    Node &node = *TRY(make_inode(parent, mode, owner, at.now, prepare));
     Inode &above = *node_of(parent).inode;
     const bool is_directory = S_ISDIR(mode);
     if (is_directory) {
         node.directory = std::make_unique<Directory>(Directory{parent, {}, {}});
-        above.add_links(1, now);
+        above.add_links(1, at.now);
     }
     const InodeRef inode = node.inode;
-    inode->add_links(is_directory ? 2 : 1, now);
+    inode->add_links(is_directory ? 2 : 1, at.now);
     const std::uint64_t cookie = insert(names, name, inode);
-    above.modified(now);
-    TRY(record([&](RecordWriter &items) {
+    above.modified(at.now);
+    TRY(record(at, [&](RecordWriter &items) {
         record_new_inode(items, *inode);
         record_inode(items, above);
         items.entry(parent, name, inode->id(), cookie);
@@ -157,21 +157,21 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
 }
 
 Result<InodeRef> Namespace::create_unnamed(
-    InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
+    InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at, const Prepare &prepare) {
     const HoldExclusive hold(tree_);
     TRY(directory(parent));
-    Node &node = *TRY(make_inode(parent, mode, owner, now, prepare));
+    Node &node = *TRY(make_inode(parent, mode, owner, at.now, prepare));
     const InodeRef inode = node.inode;
     inode->is_linkable = true;
     orphans_.insert(inode->id());
-    TRY(record([&](RecordWriter &items) {
+    TRY(record(at, [&](RecordWriter &items) {
         record_new_inode(items, *inode);
         items.linkable(inode->id());
     }));
     return InodeRef(inode);
 }
 
-Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, timespec now) {
+Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view name, const Occasion &at) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
     const auto found = nodes_.find(id);
@@ -188,11 +188,11 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     TRY(above.check_flags(kImmutable));
     TRY(inode->check_flags(kFixed));
     const std::uint64_t cookie = insert(names, name, inode);
-    inode->add_links(1, now);
+    inode->add_links(1, at.now);
     inode->is_linkable = false; // from now on its last name is its end
     orphans_.erase(id);
-    above.modified(now);
-    TRY(record([&](RecordWriter &items) {
+    above.modified(at.now);
+    TRY(record(at, [&](RecordWriter &items) {
         record_inode(items, *inode);
         record_inode(items, above);
         items.entry(parent, name, id, cookie);
@@ -201,7 +201,7 @@ Result<InodeRef> Namespace::link(InodeId id, InodeId parent, std::string_view na
     return InodeRef(inode);
 }
 
-Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec now) {
+Result<void> Namespace::unlink(InodeId parent, std::string_view name, const Occasion &at) {
     InodeRef last;
     const HoldExclusive hold(tree_);
     Directory &names = *TRY(directory(parent));
@@ -212,16 +212,16 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, timespec n
     Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
     erase(names, name);
-    above.modified(now);
-    last = lose_link(inode, 1, now);
-    return record([&](RecordWriter &items) {
+    above.modified(at.now);
+    last = lose_link(inode, 1, at.now);
+    return record(at, [&](RecordWriter &items) {
         items.no_entry(parent, name);
         record_inode(items, above);
         record_lost_link(items, *inode, last);
     });
 }
 
-Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec now) {
+Result<void> Namespace::rmdir(InodeId parent, std::string_view name, const Occasion &at) {
     InodeRef last;
     const HoldExclusive hold(tree_);
     Directory &names = *TRY(directory(parent));
@@ -233,10 +233,10 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, timespec no
     TRY(check_may_lose(above, *inode));
     if (!node_of(inode->id()).directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
     erase(names, name);
-    above.add_links(-1, now);
-    above.modified(now);
-    last = lose_link(inode, 2, now);
-    return record([&](RecordWriter &items) {
+    above.add_links(-1, at.now);
+    above.modified(at.now);
+    last = lose_link(inode, 2, at.now);
+    return record(at, [&](RecordWriter &items) {
         items.no_entry(parent, name);
         record_inode(items, above);
         record_lost_link(items, *inode, last);

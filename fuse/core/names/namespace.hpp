@@ -1,6 +1,7 @@
 // Namespace: names and directories. Every operation is atomic: it happens whole or not at all.
 #pragma once
 
+#include "fuse/core/journal/occasion.hpp"
 #include "fuse/core/names/inode.hpp"
 
 #include <cstdint>
@@ -61,26 +62,27 @@ public:
     /// told the directory. A set-group-ID directory hands its group down, and Inode::inherit limits `mode`. EEXIST,
     /// ENOENT (the directory is removed), EPERM (kHiddenName), ENOSPC (there are inodes_max).
     using Prepare = std::function<void(Inode &made, const Inode &directory)>;
-    Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, timespec now,
-        const Prepare &prepare) EXCLUDES(tree_);
+    Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
+        const Occasion &at, const Prepare &prepare) EXCLUDES(tree_);
     /// The same without a name, until link() gives it one; gone at the last forget where nothing does.
-    Result<InodeRef> create_unnamed(
-        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) EXCLUDES(tree_);
+    Result<InodeRef> create_unnamed(InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at,
+        const Prepare &prepare) EXCLUDES(tree_);
     /// The inode that lookup() finds as kHiddenName in every directory; counts as one lookup. EEXIST: there is one.
     Result<InodeRef> create_hidden(mode_t mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
     /// name).
     /// EPERM from this and from what follows: the flags of an inode or its directory forbid it.
-    Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);
-    Result<void> unlink(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_); ///< EISDIR
-    Result<void> rmdir(InodeId parent, std::string_view name, timespec now) EXCLUDES(tree_);  ///< ENOTDIR, ENOTEMPTY
+    Result<InodeRef> link(InodeId id, InodeId parent, std::string_view name, const Occasion &at) EXCLUDES(tree_);
+    Result<void> unlink(InodeId parent, std::string_view name, const Occasion &at) EXCLUDES(tree_); ///< EISDIR
+    Result<void> rmdir(InodeId parent, std::string_view name, const Occasion &at)
+        EXCLUDES(tree_); ///< ENOTDIR, ENOTEMPTY
     enum class RenameMode { replace, no_replace, exchange };
     /// EINVAL: a directory into itself. EEXIST, ENOTEMPTY, EISDIR, ENOTDIR as rename(2) has them.
     Result<void> rename(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
-        timespec now) EXCLUDES(tree_);
+        const Occasion &at) EXCLUDES(tree_);
     /// The same, and a whiteout takes the old name: a device of number 0, by which overlayfs hides what lies below.
     Result<void> rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-        RenameMode mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
+        RenameMode mode, const Credentials &owner, const Occasion &at) EXCLUDES(tree_);
 
     struct Entry {
         std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
@@ -146,12 +148,12 @@ private:
     std::uint64_t insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
     /// Appends what `fill` writes; nothing where no journal is.
-    Result<void> record(const std::function<void(RecordWriter &)> &fill);
+    Result<void> record(const Occasion &at, const std::function<void(RecordWriter &)> &fill);
     static void record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last);
     static Result<void> check_restored(const VolumeState &state);
     void restore_names(const VolumeState &state) REQUIRES(tree_);
     Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
-        timespec now, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
+        const Occasion &at, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
     InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
     void watch(Inode &last) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);

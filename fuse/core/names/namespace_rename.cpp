@@ -6,31 +6,31 @@
 namespace gmemfs {
 
 Result<void> Namespace::rename(
-    InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode, timespec now) {
+    InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode, const Occasion &at) {
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
-    return move_name(from, name, to, new_name, mode, now, last, nullptr);
+    return move_name(from, name, to, new_name, mode, at, last, nullptr);
 }
 
 Result<void> Namespace::rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-    RenameMode mode, const Credentials &owner, timespec now) {
+    RenameMode mode, const Credentials &owner, const Occasion &at) {
     TRY(check_name(new_name));
     InodeRef last;
     const HoldExclusive hold(tree_);
     TRY(directory(from));
     Node &whiteout =
-        *TRY(make_inode(from, S_IFCHR, owner, now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
+        *TRY(make_inode(from, S_IFCHR, owner, at.now, [](Inode &made, const Inode &) { made.hold_device_number(0); }));
     whiteout.lookups = 0; // nobody has asked for it
     const InodeRef inode = whiteout.inode;
-    Result<void> moved = move_name(from, name, to, new_name, mode, now, last, inode);
+    Result<void> moved = move_name(from, name, to, new_name, mode, at, last, inode);
     if (inode->links() == 0) nodes_.erase(inode->id()); // the rename failed, or the two are names of one inode
     return moved;
 }
 
 // What rename() does; `last` outlives the lock, for the memory of what was replaced.
 Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
-    RenameMode mode, timespec now, InodeRef &last, const InodeRef &whiteout) {
+    RenameMode mode, const Occasion &at, InodeRef &last, const InodeRef &whiteout) {
     Directory &source_names = *TRY(directory(from));
     Directory &target_names = *TRY(directory(to));
     Named *const named = child(source_names, name);
@@ -51,26 +51,26 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
         if (target->is_directory() && is_within(from, target->id())) return Error{EINVAL, 0, "rename"};
         named->inode = target;
         replaced->inode = source;
-        move_parent(*target, to, from, now);
+        move_parent(*target, to, from, at.now);
     } else {
         if (target) {
             TRY(check_replace(*source, *target));
             replaced->inode = source; // with the cookie of the old one: who reads the directory misses no name
-            if (target->is_directory()) above_target.add_links(-1, now);
-            last = lose_link(target, target->is_directory() ? 2 : 1, now);
+            if (target->is_directory()) above_target.add_links(-1, at.now);
+            last = lose_link(target, target->is_directory() ? 2 : 1, at.now);
         }
         erase(source_names, name);
         if (!target) insert(target_names, new_name, source);
         if (whiteout) {
             insert(source_names, name, whiteout);
-            whiteout->add_links(1, now);
+            whiteout->add_links(1, at.now);
         }
     }
-    move_parent(*source, from, to, now);
-    source->changed(now);
-    above_source.modified(now);
-    above_target.modified(now);
-    return record([&](RecordWriter &items) {
+    move_parent(*source, from, to, at.now);
+    source->changed(at.now);
+    above_source.modified(at.now);
+    above_target.modified(at.now);
+    return record(at, [&](RecordWriter &items) {
         if (mode == RenameMode::exchange) {
             items.entry(from, name, target->id(), source_names.cookies.find(name)->second);
         } else if (whiteout) {

@@ -27,8 +27,8 @@ bool is_directory(const VolumeState &state, InodeId id) {
 
 } // namespace
 
-Result<void> Namespace::record(const std::function<void(RecordWriter &)> &fill) {
-    return journal_ == nullptr ? Result<void>() : journal_->append(fill);
+Result<void> Namespace::record(const Occasion &at, const std::function<void(RecordWriter &)> &fill) {
+    return journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
 }
 
 void Namespace::record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last) {

@@ -23,7 +23,7 @@ void Namespace::forget_all() {
     for (const InodeId id : orphans_) {
         last.push_back(node_of(id).inode);
         nodes_.erase(id);
-        (void)record([id](RecordWriter &items) { items.gone(id); }); // as where the kernel forgets
+        (void)record({}, [id](RecordWriter &items) { items.gone(id); }); // as where the kernel forgets
     }
     orphans_.clear();
     for (auto &[id, node] : nodes_) {

@@ -1,0 +1,28 @@
+// Layout: what memory a file has, and how its size and its bytes lie in it: one value, that is published whole.
+#pragma once
+
+#include "vmm/memory/extent_list.hpp"
+
+#include <cstdint>
+
+namespace gmemfs {
+
+/// A plain value. What lies between the size and the end of the extents is the tail.
+struct Layout {
+    enum class Tail {
+        zeros,
+        dirty, ///< it may hold anything: bytes are cleared before they become part of the file
+    };
+    enum class Fit {
+        tight,
+        loose, ///< more memory, or more extents, than the file needs: settling may do something about it
+    };
+
+    ExtentList extents;
+    std::uint64_t size = 0; ///< bytes; not past the end of the extents
+    std::uint64_t kept = 0; ///< bytes that allocate() promised, also past the size
+    Tail tail = Tail::zeros;
+    Fit fit = Fit::tight;
+};
+
+} // namespace gmemfs
