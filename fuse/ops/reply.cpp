@@ -125,7 +125,9 @@ iovec part(std::span<const T> bytes) {
 
 } // namespace
 
-Reply::Reply(fuse_req_t request, Op op, InodeId inode) : request_(request), op_(op), inode_(inode) {
+Reply::Reply(fuse_req_t request, Op op, InodeId inode)
+    : request_(request), server_(*static_cast<Server *>(fuse_req_userdata(request))), host_(server_.host()),
+      volume_(host_.volume()), op_(op), inode_(inode) {
     if (log_shows_debug()) start_ns_ = now_ns();
 }
 
@@ -140,10 +142,6 @@ Reply::~Reply() {
         std::string(op_name(op_)) + " inode " + std::to_string(inode_) + ": " +
             (code_ == 0 ? "ok" : std::strerror(code_)) + ", " + std::to_string((now_ns() - start_ns_) / 1000) + " us");
 }
-
-Server &Reply::server() const { return *static_cast<Server *>(fuse_req_userdata(request_)); }
-Host &Reply::host() const { return server().host(); }
-Volume &Reply::volume() const { return host().volume(); }
 
 Credentials Reply::who() const {
     const fuse_ctx *const context = fuse_req_ctx(request_);

@@ -33,9 +33,9 @@ public:
     Reply(const Reply &) = delete;
     Reply &operator=(const Reply &) = delete;
 
-    Server &server() const;
-    Host &host() const;
-    Volume &volume() const;
+    Server &server() const { return server_; }
+    Host &host() const { return host_; }
+    Volume &volume() const { return volume_; }
     fuse_req_t request() const { return request_; }
     Credentials who() const; ///< without supplementary groups and capabilities
     /// With groups, but for root, who needs none: asked of /proc, which costs; so only where the answer may depend on
@@ -71,6 +71,9 @@ private:
     bool send(int code, std::initializer_list<iovec> body);
 
     const fuse_req_t request_;
+    Server &server_;
+    Host &host_;
+    Volume &volume_;
     const Op op_;
     const InodeId inode_;
     std::int64_t start_ns_ = 0;
