@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount rings libfuse
-#                               races python; and peers, which is a part of mount
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount tutorial rings
+#                               libfuse races python; and peers, which is a part of mount
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -135,6 +135,15 @@ def suite_mount():
     return run_scenarios("mount", environment())
 
 
+def suite_tutorial():
+    """CONTRIBUTING.md's tutorial, done as its text says."""
+    if SANITIZE:
+        print(f"skip: tutorial: all suites run with {SANITIZE}")
+        return Count(skipped=1)
+    status = subprocess.run([sys.executable, ROOT / "tests/tutorial.py"], cwd=ROOT, check=False).returncode
+    return Count(passed=1) if status == 0 else Count(skipped=1) if status == 77 else Count(failed=1)
+
+
 def suite_rings():
     """The scenarios that move data and names once more, on mounts with -o io_uring."""
     if not runner.has_rings():
@@ -210,8 +219,8 @@ def suite_peers():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "rings": suite_rings,
-          "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
+          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "tutorial": suite_tutorial,
+          "rings": suite_rings, "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
 MORE = {"peers": suite_peers}  # only when named
 
 
