@@ -15,7 +15,7 @@ Error on(const std::string &path, Error error) {
 int ordinal_of(const Devices &devices, const std::array<std::uint8_t, 16> &uuid) {
     const auto found = std::find_if(
         devices.all.begin(), devices.all.end(), [&](const DeviceInfo &device) { return device.uuid == uuid; });
-    GMEMFS_ASSERT(found != devices.all.end()); // Range::create has found it
+    GMEMFS_ASSERT(found != devices.all.end()); // AddressRange::create has found it
     return found->ordinal;
 }
 
@@ -26,7 +26,7 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
     const RelaxedCapture relaxed(*devices->driver);
     const Reach reach = {options.devices == nullptr ? Reach::Kind::all : Reach::Kind::listed,
         std::vector<int>(options.devices, options.devices + (options.devices == nullptr ? 0 : options.device_count))};
-    Result<Range> range = Range::create(*devices->driver, devices->all, attached,
+    Result<AddressRange> range = AddressRange::create(*devices->driver, devices->all, attached,
         options.access == GMEMFS_READ ? Access::read : Access::write, reach, options.address);
     if (!range) return on(path, range.error());
     const protocol::ExtentRecord &first = attached.extents.front();
@@ -39,7 +39,7 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
 }
 
 FileMapping::FileMapping(std::shared_ptr<const Devices> devices, std::string path,
-    std::shared_ptr<Connection> connection, std::uint64_t lease, Range range, const gmemfs_mapping_info &info)
+    std::shared_ptr<Connection> connection, std::uint64_t lease, AddressRange range, const gmemfs_mapping_info &info)
     : devices_(std::move(devices)), path_(std::move(path)), info_(info), lease_(lease),
       connection_(std::move(connection)), range_(std::move(range)) {}
 

@@ -3,9 +3,9 @@
 //     wait for the devices -> unmap -> release the lease        each whatever became of the one before
 #pragma once
 
+#include "client/lib/address_range.hpp"
 #include "client/lib/connection.hpp"
 #include "client/lib/opening.hpp"
-#include "client/lib/range.hpp"
 
 #include <optional>
 
@@ -30,10 +30,10 @@ public:
 
 private:
     FileMapping(std::shared_ptr<const Devices> devices, std::string path, std::shared_ptr<Connection> connection,
-        std::uint64_t lease, Range range, const gmemfs_mapping_info &info);
+        std::uint64_t lease, AddressRange range, const gmemfs_mapping_info &info);
 
     struct Taken {
-        std::optional<Range> range;
+        std::optional<AddressRange> range;
         std::shared_ptr<Connection> connection;
     };
     Taken take() EXCLUDES(mutex_);
@@ -44,7 +44,7 @@ private:
     const std::uint64_t lease_;
     Mutex mutex_;
     std::shared_ptr<Connection> connection_ GUARDED_BY(mutex_);
-    std::optional<Range> range_ GUARDED_BY(mutex_);
+    std::optional<AddressRange> range_ GUARDED_BY(mutex_);
 };
 
 } // namespace gmemfs::client

@@ -1,6 +1,6 @@
 // File control: what ioctl(2) on an open file of a mount does besides the system calls: parity, range by range.
 //
-//     parity_control::Range range = {.offset = 0, .length = 64 << 20};
+//     parity_control::ParityRange range = {.offset = 0, .length = 64 << 20};
 //     ioctl(fd, parity_control::kVerify, &range)      0, and range.blocks, range.wrong, ... are filled in
 //
 // One struct in and out; the numbers are the machine's own (both ends are on it). ENODATA: the file has no parity.
@@ -15,7 +15,7 @@ namespace gmemfs::parity_control {
 
 inline constexpr unsigned kListed = 64; ///< blocks that one answer can name
 
-struct Range {
+struct ParityRange {
     std::uint64_t offset = 0, length = 0; ///< in: bytes; the blocks of 128 KiB that they touch
     std::uint64_t bits = 0;               ///< in, of kInject: how many bits to turn, each another one
     std::uint64_t seed = 0;               ///< in, of kInject: which
@@ -25,11 +25,11 @@ struct Range {
     std::uint64_t left_wrong = 0;         ///< out: that still don't agree: after kScrub, beyond repair
     std::uint64_t listed[kListed] = {};   ///< out: the first of these, counted from the file's start
 };
-static_assert(sizeof(Range) == 64 + 8 * kListed);
+static_assert(sizeof(ParityRange) == 64 + 8 * kListed);
 
-inline constexpr unsigned long kVerify = _IOWR('g', 1, Range); ///< compares, and changes nothing
-inline constexpr unsigned long kScrub = _IOWR('g', 2, Range);  ///< compares, and repairs
-inline constexpr unsigned long kSeal = _IOWR('g', 3, Range);   ///< all of the file counts as right from here on
-inline constexpr unsigned long kInject = _IOWR('g', 4, Range); ///< damages the data, and leaves parity as it is
+inline constexpr unsigned long kVerify = _IOWR('g', 1, ParityRange); ///< compares, and changes nothing
+inline constexpr unsigned long kScrub = _IOWR('g', 2, ParityRange);  ///< compares, and repairs
+inline constexpr unsigned long kSeal = _IOWR('g', 3, ParityRange);   ///< all of the file counts as right from here on
+inline constexpr unsigned long kInject = _IOWR('g', 4, ParityRange); ///< damages the data, and leaves parity as it is
 
 } // namespace gmemfs::parity_control

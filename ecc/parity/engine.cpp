@@ -19,48 +19,48 @@ std::uint64_t chunk_of(CUdeviceptr address) { return address >> kChunkBits; }
 Result<std::unique_ptr<ParityEngine>> ParityEngine::create(Keeper &keeper, Device &device) {
     std::unique_ptr<ParityKernels> kernels = TRY(ParityKernels::load(device));
     auto engine = std::unique_ptr<ParityEngine>(new ParityEngine(keeper, device, std::move(kernels)));
-    for (std::unique_ptr<Lane> &lane : engine->lanes_) {
+    for (std::unique_ptr<Queue> &queue : engine->queues_) {
         Stream stream = TRY(Stream::create(device));
         Event mark = TRY(Event::create(device));
-        lane = std::make_unique<Lane>(std::move(stream), std::move(mark), TRY(FindingsBuffer::create(engine->pool_)));
+        queue = std::make_unique<Queue>(std::move(stream), std::move(mark), TRY(FindingsBuffer::create(engine->pool_)));
     }
     return engine;
 }
 
-// Multiplied by the golden ratio, so that files whose extents lie a power of two apart don't meet on one lane.
-ParityEngine::Lane &ParityEngine::lane_of(CUdeviceptr address) const {
+// Multiplied by the golden ratio, so that files whose extents lie a power of two apart don't meet on one queue.
+ParityEngine::Queue &ParityEngine::queue_of(CUdeviceptr address) const {
     constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15; // 2^64 / 1.618...
-    static_assert(kLaneCount == 8);
-    return *lanes_[chunk_of(address) * kGoldenRatio >> 61];
+    static_assert(kQueueCount == 8);
+    return *queues_[chunk_of(address) * kGoldenRatio >> 61];
 }
 
 Result<void> ParityEngine::wait_for(CUstream stream, CUevent mark) const {
     return device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels");
 }
 
-// The first lane waits for what all others have queued.
+// The first queue waits for what all others have queued.
 Result<void> ParityEngine::gather() {
-    CUstream const first = lanes_.front()->stream.get();
-    for (std::size_t index = 1; index < kLaneCount; ++index) {
-        const Lane &lane = *lanes_[index];
+    CUstream const first = queues_.front()->stream.get();
+    for (std::size_t index = 1; index < kQueueCount; ++index) {
+        const Queue &queue = *queues_[index];
         TRY(device().check(
-            device().driver().cuEventRecord(lane.mark.get(), lane.stream.get()), "order parity kernels"));
-        TRY(wait_for(first, lane.mark.get()));
+            device().driver().cuEventRecord(queue.mark.get(), queue.stream.get()), "order parity kernels"));
+        TRY(wait_for(first, queue.mark.get()));
     }
     return {};
 }
 
 // All others wait for what the first has queued.
 Result<void> ParityEngine::scatter() {
-    const Lane &first = *lanes_.front();
+    const Queue &first = *queues_.front();
     TRY(device().check(device().driver().cuEventRecord(first.mark.get(), first.stream.get()), "order parity kernels"));
-    for (std::size_t index = 1; index < kLaneCount; ++index)
-        TRY(wait_for(lanes_[index]->stream.get(), first.mark.get()));
+    for (std::size_t index = 1; index < kQueueCount; ++index)
+        TRY(wait_for(queues_[index]->stream.get(), first.mark.get()));
     return {};
 }
 
-template <typename Queue>
-Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Queue work) {
+template <typename Work>
+Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work) {
     TRY(device().make_current());
     CUevent mark = nullptr;
     if (after != nullptr) mark = TRY(after->mark());
@@ -69,7 +69,7 @@ Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t fi
     if (chunks > kChunksMost) {
         const Hold hold(wide_);
         TRY(gather());
-        CUstream const stream = lanes_.front()->stream.get();
+        CUstream const stream = queues_.front()->stream.get();
         if (mark != nullptr) TRY(wait_for(stream, mark));
         TRY(work(stream, first, count));
         return scatter();
@@ -78,7 +78,7 @@ Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t fi
         const CUdeviceptr at = begin + done * kBlockSize;
         const std::uint64_t left_in_chunk = kBlocksPerChunk - at / kBlockSize % kBlocksPerChunk;
         const std::uint64_t part = std::min(count - done, left_in_chunk);
-        CUstream const stream = lane_of(at).stream.get();
+        CUstream const stream = queue_of(at).stream.get();
         if (mark != nullptr) TRY(wait_for(stream, mark));
         TRY(work(stream, first + done, part));
         done += part;
@@ -98,10 +98,10 @@ Result<void> ParityEngine::clear(Copier *after, Parity &parity, std::uint64_t fi
 }
 
 Result<BlockReport> ParityEngine::check_on(
-    Lane &lane, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
-    const Hold hold(lane.mutex);
-    CUstream const stream = lane.stream.get();
-    BlockReport report = TRY(parity.check(mode, stream, lane.findings, first, count));
+    Queue &queue, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
+    const Hold hold(queue.mutex);
+    CUstream const stream = queue.stream.get();
+    BlockReport report = TRY(parity.check(mode, stream, queue.findings, first, count));
     verified_ += report.blocks;
     repaired_ += report.blocks_mended;
     if (mode == ParityMode::repair) damaged_ += report.left_wrong.size();
@@ -113,21 +113,21 @@ Result<BlockReport> ParityEngine::check(ParityMode mode, Parity &parity, std::ui
     TRY(device().make_current());
     const CUdeviceptr begin = parity.blocks(first, count).data;
     if (chunk_of(begin) == chunk_of(begin + count * kBlockSize - 1))
-        return check_on(lane_of(begin), mode, parity, first, count);
+        return check_on(queue_of(begin), mode, parity, first, count);
     {
         const Hold hold(wide_);
         TRY(gather());
     }
     // It waits for the end, so nobody has to be made to wait for it.
-    return check_on(*lanes_.front(), mode, parity, first, count);
+    return check_on(*queues_.front(), mode, parity, first, count);
 }
 
 Result<void> ParityEngine::wait() {
     Result<void> result;
-    for (const std::unique_ptr<Lane> &lane : lanes_) {
-        if (!lane) continue; // create() has failed
+    for (const std::unique_ptr<Queue> &queue : queues_) {
+        if (!queue) continue; // create() has failed
         const Result<void> waited =
-            device().check(device().driver().cuStreamSynchronize(lane->stream.get()), "wait for parity kernels");
+            device().check(device().driver().cuStreamSynchronize(queue->stream.get()), "wait for parity kernels");
         if (!waited && result) result = Error(waited.error());
     }
     return result;

@@ -57,30 +57,31 @@ public:
 
 private:
     // A stream, and where the kernels that run on it report.
-    struct Lane {
-        Lane(Stream made, Event end, FindingsBuffer buffer)
+    struct Queue {
+        Queue(Stream made, Event end, FindingsBuffer buffer)
             : stream(std::move(made)), mark(std::move(end)), findings(std::move(buffer)) {}
         Stream stream;
         Event mark;
         Mutex mutex; // one verification at a time
         FindingsBuffer findings GUARDED_BY(mutex);
     };
-    static constexpr std::size_t kLaneCount = 8; // encodes that run at a time; a write of 1 MiB needs one for 30 us
+    static constexpr std::size_t kQueueCount = 8; // encodes that run at a time; a write of 1 MiB needs one for 30 us
 
     ParityEngine(Keeper &keeper, Device &device, std::unique_ptr<ParityKernels> kernels)
         : pool_(keeper, device), kernels_(std::move(kernels)) {}
-    Lane &lane_of(CUdeviceptr address) const;
-    template <typename Queue>
-    Result<void> queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Queue work);
+    Queue &queue_of(CUdeviceptr address) const;
+    template <typename Work>
+    Result<void> queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work);
     Result<void> wait_for(CUstream stream, CUevent mark) const;
     Result<void> gather() REQUIRES(wide_);
     Result<void> scatter() REQUIRES(wide_);
-    Result<BlockReport> check_on(Lane &lane, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
+    Result<BlockReport> check_on(
+        Queue &queue, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
 
     Pool pool_;
     std::unique_ptr<ParityKernels> kernels_;
-    std::array<std::unique_ptr<Lane>, kLaneCount> lanes_; // of which the first also does what is wider than a chunk
-    Mutex wide_;                                          // who makes all lanes wait for each other
+    std::array<std::unique_ptr<Queue>, kQueueCount> queues_; // of which the first also does what is wider than a chunk
+    Mutex wide_;                                             // who makes all lanes wait for each other
     std::atomic<std::uint64_t> verified_ = 0, repaired_ = 0, damaged_ = 0;
 };
 

@@ -57,7 +57,7 @@ public:
 
 private:
     friend PoolPiece;
-    struct Slab {
+    struct CutExtent {
         std::shared_ptr<Extent> extent;
         std::map<std::uint64_t, std::uint64_t> free; // offset -> length; no two adjoin
     };
@@ -66,7 +66,7 @@ private:
     Keeper &keeper_;
     Device &device_;
     mutable Mutex mutex_;
-    std::list<Slab> slabs_ GUARDED_BY(mutex_);
+    std::list<CutExtent> extents_ GUARDED_BY(mutex_);
 };
 
 } // namespace gmemfs

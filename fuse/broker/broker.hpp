@@ -132,12 +132,12 @@ private:
     Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
     void share_next(Peer &peer);
-    struct SharedFile {
+    struct Granted {
         protocol::Answer answer; // without what each message says of itself
         std::vector<File::Shared> extents;
     };
-    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
-    Result<SharedFile> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
+    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
     static Message success();
     static Message refusal(const Error &error);
     Result<void> release(Peer &peer, Leases::Id lease);

@@ -61,7 +61,7 @@ Broker::Message Broker::refusal(const Error &error) { return {bytes_of(answer_of
 Result<std::vector<Broker::Message>> Broker::attach(Peer &peer, const protocol::Attach &attach) {
     const InodeId id = TRY(tickets_.check(attach.ticket));
     const InodeRef inode = TRY(host_.volume().names().find(id));
-    SharedFile shared = TRY(share(peer, inode, attach));
+    Granted shared = TRY(share(peer, inode, attach));
     std::vector<Message> messages;
     add_messages(shared.answer, shared.extents, messages);
     return messages;
@@ -96,8 +96,8 @@ void Broker::share_next(Peer &peer) {
     Listing &listing = *peer.listing;
     const auto &[name, id] = listing.files.at(listing.next);
     const Result<InodeRef> inode = host_.volume().names().find(id);
-    Result<SharedFile> shared = inode ? share(peer, *inode, listing.attach) : Result<SharedFile>(inode.error());
-    if (!shared) shared = SharedFile{answer_of(shared.error()), {}};
+    Result<Granted> shared = inode ? share(peer, *inode, listing.attach) : Result<Granted>(inode.error());
+    if (!shared) shared = Granted{answer_of(shared.error()), {}};
     const auto file_count = static_cast<std::uint32_t>(listing.files.size());
     std::vector<Message> messages;
     add_messages(protocol::make_entry(shared->answer, listing.next, file_count, name), shared->extents, messages);
@@ -106,7 +106,7 @@ void Broker::share_next(Peer &peer) {
     count();
 }
 
-Result<Broker::SharedFile> Broker::share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach) {
+Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach) {
     if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
         return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
@@ -118,18 +118,18 @@ Result<Broker::SharedFile> Broker::share(Peer &peer, const InodeRef &inode, cons
     const bool is_write = (attach.lease & protocol::kWriteLease) != 0;
     const Leases::Id lease = TRY(leases_.grant(inode, is_write ? Leases::Use::write : Leases::Use::read,
         is_exclusive ? Leases::Sharing::exclusive : Leases::Sharing::shared, peer.holder));
-    Result<SharedFile> shared = share(peer, inode, attach, lease);
+    Result<Granted> shared = share(peer, inode, attach, lease);
     if (!shared) leases_.release(lease);
     return shared;
 }
 
-Result<Broker::SharedFile> Broker::share(
+Result<Broker::Granted> Broker::share(
     Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease) {
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
     constexpr File::ShareBy kWays[] = {File::ShareBy::fabric, File::ShareBy::fd, File::ShareBy::either};
     const bool was_shared = inode->file()->is_shared();
-    SharedFile shared = {
+    Granted shared = {
         protocol::make_answer(0, ""),
         TRY(host_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]))
     };

@@ -127,8 +127,8 @@ Result<std::string> filesystem_number(const std::string &path) {
     .number;
 }
 
-std::string connection_number(int device) {
-    std::ifstream info("/proc/self/fdinfo/" + std::to_string(device));
+std::string connection_number(int channel) {
+    std::ifstream info("/proc/self/fdinfo/" + std::to_string(channel));
     for (std::string word; info >> word;)
         if (std::string number; word == "fuse_connection:" && info >> number) return "0:" + number;
     return {};

@@ -36,8 +36,8 @@ Result<std::optional<Mount>> find_mount(const std::string &path);
 
 /// "major:minor" of the filesystem that `path` leads to. The errno of statx(2).
 Result<std::string> filesystem_number(const std::string &path);
-/// Of the connection that `device`, a descriptor of /dev/fuse, has; empty where Linux doesn't tell (before 6.16).
-std::string connection_number(int device);
+/// Of the connection that `channel`, a descriptor of /dev/fuse, has; empty where Linux doesn't tell (before 6.16).
+std::string connection_number(int channel);
 
 /// Whether the table says that the gmemfs `number` is mounted anywhere.
 bool is_mounted(const std::vector<Mount> &table, const std::string &number);

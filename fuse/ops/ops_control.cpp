@@ -10,9 +10,9 @@
 namespace gmemfs {
 namespace {
 
-using parity_control::Range;
+using parity_control::ParityRange;
 
-void tell(const BlockReport &report, Range &range) {
+void tell(const BlockReport &report, ParityRange &range) {
     range.blocks = report.blocks;
     range.wrong = report.blocks_wrong;
     range.repaired = report.blocks_mended;
@@ -26,7 +26,7 @@ Result<void> check_access(const Reply &reply, const Inode &inode) {
     return Error{EACCES, 0, "control parity", "only who may read and write the file may change it or its parity"};
 }
 
-Result<void> control(const Reply &reply, Inode &inode, unsigned command, Range &range) {
+Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityRange &range) {
     if (!inode.is_file()) return Error{ENOTTY, 0, "control parity", "only a file has it"};
     File &file = *inode.file();
     switch (command) {
@@ -121,7 +121,7 @@ void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse
     serve_inode(request, Op::ioctl, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
         const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
         if (reply.server().kernel_checks_flags() && serve_flags(reply, inode, command, bytes)) return {};
-        Range range;
+        ParityRange range;
         // Others are asked of every filesystem: no size of ours, so no gmemfs'.
         if (input_size != sizeof range || output_size != sizeof range) return Error{ENOTTY, 0, "control file"};
         std::memcpy(&range, input, sizeof range);

@@ -1,5 +1,5 @@
 // RequestSource: where a worker's requests come from, and where their answers go: read(2) on the FUSE device
-// (DeviceSource), or a ring (RingSource).
+// (ReadSource), or a ring (RingSource).
 #pragma once
 
 #include "vmm/base/result.hpp"

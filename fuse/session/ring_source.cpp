@@ -86,9 +86,9 @@ Result<bool> RingSource::begin() {
     // io_uring_enable_rings(), which liburing 2.3 declares and doesn't export. From here on this thread alone submits.
     if (::syscall(SYS_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) < 0)
         return Error{errno, 0, "begin with io_uring"};
-    // As a registered file the device needs no reference of its own for each command.
-    const int device = session_.device();
-    if (const int status = io_uring_register_files(&ring_, &device, 1); status < 0)
+    // A command on a registered file takes no reference to it.
+    const int channel = session_.channel();
+    if (const int status = io_uring_register_files(&ring_, &channel, 1); status < 0)
         return Error{-status, 0, "give the FUSE device to io_uring"};
     for (const auto &entry : entries_) prepare(*entry, Command::register_entry);
     if (const int status = io_uring_submit(&ring_); status < 0) return Error{-status, 0, "begin with io_uring"};

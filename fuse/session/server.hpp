@@ -89,7 +89,7 @@ private:
         : operations_(operations), supervisor_(supervisor),
           opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
     /// Of the present session: it is one that a dead server began.
-    bool resumes() const { return supervisor_ != nullptr && supervisor_->device(); }
+    bool resumes() const { return supervisor_ != nullptr && supervisor_->channel(); }
     const Options &options() const { return host_->options(); }
     Volume &volume() const { return host_->volume(); }
     Survival *survival() const { return host_->survival(); } // null with --keeper=off

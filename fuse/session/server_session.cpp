@@ -41,9 +41,9 @@ Result<void> Server::mount(const std::string &place) {
     has_had_session_ = true;
     if (!mount_table_) mount_table_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
     if (!is_private() && !resumes()) place_before_ = TRY(filesystem_number(place));
-    TRY(resumes() ? session_->adopt(supervisor_->device()) : session_->mount(place));
+    TRY(resumes() ? session_->adopt(supervisor_->channel()) : session_->mount(place));
     is_mounted_ = true;
-    filesystem_ = connection_number(session_->device());
+    filesystem_ = connection_number(session_->channel());
     if (filesystem_.empty()) filesystem_ = resumes() ? greeted_filesystem() : TRY(filesystem_number(place));
     if (resumes() || is_private()) return {};
     if (!flags_) return set_mount_flags(place, options().mount_options);
@@ -91,7 +91,7 @@ void Server::start_workers(const std::function<void()> &ended) {
             if (supervisor_ == nullptr || is_private()) return;
             std::vector<std::byte> handed(greeting.begin(), greeting.end());
             for (const char letter : filesystem_) handed.push_back(std::byte(letter)); // behind it
-            supervisor_->hand_over(session_->device(), handed);
+            supervisor_->hand_over(session_->channel(), handed);
         },
         ended);
 }
@@ -114,14 +114,14 @@ void Server::stop() {
     if (!is_private()) detached_ = std::move(detached);
     has_tried_broker_ = false;
     broker_.reset(); // its socket holds a copy of the mount, and with it the filesystem
-    if (resumes()) supervisor_->let_go_of_device();
+    if (resumes()) supervisor_->let_go_of_channel();
     session_->let_go();
     while (g_main_context_iteration(nullptr, FALSE)) {} // what workers left for it at their end
 }
 
 bool Server::is_connected() const {
-    pollfd device = {session_->device(), 0, 0};
-    return ::poll(&device, 1, 0) == 0;
+    pollfd channel = {session_->channel(), 0, 0};
+    return ::poll(&channel, 1, 0) == 0;
 }
 
 // Whether the mount is there yet, of a connection that has ended. A number isn't used again as long as the broker's

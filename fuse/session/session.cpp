@@ -58,10 +58,10 @@ Result<void> Session::mount(const std::string &place) {
     if (fuse_session_mount(session_, place.c_str()) != 0)
         return Error{errno != 0 ? errno : EIO, 0, "mount", place + ": the kernel or fusermount3 refused"};
     const int number = fuse_session_fd(session_);
-    device_ = Fd(::fcntl(number, F_DUPFD_CLOEXEC, 0));
-    if (!device_ || ::dup3(libfuses_.get(), number, O_CLOEXEC) < 0) {
+    channel_ = Fd(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+    if (!channel_ || ::dup3(libfuses_.get(), number, O_CLOEXEC) < 0) {
         const int code = errno;
-        device_.reset(); // a mount that is held can't be unmounted without an answer
+        channel_.reset(); // a mount that is held can't be unmounted without an answer
         fuse_session_unmount(session_);
         return Error{code, 0, "mount", place};
     }
@@ -70,9 +70,9 @@ Result<void> Session::mount(const std::string &place) {
 }
 
 // A descriptor in place of a mount point: libfuse takes it, and mounts nothing.
-Result<void> Session::adopt(const Fd &device) {
+Result<void> Session::adopt(const Fd &channel) {
     is_adopted_ = true;
-    device_ = TRY(device.duplicate());
+    channel_ = TRY(channel.duplicate());
     const std::string there = "/dev/fd/" + std::to_string(libfuses_.get());
     if (fuse_session_mount(session_, there.c_str()) != 0) return Error{EIO, 0, "go on with the mount", there};
     libfuses_.release(); // it closes it
@@ -82,7 +82,7 @@ Result<void> Session::adopt(const Fd &device) {
 // libfuse frees what it has of the mount, and unmounts nothing, where the connection has ended already; it takes a pipe
 // without a reader for one that has.
 void Session::let_go() {
-    device_.reset();
+    channel_.reset();
     int ends[2] = {-1, -1};
     if (is_adopted_ || ::pipe2(ends, O_CLOEXEC) != 0) return; // without a pipe, its copy of the path is lost
     ::close(ends[0]);
@@ -116,7 +116,7 @@ Result<void> Session::notify(int code, std::span<const std::byte> body) const {
     header.len = static_cast<std::uint32_t>(sizeof header + body.size());
     header.error = code; // and no number: that makes it a notification
     const iovec parts[] = {{&header, sizeof header}, {const_cast<std::byte *>(body.data()), body.size()}};
-    if (::writev(device_.get(), parts, 2) < 0) return Error{errno, 0, "notify the kernel"};
+    if (::writev(channel_.get(), parts, 2) < 0) return Error{errno, 0, "notify the kernel"};
     return {};
 }
 

@@ -5,9 +5,9 @@
 // refuses) is taken from the other end, by the worker whose request it was, and sent like any answer. That needs
 // nothing of libfuse but what all versions since 3.14 do (docs/decisions/013-without-custom-io.md).
 //
-//     kernel --- device --- worker --- libfuse: parse() calls the operation
-//        ^                    |  ^        |
-//        +------ answer ------+  +-socket-+   what libfuse says by itself
+//     kernel --- channel --- worker --- libfuse: parse() calls the operation
+//        ^                     |  ^        |
+//        +------- answer ------+  +-socket-+   what libfuse says by itself
 #pragma once
 
 #include "fuse/core/names/inode.hpp"
@@ -41,11 +41,11 @@ public:
     /// Once: as root by mount(2), else by fusermount3. The errno of either, or EIO.
     Result<void> mount(const std::string &place);
     /// Once, in place of mount(): goes on with a mount that is there.
-    Result<void> adopt(const Fd &device);
+    Result<void> adopt(const Fd &channel);
     /// No thread reads from the device any more. Unmounts nothing: libfuse would by path, whatever is there by now.
     void let_go();
 
-    int device() const { return device_.get(); }
+    int channel() const { return channel_.get(); }
     /// Whether it is to end: it was told so, by end() or by libfuse.
     bool has_ended() const { return fuse_session_exited(session_) != 0; }
     void end() { fuse_session_exit(session_); }
@@ -68,7 +68,7 @@ private:
     fuse_session *const session_;
     Fd ours_;     // of the socket
     Fd libfuses_; // until libfuse has it
-    Fd device_;
+    Fd channel_;
     bool is_adopted_ = false;
     Mutex mutex_;
     // Taken from the socket by another worker than theirs.

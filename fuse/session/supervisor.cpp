@@ -36,7 +36,7 @@ constexpr unsigned kUnservedMax = 50;
 constexpr std::chrono::milliseconds kEarly(200);
 constexpr std::chrono::seconds kLossesApart(60);
 
-enum class Kind : std::uint32_t { start = 1, ready, failed, device, unmounted, mounted_again, aborted, log_moved };
+enum class Kind : std::uint32_t { start = 1, ready, failed, channel, unmounted, mounted_again, aborted, log_moved };
 
 struct Message {
     Kind kind = Kind::start;
@@ -187,7 +187,7 @@ private:
         ready_at_.reset();
         has_refused_ = false;
         ++generation_;
-        send(socket, Kind::start, generation_, greeting_, device_);
+        send(socket, Kind::start, generation_, greeting_, channel_);
         return pid;
     }
 
@@ -227,18 +227,18 @@ private:
             else
                 background_.fail(text);
             break;
-        case Kind::device:
+        case Kind::channel:
             if (!can_resend(message->bytes)) break; // closed: without us the mount dies with the server, as it must
-            device_ = std::move(message->fd);
+            channel_ = std::move(message->fd);
             greeting_ = std::move(message->bytes);
             break;
         case Kind::unmounted:
-            device_.reset();
+            channel_.reset();
             greeting_.clear();
             must_end_ = true;
             break;
         case Kind::aborted:
-            device_.reset();
+            channel_.reset();
             greeting_.clear();
             break;
         case Kind::mounted_again: must_end_ = false; break;
@@ -269,7 +269,7 @@ private:
     bool has_begun_ = false;
     bool must_end_ = false; // the mount is to end: so is a server that begins because the last one died of it
     std::uint16_t generation_ = 0;
-    Fd device_;
+    Fd channel_;
     std::vector<std::byte> greeting_;
     Clock::time_point started_at_;              // the server that runs
     std::optional<Clock::time_point> ready_at_; // and when it began to serve
@@ -287,7 +287,7 @@ Result<SupervisorLink> SupervisorLink::open(int fd) {
     Message message = TRY(receive(link.socket_));
     if (message.kind != Kind::start) return Error{EPROTO, 0, "hear from the supervisor"};
     link.generation_ = static_cast<std::uint16_t>(message.generation);
-    link.device_ = std::move(message.fd);
+    link.channel_ = std::move(message.fd);
     link.greeting_ = std::move(message.bytes);
     return link;
 }
@@ -309,9 +309,9 @@ void SupervisorLink::log_moved() const { send(socket_, Kind::log_moved, 0, {}, {
 
 void SupervisorLink::mounted_again() const { send(socket_, Kind::mounted_again, 0, {}, {}); }
 
-void SupervisorLink::hand_over(int device, std::span<const std::byte> greeting) const {
-    const Fd copy(::fcntl(device, F_DUPFD_CLOEXEC, 0));
-    if (copy) send(socket_, Kind::device, 0, greeting, copy);
+void SupervisorLink::hand_over(int channel, std::span<const std::byte> greeting) const {
+    const Fd copy(::fcntl(channel, F_DUPFD_CLOEXEC, 0));
+    if (copy) send(socket_, Kind::channel, 0, greeting, copy);
 }
 
 int supervise(const Options &options, Background &background) { return Supervisor(options, background).run(); }

@@ -25,14 +25,16 @@ public:
     static Result<SupervisorLink> open(int fd);
 
     std::uint16_t generation() const { return generation_; } ///< 1 for the first server of a mount, then counting
-    const Fd &device() const { return device_; } ///< /dev/fuse of the server before; empty where this mounts by itself
+    const Fd &channel() const {
+        return channel_;
+    } ///< /dev/fuse of the server before; empty where this mounts by itself
     const std::vector<std::byte> &greeting() const { return greeting_; } ///< the kernel's FUSE_INIT, as it came
 
     /// The mount answers: from here on nobody reads what is printed.
     void ready() const;
     void fail(const std::string &line) const; ///< why it doesn't; the server ends now
     /// The mount of the server before is at its end: this process holds it no longer.
-    void let_go_of_device() { device_.reset(); }
+    void let_go_of_channel() { channel_.reset(); }
     /// The mount is gone, and what comes after it (saving) is under way: a server that takes over is to end, too.
     void unmounted() const;
     /// The session was aborted, and the mount is to be there again by another one.
@@ -42,14 +44,14 @@ public:
     void log_moved() const; ///< to where it was: the supervisor has it open, too
     /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).
     /// Where it can't, the mount dies with the server, and the next one mounts anew.
-    void hand_over(int device, std::span<const std::byte> greeting) const;
+    void hand_over(int channel, std::span<const std::byte> greeting) const;
 
 private:
     explicit SupervisorLink(Fd socket) : socket_(std::move(socket)) {}
 
     Fd socket_;
     std::uint16_t generation_ = 0;
-    Fd device_;
+    Fd channel_;
     std::vector<std::byte> greeting_;
 };
 

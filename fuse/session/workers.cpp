@@ -1,6 +1,6 @@
 #include "fuse/session/workers.hpp"
 
-#include "fuse/session/device_source.hpp"
+#include "fuse/session/read_source.hpp"
 #include "fuse/session/ring_source.hpp"
 #include "vmm/base/limits.hpp"
 
@@ -28,7 +28,7 @@ Result<std::unique_ptr<Workers>> Workers::create(
     const unsigned usual =
         transport == Transport::io_uring ? kWorkersMin : std::clamp(cores, kWorkersLeast, kWorkersUsual);
     for (unsigned index = 0; index < (count != 0 ? count : usual); ++index)
-        TRY(add(TRY(DeviceSource::create(device, session, workers->crew_))));
+        TRY(add(TRY(ReadSource::create(device, session, workers->crew_))));
     if (transport == Transport::read) return workers;
     const std::vector<RingPlan> plans = TRY(plan_rings());
     handshake.expect_rings(static_cast<unsigned>(plans.size()));

@@ -17,7 +17,7 @@ int count_devices() {
 }
 
 TEST(Reservation, IsAlignedToTheGranularity) {
-    const Range range(kGranule);
+    const Reservation range(kGranule);
     EXPECT_EQ(range.address() % kGranule, 0U);
     CUdeviceptr aligned = 0;
     ASSERT_EQ(driver().cuMemAddressReserve(&aligned, kGranule, 16 * kGranule, 0, 0), CUDA_SUCCESS);
@@ -55,7 +55,7 @@ TEST(Reservation, IsNotFreedWhileMapped) {
 
 TEST(Mapping, OfAPartIsNotSupported) { // H200, driver 580
     const Memory memory(2 * kGranule);
-    const Range range(2 * kGranule);
+    const Reservation range(2 * kGranule);
     EXPECT_EQ(driver().cuMemMap(range.address(), kGranule, 0, memory.handle(), 0), CUDA_ERROR_NOT_SUPPORTED);
     EXPECT_EQ(driver().cuMemMap(range.address(), kGranule, kGranule, memory.handle(), 0), CUDA_ERROR_NOT_SUPPORTED);
 }
@@ -65,7 +65,7 @@ TEST(Mapping, OutsideOfAReservationIsRefused) {
     // 580).
     if (!driver().is_simulator()) GTEST_SKIP() << "a card doesn't refuse it, and is the worse for it";
     const Memory memory(2 * kGranule);
-    const Range range(2 * kGranule);
+    const Reservation range(2 * kGranule);
     EXPECT_EQ(
         driver().cuMemMap(range.address(kGranule), memory.size(), 0, memory.handle(), 0), CUDA_ERROR_INVALID_VALUE);
 }
@@ -79,7 +79,7 @@ TEST(Mapping, OverAnotherIsRefused) {
 
 TEST(Mapping, IsUnmappedWholeAndAsOftenAsOneLikes) {
     const Memory memory(2 * kGranule);
-    const Range range(2 * kGranule);
+    const Reservation range(2 * kGranule);
     ASSERT_EQ(driver().cuMemMap(range.address(), memory.size(), 0, memory.handle(), 0), CUDA_SUCCESS);
     EXPECT_EQ(driver().cuMemUnmap(range.address(), kGranule), CUDA_ERROR_INVALID_VALUE);
     EXPECT_EQ(driver().cuMemUnmap(range.address(), memory.size()), CUDA_SUCCESS);
@@ -111,7 +111,7 @@ TEST(Mapping, OfTheSameMemoryTwiceShowsTheSameBytes) {
 TEST(Mapping, IsReusedAfterUnmap) {
     const Memory first(kGranule);
     const Memory second(kGranule);
-    Range range(kGranule);
+    Reservation range(kGranule);
     range.map(first);
     range.allow();
     write(range.address(), pattern(kGranule, 1));
@@ -125,7 +125,7 @@ TEST(Mapping, IsReusedAfterUnmap) {
 
 TEST(Mapping, OneRangeHoldsSeveralAllocations) {
     const Memory parts[] = {Memory(kGranule), Memory(3 * kGranule), Memory(2 * kGranule)};
-    Range range(6 * kGranule);
+    Reservation range(6 * kGranule);
     std::size_t offset = 0;
     for (const Memory &part : parts) {
         range.map(part, offset);
@@ -142,7 +142,7 @@ TEST(Mapping, OneRangeHoldsSeveralAllocations) {
 TEST(Mapping, SeveralNeighboursAreUnmappedInOneCall) {
     const Memory first(kGranule);
     const Memory second(kGranule);
-    const Range range(2 * kGranule);
+    const Reservation range(2 * kGranule);
     ASSERT_EQ(driver().cuMemMap(range.address(), kGranule, 0, first.handle(), 0), CUDA_SUCCESS);
     ASSERT_EQ(driver().cuMemMap(range.address(kGranule), kGranule, 0, second.handle(), 0), CUDA_SUCCESS);
     EXPECT_EQ(driver().cuMemUnmap(range.address(), 2 * kGranule), CUDA_SUCCESS);
@@ -152,7 +152,7 @@ TEST(Mapping, OneRangeHoldsMemoryOfTwoDevices) { // two H200 of one NVLink domai
     if (count_devices() < 2) GTEST_SKIP() << "one device";
     const Memory first(kGranule, 0, 0);
     const Memory second(kGranule, 0, 1);
-    Range range(2 * kGranule);
+    Reservation range(2 * kGranule);
     range.map(first);
     range.map(second, kGranule);
     const CUmemAccessDesc both[] = {access_of(0), access_of(1)};
@@ -166,7 +166,7 @@ TEST(Mapping, OneRangeHoldsMemoryOfTwoDevices) { // two H200 of one NVLink domai
 TEST(Access, ReadOnlyMayBeRead) { // H200, driver 580
     const Memory memory(kGranule);
     write(Mapped(memory).address(), pattern(kGranule, 8));
-    Range range(kGranule);
+    Reservation range(kGranule);
     range.map(memory);
     range.allow(CU_MEM_ACCESS_FLAGS_PROT_READ);
     EXPECT_EQ(read(range.address(), kGranule), pattern(kGranule, 8));
@@ -174,7 +174,7 @@ TEST(Access, ReadOnlyMayBeRead) { // H200, driver 580
 
 TEST(Access, IsToldAsItWasSet) {
     const Memory memory(kGranule);
-    Range range(kGranule);
+    Reservation range(kGranule);
     range.map(memory);
     const CUmemLocation device = access_of(0).location;
     unsigned long long flags = 99;
@@ -187,7 +187,7 @@ TEST(Access, IsToldAsItWasSet) {
 
 TEST(Access, IsSetForWholeMappingsOnly) {
     const Memory memory(2 * kGranule);
-    Range range(3 * kGranule);
+    Reservation range(3 * kGranule);
     range.map(memory);
     const CUmemAccessDesc access = access_of(0);
     EXPECT_EQ(driver().cuMemSetAccess(range.address(), kGranule, &access, 1), CUDA_ERROR_INVALID_VALUE);
@@ -198,7 +198,7 @@ TEST(Access, IsSetForWholeMappingsOnly) {
 
 TEST(Access, OfADeviceThatIsNoneIsRefused) {
     const Memory memory(kGranule);
-    Range range(kGranule);
+    Reservation range(kGranule);
     range.map(memory);
     const CUmemAccessDesc access = access_of(99);
     EXPECT_EQ(driver().cuMemSetAccess(range.address(), kGranule, &access, 1), CUDA_ERROR_INVALID_VALUE);

@@ -61,21 +61,21 @@ Fd Memory::export_descriptor() const {
     return Fd(fd);
 }
 
-Range::Range(std::size_t size) : size_(size) {
+Reservation::Reservation(std::size_t size) : size_(size) {
     require(driver().cuMemAddressReserve(&address_, size, 0, 0, 0), "reserve addresses");
 }
 
-Range::~Range() {
+Reservation::~Reservation() {
     while (!parts_.empty()) unmap(parts_.back().offset);
     driver().cuMemAddressFree(address_, size_);
 }
 
-void Range::map(const Memory &memory, std::size_t offset) {
+void Reservation::map(const Memory &memory, std::size_t offset) {
     require(driver().cuMemMap(address_ + offset, memory.size(), 0, memory.handle(), 0), "map");
     parts_.push_back({offset, memory.size()});
 }
 
-void Range::unmap(std::size_t offset) {
+void Reservation::unmap(std::size_t offset) {
     const auto found =
         std::find_if(parts_.begin(), parts_.end(), [&](const Part &part) { return part.offset == offset; });
     if (found == parts_.end()) return;
@@ -83,7 +83,7 @@ void Range::unmap(std::size_t offset) {
     parts_.erase(found);
 }
 
-void Range::allow(CUmemAccess_flags flags, int device) {
+void Reservation::allow(CUmemAccess_flags flags, int device) {
     const CUmemAccessDesc access = access_of(device, flags);
     require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access");
 }

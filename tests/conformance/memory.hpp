@@ -45,12 +45,12 @@ private:
 };
 
 /// Owns a reserved range of addresses. What is mapped in it is unmapped first.
-class Range {
+class Reservation {
 public:
-    explicit Range(std::size_t size);
-    ~Range();
-    Range(const Range &) = delete;
-    Range &operator=(const Range &) = delete;
+    explicit Reservation(std::size_t size);
+    ~Reservation();
+    Reservation(const Reservation &) = delete;
+    Reservation &operator=(const Reservation &) = delete;
 
     CUdeviceptr address(std::size_t offset = 0) const { return address_ + offset; }
     std::size_t size() const { return size_; }
@@ -68,9 +68,9 @@ private:
 };
 
 /// A range with one allocation mapped in it, which may be read and written.
-class Mapped : public Range {
+class Mapped : public Reservation {
 public:
-    explicit Mapped(const Memory &memory) : Range(memory.size()) {
+    explicit Mapped(const Memory &memory) : Reservation(memory.size()) {
         map(memory);
         allow();
     }

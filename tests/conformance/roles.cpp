@@ -135,7 +135,7 @@ CUresult give_garbage(const std::string &what) {
         memory.release();
         return driver().cuMemRelease(handle);
     }
-    if (what == "map") return driver().cuMemMap(Range(kGranule).address(), kGranule, 0, handle, 0);
+    if (what == "map") return driver().cuMemMap(Reservation(kGranule).address(), kGranule, 0, handle, 0);
     int fd = -1;
     if (what == "export")
         return driver().cuMemExportToShareableHandle(&fd, handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
@@ -172,7 +172,7 @@ int copy(const Arguments &arguments) {
     use_context();
     const std::string &what = arguments.at(0);
     const Memory memory(kGranule);
-    Range range(2 * kGranule);
+    Reservation range(2 * kGranule);
     if (what != "unmapped") range.map(memory);
     const CUmemAccessDesc access = access_of(what == "other-device" ? 1 : 0,
         what == "read-only" ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
@@ -246,7 +246,7 @@ int lost(const Arguments &) {
     const Memory memory(imported, asked.size);
     const Mapped mapped(memory);
     const Memory other(kGranule, kDescriptor);
-    const Range range(kGranule);
+    const Reservation range(kGranule);
     const OwnStream stream;
     Bytes bytes(4096);
     Message answer;

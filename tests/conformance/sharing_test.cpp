@@ -120,7 +120,7 @@ TEST(Descriptor, IsImportedByAProcessThatStartedTheCreator) {
     EXPECT_EQ(read(first.address(), memory.size()), pattern(memory.size(), 25));
     write(first.address(), pattern(memory.size(), 26));
     EXPECT_EQ(read(second.address(), memory.size()), pattern(memory.size(), 26));
-    Range read_only(memory.size()); // and may give itself read-only access
+    Reservation read_only(memory.size()); // and may give itself read-only access
     read_only.map(memory);
     read_only.allow(CU_MEM_ACCESS_FLAGS_PROT_READ);
     EXPECT_EQ(read(read_only.address(), memory.size()), pattern(memory.size(), 26));

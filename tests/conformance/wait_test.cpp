@@ -66,7 +66,7 @@ CUresult free_a_byte() {
 }
 
 // About 20 ms of an H200's memory rate, on a stream that waits for nobody.
-void queue_work(const Range &range, CUstream stream) {
+void queue_work(const Reservation &range, CUstream stream) {
     const int rounds = driver().is_simulator() ? 20 : 1000;
     for (int round = 0; round < rounds; ++round)
         ASSERT_EQ(
@@ -180,7 +180,7 @@ TEST(Peers, ADeviceThatCanReachAnothersMemoryIsGivenAccess) {
     ASSERT_EQ(driver().cuDeviceCanAccessPeer(&can, 1, 0), CUDA_SUCCESS);
     if (can == 0) GTEST_SKIP() << "device 1 can't reach device 0's memory";
     const Memory memory(kGranule);
-    Range range(kGranule);
+    Reservation range(kGranule);
     range.map(memory);
     range.allow(CU_MEM_ACCESS_FLAGS_PROT_READWRITE, 0);
     range.allow(CU_MEM_ACCESS_FLAGS_PROT_READWRITE, 1);

@@ -17,10 +17,10 @@ struct Step {
     /// What it makes of the model once it has succeeded; a step that has failed has changed nothing ...
     std::function<void(std::map<std::string, Bytes> &)> expect = [](auto &) {};
     /// ... but the bytes of this range of a file, which may then be anything (write(2) that failed half-way).
-    struct Range {
+    struct Undecided {
         std::string file = {};
         std::uint64_t from = 0, to = 0;
-    } loose = {};
+    } undecided = {};
 };
 
 struct Scenario {

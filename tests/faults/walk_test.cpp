@@ -89,7 +89,7 @@ void FaultWalk::perform(World &world, const Step &step, const Fault *fault) {
         ASSERT_TRUE(fault->errnos.contains(done.error().code)) << step.name << ": " << done.error().text();
         simulation.plan_faults("");
         ++failed_;
-        if (!step.loose.file.empty()) world.believe(step.loose.file, step.loose.from, step.loose.to);
+        if (!step.undecided.file.empty()) world.believe(step.undecided.file, step.undecided.from, step.undecided.to);
         ASSERT_NO_FATAL_FAILURE(world.check()) << "after it has failed: " << step.name;
         done = step.run(world);
         ASSERT_TRUE(done) << "tried again: " << step.name << ": " << done.error().text();

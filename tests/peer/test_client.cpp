@@ -9,7 +9,7 @@
 //
 // It uses what any peer would: the two extended attributes and the driver's import calls; nothing of the server.
 #include "tests/peer/pattern.hpp"
-#include "tests/peer/shared_file.hpp"
+#include "tests/peer/peer_file.hpp"
 
 #include "vmm/base/units.hpp"
 
@@ -46,12 +46,12 @@ struct Options {
     std::string parent, child, mount;
 };
 
-Result<void> write_pattern(Narrator &narrator, SharedFile &file, Pattern &pattern, std::uint32_t seed) {
+Result<void> write_pattern(Narrator &narrator, PeerFile &file, Pattern &pattern, std::uint32_t seed) {
     return narrator.tell("write pattern " + std::to_string(seed) + " with a kernel",
         [&] { return pattern.write(file.mapping->address(), file.mapping->size(), seed); });
 }
 
-Result<void> check_pattern(Narrator &narrator, SharedFile &file, Pattern &pattern, std::uint32_t seed) {
+Result<void> check_pattern(Narrator &narrator, PeerFile &file, Pattern &pattern, std::uint32_t seed) {
     return narrator.tell("check pattern " + std::to_string(seed) + " with a kernel", [&]() -> Result<void> {
         const std::uint64_t wrong = TRY(pattern.count_mismatches(file.mapping->address(), file.mapping->size(), seed));
         if (wrong == 0) return {};
@@ -76,7 +76,7 @@ Result<void> check_by_reading(const std::string &path, std::uint32_t seed) {
 
 Result<void> run_child(const std::string &path, const std::string &library) {
     Narrator narrator("child");
-    SharedFile file = TRY(SharedFile::open(narrator, path, library));
+    PeerFile file = TRY(PeerFile::open(narrator, path, library));
     const auto pattern = TRY(narrator.tell("load the kernels", [&] { return Pattern::create(*file.device); }));
     TRY(check_pattern(narrator, file, *pattern, kParentSeed));
     return write_pattern(narrator, file, *pattern, kChildSeed);
@@ -109,7 +109,7 @@ Result<void> run_parent(const std::string &path, const std::string &library, Chi
     Narrator narrator("parent");
     TRY(narrator.tell("create " + path + " and truncate it to " + format_size(kFileSize),
         [&] { return create_file(path, kFileSize); }));
-    SharedFile file = TRY(SharedFile::open(narrator, path, library));
+    PeerFile file = TRY(PeerFile::open(narrator, path, library));
     const auto pattern = TRY(narrator.tell("load the kernels", [&] { return Pattern::create(*file.device); }));
     TRY(write_pattern(narrator, file, *pattern, kParentSeed));
     TRY(child == Child::prompted ? prompt_for_child(path, library) : spawn_child(path, library));

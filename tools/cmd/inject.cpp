@@ -20,10 +20,10 @@ const char *reason_of(int code) {
     }
 }
 
-Result<void> inject(const std::string &path, const parity_control::Range &wanted) {
+Result<void> inject(const std::string &path, const parity_control::ParityRange &wanted) {
     const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (!file) return Error{errno, 0, "open file", path};
-    parity_control::Range range = wanted;
+    parity_control::ParityRange range = wanted;
     if (::ioctl(file.get(), parity_control::kInject, &range) == 0) return {};
     const int code = errno;
     return Error{code, 0, "damage file", path + (*reason_of(code) == '\0' ? "" : std::string(": ") + reason_of(code))};
@@ -48,7 +48,7 @@ int run_inject(int argc, char **argv) {
     if (bits < 1) return fail_usage("inject", "--bits: a number from 1 on");
     if (block < -1 || block > INT64_MAX / std::int64_t(kBlock))
         return fail_usage("inject", "--block: a number from 0 on");
-    parity_control::Range range = {
+    parity_control::ParityRange range = {
         .length = UINT64_MAX, .bits = static_cast<std::uint64_t>(bits), .seed = static_cast<std::uint64_t>(seed)};
     if (block >= 0) {
         range.offset = static_cast<std::uint64_t>(block) * kBlock;

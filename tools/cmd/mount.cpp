@@ -77,7 +77,7 @@ int serve_for_supervisor(Options options) {
     Result<SupervisorLink> link = SupervisorLink::open(options.supervisor);
     if (!link) return fail(link.error());
     const auto start = [&]() -> Result<int> {
-        if (!link->device()) options.mount_point = TRY(make_way(options));
+        if (!link->channel()) options.mount_point = TRY(make_way(options));
         return serve(
             options, [&] { link->ready(); }, &*link);
     };

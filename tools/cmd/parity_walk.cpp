@@ -103,7 +103,7 @@ Result<void> ParityWalk::walk_ranges(int fd, std::uint64_t size, ParityOutcome &
             result = Error{EINTR, 0, "look at parity", outcome.path + ": interrupted"};
             break;
         }
-        parity_control::Range range = {.offset = offset, .length = std::min(kStep, size - offset)};
+        parity_control::ParityRange range = {.offset = offset, .length = std::min(kStep, size - offset)};
         if (::ioctl(fd, command_of(action_), &range) != 0) {
             result = Error{errno, 0, "look at parity", outcome.path};
             break;

@@ -27,7 +27,7 @@ Result<void> check_interruption() {
 }
 
 // The copier is destroyed first, and waits for what it has under way in the buffer.
-struct Lane {
+struct BufferedCopier {
     PinnedBuffer buffer;
     Copier copier;
 };
@@ -82,10 +82,10 @@ private:
 
     Result<void> allocate() {
         extent_ = TRY(Extent::create(keeper_, device_, settings_.size));
-        for (std::optional<Lane> &lane : lanes_) {
+        for (std::optional<BufferedCopier> &lane : lanes_) {
             Copier copier = TRY(Copier::create(device_));
             PinnedBuffer buffer = TRY(PinnedBuffer::create(device_, kChunkSize));
-            lane.emplace(Lane{std::move(buffer), std::move(copier)});
+            lane.emplace(BufferedCopier{std::move(buffer), std::move(copier)});
         }
         expected_.resize(kChunkSize);
         return {};
@@ -96,7 +96,7 @@ private:
         const std::uint64_t offset = index * kChunkSize;
         return {extent_.get(), offset, std::min<std::uint64_t>(kChunkSize, report_.size - offset)};
     }
-    Lane &lane(std::uint64_t index) { return *lanes_[index % lanes_.size()]; }
+    BufferedCopier &lane(std::uint64_t index) { return *lanes_[index % lanes_.size()]; }
 
     // One chunk is made while the other is on the bus.
     Result<void> fill(Polarity polarity) {
@@ -109,7 +109,7 @@ private:
             TRY(lane(index).copier.queue_write(to, lane(index).buffer.bytes().data()));
             progress_->add(to.length);
         }
-        for (std::optional<Lane> &each : lanes_) TRY(each->copier.wait());
+        for (std::optional<BufferedCopier> &each : lanes_) TRY(each->copier.wait());
         return {};
     }
 
@@ -258,7 +258,7 @@ private:
     std::unique_ptr<Parity> parity_;
     std::optional<FindingsBuffer> findings_;
     std::optional<Stream> stream_;
-    std::array<std::optional<Lane>, 2> lanes_;
+    std::array<std::optional<BufferedCopier>, 2> lanes_;
     std::vector<std::byte> expected_;
     std::optional<DamagePlan> damage_; // once it is made
 };

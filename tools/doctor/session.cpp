@@ -53,10 +53,10 @@ Result<void> serve(Session &session) {
     const auto end = std::chrono::steady_clock::now() + kPatience;
     for (fuse_in_header header = {}; header.opcode != FUSE_STATFS;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd waited = {session.device(), POLLIN, 0};
+        pollfd waited = {session.channel(), POLLIN, 0};
         if (left.count() <= 0 || ::poll(&waited, 1, static_cast<int>(left.count())) == 0)
             return Error{ETIMEDOUT, 0, "wait for the kernel's request"};
-        const ssize_t size = ::read(session.device(), room.data(), room.size());
+        const ssize_t size = ::read(session.channel(), room.data(), room.size());
         if (size < static_cast<ssize_t>(sizeof header)) {
             if (size < 0 && (errno == EINTR || errno == ENOENT)) continue;
             return Error{size < 0 ? errno : EIO, 0, "receive the kernel's request"};
@@ -65,7 +65,7 @@ Result<void> serve(Session &session) {
         session.parse(std::span(room).first(static_cast<std::size_t>(size)));
         const std::vector<std::byte> answer = session.take_answer(header.unique);
         if (answer.empty()) continue; // a forget has none
-        const ssize_t written = ::write(session.device(), answer.data(), answer.size());
+        const ssize_t written = ::write(session.channel(), answer.data(), answer.size());
         if (written < 0 && errno != ENOENT) return Error{errno, 0, "answer the kernel"};
         if (session.has_ended()) return Error{EPROTO, 0, "agree with the kernel", "libfuse refuses its greeting"};
     }

@@ -19,7 +19,7 @@ constexpr std::uint64_t kLargeFill = std::uint64_t(1) << 20;
 constexpr std::uint64_t kPage = 4096;
 
 // A range of device memory as the device of a stream sees it.
-struct Range {
+struct DeviceRange {
     CUdeviceptr address;
     std::size_t size;
     int access; // PROT_ bits
@@ -37,7 +37,7 @@ CUresult copy_in(CUdeviceptr to, const void *from, std::size_t size, CUstream ha
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    const Range range = {to, size, PROT_WRITE, stream->context()->device};
+    const DeviceRange range = {to, size, PROT_WRITE, stream->context()->device};
     if (from == nullptr || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     submit(*stream, [=]() -> CUresult {
         const std::shared_lock<UseLock> using_it(process()->in_use);
@@ -53,7 +53,7 @@ CUresult copy_out(void *to, CUdeviceptr from, std::size_t size, CUstream handle)
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    const Range range = {from, size, PROT_READ, stream->context()->device};
+    const DeviceRange range = {from, size, PROT_READ, stream->context()->device};
     if (to == nullptr || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     std::memset(to, kPoison, size);
     submit(*stream, [=]() -> CUresult {
@@ -70,8 +70,8 @@ CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstrea
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (size == 0) return CUDA_SUCCESS;
-    const Range read = {from, size, PROT_READ, stream->context()->device};
-    const Range written = {to, size, PROT_WRITE, stream->context()->device};
+    const DeviceRange read = {from, size, PROT_READ, stream->context()->device};
+    const DeviceRange written = {to, size, PROT_WRITE, stream->context()->device};
     if (read.translate() == nullptr || written.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     submit(*stream, [=]() -> CUresult {
         const std::shared_lock<UseLock> using_it(process()->in_use);
@@ -102,7 +102,7 @@ CUresult fill(CUdeviceptr to, std::uint32_t pattern, std::size_t unit, std::size
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (count == 0) return CUDA_SUCCESS;
     const std::size_t size = unit * count;
-    const Range range = {to, size, PROT_WRITE, stream->context()->device};
+    const DeviceRange range = {to, size, PROT_WRITE, stream->context()->device};
     if (size / unit != count || to % unit != 0 || range.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     submit(*stream, [=]() -> CUresult {
         const std::shared_lock<UseLock> using_it(process()->in_use);

@@ -1,4 +1,4 @@
-// SharedFile: a file of a gmemfs mount, and its memory mapped into this process: what every peer has to do, in order.
+// PeerFile: a file of a gmemfs mount, and its memory mapped into this process: what every peer has to do, in order.
 #pragma once
 
 #include "vmm/memory/mapping.hpp"
@@ -39,14 +39,14 @@ Result<void> create_file(const std::string &path, std::uint64_t size);
 Result<std::string> read_attribute(const std::string &path, const std::string &name);
 
 /// The memory of one file, mapped whole. Move-only. Not thread-safe.
-struct SharedFile {
+struct PeerFile {
     std::unique_ptr<Driver> driver;
     std::unique_ptr<Device> device;
     std::optional<Mapping> mapping;
 
     /// Reads the two attributes, opens the driver `library`, imports the handle and maps it. ESTALE: the server died.
     /// EINVAL: the file has more than one extent; truncate an empty file once to get one.
-    static Result<SharedFile> open(Narrator &narrator, const std::string &path, const std::string &library);
+    static Result<PeerFile> open(Narrator &narrator, const std::string &path, const std::string &library);
 };
 
 } // namespace gmemfs

@@ -1,4 +1,4 @@
-#include "fuse/session/device_source.hpp"
+#include "fuse/session/read_source.hpp"
 
 #include "fuse/host/log.hpp"
 #include "vmm/base/limits.hpp"
@@ -16,17 +16,17 @@ constexpr std::size_t kHeader = sizeof(fuse_in_header) + sizeof(fuse_write_in);
 
 } // namespace
 
-Result<std::unique_ptr<RequestSource>> DeviceSource::create(Device &device, Session &session, Crew &crew) {
+Result<std::unique_ptr<RequestSource>> ReadSource::create(Device &device, Session &session, Crew &crew) {
     PinnedBuffer receive = TRY(PinnedBuffer::create(device, kPage + kRequestMax));
     PinnedBuffer reply = TRY(PinnedBuffer::create(device, kRequestMax));
-    return std::unique_ptr<RequestSource>(new DeviceSource(session, crew, std::move(receive), std::move(reply)));
+    return std::unique_ptr<RequestSource>(new ReadSource(session, crew, std::move(receive), std::move(reply)));
 }
 
-Result<std::span<std::byte>> DeviceSource::receive() {
+Result<std::span<std::byte>> ReadSource::receive() {
     const std::span<std::byte> buffer = receive_.bytes().subspan(kPage - kHeader); // a write's data begins at a page
     crew_.join(member_);
     const bool has_ended = session_.has_ended();
-    const ssize_t received = has_ended ? 0 : ::read(session_.device(), buffer.data(), buffer.size());
+    const ssize_t received = has_ended ? 0 : ::read(session_.channel(), buffer.data(), buffer.size());
     const int code = received < 0 ? errno : ENODEV; // 0: unmounted
     crew_.leave(member_);
     if (received >= static_cast<ssize_t>(sizeof(fuse_in_header)))
@@ -37,8 +37,8 @@ Result<std::span<std::byte>> DeviceSource::receive() {
     return Error{received > 0 ? EIO : code, 0, "receive request"};
 }
 
-bool DeviceSource::answer(std::span<const iovec> parts) {
-    if (::writev(session_.device(), parts.data(), static_cast<int>(parts.size())) >= 0) return true;
+bool ReadSource::answer(std::span<const iovec> parts) {
+    if (::writev(session_.channel(), parts.data(), static_cast<int>(parts.size())) >= 0) return true;
     // ENOENT: who asked was killed. The others are of a mount that is gone.
     if (errno != ENOENT && errno != ENODEV && errno != ENOTCONN && !session_.has_ended())
         log(LogLevel::error, "fuse", Error{errno, 0, "answer the kernel"}, "worker");

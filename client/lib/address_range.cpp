@@ -1,4 +1,4 @@
-#include "client/lib/range.hpp"
+#include "client/lib/address_range.hpp"
 
 #include "vmm/memory/allocation.hpp"
 
@@ -18,23 +18,23 @@ bool can_reach(const Driver &driver, CUdevice device, const std::vector<CUdevice
 
 } // namespace
 
-Result<Range> Range::create(const Driver &driver, const std::vector<DeviceInfo> &devices, Attached &attached,
-    Access access, const Reach &reach, std::uint64_t wished) {
-    Range range(driver, attached.allocated); // from here on its destructor undoes what has been done
+Result<AddressRange> AddressRange::create(const Driver &driver, const std::vector<DeviceInfo> &devices,
+    Attached &attached, Access access, const Reach &reach, std::uint64_t wished) {
+    AddressRange range(driver, attached.allocated); // from here on its destructor undoes what has been done
     TRY(range.reserve(wished));
     TRY(range.map(attached));
     TRY(range.allow(devices, attached, access, reach));
     return range;
 }
 
-Result<void> Range::reserve(std::uint64_t wished) {
+Result<void> AddressRange::reserve(std::uint64_t wished) {
     TRY(driver_->check(driver_->cuMemAddressReserve(&address_, size_, 0, wished, 0), "reserve addresses",
         {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
     if (wished == 0 || address_ == wished) return {};
     return Error{EADDRINUSE, 0, "reserve addresses", "the wished address is in use in this process"};
 }
 
-Result<void> Range::map(Attached &attached) {
+Result<void> AddressRange::map(Attached &attached) {
     auto fd = attached.fds.begin();
     for (const protocol::ExtentRecord &extent : attached.extents) {
         const bool is_fabric = extent.handle_type == protocol::kFabric;
@@ -49,7 +49,7 @@ Result<void> Range::map(Attached &attached) {
     return {};
 }
 
-Result<void> Range::allow(
+Result<void> AddressRange::allow(
     const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach) {
     std::set<std::array<std::uint8_t, 16>> wanted;
     for (const protocol::ExtentRecord &extent : attached.extents) wanted.insert(extent.device);
@@ -83,7 +83,7 @@ Result<void> Range::allow(
     return set_access(access);
 }
 
-Result<void> Range::set_access(Access access) {
+Result<void> AddressRange::set_access(Access access) {
     std::vector<CUmemAccessDesc> descriptions;
     for (const CUdevice device : allowed_) {
         CUmemAccessDesc description = {};
@@ -96,17 +96,17 @@ Result<void> Range::set_access(Access access) {
         driver_->cuMemSetAccess(address_, size_, descriptions.data(), descriptions.size()), "make extents accessible");
 }
 
-std::uint64_t Range::extent_end(std::uint64_t offset) const {
+std::uint64_t AddressRange::extent_end(std::uint64_t offset) const {
     const auto found = std::upper_bound(ends_.begin(), ends_.end(), offset);
     GMEMFS_ASSERT(found != ends_.end());
     return *found;
 }
 
-Range::Range(Range &&other) noexcept
+AddressRange::AddressRange(AddressRange &&other) noexcept
     : driver_(other.driver_), address_(std::exchange(other.address_, 0)), size_(other.size_),
       ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)) {}
 
-Range::~Range() {
+AddressRange::~AddressRange() {
     std::uint64_t start = 0;
     for (const std::uint64_t end : ends_) {
         driver_->cuMemUnmap(address_ + start, end - start);

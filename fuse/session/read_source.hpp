@@ -1,4 +1,4 @@
-// DeviceSource: requests by read(2) from the FUSE device, into pinned memory; answers by writev(2).
+// ReadSource: requests by read(2) from the FUSE device, into pinned memory; answers by writev(2).
 //
 //     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed straight from
 //     here reply buffer, pinned     | data |                              a read is DMAed to here, and sent
@@ -13,7 +13,7 @@
 
 namespace gmemfs {
 
-class DeviceSource final : public RequestSource {
+class ReadSource final : public RequestSource {
 public:
     /// `crew` is that of all such sources of the session, and outlives them.
     static Result<std::unique_ptr<RequestSource>> create(Device &device, Session &session, Crew &crew);
@@ -26,7 +26,7 @@ public:
     void end() override { crew_.disband(); }
 
 private:
-    DeviceSource(Session &session, Crew &crew, PinnedBuffer receive, PinnedBuffer reply)
+    ReadSource(Session &session, Crew &crew, PinnedBuffer receive, PinnedBuffer reply)
         : session_(session), crew_(crew), receive_(std::move(receive)), reply_(std::move(reply)) {}
 
     Session &session_;

@@ -1,4 +1,4 @@
-#include "tests/peer/shared_file.hpp"
+#include "tests/peer/peer_file.hpp"
 
 #include "vmm/base/units.hpp"
 
@@ -76,12 +76,12 @@ Result<std::string> read_attribute(const std::string &path, const std::string &n
     return value;
 }
 
-Result<SharedFile> SharedFile::open(Narrator &narrator, const std::string &path, const std::string &library) {
+Result<PeerFile> PeerFile::open(Narrator &narrator, const std::string &path, const std::string &library) {
     const FabricHandle handle =
         TRY(narrator.tell("getxattr user.fabric_handle: 64 bytes", [&] { return read_handle(path); }));
     const std::uint64_t size =
         TRY(narrator.tell("getxattr user.allocation_size", [&] { return read_allocation_size(path); }));
-    SharedFile file;
+    PeerFile file;
     file.driver = TRY(narrator.tell("open the driver " + library, [&] { return Driver::open(library); }));
     const DeviceInfo info = TRY(find_device(*file.driver, path));
     file.device = TRY(narrator.tell("make a context on device " + std::to_string(info.ordinal) + ", " + info.name,
