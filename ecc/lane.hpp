@@ -1,4 +1,4 @@
-// Lane: what the kernels' text needs of CUDA, for both compilers that read it: nvcc, and the host's (tests, simulator).
+// Lane: what kernels need of CUDA, for both compilers that read them: nvcc, and the host's (tests, simulator).
 //
 // One warp of 32 lanes works on one block. What a lane does by itself is an ordinary function of its number. Where
 // lanes meet, they meet through a Warp: on a device each lane runs the body once, on the host one thread runs it for
@@ -35,7 +35,8 @@ GPU_INLINE Quad load_once(const Quad *from) {
     const uint4 value = __ldcs(reinterpret_cast<const uint4 *>(from));
     return {{value.x, value.y, value.z, value.w}};
 }
-/// An ordinary load. Where results are stored beside it is faster: encode by 3 % (H200), which verifying is not.
+/// An ordinary load. A kernel that also stores results is faster with this one: encoding by 3 % (H200). Verifying
+/// isn't.
 GPU_INLINE Quad load_cached(const Quad *from) {
     const uint4 value = __ldcg(reinterpret_cast<const uint4 *>(from));
     return {{value.x, value.y, value.z, value.w}};

@@ -75,7 +75,7 @@ def circles(texts):
 
 
 def first_line(text):
-    return re.sub(r"^(//|#) ?", "", text.split("\n", 1)[0])
+    return re.sub(r"^(//|/\*|#) ?", "", text.split("\n", 1)[0])
 
 
 def sources():

@@ -239,7 +239,7 @@ def rule_words(tree):
 
 
 def rule_first_lines(tree):
-    """A header, and a source without a header of its own, opens with a sentence about itself."""
+    """A header, and a source without a header of its own, opens with a sentence on itself; in a room, on one line."""
     for name in tree.cpp():
         lines = tree.texts[name].splitlines()
         is_described = lines and re.match(r"(//|/\*) \S.*", lines[0])
@@ -249,6 +249,8 @@ def rule_first_lines(tree):
                 yield f"{name}:1: neither a sentence about the file nor its own header"
         elif not is_described:
             yield f"{name}:1: no sentence about the file"
+        if is_described and name.split("/")[0] in rooms.TOPS and not re.search(r"\.( \*/)?$", lines[0]):
+            yield f"{name}:1: a sentence that ends on the first line: `make rooms` prints that line"
 
 
 def rule_dead_files(tree):
@@ -336,6 +338,7 @@ PLANTED = [
     (rule_words, "vmm/planted.cpp", "// Planted: a file.\nvoid f() { std::cout << std::endl; }\n"),
     (rule_words, "vmm/thing_utils.cpp", "// Planted: a file.\n"),
     (rule_first_lines, "vmm/planted.cpp", "int a;\n"),
+    (rule_first_lines, "vmm/planted.cpp", "// Planted: a sentence that goes\n// on.\n"),
     (rule_dead_files, "vmm/planted.hpp", "// Planted: a file.\n#pragma once\n"),
     (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/device/driver.hpp)\n"),
     (rule_format, "vmm/planted.cpp", "// Planted: a file.\nint   a ;\n"),

@@ -1,4 +1,4 @@
-// Attaching: a file, or all files of a directory, mapped: leases from the broker, and what imports them here.
+// Attaching: maps a file, or all files of a directory: takes leases from the broker, and imports the memory.
 #pragma once
 
 #include "client/lib/file_mapping.hpp"
@@ -17,7 +17,7 @@ struct MappedEntry {
 };
 using MappedEntries = std::vector<MappedEntry>;
 
-/// Errors as gmemfs_map and gmemfs_map_directory have them.
+/// Errors: see gmemfs_map and gmemfs_map_directory.
 Result<std::shared_ptr<FileMapping>> map_file(const OpenFile &file, const gmemfs_map_options &options);
 Result<MappedEntries> map_directory(const OpenFile &directory, const gmemfs_map_options &options);
 

@@ -8,7 +8,7 @@
 namespace gmemfs::client {
 namespace {
 
-using Key = std::tuple<dev_t, uid_t, gid_t>; // the mount's device number, as stat(2) tells it, and who connects
+using Key = std::tuple<dev_t, uid_t, gid_t>; // the mount's st_dev; user and group of this process
 
 struct Connections {
     Mutex mutex;

@@ -1,8 +1,9 @@
-// Connection: the one connection that a process has to the broker of a mount, shared by all of its mappings there.
+// Connection: a process's one connection to the broker of a mount, which all of its mappings there share.
 //
-// It stays when the last mapping is gone, until the broker closes it (30 s later): the next one needn't connect, nor be
-// told of to the keeper. It is no longer lent once it has failed or is full (the broker allows 65,536 leases a
-// connection): then a new one takes its place, and the old one's mappings keep it.
+// The connection stays when the last mapping is gone, until the broker closes it 30 s later. So the next mapping
+// needn't connect, and the keeper needn't be told of a new connection. A connection that has failed, or is full (the
+// broker allows 65,536 leases a connection), isn't lent any more. A new one takes its place, and the old one's mappings
+// keep it.
 #pragma once
 
 #include "client/lib/session.hpp"
@@ -13,12 +14,12 @@
 
 namespace gmemfs::client {
 
-/// Thread-safe: one request at a time, as the protocol has it.
+/// Thread-safe: requests go one at a time, as the protocol wants it.
 class Connection {
 public:
     explicit Connection(Session session) : session_(std::move(session)) {}
 
-    /// Calls `call(session)`, while nobody else uses it.
+    /// Calls `call(session)` while no other thread uses the session.
     template <typename Call>
     auto use(const Call &call) EXCLUDES(mutex_) {
         const Hold hold(mutex_);
@@ -26,15 +27,15 @@ public:
         if (!result && is_end(result.error().code)) end_ = result.error().code;
         return result;
     }
-    /// Success as well where the server can't be told: the lease ends with this process, or has ended. One that stopped
-    /// answering isn't asked again, for each question to it waits.
+    /// Returns success also where the server can't be told, because the lease then ends with this process, or has
+    /// ended. A server that has stopped answering isn't asked again, because every request would wait.
     Result<void> release(std::uint64_t lease, const std::string &path);
-    /// The broker has closed it. Waits while it is in use.
+    /// Whether the broker has closed the connection. Waits while another thread uses it.
     bool has_hung_up() EXCLUDES(mutex_);
-    /// False once it has failed: what comes by it next may be the answer to an earlier request.
+    /// False once the connection has failed: the next answer may be that to an earlier request.
     bool is_sound() const { return end_ == 0; }
 
-    /// Whether a connection that was lent is to be replaced, and the request made once more.
+    /// Whether, after `error`, a connection that was lent is to be replaced, and the request made once more.
     static bool is_worn(const Error &error) {
         return error.code == ECONNRESET || error.code == EPIPE || error.code == ENOTCONN || error.code == EUSERS;
     }
@@ -46,7 +47,7 @@ private:
 
     Mutex mutex_;
     Session session_ GUARDED_BY(mutex_);
-    std::atomic<int> end_ = 0; // the errno it has failed with
+    std::atomic<int> end_ = 0; // the errno that it has failed with; 0: it works
 };
 
 /// A connection, and whether anybody has used it before.
@@ -55,15 +56,16 @@ struct Lent {
     enum class Age { fresh, used } age;
 };
 
-/// The process's connection to the mount of `file`, made where there is none. Another one for another user or group,
-/// because the broker asks who has connected. Errors as of Session::connect.
+/// The process's connection to the mount of `file`, made where there is none. Each user and group that the process runs
+/// as has a connection of its own, because the broker looks at the credentials of a connection. Errors: see
+/// Session::connect.
 Result<Lent> lend_connection(const Fd &file, const std::string &path);
-/// Whether there is one to the mount of `file`, in use, or not closed by the broker. Nobody is asked.
+/// Whether there is a connection to the mount of `file` that is in use, or that the broker hasn't closed. Asks nobody.
 bool is_connected(const Fd &file);
-/// A new one in place of `worn`, or what another thread has put there meanwhile.
+/// A new connection in place of `worn`, or the one that another thread has put there meanwhile.
 Result<Lent> replace_connection(const Fd &file, const std::string &path, const std::shared_ptr<Connection> &worn);
 
-/// Calls `call(connection)`, and once more on a new one where the first turns out to be worn.
+/// Calls `call(connection)`, and once more on a new connection where the first one turns out to be worn.
 template <typename Call>
 auto on_connection(const Fd &file, const std::string &path, const Call &call)
     -> decltype(call(std::shared_ptr<Connection>())) {

@@ -1,7 +1,7 @@
-// Device wait: all work that may use a mapping has ended, and no thread's graph capture has been disturbed.
+// Device wait: waits for all work that may use a mapping, without disturbing any thread's graph capture.
 //
-// cuCtxSynchronize ends any capture in its context badly, whoever's it is, in relaxed mode, too. Allocating and freeing
-// a byte waits for the context as well, and in relaxed mode leaves captures alone; it takes 3 us where nothing runs.
+// cuCtxSynchronize ends every thread's capture in its context badly, in relaxed mode, too. Allocating and freeing a
+// byte waits for the context as well, but in relaxed mode leaves captures alone. That takes 3 us where nothing runs.
 // Neither waits for another context of the device (H200, driver 580; tests/conformance/wait_test.cpp).
 #pragma once
 
@@ -26,11 +26,11 @@ private:
     CUstreamCaptureMode mode_ = CU_STREAM_CAPTURE_MODE_RELAXED; // then what was before
 };
 
-/// Waits for the primary contexts of `devices` that are there, and for the calling thread's current context. Others
-/// can't be enumerated; nor is one remembered from when the memory was mapped, because the driver corrupts the heap
-/// when a context is made current that has been destroyed meanwhile (H200, driver 580). Makes none, and changes no
-/// current one. An error (a kernel has faulted, say) is the first of them, and comes after all have been waited for.
-/// Thread-safe.
+/// Waits for those primary contexts of `devices` that exist, and for the calling thread's current context. Other
+/// contexts can't be enumerated. A context isn't remembered from when the memory was mapped, because the driver
+/// corrupts the heap when a context that was destroyed meanwhile is made current (H200, driver 580). Makes no context,
+/// and leaves the current one current. Returns the first error (a kernel has faulted, say) after all contexts have been
+/// waited for. Thread-safe.
 Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices);
 
 } // namespace gmemfs::client

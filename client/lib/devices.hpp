@@ -1,4 +1,4 @@
-// Devices: the driver and the devices that this process sees, which are opened and asked about once.
+// Devices: the driver and the devices that this process sees, opened and queried once.
 #pragma once
 
 #include "vmm/device/device.hpp"
@@ -23,8 +23,8 @@ struct Devices {
 /// The driver's library: `chosen`, or $GMEMFS_DRIVER, or libcuda.so.1.
 std::string driver_library(const char *chosen);
 
-/// Those of that library: kept once they are there, because what a driver shows is settled by its initialisation.
-/// Thread-safe. Errors: as of Driver::open and query_devices.
+/// The devices of that library, kept from the first call on, because a driver shows the same devices from its
+/// initialisation on. Thread-safe. Errors: see Driver::open and query_devices.
 Result<std::shared_ptr<const Devices>> open_devices(const std::string &library);
 
 } // namespace gmemfs::client

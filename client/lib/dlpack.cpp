@@ -57,8 +57,8 @@ void drop(void *managed) {
 constexpr const char *kPlainName = "dltensor";
 constexpr const char *kVersionedName = "dltensor_versioned";
 
-// Whoever takes the tensor renames the capsule, and deletes the tensor itself. Neither call here touches the exception
-// that is on its way, the consumer's refusal for instance.
+// A consumer that takes the tensor renames the capsule, and deletes the tensor itself. Neither call here touches an
+// exception that is being raised, the consumer's refusal for instance.
 void capsule_gone(void *capsule) {
     const gmemfs_python &its = *python();
     if (its.capsule_is_valid(capsule, kPlainName) != 0)

@@ -1,7 +1,7 @@
-// DLPack: tensors over a mapping, as dlpack.h 1.1 has them, and what Python needs to carry them.
+// DLPack: makes tensors over a mapping, as dlpack.h 1.1 defines them, and capsules that carry them in Python.
 //
-// Whoever takes a tensor deletes it, in any thread, with or without Python's lock, and after Python has ended: so its
-// deleter, and the destructors of capsules, are functions of this library, and no Python runs in them.
+// A consumer that takes a tensor deletes it in any thread, with or without Python's lock, perhaps after Python has
+// ended. So a tensor's deleter and a capsule's destructor are functions of this library, and no Python runs in them.
 #pragma once
 
 #include "client/lib/file_mapping.hpp"
@@ -12,8 +12,8 @@ namespace gmemfs::client {
 /// `mapping` is null for one without elements. EINVAL: unknown flags, or no shape.
 Result<void *> make_tensor(std::shared_ptr<FileMapping> mapping, const gmemfs_tensor_options &options);
 
-/// A new capsule, a PyObject, for a tensor that was made with these flags; the caller has Python's lock. Null with
-/// Python's exception, and the tensor is deleted.
+/// A new capsule, a PyObject, for a tensor that was made with these flags. The caller has Python's lock. Null: Python's
+/// exception is set, and the tensor is deleted.
 void *make_capsule(void *tensor, int flags);
 
 } // namespace gmemfs::client

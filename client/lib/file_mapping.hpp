@@ -1,6 +1,6 @@
-// File mapping: a file's memory in this process, the lease on it, and the order in which both end.
+// File mapping: owner of a file's memory in this process and of the lease on the file.
 //
-//     wait for the devices -> unmap -> release the lease        each whatever became of the one before
+//     at its end: wait for the devices -> unmap -> release the lease      each, whatever became of the one before
 #pragma once
 
 #include "client/lib/address_range.hpp"
@@ -11,21 +11,23 @@
 
 namespace gmemfs::client {
 
-/// Thread-safe. Shared by the caller's handle and by the DLPack tensors that were made of it; the last one unmaps.
+/// Thread-safe. The caller's handle and the DLPack tensors that were made of it share the mapping; the last one unmaps.
 class FileMapping {
 public:
-    /// Imports what `attached` holds; the lease is the mapping's when that succeeds, and the caller's when it doesn't.
+    /// Imports the extents of `attached`. The lease is the mapping's where that succeeds, and the caller's where it
+    /// fails.
     static Result<std::shared_ptr<FileMapping>> create(std::shared_ptr<const Devices> devices, std::string path,
         std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options);
     ~FileMapping() { (void)unmap(); }
     FileMapping(const FileMapping &) = delete;
     FileMapping &operator=(const FileMapping &) = delete;
 
-    const gmemfs_mapping_info &info() const { return info_; } ///< as it was when it was mapped
+    const gmemfs_mapping_info &info() const { return info_; } ///< as the file was when it was mapped
 
-    /// Unmaps now, when all work has ended that the devices have. What goes wrong on the way is told when it is done.
+    /// Waits until the devices have ended all work, and unmaps. Returns the first error after everything is done.
     Result<void> unmap() EXCLUDES(mutex_);
-    /// EINVAL: not within one extent, unmapped, or no context is current. ENOTSUP: the driver can't.
+    /// A dma-buf descriptor, the caller's. EINVAL: not within one extent, unmapped, or no context is current. ENOTSUP:
+    /// the driver can't export one.
     Result<int> export_dma_buf(std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
 
 private:
@@ -38,7 +40,7 @@ private:
     };
     Taken take() EXCLUDES(mutex_);
 
-    const std::shared_ptr<const Devices> devices_; // before the range: its driver is the last to go
+    const std::shared_ptr<const Devices> devices_; // before the range, because its driver must outlive that
     const std::string path_;
     const gmemfs_mapping_info info_;
     const std::uint64_t lease_;

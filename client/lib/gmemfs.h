@@ -12,14 +12,16 @@
  * Threads   Every function may be called from any thread, two on one object at once as well. A call on what another
  *           thread has closed or unmapped meanwhile is EBADF; one that is under way when that happens is finished.
  * Ending    Everything may also be called by atexit handlers, by destructors of static objects, and by threads that
- * end. What isn't unmapped when the process ends is unmapped then. Contexts  None is made and none is needed: the
- * driver is initialised, and its virtual memory calls work on the process's addresses. Kernels use a mapping in
- * whatever context of its device is current. Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
+ *           end. What isn't unmapped when the process ends is unmapped then.
+ * Contexts  None is made and none is needed: the driver is initialised, and its virtual memory calls work on the
+ *           process's addresses. Kernels use a mapping in whatever context of its device is current.
+ * Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
  * Versions  An options struct begins with its size; fields are only ever added at the end. Set what you don't use to 0.
  *           A null pointer in place of options stands for all zeros.
- * fork      Objects belong to the process that made them. In a copy of it (fork) gmemfs_close, gmemfs_unmap,
- *           gmemfs_release and the deleters of tensors do nothing, and everything else is ECHILD, as CUDA doesn't
- * outlive a fork either: start processes anew. A program that has called nothing here yet may fork.
+ * fork      Objects belong to the process that made them. In a copy of that process (fork) gmemfs_close,
+ *           gmemfs_unmap, gmemfs_release and the deleters of tensors do nothing, and everything else returns ECHILD,
+ *           because CUDA doesn't outlive a fork either. Start processes anew. A program that has called nothing here
+ *           yet may fork.
  */
 #ifndef GMEMFS_H
 #define GMEMFS_H
@@ -48,16 +50,16 @@ typedef struct gmemfs_open_options {
     const char *driver; /* library to load; NULL: $GMEMFS_DRIVER, else libcuda.so.1 */
 } gmemfs_open_options;
 
-/* Opens a file for reading and writing: a handle gives both, so both are needed. *file is the caller's, to be closed.
+/* Opens a file for reading and writing. A handle gives both, so both are needed. *file is the caller's, to be closed.
  * Nothing is made or cut where the driver can't be opened, nor ever outside a gmemfs mount.
  * ENOTTY: the path isn't on a gmemfs mount. ENOSPC: no device memory for the size. Else as open(2) and ftruncate(2). */
 int gmemfs_open(const char *path, const gmemfs_open_options *options, gmemfs_file **file);
 
-/* Mappings of the file stay. NULL is fine. */
+/* Closes the file; its mappings stay. NULL is fine. */
 void gmemfs_close(gmemfs_file *file);
 
 int gmemfs_get_size(gmemfs_file *file, uint64_t *size);
-/* What a mapping shows stays as it was; map again to see the new size. ENOSPC, EFBIG. */
+/* Sets the file's size. Mappings stay as they are; map again to see the new size. ENOSPC, EFBIG. */
 int gmemfs_set_size(gmemfs_file *file, uint64_t size);
 
 /* The file's descriptor, for fstat, flock and the like; it stays the file's. */
@@ -99,7 +101,7 @@ typedef struct gmemfs_map_options {
  * *mapping is the caller's, to be unmapped. A process has one connection to a mount's broker for all of its mappings
  * there (one more for each 65,536), which stays for the next one, and a mapping has no descriptor of its own: the file
  * may be closed.
- * ENODATA: the file has no memory: give it a size. EACCES: its mode gives this user no reading and writing. EBUSY: see
+ * ENODATA: the file has no memory; give it a size. EACCES: its mode gives this user no reading and writing. EBUSY: see
  * GMEMFS_ALONE. EADDRINUSE: the wished address is taken. ECONNREFUSED, ENOENT: no broker can be reached. ENODEV: this
  * process doesn't see the device. ENOTSUP, ESTALE: no such handles here. */
 int gmemfs_map(gmemfs_file *file, const gmemfs_map_options *options, gmemfs_mapping **mapping);
@@ -187,7 +189,7 @@ typedef struct gmemfs_entry {
     size_t struct_size;      /* sizeof(gmemfs_entry), set by the caller */
     const char *name;        /* in the directory; good until that is freed, as the text is */
     gmemfs_mapping *mapping; /* as gmemfs_map makes one, with a lease of its own; NULL where there is a code */
-    int code;                /* 0, or the errno: ENODATA: the file is empty. ESTALE: removed meanwhile. EACCES, ... */
+    int code;                /* 0, or the errno. ENODATA: the file is empty. ESTALE: it was removed. EACCES, ... */
     const char *text;        /* what failed and what to do; "" where there is no code */
 } gmemfs_entry;
 
@@ -195,7 +197,7 @@ typedef struct gmemfs_entry {
 size_t gmemfs_get_entry_count(gmemfs_directory *directory);
 int gmemfs_get_entry(gmemfs_directory *directory, size_t index, gmemfs_entry *entry);
 
-/* The list; the mappings stay. NULL is fine. */
+/* Frees the list; the mappings stay. NULL is fine. */
 void gmemfs_free_directory(gmemfs_directory *directory);
 
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
@@ -221,7 +223,7 @@ typedef struct gmemfs_python {
     void *(*capsule_get_pointer)(void *, const char *);           /* PyCapsule_GetPointer */
 } gmemfs_python;
 
-/* Once, before the two below; copied. */
+/* Call this once, before the two functions below. *python is copied. */
 void gmemfs_use_python(const gmemfs_python *python);
 
 /* What a capsule named "gmemfs.owner" points to: handles that its destructor gives back (those that aren't NULL), the

@@ -1,4 +1,4 @@
-// Gmemfs: the C++ interface of libgmemfs: owners over the C interface, and nothing to link but it. C++17.
+// Gmemfs: the C++17 interface of libgmemfs: owners over the C interface, in this header alone.
 //
 //     gmemfs::File file("/mnt/gpu/weights");
 //     gmemfs::Mapping weights = file.map();
@@ -91,7 +91,7 @@ public:
         detail::check(gmemfs_get_dma_buf(mapping_, offset, length, &fd));
         return fd;
     }
-    /// What the destructor does, but says where the broker couldn't be told.
+    /// Does what the destructor does, but throws where the broker couldn't be told.
     void unmap() { detail::check(gmemfs_unmap(std::exchange(mapping_, nullptr))); }
 
 private:

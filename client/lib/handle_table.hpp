@@ -1,7 +1,7 @@
-// Handle table: what a gmemfs_file or gmemfs_mapping of a caller stands for.
+// Handle table: finds the object that a caller's gmemfs_file or gmemfs_mapping stands for.
 //
-// A handle is a number that is used once, not an address: a call with one that another thread has closed meanwhile
-// finds nothing, and one that runs keeps the object until it returns.
+// A handle is a number that is used once, not an address. A call with a handle that another thread has closed meanwhile
+// finds nothing. A call that runs keeps the object until it returns.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -24,13 +24,13 @@ public:
         objects_.emplace(number, std::move(object));
         return reinterpret_cast<Handle *>(number); // NOLINT(performance-no-int-to-ptr): a number, never followed
     }
-    /// Null for what is none, or isn't one any more.
+    /// Null where `handle` is none, or was taken.
     std::shared_ptr<Object> find(const Handle *handle) EXCLUDES(mutex_) {
         const Hold hold(mutex_);
         const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
         return found == objects_.end() ? nullptr : found->second;
     }
-    /// The same; the handle is none from now on.
+    /// The same, and ends the handle.
     std::shared_ptr<Object> take(const Handle *handle) EXCLUDES(mutex_) {
         const Hold hold(mutex_);
         const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));

@@ -1,14 +1,14 @@
-// Last error: what the calling thread's last failure was, in a buffer that nothing destroys.
+// Last error: keeps the calling thread's last failure in a buffer that nothing destroys.
 //
-// atexit handlers, destructors of static objects and of other thread-locals call the library when this thread's own
-// thread-locals have been destroyed: so there is nothing here that has a destructor.
+// atexit handlers, and destructors of static objects and of other thread-locals, may call the library after this
+// thread's thread-locals have been destroyed. So nothing here has a destructor.
 #pragma once
 
 #include "vmm/base/result.hpp"
 
 namespace gmemfs::client {
 
-/// Keeps the error for the calling thread; its errno.
+/// Keeps the error for the calling thread, and returns its errno.
 int fail(const Error &error);
 /// The same; 0 for success.
 int finish(const Result<void> &result);

@@ -1,4 +1,4 @@
-// Opening: a file of a gmemfs mount, looked at before anything is made or cut: a path may lead anywhere.
+// Opening: opens a file of a gmemfs mount, and makes or cuts nothing where a path leads elsewhere.
 #pragma once
 
 #include "client/lib/devices.hpp"
@@ -17,7 +17,8 @@ struct OpenFile {
     std::shared_ptr<const Devices> devices;
 };
 
-/// What gmemfs_open does. Nothing is made or cut where there is no driver, and nothing ever outside a gmemfs mount.
+/// Does what gmemfs_open promises. Nothing is made or cut where there is no driver, and nothing ever outside a gmemfs
+/// mount.
 Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_options &options);
 /// `library`: the driver's, or null.
 Result<std::shared_ptr<OpenFile>> open_directory(const char *path, const char *library);

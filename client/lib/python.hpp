@@ -1,6 +1,6 @@
-// Python: capsules for the Python package, whose destructors are C, and the interpreter's functions that those need.
+// Python: the functions of Python's C API that capsules' destructors need, and Python's lock.
 //
-// libgmemfs isn't linked to Python: the package hands over the few functions of the C API that are called here.
+// libgmemfs isn't linked to Python. The Python package hands over the few functions of the C API that are called here.
 #pragma once
 
 #include "client/lib/gmemfs.h"
@@ -9,11 +9,12 @@
 
 namespace gmemfs::client {
 
-/// What gmemfs_use_python has set; null before. Thread-safe.
+/// The functions that gmemfs_use_python has set; null before. Thread-safe.
 const gmemfs_python *python();
 
-/// Lets Python's lock go for as long as it lives, where this thread has it; does nothing where Python has ended, or was
-/// never there. What waits for a device or a server must not keep the lock: the device may wait for a Python function.
+/// Releases Python's lock for as long as this object lives, where this thread has it. Does nothing where Python has
+/// ended, or was never there. Code that waits for a device or a server must not keep the lock, because the device may
+/// wait for a Python function.
 class PythonUnlocked {
 public:
     PythonUnlocked();

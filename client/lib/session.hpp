@@ -1,4 +1,4 @@
-// Session: a peer's connection to the broker, and the lease that it holds there.
+// Session: speaks the broker's protocol over one connection, and connects anew where the server was replaced.
 #pragma once
 
 #include "client/wire/protocol.hpp"
@@ -12,7 +12,8 @@
 
 namespace gmemfs::client {
 
-/// What an attach brought: the extents in file order, covering [0, allocated) without a gap, and what imports them.
+/// The broker's answer to an attach: the extents in file order, covering [0, allocated) without a gap, and the
+/// descriptors that import them.
 struct Attached {
     std::uint64_t lease = 0;
     std::uint64_t size = 0, allocated = 0; ///< bytes
@@ -23,36 +24,36 @@ struct Attached {
 /// One file of a directory.
 struct AttachedEntry {
     std::string name; ///< in the directory
-    int code = 0;     ///< 0, or why there is nothing of it in `attached`
+    int code = 0;     ///< 0, or the errno; then `attached` is empty
     std::string text; ///< the broker's, where there is a code
     Attached attached;
 };
 
 /// Owner of one connection. Move-only. Not thread-safe.
 ///
-/// A server that is replaced by another one goes on with its peers' connections; where it couldn't, because it died in
-/// the middle of an answer, the session connects anew and asks once more, and who calls it notices nothing.
+/// The next server goes on with its peers' connections. Where it can't, because the last one died in the middle of an
+/// answer, the session connects anew and asks once more. Callers notice nothing.
 class Session {
 public:
-    /// Connects to the broker of the mount that the open `file` lies in. A mount whose server is just being replaced
-    /// may have none for a moment: that is waited for, 3 s at the most. ENOTTY: it is on no gmemfs mount.
-    /// ECONNREFUSED, ENOENT: the broker isn't there, or not in this network namespace.
+    /// Connects to the broker of the mount that the open `file` lies in. While a server is being replaced there may be
+    /// no broker for a moment; this waits for it, 3 s at the most. ENOTTY: the file is on no gmemfs mount.
+    /// ECONNREFUSED, ENOENT: there is no broker, or none in this network namespace.
     static Result<Session> connect(const Fd &file, const std::string &path);
-    /// EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: it gave none for 30 s. EPROTO:
-    /// nonsense.
-    /// `path`: for messages, as everywhere here.
+    /// Takes a lease. EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: the broker gave none for
+    /// 30 s. EPROTO: its answer is nonsense. `path` is for messages, as everywhere here.
     Result<Attached> attach(const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
-    /// The same for every file in an open directory, one after the other, in one request. What concerns a single file
-    /// is its entry's code. `take` gets each as it comes, asks nothing of this session, and says whether its lease is
-    /// kept; a descriptor that it closes makes room for the next. ENOTDIR, EACCES: the directory. EUSERS: it has more
-    /// files than a connection may lease. ECONNRESET: the server died after `take` had some of them; all of it may be
-    /// asked for again.
+    /// The same for every file in an open directory, one after the other, in one request. An error of a single file is
+    /// its entry's code. `take` gets each entry as it comes, asks nothing of this session, and returns whether the
+    /// lease is kept. A descriptor that `take` closes makes room for the next one. ENOTDIR, EACCES: the directory can't
+    /// be listed. EUSERS: it has more files than a connection may lease. ECONNRESET: the server died after `take` had
+    /// got some entries; make the whole request again.
     using Take = std::function<bool(AttachedEntry &)>;
     Result<void> attach_directory(const Fd &directory, const std::string &path, std::uint32_t handle_types,
         std::uint32_t lease, const Take &take);
-    /// Also of a lease that another session of this process has, whose connection has ended. No error: it has ended.
+    /// Ends a lease; also one of another session of this process whose connection has ended. A lease that has ended
+    /// already is no error.
     Result<void> release(std::uint64_t lease, const std::string &path);
-    /// The broker has closed it, or is gone.
+    /// Whether the broker has closed the connection, or is gone.
     bool has_hung_up() const;
 
 private:
@@ -69,26 +70,26 @@ private:
     Result<std::vector<std::byte>> receive(std::vector<Fd> &fds);
     Result<bool> add(AttachedEntry &entry, const protocol::AnswerPart &part, std::size_t fd_count) const;
 
-    bool lacks_fds_ = false; // in what was received last
+    bool lacks_fds_ = false; // in the message that was received last
     Fd socket_;
     std::string path_;                // of the request, for messages
-    std::string address_;             // the broker's, as the mount tells it
-    std::string folder_;              // one that the socket is found in
-    std::set<protocol::Ticket> lost_; // of what was asked for, and never answered: a lease may have been granted
+    std::string address_;             // the broker's, from the mount's attribute
+    std::string folder_;              // a folder that has the socket in it
+    std::set<protocol::Ticket> lost_; // of requests that were never answered: a lease may have been granted
 };
 
-/// What the kernel knows of an open file by itself: fstat(2) may ask the server.
+/// What the kernel knows of an open file without asking the server, as fstat(2) may do.
 struct Identity {
     dev_t mount;
     mode_t mode;
 };
 Result<Identity> identify(const Fd &file);
 
-/// The value of an extended attribute of an open file, all its bytes; also of one that was opened with O_PATH.
+/// The value of an extended attribute of an open file, all its bytes. The file may be opened with O_PATH.
 Result<std::string> read_attribute(const Fd &file, const char *name);
 
-/// `error` of the driver `library`, with what to set where the mount of the open file `at` uses another one: a peer of
-/// a simulated mount needs the simulator.
+/// Adds to `error`, of the driver `library`, what to set where the mount of the open file `at` uses another driver. A
+/// peer of a simulated mount needs the simulator.
 Error name_driver(const Fd &at, const std::string &library, Error error);
 
 } // namespace gmemfs::client

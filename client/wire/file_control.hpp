@@ -1,11 +1,11 @@
-// File control: what ioctl(2) on an open file of a mount does besides the system calls: parity, range by range.
+// File control: the ioctl(2) requests for an open file of a mount: verify, scrub, seal or damage a range of it.
 //
 //     parity_control::ParityRange range = {.offset = 0, .length = 64 << 20};
 //     ioctl(fd, parity_control::kVerify, &range)      0, and range.blocks, range.wrong, ... are filled in
 //
-// One struct in and out; the numbers are the machine's own (both ends are on it). ENODATA: the file has no parity.
-// EBUSY: a peer may be writing to it, seal it first. EACCES: the caller may not read and write the file (all but
-// verify). EPERM: the mount doesn't allow damage. ENOTTY: the server is older than the request, or no gmemfs.
+// One struct goes in and comes out, in the machine's byte order, because both ends are on it. ENODATA: the file has no
+// parity. EBUSY: a peer may be writing to the file; seal it first. EACCES: the caller may not read and write the file
+// (all but verify). EPERM: the mount doesn't allow damage. ENOTTY: the server is older than the request, or no gmemfs.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,16 @@ struct ParityRange {
     std::uint64_t bits = 0;               ///< in, of kInject: how many bits to turn, each another one
     std::uint64_t seed = 0;               ///< in, of kInject: which
     std::uint64_t blocks = 0;             ///< out: looked at
-    std::uint64_t wrong = 0;              ///< out: that didn't agree with their parity
+    std::uint64_t wrong = 0;              ///< out: blocks that didn't agree with their parity
     std::uint64_t repaired = 0;           ///< out
-    std::uint64_t left_wrong = 0;         ///< out: that still don't agree: after kScrub, beyond repair
-    std::uint64_t listed[kListed] = {};   ///< out: the first of these, counted from the file's start
+    std::uint64_t left_wrong = 0;         ///< out: blocks that still don't agree; after kScrub: beyond repair
+    std::uint64_t listed[kListed] = {};   ///< out: the numbers of the first of these, from the file's start
 };
 static_assert(sizeof(ParityRange) == 64 + 8 * kListed);
 
 inline constexpr unsigned long kVerify = _IOWR('g', 1, ParityRange); ///< compares, and changes nothing
 inline constexpr unsigned long kScrub = _IOWR('g', 2, ParityRange);  ///< compares, and repairs
-inline constexpr unsigned long kSeal = _IOWR('g', 3, ParityRange);   ///< all of the file counts as right from here on
+inline constexpr unsigned long kSeal = _IOWR('g', 3, ParityRange);   ///< makes parity fit the file as it is now
 inline constexpr unsigned long kInject = _IOWR('g', 4, ParityRange); ///< damages the data, and leaves parity as it is
 
 } // namespace gmemfs::parity_control

@@ -1,5 +1,7 @@
-// Protocol: what a peer and the broker say to each other: fixed structs in the machine's byte order, each one message
-// of a SOCK_SEQPACKET socket, so that no message is ever half there. docs/broker.md tells the whole story.
+// Protocol: the messages between a peer and the broker (docs/broker.md).
+//
+// Messages are fixed structs in the machine's byte order. Each is one message of a SOCK_SEQPACKET socket, so that none
+// is ever half there.
 //
 //     peer: Attach (a ticket, which handles it can import, the lease that it wants)
 //     broker: Answer + ExtentRecord[count], as many messages as it takes; a descriptor for each record that says so
@@ -29,7 +31,7 @@ inline constexpr std::uint32_t kMagic = 0x53464d47; ///< "GMFS" as bytes on a li
 inline constexpr std::uint16_t kVersion = 1;
 /// The socket's name: found in every directory of the mount, listed in none.
 inline constexpr std::string_view kSocketName = ".gmemfs.socket";
-/// The attribute that names a file for the broker; given to whoever may read and write the file.
+/// The attribute whose value names a file to the broker. Only users who may read and write the file can read it.
 inline constexpr const char *kTicketAttribute = "user.gmemfs.ticket";
 inline constexpr const char *kSocketAttribute = "user.gmemfs.socket";
 
@@ -44,8 +46,8 @@ inline constexpr std::uint32_t kDescriptor = 2;
 /// Bits of Attach::lease.
 inline constexpr std::uint32_t kWriteLease = 1;
 inline constexpr std::uint32_t kExclusiveLease = 2;
-/// The request is made once more, on another connection, because the one that it was made on ended before the answer
-/// came: a lease that was granted for that answer ends.
+/// The request is made once more, on another connection, because the first one ended before the answer came. A lease
+/// that was granted for that answer ends.
 inline constexpr std::uint32_t kRepeated = std::uint32_t(1) << 31;
 
 struct Header {
@@ -88,7 +90,7 @@ struct Answer {
     std::array<char, 160> text; ///< what failed and what to do; ends in a zero
 };
 
-/// One file of a directory. Its Answer is that file's: a code that isn't 0 concerns no other.
+/// One file of a directory. Its Answer concerns this file alone, also where the code isn't 0.
 struct Entry {
     Answer answer;
     std::uint32_t index, file_count;     ///< which of the directory's files, and how many there are; from 0 on
@@ -131,7 +133,7 @@ inline Entry make_entry(const Answer &answer, std::uint32_t index, std::uint32_t
     return entry;
 }
 
-/// The struct that `bytes` begins with; they are long enough.
+/// The struct that `bytes` begins with. `bytes` is long enough.
 template <typename Message>
 Message read_message(std::span<const std::byte> bytes) {
     Message message;
@@ -139,7 +141,7 @@ Message read_message(std::span<const std::byte> bytes) {
     return message;
 }
 
-/// EPROTO: no message of this protocol. EPROTONOSUPPORT: of another version of it.
+/// EPROTO: no message of this protocol. EPROTONOSUPPORT: a message of another version.
 inline Result<Header> parse_header(std::span<const std::byte> bytes) {
     if (bytes.size() < sizeof(Header)) return Error{EPROTO, 0, "read message", "it is shorter than its header"};
     const auto header = read_message<Header>(bytes);
@@ -207,12 +209,12 @@ inline Result<AnswerPart> parse_records(std::span<const std::byte> bytes, Kind k
     return part;
 }
 
-/// EPROTO, EPROTONOSUPPORT. What the records say is checked for itself, not against other messages.
+/// EPROTO, EPROTONOSUPPORT: see parse_header(). Each record is checked by itself, not against other messages.
 inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
     return parse_records(bytes, Kind::answer, sizeof(Answer));
 }
 
-/// The same. A name is one of a directory's: not empty, neither . nor .., no slash; so it can be opened there as it is.
+/// The same. The name is not empty, neither . nor .., and has no slash, so it can be opened in the directory as it is.
 inline Result<EntryPart> parse_entry(std::span<const std::byte> bytes) {
     AnswerPart part = TRY(parse_records(bytes, Kind::entry, sizeof(Entry)));
     const auto entry = read_message<Entry>(bytes);

@@ -1,11 +1,12 @@
-// Digest: what a file's bytes come to: a tree of SHA-256 over nodes of 4 KiB, made on the device.
+// Digest: the hash of a file's bytes, as the root of a tree of SHA-256 over nodes of 4 KiB, computed on the device.
 //
 //     level 0     SHA-256 of each 4 KiB of data, the last one short
 //     level n+1   SHA-256 of each 4 KiB of level n's digests, one behind the other; until one digest is left: the root
 //     digest      SHA-256 of "gmemfs-digest-1\n", the length in 8 bytes, little-endian, and the root
 //
-// The length decides the shape, so no digest can be taken for data. It depends on bytes and length alone, not on
-// extents or devices. Of nothing the root is nothing. docs/formats.md has it in Python.
+// The length decides the shape, so no digest can be taken for data. A digest depends on bytes and length alone, not on
+// extents or devices. An empty file has no root: its digest is over the text and the length alone. docs/formats.md has
+// the algorithm in Python.
 #pragma once
 
 #include "ecc/parity/pool.hpp"
@@ -28,8 +29,8 @@ public:
     static Result<std::unique_ptr<Digester>> create(Keeper &keeper, Device &device);
     Device &device() const { return module_.device(); }
 
-    /// Of the slices' bytes, in this order; nobody writes to them meanwhile. All but the last have a multiple of 2 MiB.
-    /// Waits. ENOSPC: no room for 2 MiB of level 0.
+    /// The digest of the slices' bytes, in this order. Nobody writes to these bytes meanwhile. Each slice but the last
+    /// has a multiple of 2 MiB. Waits for the device. ENOSPC: no device memory for 2 MiB of level 0.
     Result<Digest> compute(std::span<const Slice> slices);
 
 private:

@@ -1,4 +1,4 @@
-// Code: Reed-Solomon over GF(256) with eight parity symbols: up to 4 wrong symbols of a codeword are put right.
+// Code: Reed-Solomon over GF(256) with eight parity symbols, which mend up to 4 wrong symbols of a codeword.
 //
 // The plain, byte-wise host form: the reference that the kernels are tested against, and nothing that is fast.
 // The generator is g(x) = (x - a^1)(x - a^2) ... (x - a^8). A codeword of n symbols is a polynomial divisible by g,
@@ -48,8 +48,8 @@ using Syndromes = std::array<Symbol, kParitySymbols>;
 Syndromes syndromes(Codeword codeword);
 
 /// The number of symbols put right, 0 to 4. EBADMSG: more were wrong than the code can mend; nothing was changed.
-/// Of random patterns of more than 4 errors about 3 in 1,000 lie near another codeword, and become that one: whoever
-/// must know the difference compares a checksum (docs/decisions/010-checksum-beside-parity.md).
+/// Of random patterns of more than 4 errors, about 3 in 1,000 lie near another codeword, and become that one. A caller
+/// that must know the difference compares a checksum (docs/decisions/010-checksum-beside-parity.md).
 Result<std::size_t> correct(Codeword codeword);
 
 } // namespace gmemfs

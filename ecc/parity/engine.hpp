@@ -1,15 +1,16 @@
-// ParityEngine: the parity of everything on one device: encoded behind the writes, checked in order with them.
+// ParityEngine: encodes, behind the writes, and checks the parity of everything on one device.
 //
 //     a worker's stream    | DMA: 1 MiB in | mark |
 //     a parity stream                    waits for the mark | encode 8 blocks |
 //
-// The worker waits for its DMA alone. What keeps parity and data together is one rule: the parity of a chunk of 1 MiB
-// is touched on one stream only, chosen by the chunk's address. So of two encodes of a block the one of the later write
-// comes later, whichever worker it was, and a verification sees all encodes before it. An encode that reads while the
-// next write lands makes parity of neither, which nobody can see: the next write's own encode comes after it.
+// The worker waits for its DMA alone. One rule keeps parity and data together: the parity of a chunk of 1 MiB is
+// touched on one stream only, chosen by the chunk's address. So of two encodes of a block, the later write's encode
+// runs later, whichever worker queued it, and a verification sees all encodes that were queued before it. An encode
+// that reads while the next write lands makes parity that fits neither. Nobody can see that parity, because the next
+// write's own encode follows.
 //
-// Whoever changes or verifies blocks keeps others from changing them meanwhile (File: RangeLock); whoever only has
-// them encoded need not wait for it.
+// A caller that changes or verifies blocks keeps others from changing them meanwhile (File's RangeLock). A caller that
+// only queues an encode need not wait for it.
 #pragma once
 
 #include "ecc/parity/parity.hpp"
@@ -33,16 +34,16 @@ public:
     ParityEngine &operator=(const ParityEngine &) = delete;
 
     Device &device() const { return pool_.device(); }
-    /// For `data`, whole blocks; its contents are whatever was there before. Call wait() before it or the data goes.
-    /// ENOSPC: the device is full.
+    /// Parity for `data`, which is whole blocks. The parity's contents are whatever was in that memory before. Call
+    /// wait() before the parity or the data is destroyed. ENOSPC: the device is full.
     Result<std::unique_ptr<Parity>> make(Slice data) { return Parity::create(*kernels_, pool_, data); }
 
-    /// Queues the encoding of `count` blocks (at least 1) from number `first`, behind all that `after` has queued so
-    /// far (null: behind nothing).
+    /// Queues the encoding of `count` blocks (at least 1) from number `first`, behind everything that `after` has
+    /// queued so far. A null `after` means behind nothing.
     Result<void> encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
-    /// The same for blocks that are all zeros by then: cheaper.
+    /// The same, cheaper, for blocks that are all zeros by then.
     Result<void> clear(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
-    /// As Parity::check, behind every encode of these blocks; waits.
+    /// Parity::check, behind every encode of these blocks. Waits for the device.
     Result<BlockReport> check(ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
 
     /// Returns when all that was queued is done. EIO: the device has failed.
@@ -56,7 +57,7 @@ public:
     std::uint64_t held() const { return pool_.held(); } ///< bytes of device memory, with what is left over in granules
 
 private:
-    // A stream, and where the kernels that run on it report.
+    // A stream, and where the kernels that run on this stream report.
     struct Queue {
         Queue(Stream made, Event end, FindingsBuffer buffer)
             : stream(std::move(made)), mark(std::move(end)), findings(std::move(buffer)) {}
@@ -65,7 +66,7 @@ private:
         Mutex mutex; // one verification at a time
         FindingsBuffer findings GUARDED_BY(mutex);
     };
-    static constexpr std::size_t kQueueCount = 8; // encodes that run at a time; a write of 1 MiB needs one for 30 us
+    static constexpr std::size_t kQueueCount = 8; // encodes that run at a time; a write of 1 MiB uses one for 30 us
 
     ParityEngine(Keeper &keeper, Device &device, std::unique_ptr<ParityKernels> kernels)
         : pool_(keeper, device), kernels_(std::move(kernels)) {}
@@ -80,8 +81,8 @@ private:
 
     Pool pool_;
     std::unique_ptr<ParityKernels> kernels_;
-    std::array<std::unique_ptr<Queue>, kQueueCount> queues_; // of which the first also does what is wider than a chunk
-    Mutex wide_;                                             // who makes all lanes wait for each other
+    std::array<std::unique_ptr<Queue>, kQueueCount> queues_; // the first one also does what is wider than a chunk
+    Mutex wide_;                                             // held while all queues are made to wait for each other
     std::atomic<std::uint64_t> verified_ = 0, repaired_ = 0, damaged_ = 0;
 };
 

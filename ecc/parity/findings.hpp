@@ -1,4 +1,4 @@
-// Findings: what the kernels tell the host about a range of blocks: counters, which blocks are wrong, and where.
+// Findings: what the kernels tell the host about a range of blocks: counters, the wrong blocks, the wrong symbols.
 //
 // A plain struct, in device memory while kernels write it, in pinned memory when the host reads it.
 #pragma once

@@ -1,7 +1,8 @@
-// Field: GF(256), bytes as polynomials over GF(2) modulo x^8+x^4+x^3+x^2+1; `a`, the byte 2, generates all but zero.
+// Field: arithmetic in GF(256), whose elements are bytes: polynomials over GF(2) modulo x^8+x^4+x^3+x^2+1.
 //
-// Addition is XOR, and every element is its own negative. Everything here is constexpr: the kernels' XOR networks are
-// derived from it while the compiler runs, and it is what the host reference computes with.
+// `a`, the byte 2, generates every element but zero. Addition is XOR, and every element is its own negative. Everything
+// here is constexpr, because the kernels' XOR networks are derived from the field while the compiler runs. The host
+// reference computes with the same functions.
 #pragma once
 
 #include <array>

@@ -16,19 +16,19 @@ public:
         std::span<const unsigned char> image;
         std::span<const HostTwin, 3> host_twins; ///< encode, verify, repair
     };
-    /// Blocks that lie one behind the other; their parity and checksums, likewise.
+    /// Blocks that lie one behind the other. Their parity and their checksums lie one behind the other, too.
     struct Blocks {
         CUdeviceptr data, parity, checksums;
         std::uint64_t count; ///< at least 1
     };
 
-    /// Of this program, for RS(136,128). ENOEXEC: no machine code for this GPU; the message says why.
+    /// The kernels of this program, for RS(136,128). ENOEXEC: no machine code for this GPU; the message says why.
     static Result<std::unique_ptr<ParityKernels>> load(Device &device);
     static Result<std::unique_ptr<ParityKernels>> load(Device &device, const Source &source);
 
     Device &device() const { return module_.device(); }
 
-    /// Writes parity and checksums. A warp a block: 19 us at least, for 1 block as for 500 (H200).
+    /// Writes parity and checksums. One warp encodes one block, so 1 block takes as long as 500: 19 us (H200).
     Result<void> encode(CUstream stream, const Blocks &blocks) const;
     /// Adds to the Findings at `findings`, whose counters and marks were cleared; at most kBlocksPerPass blocks.
     Result<void> verify(CUstream stream, const Blocks &blocks, CUdeviceptr findings) const;

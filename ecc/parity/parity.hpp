@@ -1,9 +1,9 @@
-// Parity: what belongs to one piece of an extent: 8 KiB of parity a block (6.25 % of the data), and 16 bytes of
-// checksum.
+// Parity: 8 KiB of parity (6.25 % of the data) and 16 bytes of checksum for each block of one piece of an extent.
 //
-// Encodes, verifies and repairs ranges of whole blocks on the device, on a stream that the caller gives. It doesn't
-// know which of its blocks are current: who writes data encodes the blocks that the write touched. Encoding makes the
-// parity fit whatever is there, an undetected error too; so before a block is changed in part, verify it.
+// Encodes, verifies and repairs ranges of whole blocks on the device, on a stream that the caller gives. Parity doesn't
+// know which of its blocks are current: a caller that writes data encodes the blocks that the write touched. Encoding
+// makes the parity fit whatever the data are, an undetected error included. So verify a block before changing a part
+// of it.
 #pragma once
 
 #include "ecc/parity/kernels.hpp"
@@ -36,7 +36,7 @@ struct BlockReport {
     void append(const BlockReport &further); ///< of blocks behind these
 };
 
-/// Where the kernels write their Findings, and where the host reads them. One for each thread that verifies. Not
+/// Where the kernels write their Findings, and where the host reads them. Each thread that verifies has its own. Not
 /// thread-safe.
 class FindingsBuffer {
 public:
@@ -64,8 +64,8 @@ enum class ParityMode { verify, repair };
 /// Thread-safe, as long as no two threads touch the same blocks. The extent, the kernels and the pool outlive it.
 class Parity {
 public:
-    /// The contents are whatever was there before: clear() or encode() comes before anything else. `data` has whole
-    /// blocks: its length is a multiple of 128 KiB. ENOSPC: the device is full.
+    /// `data` is whole blocks: its length is a multiple of 128 KiB. The parity's contents are whatever was in that
+    /// memory before, so call clear() or encode() first. ENOSPC: the device is full.
     static Result<std::unique_ptr<Parity>> create(const ParityKernels &kernels, Pool &pool, Slice data);
 
     std::uint64_t block_count() const { return block_count_; }
@@ -76,13 +76,13 @@ public:
         return data_size / kBlockSize * kBlockParitySize;
     }
 
-    /// Queues what belongs to blocks of zeros, as a new extent has: cheaper than to encode them.
+    /// Queues the parity and checksums of blocks that are all zeros, as in a new extent. Cheaper than encoding them.
     Result<void> clear(CUstream stream, std::uint64_t first, std::uint64_t count);
     /// Queues the encoding of `count` blocks (at least 1) from number `first`.
     Result<void> encode(CUstream stream, std::uint64_t first, std::uint64_t count);
-    /// Compares blocks with their parity, and waits, also where it fails. `verify` writes nothing. `repair` puts right
-    /// what can be, and never leaves a block that it changed without its checksum matching; the caller sees to it that
-    /// nobody writes to these blocks, and that their parity is current.
+    /// Compares blocks with their parity. Waits for the device, also where it returns an Error. `verify` writes
+    /// nothing. `repair` mends what can be mended; a block that it has changed matches its checksum. The caller keeps
+    /// others from writing to these blocks, and their parity is current.
     Result<BlockReport> check(
         ParityMode mode, CUstream stream, FindingsBuffer &findings, std::uint64_t first, std::uint64_t count);
 

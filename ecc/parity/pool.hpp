@@ -1,9 +1,9 @@
 // Pool: small pieces of device memory cut out of extents, because the driver gives out nothing below 2 MiB.
 //
-// The parity of a 2 MiB extent is 128 KiB, and its checksums 256 bytes: in allocations of their own they would cost as
-// much as twice the data. A piece is taken from the first slab that has room; a slab is an extent that is never
-// exported, made when none has room, as large as the piece, rounded up to the granularity. So a pool holds at most one
-// granule more than its pieces, but for holes that freed pieces left.
+// The parity of a 2 MiB extent is 128 KiB, and its checksums are 256 bytes. In allocations of their own, both would
+// take twice as much memory as the data. A piece is cut out of the first extent that has room. Where none has, the pool
+// makes an extent as large as the piece, rounded up to the granularity. These extents are never exported. So a pool
+// holds at most one granule more than its pieces, but for holes that freed pieces left.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -18,7 +18,7 @@ namespace gmemfs {
 
 class Pool;
 
-/// Owner of a part of a pool; move-only. Gives it back when it dies; nobody may be using the memory then.
+/// Owner of a part of a pool; move-only. The destructor gives the memory back; nobody may be using it then.
 class PoolPiece {
 public:
     PoolPiece(PoolPiece &&other) noexcept

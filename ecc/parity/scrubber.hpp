@@ -1,8 +1,8 @@
-// Scrubber: a thread that has blocks compared with their parity, and repaired, at a pace.
+// Scrubber: a thread that runs jobs of verifying and repairing blocks, no faster than a given pace.
 //
-// It knows no files. Whoever owns the parity gives it one job at a time, which keeps writers away from its blocks while
-// it runs, and so decides what is scrubbed, in what order, and how long it is locked: a job of 64 MiB takes 40 us on a
-// device that reads 4 TB/s, and the launches as long again.
+// A scrubber knows no files. The owner of the parity gives it one job at a time. A job keeps writers away from its
+// blocks while it runs. So the owner decides what is scrubbed, in what order, and how long blocks are locked: a job of
+// 64 MiB takes 40 us on a device that reads 4 TB/s, and its launches take as long again.
 #pragma once
 
 #include "ecc/parity/parity.hpp"
@@ -22,10 +22,11 @@ class Scrubber {
 public:
     struct Job {
         std::uint64_t bytes; ///< of data that it reads
-        /// Called once, on the scrubber's thread: repairs, and says what it found. What it owns is let go right after.
+        /// Repairs, and returns what was found. Called once, on the scrubber's thread, and destroyed right after.
         std::function<Result<BlockReport>()> repair;
     };
-    /// Asked on the scrubber's thread, with none of its locks held. Nothing: there is no work until wake().
+    /// Returns the next job, or nothing where there is no work until wake(). Called on the scrubber's thread, which
+    /// holds none of its locks then.
     using Next = std::function<std::optional<Job>()>;
 
     /// Since the start. A block that stays damaged counts each time that it is scrubbed.
@@ -34,17 +35,18 @@ public:
         std::uint64_t failed = 0;                              ///< jobs that the device couldn't do
     };
 
-    /// Begins at once. It reads `bytes_per_second` (at least 1) of data at the most, over any two jobs and more: the
-    /// time that a job's bytes take is waited out before the next one is asked for.
+    /// Begins at once. Reads at most `bytes_per_second` (at least 1) of data, averaged over any two or more jobs: from
+    /// the begin of one job to the begin of the next, at least as much time passes as the first one's bytes take at
+    /// that pace.
     Scrubber(std::uint64_t bytes_per_second, Next next);
-    /// Waits for the job that is under way, and for no pace.
+    /// Waits for the job that is under way, not for the pace.
     ~Scrubber();
     Scrubber(const Scrubber &) = delete;
     Scrubber &operator=(const Scrubber &) = delete;
 
     void wake();   ///< there may be work again
-    void pause();  ///< no job is asked for until resume(); one that is under way goes on
-    void resume(); ///< what was paused isn't made up for: the pace is no higher afterwards
+    void pause();  ///< no job begins until resume(); the one that is under way goes on
+    void resume(); ///< the pace is no higher afterwards to make up for the pause
     Counts counts() const;
 
 private:

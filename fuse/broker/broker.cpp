@@ -140,7 +140,7 @@ void Broker::greet(Fd socket) {
     Result<Credentials> who = read_credentials(peer.socket.get(), peer.pid);
     if (!who) return log(LogLevel::info, "broker", who.error(), "a peer was turned away");
     peer.who = *std::move(who);
-    if (peer.pid == 0) { // it has no number here: a descriptor tells who sends a message, since Linux 6.5
+    if (peer.pid == 0) { // no number here: since Linux 6.5 a descriptor names the process that sends a message
         constexpr int kOn = 1;
         ::setsockopt(peer.socket.get(), SOL_SOCKET, SO_PASSPIDFD, &kOn, sizeof kOn);
         peer.process = PeerProcess::of_socket(peer.socket.get(), peer.pid);
@@ -182,7 +182,7 @@ void Broker::serve(Peer &peer) {
 
 Result<Broker::Request> Broker::peek(const Peer &peer) {
     Request request;
-    // Room for who sent it, and nothing else: other descriptors that come along are closed unseen, or below.
+    // Room for the sender's credentials and pidfd alone: other descriptors are closed by the kernel, or below.
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int))];
     iovec part = {request.bytes.data(), request.bytes.size()};
     msghdr message = {};

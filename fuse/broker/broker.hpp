@@ -1,15 +1,15 @@
-// Broker: hands files' memory out to peers: descriptors or fabric handles, with a lease, over a Unix socket.
+// Broker: gives peers the handles of files' memory, each with a lease, over a Unix socket.
 //
-// The main loop serves it, one message of one peer at a time, so that no peer can starve another one; it never waits
-// for a peer. docs/broker.md has the protocol, docs/threads.md why the main thread may ask its own mount.
+// The main loop serves one message of one peer at a time, so that no peer can starve another one. The broker never
+// waits for a peer. docs/broker.md has the protocol; docs/threads.md says why the main thread may ask its own mount.
 //
 //     connected --attach--> holds leases --end of the process, or of the connection after the last release--> gone
 //                                |
 //                                +-- the connection ends without a release, and the process lives: its kernels may
 //                                    still run, so its leases stay until the process has ended, or called exec
 //
-// From the first lease on the keeper has copies of the peer's socket and of the descriptors that tell its process. The
-// next server goes on with them: nothing of this is lost with a server.
+// From the first lease on, the keeper has copies of the peer's socket and of the descriptors that name its process. The
+// next server goes on with these copies, so a server's death ends no lease.
 #pragma once
 
 #include "fuse/broker/broker_socket.hpp"
@@ -39,7 +39,7 @@ class KeeperClient;
 class Front;
 class Host;
 
-/// A source of the main loop that waits for a descriptor; removed in the destructor. Move-only. Not thread-safe.
+/// Owner of a source of the main loop that waits for a descriptor. Move-only. Not thread-safe.
 class FdSource {
 public:
     FdSource() = default;
@@ -58,23 +58,24 @@ private:
     guint id_ = 0;
 };
 
-/// The main thread's, but for the const methods, which are thread-safe.
+/// Only the main thread calls this class, but for the const methods, which are thread-safe.
 class Broker {
 public:
-    /// Listens inside the mount where it may, else on an abstract socket. `front` answers, because bind(2) asks it.
-    /// Errors: see BrokerSocket.
+    /// Listens inside the mount where this process may, else on an abstract socket. `front` serves requests already,
+    /// because bind(2) makes the kernel send some. Errors: see BrokerSocket.
     static Result<std::unique_ptr<Broker>> create(Host &host, Front &front);
-    /// Goes on with the socket of the server before this one, so that no peer sees it was gone; before workers run.
-    /// Null: there is none, or it is another mount's.
+    /// Goes on with the socket of the server before this one, so that no peer notices the change. Called before workers
+    /// run. Null: there is no such socket, or it is another mount's.
     static Result<std::unique_ptr<Broker>> take_over(Host &host, Front &front);
-    /// Unless make_way() was called, who is connected hears of the end. Leases stay: they are the volume's.
+    /// Closes the connections, unless make_way() was called. Leases stay, because the volume owns them.
     ~Broker();
     Broker(const Broker &) = delete;
     Broker &operator=(const Broker &) = delete;
 
     const std::string &address() const { return address_; }                      ///< the value of `user.gmemfs.socket`
-    bool is_in_mount() const { return listener_ && !address_.starts_with('@'); } ///< it holds a copy of the mount
-    /// Another server is to go on with all of it. Answers that are under way go out first, for a second at the most.
+    bool is_in_mount() const { return listener_ && !address_.starts_with('@'); } ///< so it holds a copy of the mount
+    /// Leaves connections and socket to the next server. Answers that are under way are sent first; that takes a second
+    /// at the most.
     void make_way();
 
     const TicketMaker &tickets() const { return tickets_; }
@@ -86,7 +87,8 @@ private:
         std::vector<std::byte> bytes;
         std::vector<Fd> fds;
     };
-    // What a directory's files are shared one after the other for: the main loop serves other peers in between.
+    // A request for all files of a directory. They are shared one after the other, and the main loop serves other peers
+    // in between.
     struct Listing {
         protocol::Attach attach;
         std::vector<std::pair<std::string, InodeId>> files;
@@ -94,22 +96,22 @@ private:
     };
     struct Peer {
         Broker &broker;
-        Fd socket;                // none: the connection has ended, and the process hasn't
+        Fd socket;                // none: the connection has ended, but the process lives
         PeerProcess process = {}; // from the first lease on
-        pid_t pid = 0;            // 0: it has no number here
+        pid_t pid = 0;            // 0: the process has no number in this PID namespace
         Credentials who = {};
         Leases::Id holder = 0;     // from the first lease on
-        Leases::Id lost_from = 0;  // its connection ended before it had the answers that grant these leases; 0: none
-        std::int64_t ended_us = 0; // when its connection has
-        std::deque<Message> outgoing = {}; // while it isn't empty, or there is a listing, nothing is read
+        Leases::Id lost_from = 0;  // the peer never got the answers that grant the leases from this number on; 0: none
+        std::int64_t ended_us = 0; // when the connection ended
+        std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
-        std::int64_t deadline_us = 0; // of the next step that is the peer's; 0: none
-        FdSource source = {};         // the one that waits for the peer
-        FdSource end = {};            // and for the end of its process
+        std::int64_t deadline_us = 0; // by then the peer must have taken its next step; 0: no limit
+        FdSource source = {};         // waits for the peer
+        FdSource end = {};            // waits for the end of its process
     };
     // A message, and which process sent it.
     struct Request {
-        std::size_t size = 0; // as it was sent, more than kRequestSizeMax too
+        std::size_t size = 0; // as it was sent; may be more than kRequestSizeMax
         std::optional<pid_t> pid = {};
         Fd process = {};
         std::array<std::byte, protocol::kRequestSizeMax> bytes = {};
@@ -132,6 +134,7 @@ private:
     Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
     void share_next(Peer &peer);
+    // What a peer gets of one file.
     struct Granted {
         protocol::Answer answer; // without what each message says of itself
         std::vector<File::Shared> extents;
@@ -165,7 +168,7 @@ private:
     Fd listener_;
     Fd reserve_; // given up to accept and refuse a connection when no descriptor is left
     std::string address_;
-    const std::string filesystem_; // its number
+    const std::string filesystem_; // the mount's number: see fuse/mounts/mount_table.hpp
     std::size_t peers_max_ = 0;
     Leases &leases_;       // the volume's
     KeeperClient *keeper_; // null: nothing outlives this server

@@ -1,4 +1,4 @@
-// Broker, its peers' lives: who holds leases, what the keeper keeps of them for the next server, and when they end.
+// Broker, peers' lives: how peers hold leases, what the keeper keeps of them for the next server, and their end.
 //
 //     number of what is kept     a peer's: 4 x holder + 1 the socket, + 2 the pidfd, + 3 its memory
 //                                the listening socket: bit 63, and the filesystem's number, major and minor
@@ -206,8 +206,8 @@ void Broker::tick() {
     }
 }
 
-// After the unmount, or at the end: accepted sockets hold the mount as the listening one does, and so does who keeps
-// them for the next server.
+// Called after the unmount, or at the end. Accepted sockets hold the mount as the listening one does, and so do the
+// copies that the keeper has for the next server.
 void Broker::close() {
     for (auto next = peers_.begin(); next != peers_.end();) {
         Peer &peer = *next++;

@@ -1,4 +1,4 @@
-// Broker, sharing: who gets what of a file, or of all files in a directory, and in which messages.
+// Broker, sharing: checks a request for a file, or for all files of a directory, and answers it.
 #include "fuse/broker/broker.hpp"
 #include "fuse/host/front.hpp"
 #include "fuse/host/host.hpp"
@@ -110,7 +110,8 @@ Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const p
     if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
         return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
-    // Who may have the file is asked first: who may not needn't know who else has it.
+    // The check comes before the lease, because a user that may not have the file must not learn which processes have
+    // it.
     TRY(inode->check_handle(peer.who));
     become_holder(peer);
     if ((attach.lease & protocol::kRepeated) != 0) end_lost(peer, inode->id());

@@ -22,7 +22,8 @@ constexpr unsigned kOpenTreeClone = 1; // OPEN_TREE_CLONE of <linux/mount.h>, wh
 Result<Fd> listen_on(const sockaddr_un &address, socklen_t size) {
     Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return Error{errno, 0, "make the broker's socket"};
-    // Each message says which process sent it: a child has its parent's connection. Who is accepted inherits it.
+    // Each message names the process that sent it, because a child has its parent's connection. Accepted sockets
+    // inherit the option.
     constexpr int kOn = 1;
     if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &kOn, sizeof kOn) != 0)
         return Error{errno, 0, "have the broker's peers named"};

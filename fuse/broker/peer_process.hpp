@@ -1,8 +1,9 @@
-// PeerProcess: which process a peer is, whether it lives, and whether it is still the program that took the leases.
+// PeerProcess: names a peer's process, and knows whether it still runs the program that took the leases.
 //
-//     process    a pidfd: another process that gets the number isn't taken for it, whatever PID namespace it is in
-//     memory     /proc/PID/maps, held open: its address space, without keeping that alive. Once it reads as nothing
-//                the process has called exec, and its mappings are gone
+//     process    a pidfd, so that a later process with the same number isn't mistaken for the peer; works across PID
+//                namespaces
+//     memory     /proc/PID/maps, held open, which doesn't keep the address space alive. Once it reads as empty, the
+//                process has ended or called exec, and its mappings are gone
 #pragma once
 
 #include "fuse/core/names/credentials.hpp"
@@ -17,14 +18,15 @@ namespace gmemfs {
 /// Move-only. Not thread-safe.
 class PeerProcess {
 public:
-    PeerProcess() = default; ///< nobody knows which
-    /// Who called connect(2) on the other end of `socket`. `pid`: its number here, 0 for none. Unknown where the kernel
-    /// can't say: before Linux 6.5, of another PID namespace.
+    PeerProcess() = default; ///< an unknown process
+    /// The process that called connect(2) on the other end of `socket`. `pid` is its number in this PID namespace, 0
+    /// for none. Unknown where the kernel can't say: before Linux 6.5, for a process of another PID namespace.
     static PeerProcess of_socket(int socket, pid_t pid);
-    /// As a server before this one knew it, by descriptors that were kept; `memory` may be missing.
+    /// The process that a server before this one knew, by the descriptors that the keeper kept. `memory` may be
+    /// missing.
     static PeerProcess adopt(Fd process, Fd memory, pid_t pid, std::uint64_t start_time);
-    /// As a server before this one knew it, by number and start time. Nothing: it has ended. Unknown where there is no
-    /// number.
+    /// The process that a server before this one knew, by number and start time. Nothing: the process has ended.
+    /// Unknown where `pid` is 0.
     static std::optional<PeerProcess> find(pid_t pid, std::uint64_t start_time);
 
     bool is_known() const { return static_cast<bool>(process_); }
@@ -34,11 +36,11 @@ public:
     std::uint64_t start_time() const { return start_time_; } ///< in clock ticks since the boot; 0: unknown
 
     bool has_ended() const;
-    /// Whether its address space is another one since, or gone. False where /proc can't say.
+    /// Whether the process has another address space since (exec), or none. False where /proc can't say.
     bool has_left_memory() const;
-    /// Whether both are known, and one process.
+    /// Whether both are known, and the same process.
     bool is_same(const PeerProcess &other) const;
-    /// Whether `pidfd` is of this one.
+    /// Whether `pidfd` names this process.
     bool is_same(const Fd &pidfd) const;
 
 private:
@@ -49,7 +51,8 @@ private:
     std::uint64_t start_time_ = 0;
 };
 
-/// Of who called connect(2), whatever became of it since; `pid`: its number here, 0 for none.
+/// The credentials of the process that called connect(2), as they were then. `pid` is set to its number in this PID
+/// namespace, 0 for none.
 Result<Credentials> read_credentials(int socket, pid_t &pid);
 
 } // namespace gmemfs

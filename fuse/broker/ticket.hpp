@@ -1,8 +1,9 @@
-// Ticket: names an inode to the broker: its number, signed with a secret, which the next server has from the journal.
+// Ticket: names an inode to the broker: the inode's number, signed with a secret.
 //
-// A peer reads it from a file that it has open, so no symbolic link and no rename can put another file in its place,
-// and nobody who can't reach a file and may not read and write it has its ticket. The server takes no descriptor from
-// peers: closing one of another filesystem could block it for ever.
+// A peer reads the ticket from a file that the peer has open, so no symbolic link and no rename can put another file in
+// its place. Only a user who can reach the file, and may read and write it, gets its ticket. The server takes no
+// descriptor from peers, because closing one of another filesystem could block for ever. The next server has the secret
+// from the journal.
 #pragma once
 
 #include "client/wire/protocol.hpp"
@@ -16,7 +17,7 @@ class TicketMaker {
 public:
     explicit TicketMaker(const Secret &secret) : secret_(secret) {}
     protocol::Ticket make(InodeId id) const;
-    /// ESTALE: not a ticket that was made with this secret.
+    /// The inode that the ticket names. ESTALE: the ticket wasn't made with this secret.
     Result<InodeId> check(const protocol::Ticket &ticket) const;
 
 private:

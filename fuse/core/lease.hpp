@@ -1,16 +1,16 @@
-// Leases: the peers' open claims on files: who may map what together with whom, and what memory stays meanwhile.
+// Leases: the peers' open claims on files: which of them exclude each other, and the memory that each one keeps.
 //
-//               shared   exclusive      a lease that is held, down; one that is asked for, across
-//     shared    yes      EBUSY          reading or writing makes no difference to who may be there together:
-//     exclusive EBUSY    EBUSY          a writer tells that it will change bytes behind the filesystem's back
+//               shared   exclusive      down: a lease that is held; across: one that is asked for
+//     shared    yes      EBUSY          a lease to write excludes no other by itself: it only tells that
+//     exclusive EBUSY    EBUSY          the peer will change bytes behind the filesystem's back
 //
-// While one to write is held, the file's parity is left alone; with the last one it is made to fit.
+// While a lease to write is held, the file's parity is left alone. When the last one ends, parity is made to fit.
 //
-// A lease holds its file and the extents that were handed out with it: neither unlink nor truncate gives their bytes
-// back to the budget before the lease ends. It forbids nothing to who comes by read(2) or write(2).
+// A lease keeps its file and the extents that were handed out with it: neither unlink nor truncate gives their bytes
+// back to the budget before the lease ends. A lease doesn't restrict read(2) or write(2).
 //
-// A lease belongs to a holder, which is a process, by one connection. Both outlive the server: they are in the journal,
-// and the next server has them before anything is scrubbed, sealed or granted.
+// A lease belongs to a holder: one connection of one process. Leases and holders outlive the server. They are in the
+// journal, and the next server restores them before anything is scrubbed, sealed or granted.
 #pragma once
 
 #include "fuse/core/journal/volume_state.hpp"
@@ -36,36 +36,36 @@ public:
 
     /// From here on every change is recorded.
     void record_in(Journal *journal) { journal_ = journal; }
-    /// As a journal has it. `find_inode` gives null for one that is gone, `find_extent` for one that the keeper doesn't
-    /// hold any more. EBADMSG: a lease of nobody.
+    /// Restores leases and holders from a journal's state. `find_inode` returns null for an inode that is gone,
+    /// `find_extent` for an extent that the keeper doesn't hold any more. EBADMSG: a lease has no holder.
     using FindInode = std::function<InodeRef(InodeId)>;
     using FindExtent = std::function<std::shared_ptr<Extent>(Keeper::Id)>;
     Result<void> restore(const VolumeState &state, const FindInode &find_inode, const FindExtent &find_extent);
-    /// The server before this one recorded no leases, and had given handles of the file away: whoever has them may
-    /// write for as long as the mount lives.
+    /// Treats the file as leased for writing for as long as the mount lives, because a server that recorded no leases
+    /// had given its handles away.
     void distrust(const InodeRef &inode);
 
-    /// What is recorded of a holder; the next server tells by it whether the process is the same one.
+    /// A process with a connection. By pid and start time the next server knows whether a process is the same one.
     struct Holder {
-        pid_t pid = 0;                ///< 0: it has no number here
+        pid_t pid = 0;                ///< 0: the process has no number in this PID namespace
         std::uint64_t start_time = 0; ///< as /proc/PID/stat has it; 0: unknown
-        Id unanswered = 0;            ///< leases from this number on were granted, and perhaps never answered; 0: none
+        Id unanswered = 0;            ///< leases from here on were granted, and the answer perhaps never came; 0: none
         std::set<Id> leases = {};
         bool is_recorded = false;
     };
     Id add_holder(pid_t pid, std::uint64_t start_time);
-    /// Its leases end.
+    /// Ends the holder's leases, too.
     void remove_holder(Id holder);
     const Holder &holder(Id holder) const { return holders_.at(holder); }
     const std::unordered_map<Id, Holder> &holders() const { return holders_; }
 
     /// EBUSY: another lease is held on the file, and one of both is exclusive.
     Result<Id> grant(InodeRef inode, Use use, Sharing sharing, Id holder);
-    /// What the lease keeps alive besides the file; and it is recorded. The journal's error: it couldn't be.
+    /// Makes the lease keep these extents besides the file, and records the lease. Errors: the journal's.
     Result<void> keep(Id lease, std::vector<std::shared_ptr<Extent>> extents);
-    /// `lease` is held.
+    /// Ends `lease`, which is held.
     void release(Id lease);
-    /// Of what the holder was granted or has released since the last time it has had the answer.
+    /// Notes that the holder has got the answers to all that it was granted or has released so far.
     void answered(Id holder);
 
     Id find_holder(Id lease) const; ///< 0: there is no such lease
@@ -74,7 +74,7 @@ public:
 
 private:
     struct Lease {
-        InodeRef inode; // null: nobody knows it any more
+        InodeRef inode; // null: the inode is gone
         Use use;
         Sharing sharing;
         Id holder;

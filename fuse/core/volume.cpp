@@ -83,10 +83,9 @@ Result<void> Volume::close(const Caller &caller, Inode &inode) {
 }
 
 Result<void> Volume::flush(const Caller &caller, Inode &inode) {
-    // The kernel sends the last close's release after close(2) has returned; who asks for a handle right then shall
-    // find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed earlier,
-    // which costs one copy on the device too many.
-    // Opens of a server before this one aren't counted.
+    // The kernel sends the last close's release after close(2) has returned. A process that then asks for a handle
+    // shall find one extent. So the flush of the only open settles. A descriptor that was duplicated may be closed
+    // earlier, which costs one copy on the device too many. Opens of a server before this one aren't counted.
     if (inode.opens.load(std::memory_order_relaxed) <= 1) inode.is_closing.store(true, std::memory_order_relaxed);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
     if (!inode.is_file() || inode.links() == 0 || inode.opens.load(std::memory_order_acquire) > 1) return {};
@@ -104,7 +103,7 @@ Result<std::size_t> Volume::read(
     return count;
 }
 
-// Recorded with the next change: who reads waits for no journal.
+// Recorded with the next change, so that readers don't wait for the journal.
 void Volume::accessed(const Caller &caller, Inode &inode) const {
     if (!caller.leaves_no_trace) inode.accessed(caller.now, access_times_.load(std::memory_order_relaxed));
 }

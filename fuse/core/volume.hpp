@@ -1,7 +1,7 @@
-// Volume: the filesystem as a library: names, inodes, files and space together, and nothing of FUSE.
+// Volume: the filesystem as a library: names, inodes, files, space and leases together, without FUSE.
 //
-// It has no thread and no clock of its own; it touches the world through the driver alone. So a test can run it on one
-// thread, with times and faults that it chooses.
+// A volume has no thread and no clock of its own, and touches the world through the driver and the journal alone. So a
+// test can run it on one thread, with times and faults that the test chooses.
 #pragma once
 
 #include "fuse/core/lease.hpp"
@@ -60,32 +60,32 @@ public:
     Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
     Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
 
-    /// From here on EPERM is what the inode's flags forbid.
-    /// chmod, chown, truncate, utimens. The size changes first: when that fails nothing else has changed.
-    /// EISDIR, EINVAL: the size of something that isn't a file. EDQUOT: the new owner has no room for the file.
+    /// EPERM from this function and those below: the inode's flags forbid it.
+    /// Does what chmod, chown, truncate and utimens ask for. The size changes first; where that fails, nothing has
+    /// changed. EISDIR, EINVAL: a size for something that isn't a file. EDQUOT: the new owner has no room for the file.
     Result<void> set_attributes(const Caller &caller, Inode &inode, const AttributeChanges &changes);
 
-    /// As Inode has them. An ACL is one of them; removing one needs the caller's groups.
+    /// Errors: see Inode. ACLs are among the attributes; removing an ACL needs the caller's groups.
     Result<void> set_xattr(
         const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode);
     Result<void> remove_xattr(const Caller &caller, Inode &inode, std::string_view name);
-    /// EOPNOTSUPP: one that isn't of kAllFlags. Who may set them the kernel has checked.
+    /// EOPNOTSUPP: a flag isn't of kAllFlags. The kernel has checked that the caller may set flags.
     Result<void> set_flags(const Caller &caller, Inode &inode, InodeFlags flags);
-    /// Where an empty file, or a directory's new files, shall live. EBUSY: see File::place.
+    /// Chooses the device for an empty file, or for a directory's new files. EBUSY: see File::place.
     Result<void> place(Inode &inode, Device *device);
 
-    /// Whether an empty file, or a directory's new files and directories, shall have parity. EBUSY: see
+    /// Chooses whether an empty file, or a directory's new files and directories, get parity. EBUSY: see
     /// File::set_protection. ENOEXEC: this program has no kernels for a device of the mount.
     Result<void> set_protection(Inode &inode, Protection protection);
 
     /// A file is open between open() and close(); the last close settles it. `truncate`: O_TRUNC.
     enum class OpenMode { keep, truncate };
     Result<void> open(const Caller &caller, Inode &inode, OpenMode mode);
-    /// A failure to settle is no failure of close: the data is there, only looser than it could be. Returned for the
-    /// log.
+    /// An Error says that settling failed, for the log alone: the file is closed, its data is there, and the file stays
+    /// loose.
     Result<void> close(const Caller &caller, Inode &inode);
-    /// close(2) of one descriptor; settles when no other open of the file is under way. Failing to settle is no failure
-    /// of it, either. The journal's error: it can't be written.
+    /// Called for close(2) of one descriptor. Settles the file where no other open is under way; a failure to settle is
+    /// no error. Errors: the journal's, which can't be written.
     Result<void> flush(const Caller &caller, Inode &inode);
 
     /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.
@@ -95,10 +95,10 @@ public:
 
     Result<std::size_t> read(
         const Caller &caller, Inode &inode, std::uint64_t offset, std::span<std::byte> to, File::By by);
-    /// When reads change access times, from now on.
+    /// Chooses when reads change access times, from now on.
     void set_access_times(AccessTimes mode) { access_times_.store(mode, std::memory_order_relaxed); }
-    /// Whether the flags permit it the caller has asked, who knows how the file was opened.
-    /// A store through a mapping takes no set-ID bits and capabilities away, as on Linux.
+    /// The caller has already checked the inode's flags; only it knows how the file was opened. A store through a
+    /// mapping takes no set-ID bits and capabilities away, as on Linux.
     Result<void> write(
         const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, File::By by);
 
@@ -113,11 +113,12 @@ public:
     Result<std::uint64_t> copy(const Caller &caller, Inode &source, std::uint64_t source_offset, Inode &target,
         std::uint64_t target_offset, std::uint64_t length);
 
-    /// As Inode::check_handle. Else see File::fabric_handles.
+    /// Errors: see Inode::check_handle and File::fabric_handles.
     Result<std::vector<FabricHandle>> fabric_handles(const Caller &caller, Inode &inode);
-    /// As Inode::check_handle. Else see File::share.
+    /// Errors: see Inode::check_handle and File::share.
     Result<std::vector<File::Shared>> share(const Caller &caller, Inode &inode, File::ShareBy by);
-    /// After settling: bytes of device memory that a peer would map (File::mappable). ENODATA: not a regular file.
+    /// Settles the file, and returns the bytes of device memory that a peer would map (File::mappable). ENODATA: not a
+    /// regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
 private:

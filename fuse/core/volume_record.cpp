@@ -1,4 +1,4 @@
-// Volume, recorded and restored: which changes go to the journal, and how a volume is made of one.
+// Volume, recorded and restored: what of a volume goes to the journal, and how a volume is made from one.
 //
 // Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing: its times are
 // recorded when the file is closed or the server makes way for another one, and a crash loses them (docs/keeper.md).

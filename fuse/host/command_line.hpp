@@ -1,4 +1,4 @@
-// Command line: that of `gmemfs mount` and its -o list, parsed once to Options.
+// Command line: parses the arguments of `gmemfs mount`, -o lists included, to Options.
 #pragma once
 
 #include "fuse/host/options.hpp"

@@ -1,4 +1,4 @@
-// Front: what serves a Host's files, as the broker and the attributes know it.
+// Front: what the broker and the attributes need of the thing that serves a Host's files.
 #pragma once
 
 #include "fuse/core/journal/volume_state.hpp"
@@ -7,7 +7,7 @@
 
 namespace gmemfs {
 
-/// Thread-safe, but for end(), which is the main thread's.
+/// Thread-safe, but for end(), which only the main thread calls.
 class Front {
 public:
     Front() = default;
@@ -15,13 +15,14 @@ public:
     Front(const Front &) = delete;
     Front &operator=(const Front &) = delete;
 
-    /// Something of the inode that is trusted for a while has changed without a request: it is to be asked again.
+    /// An attribute of the inode that the kernel may have cached has changed without a request. The kernel is told to
+    /// ask again.
     virtual void attributes_changed(InodeId id) = 0;
     /// Waits for memory that is about to be given back; false where there is none to wait for.
     virtual bool wait_for_memory() = 0;
-    /// The number by which fuse/mounts/mount_table.hpp finds where it is mounted.
+    /// The number by which fuse/mounts/mount_table.hpp finds the places where this is mounted.
     virtual const std::string &filesystem() const = 0;
-    /// It is to end, as by SIGTERM.
+    /// Ends serving, as SIGTERM does.
     virtual void end() = 0;
 };
 

@@ -1,7 +1,6 @@
-// Host: what lives as long as the mount, whatever serves it: driver, devices, keeper, volume, and what watches over
-// them.
+// Host: owns what lives as long as the mount, whatever serves it: driver, devices, keeper, volume, background scrub.
 //
-// A Front serves its files: a FUSE session does; a test can, and so can whatever needs no kernel's filesystem.
+// A Front serves the Host's files: a FUSE session does, and a test can, too.
 #pragma once
 
 #include "fuse/core/volume.hpp"
@@ -18,14 +17,14 @@
 
 namespace gmemfs {
 
-/// Thread-safe once it is made, but for what says otherwise.
+/// Thread-safe after create(), but for what says otherwise.
 class Host {
 public:
-    /// A device is lost to this process; called on the thread that met the error.
+    /// Tells that a device is lost to this process. Called on the thread that met the error.
     using DeviceFailed = std::function<void(const Device &, const Error &)>;
 
-    /// Opens driver and devices, and takes over what a dead server's keeper holds. The errors are for the user: one
-    /// line each. EIDRM: with Session::goes_on, and there is nothing to go on with.
+    /// Opens driver and devices, and takes over what a dead server's keeper holds. Each error is one line for the user.
+    /// EIDRM: `session` is goes_on, and there is nothing to go on with.
     static Result<std::unique_ptr<Host>> create(
         const Options &options, Survival::Session session, const DeviceFailed &failed);
     Host(const Host &) = delete;
@@ -41,17 +40,17 @@ public:
     const Survival *survival() const { return survival_.get(); } ///< null with --keeper=off
     Survival *survival() { return survival_.get(); }             ///< for the main thread
 
-    /// The generation of an inode's number, which the kernel puts into file handles beside the number: another one in
-    /// each mount that begins empty, where numbers begin anew; the root's is 0, as Linux wants it.
+    /// The generation of an inode's number, which the kernel puts into file handles beside the number. Each mount that
+    /// begins empty, and so counts inodes anew, has another generation. The root's is 0, as Linux wants it.
     std::uint64_t generation_of(InodeId id) const { return id == kRootInode ? 0 : generation_; }
 
-    /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes it, in a mount that has a
-    /// file for them.
+    /// Whether the files are saved when the mount ends. `user.gmemfs.on_shutdown` changes that, in a mount that was
+    /// given a file to save to.
     bool saves() const { return saves_; }
     enum class AtEnd { nothing, save };
-    Result<void> set_at_end(AtEnd what); ///< EINVAL: there is no such file
+    Result<void> set_at_end(AtEnd what); ///< EINVAL: the mount has no file to save to
 
-    /// For the main thread, while nobody is served: the background's verifying of parity, unless --scrub-rate=0.
+    /// Begins to verify parity in the background, unless --scrub-rate=0. For the main thread, while nobody is served.
     void start_scrubbing();
     void stop_scrubbing() { scrub_walk_.reset(); }
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< while it runs; else null

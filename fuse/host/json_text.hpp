@@ -1,4 +1,4 @@
-// JsonText: JSON as users get it. Names and paths are bytes, and JSON is UTF-8: what isn't is replaced by U+FFFD.
+// JsonText: JSON as text for users, with U+FFFD in place of bytes (of names and paths) that aren't UTF-8.
 #pragma once
 
 #include <nlohmann/json.hpp>

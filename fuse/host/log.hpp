@@ -1,7 +1,8 @@
-// Log: the one door to GLib's structured log.
+// Log: writes lines to GLib's structured log; nothing else does.
 //
 // error: a user lost something. warning: a fix exists, and is named. info: the state changed. debug: one line a
-// request. A warning or error that comes again at once is counted, and said again when another one comes.
+// request. A warning or error that repeats the one before it is counted, and the count is logged when another line
+// comes.
 #pragma once
 
 #include "vmm/base/result.hpp"
@@ -21,8 +22,8 @@ struct LogTarget {
 /// EACCES and others: the file can't be opened.
 Result<void> start_log(const LogTarget &target);
 
-/// Its file may have been renamed: from here on records go to a new one of its name. Where that can't be opened, to the
-/// old one, which says so. Thread-safe.
+/// Opens the log's file anew by its name, because somebody may have renamed it. Where that fails, records still go to
+/// the old file, which says so. Thread-safe.
 void reopen_log();
 
 /// Thread-safe. `domain` is a literal: "fuse", "vmm".

@@ -45,9 +45,9 @@ Result<std::string> check_mount_point(const std::string &path) {
         return cannot_mount(code, path, "the mount point can't be used");
     }
     if (!S_ISDIR(status.st_mode)) return cannot_mount(ENOTDIR, path, "a mount point is a directory");
-    // As the kernel and fusermount3 see it: who mounts must be able to write there.
+    // The kernel and fusermount3 want the user that mounts to be able to write there.
     if (::geteuid() != 0 && ::access(path.c_str(), W_OK) != 0)
-        return cannot_mount(errno, path, "the mount point must be writable by who mounts");
+        return cannot_mount(errno, path, "the mount point must be writable by the user who mounts");
     if (::getxattr(path.c_str(), "user.gmemfs.stats", nullptr, 0) >= 0)
         return cannot_mount(EBUSY, path,
             "a gmemfs is mounted there already: `gmemfs umount " + path + "` ends it, and gives its files up");

@@ -1,4 +1,4 @@
-// Options: what `gmemfs mount` was asked for, one immutable value; command_line.hpp makes it.
+// Options: what `gmemfs mount` was asked for, as one immutable value, which command_line.hpp makes.
 //
 // Every setting is one row of a table: see settings.hpp.
 #pragma once
@@ -50,11 +50,12 @@ struct Options {
     std::map<std::string, std::string> origins; ///< of each setting that isn't a default: "flag" or "-o"
 };
 
-/// From here on runtime_base() is the same, whatever the working folder. ENOENT: that is gone, and it is relative.
+/// From here on runtime_base() doesn't depend on the working folder. ENOENT: runtime_base() is relative, and the
+/// working folder is gone.
 Result<void> fix_runtime_base();
 
-/// Where mounts leave what their next server needs: GMEMFS_RUNTIME_DIR; or /run/gmemfs for root, and gmemfs in
-/// XDG_RUNTIME_DIR for others (/tmp/gmemfs-UID where there is none).
+/// The folder where mounts leave what their next server needs: GMEMFS_RUNTIME_DIR where that is set, else /run/gmemfs
+/// for root, and $XDG_RUNTIME_DIR/gmemfs for others (/tmp/gmemfs-UID where that variable isn't set).
 std::string runtime_base();
 
 } // namespace gmemfs

@@ -43,7 +43,7 @@ std::string numbered(const std::string &name, unsigned index) {
     return index == 0 ? name : name + "." + std::to_string(index);
 }
 
-// Only this user may reach what lies in it: whoever speaks to a keeper has the memory.
+// Only this user may reach the folder's files, because a process that talks to a keeper gets its memory.
 Result<void> make_private(const std::string &path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return Error{errno, 0, "make runtime folder", path + ": GMEMFS_RUNTIME_DIR names another place"};
@@ -56,7 +56,7 @@ Result<void> make_private(const std::string &path) {
     return {};
 }
 
-// Whether the file is that of the path yet: who had its lock before may have removed it.
+// Whether `file` is still the file at `path`: the last owner of its lock may have removed it.
 bool is_file_at(const Fd &file, const std::string &path) {
     struct stat held = {};
     struct stat found = {};
@@ -136,7 +136,7 @@ Result<std::optional<RuntimeFolder>> RuntimeFolder::try_to_take(const std::strin
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         if (!wait_for_owner(lock) || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return std::optional<RuntimeFolder>();
     }
-    // Whoever had the lock before may have removed the folder while we waited.
+    // The last owner of the lock may have removed the folder while this process waited.
     if (!is_file_at(lock, path + "/lock")) return try_to_take(base, name);
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0)

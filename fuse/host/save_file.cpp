@@ -29,13 +29,15 @@ Result<void> check_save_file(const Options &options) {
         return cannot_save(EINVAL, file, "it would lie in the mount that it is to outlive");
     // Beside it the new snapshot is written.
     if (::access(folder.c_str(), W_OK | X_OK) != 0)
-        return cannot_save(errno, folder, "who mounts must be able to write");
+        return cannot_save(errno, folder, "the user who mounts must be able to write");
     if (::stat(file.c_str(), &status) != 0) return {};
     if (S_ISDIR(status.st_mode)) return cannot_save(EISDIR, file, "name a file in it");
-    // Whoever wrote it says what the mount holds, set-user-ID programs too.
+    // The file's writer decides what the mount will hold, set-user-ID programs included.
     if ((status.st_uid != ::geteuid() && status.st_uid != 0) || (status.st_mode & 022) != 0)
-        return cannot_save(EPERM, file, "it must be of who mounts, or root's, and writable by nobody else");
-    if (::access(file.c_str(), R_OK) != 0) return cannot_save(errno, file, "who mounts must be able to read it");
+        return cannot_save(
+            EPERM, file, "it must belong to the user who mounts, or to root, and be writable by nobody else");
+    if (::access(file.c_str(), R_OK) != 0)
+        return cannot_save(errno, file, "the user who mounts must be able to read it");
     return {};
 }
 

@@ -11,7 +11,7 @@ namespace gmemfs {
 namespace {
 
 constexpr std::uint64_t kJob = 64 * MiB;
-// Busy: more bytes, or more requests, in a second than somebody who only looks around asks for.
+// Busy: more bytes, or more requests, in a second than a user makes who only looks around.
 constexpr std::uint64_t kBusyBytes = 256 * MiB;
 constexpr std::uint64_t kBusyRequests = 2000;
 

@@ -1,7 +1,7 @@
-// ScrubWalk: which file's parity is looked at next in the background, and whether now is the time.
+// ScrubWalk: chooses whose parity is verified next in the background, and waits while the mount is busy.
 //
-// A pass goes over all files that have parity, 64 MiB at a time. While the mount is busy it waits: what is left of the
-// device is its users'.
+// A pass goes over all files that have parity, 64 MiB at a time. While the mount is busy the walk waits, and leaves the
+// device to its users.
 #pragma once
 
 #include "ecc/parity/scrubber.hpp"

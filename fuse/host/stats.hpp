@@ -1,4 +1,4 @@
-// Stats: counters of requests and bytes.
+// Stats: counters of requests, errors and bytes.
 #pragma once
 
 #include <array>
@@ -46,7 +46,7 @@ enum class Op {
 inline constexpr std::size_t kOpCount = static_cast<std::size_t>(Op::count);
 const char *op_name(Op op);
 
-/// Thread-safe; relaxed: a sum that is read while others count is a little old, and never wrong.
+/// Thread-safe. The counters are relaxed atomics: one that is read while others count may be a little old, never wrong.
 class Stats {
 public:
     void count(Op op) { requests_[static_cast<std::size_t>(op)].value.fetch_add(1, std::memory_order_relaxed); }

@@ -121,7 +121,7 @@ void Survival::watch() {
         [](gint fd, GIOCondition, gpointer survival) -> gboolean {
             char events[4096];
             while (::read(fd, events, sizeof events) > 0) {}
-            // When whoever removes it has done with that.
+            // Later, when the removal is complete.
             auto *const self = static_cast<Survival *>(survival);
             if (self->folder_check_ == 0) self->folder_check_ = g_timeout_add(kFolderCheckMs, take_folder_check, self);
             return G_SOURCE_CONTINUE;

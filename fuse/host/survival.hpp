@@ -1,4 +1,4 @@
-// Survival: what outlives the server: its runtime folder, its keeper, its journal. docs/keeper.md says who ends them.
+// Survival: what outlives the server: its runtime folder, its keeper and its journal (docs/keeper.md).
 #pragma once
 
 #include "fuse/core/journal/journal.hpp"
@@ -14,12 +14,12 @@
 
 namespace gmemfs {
 
-/// Not thread-safe, but for keeper(), which returns the same thread-safe object always.
+/// Not thread-safe, but for keeper(), which always returns the same thread-safe object.
 class Survival {
 public:
     /// Takes the runtime folder. Errors: see RuntimeFolder::take.
     static Result<std::unique_ptr<Survival>> create(const std::string &mount_point);
-    /// What a start that failed began is ended; what a dead server left stays for the next one.
+    /// Where the start failed: ends what it began. What a dead server left stays for the next one.
     ~Survival();
     Survival(const Survival &) = delete;
     Survival &operator=(const Survival &) = delete;
@@ -28,36 +28,37 @@ public:
 
     const RuntimeFolder &folder() const { return folder_; }
 
-    /// Connects to the keeper that a dead server left, or starts one. Before the driver is opened: it forks.
-    /// EIDRM: with Session::goes_on, whose memory a new one hasn't.
+    /// Connects to the keeper that a dead server left, or starts one. Called before the driver is opened, because it
+    /// forks. EIDRM: `session` is goes_on, and there is no keeper that has its memory.
     enum class Session { begins, goes_on };
     Result<void> find_keeper(const Options &options, const std::string &library, Session session);
-    /// After the driver was opened. Errors: what keeps the keeper from working.
+    /// Called after the driver was opened. Errors: what keeps the keeper from working.
     Result<Keeper *> greet_keeper(const Driver &driver);
-    /// A keeper that dies, and a folder that somebody removes, are noticed by the main loop; the log says what it
-    /// means.
+    /// From here on the main loop notices a keeper that dies, and a folder that somebody removes. The log says what
+    /// that means.
     void watch();
-    /// Whether another server could go on where this one ends; a folder that was removed is made again for that.
-    /// EIDRM: no, and why.
+    /// Checks that another server could go on where this one ends. Makes the folder again where it was removed. EIDRM:
+    /// no server could; the message says why.
     Result<void> check();
-    bool is_folder_lost() const { return is_folder_lost_; } ///< it couldn't be made again; any thread
+    bool is_folder_lost() const { return is_folder_lost_; } ///< and couldn't be made again; thread-safe
     const KeeperClient &keeper() const { return *client_; }
     KeeperClient &keeper() { return *client_; }
-    /// What tickets are signed with, in this server's life and the next one's; after recover().
+    /// What tickets are signed with, by this server and the next ones. Valid after recover().
     const Secret &ticket_secret() const { return ticket_secret_; }
     bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
-    /// Gives `volume`, which is empty yet, what the journal of a dead server says, and from here on has it recorded. A
-    /// journal of a keeper that is gone tells only what was lost. Errors: see Volume::restore.
+    /// Restores `volume`, which is empty, from the journal of a dead server. From here on the volume's changes are
+    /// recorded. Where the keeper of that journal is gone, the journal only tells what was lost. Errors: see
+    /// Volume::restore.
     Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
-    bool is_fresh() const { return is_fresh_; } ///< recover() found nothing: the volume begins empty
-    /// Another session with the kernel begins: its requests have numbers that others had before.
+    bool is_fresh() const { return is_fresh_; } ///< recover() found nothing, so the volume begins empty
+    /// Forgets which requests were done: another session with the kernel begins, whose requests use the same numbers.
     Result<void> begin_session();
-    /// Whether a server before this one has carried out the request, and recorded it.
+    /// Whether a server before this one has carried out the request, and recorded that.
     bool was_done(std::uint64_t request) const { return done_.count(request) != 0; }
-    /// This server ends, and the mount doesn't: nothing that it still does is to reach the keeper.
+    /// For a server that ends while the mount stays: from here on nothing that this server does reaches the keeper.
     void let_go();
-    /// The mount has been unmounted on purpose: ends the keeper, and removes the folder.
+    /// Ends the keeper, and removes the folder, after the mount has been unmounted on purpose.
     void end();
 
 private:

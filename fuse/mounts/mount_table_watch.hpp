@@ -1,4 +1,4 @@
-// Mount table watch: news of what is mounted and unmounted in this mount namespace.
+// Mount table watch: calls back when something is mounted or unmounted in this mount namespace.
 #pragma once
 
 #include "vmm/base/fd.hpp"
@@ -7,7 +7,7 @@
 
 namespace gmemfs {
 
-/// Tells when the table has changed, on GLib's main loop: at once, then not for a while, so that it takes at most a
+/// Calls `changed` on GLib's main loop: at once after a change, then not for a while, so that the watch takes at most a
 /// hundredth of a core on a machine where containers come and go. The last change is always told. Not thread-safe.
 class MountTableWatch {
 public:

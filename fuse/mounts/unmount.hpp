@@ -1,4 +1,4 @@
-// Unmount: ends a mount at a path, as root by umount2(2), else by fusermount3.
+// Unmount: ends the mount at a path, by umount2(2) as root, else by fusermount3.
 #pragma once
 
 #include "vmm/base/result.hpp"
@@ -8,8 +8,7 @@
 namespace gmemfs {
 
 enum class UnmountMode { when_idle, lazily };
-/// By umount2(2), or by fusermount3 for other users than root. EBUSY: it is in use, and the mode is when_idle. ENOENT:
-/// no fusermount3.
+/// EBUSY: the mount is in use, and the mode is when_idle. ENOENT: there is no fusermount3.
 Result<void> unmount(const std::string &mount_point, UnmountMode mode);
 
 } // namespace gmemfs

@@ -10,7 +10,7 @@ void op_init(void *server, fuse_conn_info *connection) {
     connection->want &= ~unsigned(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     connection->max_write = static_cast<unsigned>(kRequestMax);
     // ACLs, which the kernel checks; and the umask is ours to apply, because a default ACL takes its place.
-    // A kernel that knows ACLs checks modes, too: not where who mounted is to reach everybody's files.
+    // A kernel that knows ACLs checks modes, too. Not in a private session, whose user must reach everybody's files.
     const auto &mount = *static_cast<Server *>(server);
     const bool has_acls = mount.host().options().acl && !mount.is_private();
     connection->want |= connection->capable & unsigned(FUSE_CAP_DONT_MASK | (has_acls ? FUSE_CAP_POSIX_ACL : 0));

@@ -8,7 +8,7 @@ namespace gmemfs {
 
 fuse_lowlevel_ops fuse_operations();
 
-/// What the Volume is told of who asks, with the time and the worker's copiers.
+/// What the Volume must know of a request: its caller, the time, and the worker's copiers.
 Caller caller_of(const Reply &reply);
 /// The same for what may take set-ID bits of `inode` away: with groups and capabilities where it has such bits.
 Caller changer_of(const Reply &reply, const Inode &inode);

@@ -86,8 +86,8 @@ Result<void> set_flags(Reply &reply, Inode &inode, InodeFlags flags) {
     return {};
 }
 
-// chattr(1) and lsattr(1). The kernel has checked that the caller owns the inode, and who sets or takes i and a has
-// CAP_LINUX_IMMUTABLE; where it doesn't, there are no flags. False: it is none of these commands.
+// chattr(1) and lsattr(1). The kernel has checked that the caller owns the inode, and has CAP_LINUX_IMMUTABLE where i
+// or a changes. A kernel that doesn't check gets no flags. False: the command is none of these.
 bool serve_flags(Reply &reply, Inode &inode, unsigned command, std::span<const std::byte> input) {
     fsxattr extended = {};
     InodeFlags flags = 0;

@@ -256,7 +256,7 @@ bool Reply::entry(const Attributes &attributes) {
 
 void Reply::no_entry() {
     fuse_entry_out out = {};
-    out.entry_valid = kTrusted; // whoever makes the name comes through the same kernel
+    out.entry_valid = kTrusted; // the name can only be made through the same kernel
     (void)send(0, {part(out)});
     code_ = ENOENT;
 }

@@ -1,7 +1,8 @@
-// Reply: one request of the kernel, and the one answer that it gets, in the structures of <linux/fuse.h>.
+// Reply: answers one request of the kernel, once, in the structures of <linux/fuse.h>.
 //
-// It is answered after every lock is gone: the answer may be what frees the inode and its lock. One that is never
-// answered is a bug, and is answered with EIO. The destructor counts the request and, with --debug, logs a line of it.
+// A request is answered after every lock was released, because the answer may free the inode and its lock. A request
+// that is never answered is a bug: the destructor answers it with EIO. Sending the answer counts the request. With
+// --debug the destructor logs a line of it.
 #pragma once
 
 #include "fuse/core/names/inode.hpp"
@@ -21,8 +22,8 @@ class Host;
 class Server;
 class Volume;
 
-/// How long the kernel may trust what it was told, in seconds. Every change of a name or an attribute comes through
-/// this kernel, which knows of it: so, long. What a growing file takes changes when it is settled, so that isn't kept.
+/// How long the kernel may trust what it was told, in seconds. That is long, because every change of a name or an
+/// attribute comes through this kernel. Attributes of a growing file aren't trusted, because settling changes them.
 inline constexpr double kTrusted = 3600;
 
 /// Not thread-safe; lives on the stack of the operation that serves the request.
@@ -38,14 +39,14 @@ public:
     Volume &volume() const { return volume_; }
     fuse_req_t request() const { return request_; }
     Credentials who() const; ///< without supplementary groups and capabilities
-    /// With groups, but for root, who needs none: asked of /proc, which costs; so only where the answer may depend on
-    /// them.
+    /// With supplementary groups, but for root, who needs none. They come from /proc, which takes some 20 us, so call
+    /// this only where the answer may depend on them.
     Credentials who_with_groups() const;
-    Credentials who_in_full() const; ///< with groups and capabilities, whoever it is
+    Credentials who_in_full() const; ///< with groups and capabilities, for root, too
 
-    void done();                    ///< success, and nothing more to say
-    void none();                    ///< forget: there is no answer
-    void error(const Error &error); ///< logged where it is the server's or a device's fault
+    void done();                    ///< success, without data
+    void none();                    ///< of forget, which has no answer
+    void error(const Error &error); ///< logs it, too, where it is the server's or a device's fault
     void result(const Result<void> &result) { result ? done() : error(result.error()); }
     void attributes(const Attributes &attributes);
     void data(std::span<const std::byte> bytes);
@@ -58,7 +59,7 @@ public:
     void position(std::uint64_t offset);
     void control(std::span<const std::byte> bytes); ///< of ioctl
     void control_result(const Result<void> &result) { result ? control({}) : error(result.error()); }
-    /// These hand the kernel a lookup, or an open: false where it no longer wants it, and the caller takes it back.
+    /// These give the kernel a lookup, or an open. False: the kernel no longer wants it, and the caller takes it back.
     [[nodiscard]] bool entry(const Attributes &attributes);
     [[nodiscard]] bool opened(std::uint64_t handle);
     [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle);

@@ -1,4 +1,4 @@
-// Report: what the server tells of itself: user.gmemfs.stats, and what `gmemfs stat` shows of a mount.
+// Report: the server's state as JSON, for user.gmemfs.stats and `gmemfs stat`.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -18,7 +18,7 @@ using nlohmann::json;
 constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.";
-// Kept for whoever the kernel lets set them: it checks before it asks, and looks itself for file capabilities.
+// Kept as they are: the kernel checks that a caller may set them before it asks, and reads file capabilities itself.
 constexpr std::string_view kTrustedPrefix = "trusted.";
 constexpr std::string_view kSecurityPrefix = "security.";
 
@@ -46,7 +46,8 @@ Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     return bytes;
 }
 
-// Whoever copies attributes sets on the copy what was listed: it has memory of its own, and the value means nothing.
+// A tool that copies attributes sets on the copy what was listed. The copy has memory of its own, and the value means
+// nothing.
 Result<void> leave_memory_attribute(Reply &, Inode &inode, std::string_view) {
     if (!inode.is_file()) return Error{EPERM, 0, "set attribute", "only a file has device memory"};
     return inode.check_flags(kFixed);
@@ -120,11 +121,11 @@ Result<std::string> get_on_shutdown(Reply &reply, Inode &inode) {
     return reply.host().saves() ? shutdown_text(reply.host().options()) : std::string("nothing");
 }
 
-// As who unmounts may do it: who mounted, and root.
+// Allowed to those that may unmount: the user who mounted, and root.
 Result<void> set_on_shutdown(Reply &reply, Inode &inode, std::string_view value) {
     if (inode.id() != kRootInode) return Error{EPERM, 0, "set the mount's end", "it is the root's"};
     if (reply.who().uid != 0 && reply.who().uid != ::geteuid())
-        return Error{EPERM, 0, "set the mount's end", "only who mounted may"};
+        return Error{EPERM, 0, "set the mount's end", "only the user who mounted may"};
     if (value != "nothing" && value != shutdown_text(reply.host().options()))
         return Error{EINVAL, 0, "set the mount's end", std::string(value) + ": it is nothing or what was mounted with"};
     return reply.host().set_at_end(value == "nothing" ? Host::AtEnd::nothing : Host::AtEnd::save);
@@ -135,7 +136,7 @@ Error no_broker(const Server &server) {
     return no_data("there is no broker: it is off, or the server's log says why");
 }
 
-// Of every inode, so that who has a file open needn't look for the root of its mount.
+// Every inode has it, so that a process with an open file needn't look for the root of the mount.
 Result<std::string> get_socket(Reply &reply, Inode &) {
     const Broker *const broker = reply.server().broker();
     if (broker == nullptr) return no_broker(reply.server());
@@ -183,7 +184,7 @@ const Virtual *find(std::string_view name) {
     return nullptr;
 }
 
-// Who sets or takes away an ACL may thereby lose the set-group-ID bit, by their groups.
+// Setting or removing an ACL may drop the set-group-ID bit; that depends on the caller's groups.
 Caller caller_for(Reply &reply, std::string_view name) {
     Caller caller = caller_of(reply);
     if (is_acl(name)) caller.who = reply.who_in_full();

@@ -75,7 +75,7 @@ void Background::fail(const std::string &line) {
 }
 
 void detach_from_terminal() {
-    // Whoever waits for the end of the command's output waits no longer.
+    // A process that waits for the end of the command's output waits no longer.
     const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), standard);
 }

@@ -1,7 +1,7 @@
-// Background: the command returns when the mount answers; the server goes on.
+// Background: lets a command return when its mount answers, while the server goes on in a second process.
 //
-// It forks before the driver is opened, because no process may fork after cuInit. The first process waits at a pipe for
-// one byte ("ready"), for the text of an error, or for the end of the second one.
+// The command forks before the driver is opened, because no process may fork after cuInit. The first process waits at a
+// pipe for one byte ("ready"), for the text of an error, or for the end of the second process.
 #pragma once
 
 #include "vmm/base/fd.hpp"
@@ -11,15 +11,15 @@
 
 namespace gmemfs {
 
-/// In the second process: how it tells the first one. Not thread-safe.
+/// The second process's end of that pipe. Not thread-safe.
 class Background {
 public:
     struct Side;
     /// Returns in both processes. Called before a second thread starts.
     static Result<Side> fork();
 
-    void ready();                       ///< the first process leaves with 0; the terminal is let go
-    void fail(const std::string &line); ///< it prints the line, and leaves with 1
+    void ready();                       ///< the first process exits with 0; this one leaves the terminal
+    void fail(const std::string &line); ///< the first process prints the line, and exits with 1
 
 private:
     explicit Background(Fd pipe) : pipe_(std::move(pipe)) {}
@@ -27,8 +27,8 @@ private:
     Fd pipe_;
 };
 
-/// Where fork() returned: in the second process, which goes on as the server; or in the first one, when the second is
-/// ready or has failed.
+/// In which process fork() returned: in the second one, which goes on as the server; or in the first one, once the
+/// second is ready or has failed.
 struct Background::Side {
     std::optional<Background> second; ///< set in the second process
     int exit_status = 0;              ///< of the first one

@@ -11,8 +11,8 @@
 namespace gmemfs {
 namespace {
 
-// The number of the first user namespace (PROC_USER_INIT_INO of Linux): capabilities in another one aren't meant by
-// who asks for CAP_FSETID.
+// The number of the first user namespace (PROC_USER_INIT_INO of Linux): a capability in another one isn't the
+// CAP_FSETID that counts here.
 constexpr ino_t kFirstUserNamespace = 0xEFFFFFFD;
 
 bool is_in_first_user_namespace(const std::string &folder) {

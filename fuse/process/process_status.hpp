@@ -1,4 +1,4 @@
-// Process status: what /proc says of who asks, where a request alone doesn't: supplementary groups and CAP_FSETID.
+// Process status: a caller's supplementary groups and CAP_FSETID, from /proc, because a request doesn't carry them.
 #pragma once
 
 #include "fuse/core/names/credentials.hpp"
@@ -7,8 +7,9 @@
 
 namespace gmemfs {
 
-/// Adds groups and capability to `who`, as thread `id` has them at present; nothing where /proc doesn't show it: a
-/// thread of another PID namespace, or one that has ended. Takes some 20 us, so only where an answer depends on it.
+/// Adds to `who` the groups and the capability that thread `id` has at present. Adds nothing where /proc doesn't show
+/// the thread, because it is of another PID namespace or has ended. Takes some 20 us, so call it only where an answer
+/// depends on it.
 void add_process_status(Credentials &who, pid_t id);
 
 } // namespace gmemfs

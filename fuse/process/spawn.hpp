@@ -1,4 +1,4 @@
-// Spawn: this program again, in a process of its own, with none of this one's descriptors.
+// Spawn: starts this program again in a process of its own, with none of this one's descriptors.
 #pragma once
 
 #include "vmm/base/result.hpp"
@@ -18,12 +18,13 @@ struct ChildFds {
     int extra = -1; ///< its kExtraFd
 };
 
-/// Starts `gmemfs WORDS` in a session of its own: no signal of a terminal's reaches it. Safe after cuInit: this process
-/// isn't copied. Who calls it waits for the child, or leaves that to init. Thread-safe. Errors: posix_spawn(3)'s.
+/// Starts `gmemfs WORDS` in a session of its own, so that no signal of a terminal reaches the child. Safe after cuInit,
+/// because this process isn't copied. The caller waits for the child, or leaves that to init. Thread-safe. Errors:
+/// posix_spawn(3)'s.
 Result<pid_t> spawn_self(std::vector<std::string> words, ChildFds fds);
 
-/// Runs `gmemfs WORDS` to its end, while the main loop of this thread goes on. EIO: it failed; the detail is what it
-/// said, or how it ended. Where standard error is a terminal it has said it there, with its progress.
+/// Runs `gmemfs WORDS` to its end, while the main loop of this thread goes on. EIO: the command failed; the detail is
+/// what it said, or how it ended. Where standard error is a terminal, the command writes there, its progress included.
 Result<void> run_self(const std::vector<std::string> &words);
 
 } // namespace gmemfs

@@ -29,8 +29,8 @@ void Crew::join(Member &member) {
     if (now >= next_review_ns_) review(now);
     if (!is_needed()) {
         std::unique_lock<std::mutex> lock(mutex_);
-        // Whoever leaves nobody waiting locks the mutex afterwards, in leave(): so either this one sees that nobody
-        // waits any more, or that one sees it parked.
+        // A member that leaves nobody waiting locks the mutex afterwards, in leave(). So either this member sees that
+        // nobody waits any more, or that one sees this one parked.
         if (!is_needed() && waiting_ > 0) {
             member.is_parked = true;
             parked_.push_back(&member);

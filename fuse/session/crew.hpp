@@ -1,12 +1,12 @@
-// Crew: how many workers wait for requests at a time.
+// Crew: lets as many workers wait for requests as the load needs, and parks the others.
 //
 // The kernel hands requests to waiting threads in turn. With 16 of them, a single client's requests would go round 16
 // receive buffers, none of which is in a cache any more, and 16 sleeping threads: 2.9 GB/s and 22,000 requests of 4 KiB
-// a second, against 5.2 and 48,000 with 2 (H200's host). So as many are up as the load needs, and the others are
-// parked; the one parked last comes back first, for its buffer is the warmest.
+// a second, against 5.2 and 48,000 with 2 (H200's host). So as many workers are up as the load needs, and the others
+// are parked. The one that was parked last comes back first, because its buffer is the warmest.
 //
 // The load is the time that all members together work, over the time that passes: 3.5 is three and a half threads'
-// worth of work. In read(2) a thread waits first and copies then, so what counts there is its processor time.
+// worth of work. In read(2) a thread first waits and then copies, so only its processor time counts there.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -18,7 +18,7 @@
 
 namespace gmemfs {
 
-/// Thread-safe. While one is parked, another one waits for a request, or is about to.
+/// Thread-safe. While a member is parked, another one waits for a request, or is about to.
 class Crew {
 public:
     /// A member's own state; its worker keeps it.
@@ -28,13 +28,14 @@ public:
         std::int64_t began_ns = 0; ///< processor time at join(), wall time at leave()
     };
 
-    /// Before waiting for a request: returns when this member is to wait for one, perhaps after a long sleep.
+    /// Called before waiting for a request. Returns when this member is to wait for one, perhaps after a long sleep.
     void join(Member &member);
-    /// After the wait: it has a request, or was woken by a signal. Wakes another where nobody is left waiting.
+    /// Called after the wait, when the member has a request, or was woken by a signal. Wakes another member where
+    /// nobody is left waiting.
     void leave(Member &member);
-    /// After the request.
+    /// Called after the request was served.
     void done(Member &member);
-    /// The session ends: nobody is parked from now on.
+    /// For a session that ends: wakes all members, and parks none from now on.
     void disband();
 
 private:

@@ -1,10 +1,12 @@
-// Dialect: what the kernel's FUSE speaks and libfuse 3.14 doesn't: shared mappings of files opened for direct I/O
-// (Linux 6.6), set-ID bits that are ours to take away, files without a name, O_TMPFILE (Linux 6.1), another kind of
-// copy_file_range (Linux 6.18), and requests that come by io_uring (Linux 6.14).
+// Dialect: what the kernel's FUSE speaks and libfuse 3.14 doesn't, translated for the one and the other.
 //
-// A worker shows each request before libfuse reads it, and libfuse's answer to the handshake before it is sent. So that
-// one gets more flags, and FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation that asks
-// first.
+// That is: shared mappings of files opened for direct I/O (Linux 6.6), set-ID bits that the filesystem takes away,
+// files without a name by O_TMPFILE (Linux 6.1), another kind of copy_file_range (Linux 6.18), and requests by io_uring
+// (Linux 6.14).
+//
+// A worker shows the Dialect each request before libfuse reads it, and libfuse's answer to the handshake before that is
+// sent. So the answer gets more flags. FUSE_TMPFILE is served as the FUSE_CREATE that it looks like, by an operation
+// that asks wants_no_name() first.
 #pragma once
 
 #include "fuse/session/handshake.hpp"
@@ -16,7 +18,7 @@
 
 namespace gmemfs {
 
-/// Of one worker's present request. Not thread-safe.
+/// Knows one worker's present request. Not thread-safe.
 class Dialect {
 public:
     explicit Dialect(Handshake &handshake) : handshake_(handshake) {}
@@ -33,10 +35,11 @@ public:
     /// The present request is FUSE_INTERRUPT.
     bool is_interrupt() const { return is_interrupt_; }
 
-    /// Adds to `answer`, what libfuse says after its header, what we take besides of what the kernel offers. The
-    /// transport is what was agreed on, once the kernel has it; none where this is no handshake.
+    /// Adds to `answer`, libfuse's answer after its header, the flags of the kernel's offer that gmemfs takes besides.
+    /// Returns the transport that is agreed on once the kernel has this answer; nothing where the request is no
+    /// handshake.
     std::optional<Transport> greet(std::span<std::byte> answer);
-    /// The kernel has it.
+    /// The kernel has got that answer.
     void greeted(Transport agreed) { handshake_.agree(agreed); }
 
 private:

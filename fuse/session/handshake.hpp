@@ -1,29 +1,30 @@
-// Handshake: what kernel and server agreed on in FUSE_INIT about how requests travel.
+// Handshake: whether kernel and server agreed in FUSE_INIT that requests come by rings, and the waits for that.
 //
-// The kernel takes rings only after it has been answered, so their workers wait here for that; and once they are agreed
-// on it serves nobody before it has them all, so who makes requests of the own mount waits for that.
+// The kernel takes rings only after the answer to FUSE_INIT, so the workers of rings wait here for that answer. Once
+// rings are agreed on, the kernel hands out no request before it has all of them. So a thread that uses the own mount
+// waits for that first.
 #pragma once
 
 #include <atomic>
 
 namespace gmemfs {
 
-/// How requests come. Some (FUSE_INIT, FUSE_FORGET, FUSE_INTERRUPT) are read(2) from the device in either case.
+/// How requests come. FUSE_INIT, FUSE_FORGET and FUSE_INTERRUPT are read(2) from /dev/fuse in either case.
 enum class Transport { read, io_uring };
 
 /// Of one session. Thread-safe.
 class Handshake {
 public:
-    /// Where nobody wants rings there is nothing to agree on.
+    /// Without a wish for rings there is nothing to agree on.
     explicit Handshake(Transport wanted)
         : wanted_(wanted), state_(wanted == Transport::io_uring ? State::open : State::read) {}
 
     Transport wanted() const { return wanted_; }
-    /// Before anything waits: so many rings there will be.
+    /// Tells how many rings there will be. Called before any thread waits.
     void expect_rings(unsigned count) { missing_rings_ = count; }
     /// The kernel has its answer.
     void agree(Transport transport) { go(State::open, transport == Transport::io_uring ? State::ring : State::read); }
-    /// The session is about to end, agreed on or not.
+    /// The session is about to end: all waits return.
     void end() {
         state_ = State::over;
         state_.notify_all();

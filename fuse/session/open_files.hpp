@@ -1,4 +1,4 @@
-// OpenFiles: the opens of files and directories that the kernel has not released, by the handles that it got for them.
+// OpenFiles: the opens of files and directories that the kernel hasn't released, by their handles.
 #pragma once
 
 #include "fuse/core/names/namespace.hpp"
@@ -12,34 +12,34 @@
 
 namespace gmemfs {
 
-/// One open file or directory; what the kernel gets as its handle.
+/// One open file or directory. The kernel's handle points to it.
 struct OpenFile {
     InodeRef inode;
     std::atomic<std::uint64_t> last_cookie = 0; ///< of a directory: see OpenFiles::last_cookie
 };
 
-/// What a request's handle stands for. A view, and an owner only where the open is of a server before this one.
+/// What a request's handle stands for. A view; an owner only where a server before this one made the open.
 struct Opened {
     Inode *inode;
     InodeRef held;
     bool is_inherited() const { return held != nullptr; }
 };
 
-/// The opens that the kernel hasn't released. Thread-safe. A leaf in the order of locks.
+/// Thread-safe. A leaf in the order of locks.
 ///
-/// A handle is a pointer, with the server's generation in the 16 bits that no address of a process has on x86-64: the
-/// kernel goes on using handles that a dead server gave it, and those are pointers no more.
+/// A handle is a pointer, with the server's generation in the 16 bits that no address of a process has on x86-64. The
+/// kernel goes on using handles that a dead server gave it, and those are no longer pointers.
 class OpenFiles {
 public:
     explicit OpenFiles(std::uint16_t generation) : generation_(generation) {}
 
     std::uint64_t add(InodeRef inode) EXCLUDES(mutex_);
     void remove(std::uint64_t handle) EXCLUDES(mutex_);
-    /// Of a handle that add() gave, and that wasn't removed: the kernel keeps to that. Null where another server gave
-    /// it.
+    /// The inode of a handle that add() gave and remove() hasn't taken; the kernel keeps to that. Null where another
+    /// server gave the handle.
     Inode *find(std::uint64_t handle) const;
-    /// Up to where the directory of this handle is read: what `present` was when the reading began, at its start or
-    /// after rewinddir(3), at offset 0; or for this server.
+    /// The cookie up to which the directory of this handle is read: the value of `present` when the reading began. It
+    /// begins at offset 0 (at the start, or after rewinddir(3)), or with the first call to this server.
     std::uint64_t last_cookie(std::uint64_t handle, off_t offset, std::uint64_t present) EXCLUDES(mutex_);
     void clear() EXCLUDES(mutex_);
 

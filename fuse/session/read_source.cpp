@@ -32,14 +32,14 @@ Result<std::span<std::byte>> ReadSource::receive() {
     if (received >= static_cast<ssize_t>(sizeof(fuse_in_header)))
         return buffer.first(static_cast<std::size_t>(received));
     crew_.done(member_);
-    // ENOENT: who asked has been killed before we had it.
+    // ENOENT: the client was killed before the request came here.
     if (received < 0 && (code == EINTR || code == EAGAIN || code == ENOENT)) return std::span<std::byte>();
     return Error{received > 0 ? EIO : code, 0, "receive request"};
 }
 
 bool ReadSource::answer(std::span<const iovec> parts) {
     if (::writev(session_.channel(), parts.data(), static_cast<int>(parts.size())) >= 0) return true;
-    // ENOENT: who asked was killed. The others are of a mount that is gone.
+    // ENOENT: the client was killed. Other errors are those of a mount that is gone.
     if (errno != ENOENT && errno != ENODEV && errno != ENOTCONN && !session_.has_ended())
         log(LogLevel::error, "fuse", Error{errno, 0, "answer the kernel"}, "worker");
     return false;

@@ -1,7 +1,7 @@
-// ReadSource: requests by read(2) from the FUSE device, into pinned memory; answers by writev(2).
+// ReadSource: takes requests by read(2) from /dev/fuse into pinned memory, and answers them by writev(2).
 //
-//     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed straight from
-//     here reply buffer, pinned     | data |                              a read is DMAed to here, and sent
+//     receive buffer, pinned   | header | fuse_write_in | data, at a page's start |   a write is DMAed from here
+//     reply buffer, pinned     | data |                                               a read is DMAed to here, and sent
 #pragma once
 
 #include "fuse/session/crew.hpp"
@@ -15,7 +15,7 @@ namespace gmemfs {
 
 class ReadSource final : public RequestSource {
 public:
-    /// `crew` is that of all such sources of the session, and outlives them.
+    /// All such sources of the session share `crew`, which outlives them.
     static Result<std::unique_ptr<RequestSource>> create(Device &device, Session &session, Crew &crew);
 
     Result<bool> begin() override { return true; }

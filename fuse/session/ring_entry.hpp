@@ -1,7 +1,7 @@
-// RingEntry: the memory through which one request at a time comes by a ring, and its answer goes back.
+// RingEntry: the memory through which one request at a time comes by a ring, and its answer returns.
 //
 //     | headers (RingHeaders) ...  in_header | op_in | payload, at a page's start: a write's data, a read's answer |
-//     ^ the kernel writes these       ^ and we copy them here, so that libfuse gets the request in one piece
+//     ^ the kernel writes these       ^ and we copy both headers here, so that libfuse gets the request in one piece
 //
 // The structures are those of Linux 6.14, include/uapi/linux/fuse.h, which Debian 12's <linux/fuse.h> lacks.
 #pragma once
@@ -46,30 +46,31 @@ struct RingCommand {
 };
 static_assert(sizeof(RingCommand) == 24);
 
-/// Not thread-safe: a worker's.
+/// Belongs to one worker. Not thread-safe.
 class RingEntry {
 public:
     static constexpr std::size_t kHead = 4096;
     static constexpr std::size_t kPayload = kRequestMax;
 
-    /// Pinned for `device`; ENOMEM as for any pinned memory.
+    /// In memory that is pinned for `device`. ENOMEM: see PinnedBuffer::create.
     static Result<std::unique_ptr<RingEntry>> create(Device &device, unsigned queue);
-    /// In ordinary memory, which takes none before it is used: for the queue of a processor that isn't there.
+    /// In ordinary memory, whose pages aren't there before they are used. For the queue of a processor that isn't
+    /// online.
     static std::unique_ptr<RingEntry> create_unpinned(unsigned queue);
 
     unsigned queue() const { return queue_; }
-    /// The two buffers, as the kernel wants them told; there as long as the entry is.
+    /// The two buffers, in the form in which the kernel is told of them. Valid as long as the entry.
     const iovec *buffers() const { return buffers_; }
     std::span<std::byte> payload() const { return memory_.subspan(kHead); }
     RingHeaders &headers() const { return *reinterpret_cast<RingHeaders *>(memory_.data()); }
 
-    /// The kernel has put a request here: the same in one piece. EPROTO: its sizes don't fit together.
+    /// The request that the kernel has put here, in one piece. EPROTO: its sizes don't fit together.
     Result<std::span<std::byte>> take_request();
-    /// Whether `parts` are an answer to the request that was taken, and to be committed now.
+    /// Puts an answer in place. False where `parts` don't answer the request that was taken.
     bool put_answer(std::span<const iovec> parts);
-    /// For a request that nobody has answered.
+    /// Answers a request that nobody has answered with the errno `code`.
     void put_error(int code);
-    /// Whether a request was taken, and has no answer yet.
+    /// Whether a request was taken and has no answer yet.
     bool is_open() const { return unique_ != 0; }
 
 private:

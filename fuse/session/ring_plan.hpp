@@ -1,7 +1,7 @@
 // RingPlan: which worker serves which of the kernel's queues.
 //
-// The kernel has a queue for each processor that the machine may have, and puts a request into that of the processor
-// that the client runs on. It serves nobody before each queue has an entry.
+// The kernel has a queue for each processor that the machine may have. It puts a request into the queue of the
+// processor that the client runs on. It hands out no request before each queue has an entry.
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -17,18 +17,19 @@ namespace gmemfs {
 struct RingPlan {
     std::vector<unsigned> queues;
     std::optional<unsigned> processor = {}; ///< the worker is bound to it
-    bool is_idle = false;                   ///< of processors that aren't there, and may come
+    bool is_idle = false;                   ///< for processors that aren't online, and may come
 };
 
 /// Workers on the same processor: while one waits for the device, or for a lock, another serves.
 inline constexpr unsigned kRingWorkersPerQueue = 2;
 inline constexpr unsigned kRingWorkersMax = kWorkersMax;
 
-/// A list of processors as the kernel writes it: "0-3,8". EINVAL: it is none.
+/// Reads a list of processors as the kernel writes it: "0-3,8". EINVAL: `list` is no such list.
 Result<std::vector<unsigned>> parse_processors(std::string_view list);
 
-/// `queues` is how many there are: as many as possible processors. Of those that are `online` each gets workers of its
-/// own, bound to it, as long as there are enough; where there aren't, workers have several, and are bound to none.
+/// `queues` is how many queues there are: one for each possible processor. Each processor that is `online` gets workers
+/// of its own, which are bound to it, as long as there are enough workers. Else a worker serves several queues, and is
+/// bound to no processor.
 std::vector<RingPlan> plan_rings(unsigned queues, const std::vector<unsigned> &online);
 
 /// The same, of this machine.

@@ -1,12 +1,12 @@
-// RingSource: requests by io_uring (Linux 6.14 and later, CONFIG_FUSE_IO_URING), into pinned memory.
+// RingSource: takes requests by io_uring (Linux 6.14 and later, CONFIG_FUSE_IO_URING) into pinned memory.
 //
 //     receive() ── io_uring_enter: commits the answer to the last request, and waits for the next one ──> kernel
 //
-// One system call a request, where read(2) and writev(2) are two, and on the processor that the client runs on. The
-// ring is ours, and libfuse only parses: it takes one contiguous request.
+// A request takes one system call, where read(2) and writev(2) are two, and is served on the processor that the client
+// runs on. The ring is gmemfs' own. libfuse only parses, and takes a request as one contiguous piece.
 //
-// A request that is here when the server dies is asked of nobody again (FUSE_NOTIFY_RESEND knows the device's lists,
-// not the rings'): so a mount with rings has no supervisor (docs/keeper.md).
+// The kernel doesn't ask again for a request that is in a ring when the server dies, because FUSE_NOTIFY_RESEND covers
+// /dev/fuse's lists alone. So a mount with rings has no supervisor (docs/keeper.md).
 #pragma once
 
 #include "fuse/session/handshake.hpp"
@@ -25,14 +25,14 @@ namespace gmemfs {
 
 class RingSource final : public RequestSource {
 public:
-    /// `handshake` is that of the session, and outlives it. Errors as those of check_rings().
+    /// `handshake` is the session's, and outlives the source. Errors: see check_rings().
     static Result<std::unique_ptr<RequestSource>> create(
         Device &device, Session &session, Handshake &handshake, const RingPlan &plan);
     ~RingSource() override { io_uring_queue_exit(&ring_); }
 
-    /// Waits for the handshake; then the kernel is told of each entry.
+    /// Waits for the handshake, and then tells the kernel of each entry.
     Result<bool> begin() override;
-    /// EPROTO, or what the kernel says: the session can't go on.
+    /// EPROTO, or the kernel's errno: the session can't go on.
     Result<std::span<std::byte>> receive() override;
     std::span<std::byte> reply_buffer() override { return present_->payload(); }
     /// The next receive() commits it.
@@ -58,8 +58,8 @@ private:
     alignas(64) std::atomic<std::uint64_t> requests_ = 0;
 };
 
-/// Whether this machine has what rings need. ENOTSUP: the kernel lacks them, or they are switched off; what
-/// io_uring_setup(2) says; the message has what to do.
+/// Checks that this machine has what rings need. ENOTSUP: the kernel lacks them, or they are switched off; the message
+/// says what to do. Else io_uring_setup(2)'s errno.
 Result<void> check_rings(const char *parameter = "/sys/module/fuse/parameters/enable_uring");
 
 } // namespace gmemfs

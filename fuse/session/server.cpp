@@ -214,7 +214,7 @@ void Server::greeted(unsigned protocol_minor) {
 }
 
 void Server::start_broker() {
-    // The mount has ended already, or is about to: who asked something of it would wait for ever.
+    // Not where the mount has ended already, or is about to: a request to it would wait for ever.
     if (!is_mounted_ || !workers_->wait_until_served()) return;
     if (!options().broker)
         log(LogLevel::info, "broker", "it is off: peers get fabric handles alone");

@@ -1,4 +1,4 @@
-// Server: a Host's files as a FUSE mount, from its start to its end: session, workers, broker, supervisor.
+// Server: serves a Host's files as a FUSE mount: session, workers, broker, and what its supervisor must know.
 #pragma once
 
 #include "fuse/broker/broker.hpp"
@@ -24,54 +24,57 @@
 
 namespace gmemfs {
 
-/// Thread-safe once it runs, but for create(), run() and the destructor, which are the main thread's.
+/// Thread-safe, but for create(), run() and the destructor, which only the main thread calls.
 class Server : public Front {
 public:
-    /// Makes the Host, and mounts; nothing is served yet. `operations` are what libfuse calls, one a request, with this
-    /// as user data. The errors are for the user: one line each. With a supervisor that holds the FUSE device of a dead
-    /// server it goes on with that, and mounts nothing.
+    /// Makes the Host, and mounts; nothing is served yet. libfuse calls one of `operations` for each request, with the
+    /// Server as user data. Each error is one line for the user. Where `supervisor` holds the channel (/dev/fuse) of a
+    /// dead server, the new server goes on with that channel, and mounts nothing.
     static Result<std::unique_ptr<Server>> create(
         const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations);
     ~Server() override;
 
-    /// Serves until the mount is unmounted, or SIGINT or SIGTERM comes; then unmounts, and saves what is to be
-    /// saved; if that fails it mounts and serves again. `ready` is called once the kernel has greeted the server: from
-    /// then on the mount answers.
+    /// Serves until the mount is unmounted, or SIGINT or SIGTERM comes. Then unmounts, and saves what is to be saved;
+    /// if saving fails, mounts and serves again. `ready` is called once the kernel has greeted the server; from then on
+    /// the mount answers.
     enum class End {
         unmounted, ///< the mount is gone, and so is the memory
-        again,     ///< the mount is there: another server is to go on with it, at once
-        kept,      ///< the mount is gone, and nobody wanted that: the keeper has the files, for the next server
+        again,     ///< the mount is there, and another server must go on with it at once
+        kept,      ///< the mount is gone, which nobody wanted; the keeper has the files for the next server
     };
     End run(std::function<void()> ready);
-    /// After run(): why the mount has ended, where nobody wanted it.
+    /// Valid after run(): why the mount has ended, where nobody wanted that.
     const std::optional<Error> &failure() const { return failure_; }
 
     Host &host() { return *host_; }
     const Host &host() const { return *host_; }
     OpenFiles &opens() { return opens_; }
 
-    /// Whether the request that this worker serves was carried out by a server that died before it answered: the kernel
-    /// asks again, and what would fail the second time (mkdir, unlink) is only to be answered.
+    /// Whether a server that died before it answered has carried out the request that this worker serves. The kernel
+    /// has asked again, and a request that would fail the second time (mkdir, unlink) is only answered.
     bool was_done() const;
-    /// The inode of an open, of this server or one before. ESTALE: it didn't survive.
+    /// The inode of an open that this server or one before made. ESTALE: the open didn't survive.
     Result<Opened> opened(InodeId id, std::uint64_t handle) const;
     const Workers &workers() const { return *workers_; } ///< for workers
-    /// The present session's are everybody's files, and nobody sees it but who runs the server.
+    /// Whether the present session is seen by the server's own user alone. In such a session that user reaches
+    /// everybody's files.
     bool is_private() const { return audience_ == Audience::this_user; }
-    /// Whether a broker is about to listen: nobody needs to be told yet that there is none.
+    /// Whether a broker is about to listen. Until then nobody should be told that there is no broker.
     bool awaits_broker() const { return host_->options().broker && !has_tried_broker_.load(std::memory_order_acquire); }
-    /// Null until the mount has answered, and where it couldn't be started; then it stays until the workers have ended.
+    /// Null until the mount has answered, and where the broker couldn't be started. A broker stays until the workers
+    /// have ended.
     const Broker *broker() const { return published_broker_.load(std::memory_order_acquire); }
 
-    void greeted(unsigned protocol_minor); ///< the kernel's FUSE_INIT has come
-    /// Whether the kernel checks by itself who sets inode flags: since Linux 5.13, whose protocol is 5.12's, too, 7.33.
+    void greeted(unsigned protocol_minor); ///< called when the kernel's FUSE_INIT has come
+    /// Whether the kernel itself checks that a caller may set inode flags. It does since Linux 5.13, but 5.13 and 5.12
+    /// both speak protocol 7.33. So this is true from 7.34 on.
     bool kernel_checks_flags() const { return protocol_minor_ >= 34; }
-    /// The kernel has forgotten inodes; wakes who waits for their memory.
+    /// Called when the kernel has forgotten inodes. Wakes wait_for_memory().
     void forgotten();
 
     void attributes_changed(InodeId id) override;
-    /// Unlinked files whose forget is on its way still hold memory: waits until it has come (another worker serves it),
-    /// until none has come for a tenth of a second, 5 s at the most.
+    /// Unlinked files whose FORGET is on its way still hold memory. Waits until all of these have come (another worker
+    /// serves them), or none has come for a tenth of a second; 5 s at the most.
     bool wait_for_memory() override;
     const std::string &filesystem() const override { return filesystem_; } ///< of the present session
     void end() override;
@@ -88,7 +91,7 @@ private:
     Server(SupervisorLink *supervisor, const fuse_lowlevel_ops &operations)
         : operations_(operations), supervisor_(supervisor),
           opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
-    /// Of the present session: it is one that a dead server began.
+    /// Whether a dead server began the present session.
     bool resumes() const { return supervisor_ != nullptr && supervisor_->channel(); }
     const Options &options() const { return host_->options(); }
     Volume &volume() const { return host_->volume(); }
@@ -120,19 +123,19 @@ private:
     const fuse_lowlevel_ops operations_;
     SupervisorLink *const supervisor_; // null: there is none
     std::unique_ptr<Host> host_;
-    OpenFiles opens_; // they hold inodes of the volume: gone before it
+    OpenFiles opens_; // holds inodes of the volume, so is destroyed before it
     std::unique_ptr<Session> session_;
-    std::string filesystem_;          // of the present session; constant while there are workers
-    Fd mount_table_;                  // /proc/self/mountinfo
-    std::string place_before_;        // the number of the filesystem that the mount point lies on
-    std::optional<MountFlags> flags_; // of the mount, as `mount -o remount` may have changed them; kept when it is gone
-    Detached detached_;               // at the end of the last session that others saw
+    std::string filesystem_;           // of the present session; constant while there are workers
+    Fd mount_table_;                   // /proc/self/mountinfo
+    std::string place_before_;         // the number of the filesystem that the mount point lies on
+    std::optional<MountFlags> flags_;  // of the mount, which `mount -o remount` may change; kept when the mount is gone
+    Detached detached_;                // at the end of the last session that others saw
     std::unique_ptr<Workers> workers_; // of the present session
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;
     std::atomic<Aim> aim_ = Aim::serve;
     std::function<void()> ready_;
-    std::unique_ptr<Broker> broker_; // it holds inodes, too
+    std::unique_ptr<Broker> broker_; // holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;
     std::atomic<bool> has_tried_broker_ = false;
     std::mutex forgotten_mutex_;

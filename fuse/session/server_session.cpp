@@ -1,5 +1,4 @@
-// Server, apart from what it serves: the session with the kernel, from its mount to its end; and the sessions that
-// nobody else sees, in which everything is restored before the mount, and saved after it.
+// Server, sessions: the mount's session with the kernel, and the private ones in which files are restored and saved.
 #include "fuse/host/log.hpp"
 #include "fuse/host/mount_point.hpp"
 #include "fuse/host/save_file.hpp"
@@ -28,7 +27,7 @@ Result<void> Server::mount(const std::string &place) {
         if (survival() != nullptr) TRY(survival()->begin_session());
     }
     std::string list = "subtype=gmemfs,fsname=" + options().source;
-    // In private it is this user's session alone, who is to reach everybody's files.
+    // A private session is for the server's own user alone, who must reach everybody's files.
     if (!is_private()) {
         list += ",default_permissions";
         for (const std::string &word : options().mount_options)
@@ -101,7 +100,7 @@ void Server::stop() {
     is_mounted_ = false;
     // Workers first: the descriptor that they read from is closed before the unmount; a ring would hold the mount.
     session_->end();
-    workers_->stop(); // who still serves may ask for them
+    workers_->stop(); // a worker that still serves may ask for them
     if (!failure_) failure_ = workers_->failure();
     workers_.reset();
     host_->stop_scrubbing();
@@ -124,8 +123,8 @@ bool Server::is_connected() const {
     return ::poll(&channel, 1, 0) == 0;
 }
 
-// Whether the mount is there yet, of a connection that has ended. A number isn't used again as long as the broker's
-// copy of the mount is there; else who has it now is told from us by answering.
+// Whether the mount of a connection that has ended is still there. Its number isn't used again as long as the broker's
+// copy of the mount exists. Without that copy, another filesystem may have the number; unlike ours, it answers.
 bool Server::is_left() const {
     const bool is_number_ours = broker_ && broker_->is_in_mount();
     const std::vector<Mount> table = read_mounts(mount_table_);
@@ -136,8 +135,9 @@ bool Server::is_left() const {
     });
 }
 
-// The connection has ended, and the mount is there: `umount -f` aborts it before the kernel finds the mount busy, and
-// whoever may writes to /sys/fs/fuse/connections. Where the mount isn't busy it is about to go: hence the patience.
+// Whether the connection has ended while the mount stays. `umount -f` aborts the connection before the kernel finds the
+// mount busy, and so does a write to /sys/fs/fuse/connections. A mount that isn't busy goes shortly after, so this
+// waits for a while.
 bool Server::was_aborted() const {
     constexpr std::chrono::milliseconds kPatience(1000);
     const auto end = std::chrono::steady_clock::now() + kPatience;

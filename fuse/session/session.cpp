@@ -20,7 +20,7 @@ namespace {
 // The longest that libfuse says by itself is fuse_init_out with its header, 80 bytes.
 constexpr std::size_t kOwnAnswerMax = 256;
 
-// libfuse's own messages; what matters is said by who called it.
+// libfuse's own messages; the caller of libfuse reports what matters.
 void take_libfuse_message(fuse_log_level level, const char *format, va_list arguments) {
     char text[512];
     std::vsnprintf(text, sizeof text, format, arguments);
@@ -52,7 +52,7 @@ Result<std::unique_ptr<Session>> Session::create(
 
 Session::~Session() { fuse_session_destroy(session_); }
 
-// From here on the number under which libfuse has the device stands for the socket.
+// From here on the descriptor that libfuse takes for /dev/fuse is the socket.
 Result<void> Session::mount(const std::string &place) {
     errno = 0;
     if (fuse_session_mount(session_, place.c_str()) != 0)

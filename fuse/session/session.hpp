@@ -1,9 +1,9 @@
-// Session: a mount's connection with the kernel: the FUSE device, and libfuse, which mounts and parses.
+// Session: a mount's connection with the kernel: the channel (an open /dev/fuse), and libfuse, which parses.
 //
-// Answers are gmemfs' own (Reply), written to the device or put into a ring. So libfuse never holds the device while
-// requests are served: in its place it has one end of a socket, and what it answers by itself (FUSE_INIT, what it
-// refuses) is taken from the other end, by the worker whose request it was, and sent like any answer. That needs
-// nothing of libfuse but what all versions since 3.14 do (docs/decisions/013-without-custom-io.md).
+// Answers are gmemfs' own (Reply), written to the channel or put into a ring. So libfuse never holds the channel while
+// requests are served. In its place libfuse has one end of a socket. What libfuse answers by itself (FUSE_INIT, what it
+// refuses) comes out at the other end, where the worker whose request it was takes it, and sends it like any answer.
+// That needs nothing of libfuse but what all versions since 3.14 do (docs/decisions/013-without-custom-io.md).
 //
 //     kernel --- channel --- worker --- libfuse: parse() calls the operation
 //        ^                     |  ^        |
@@ -29,36 +29,38 @@ namespace gmemfs {
 /// Thread-safe between mount() or adopt(), and let_go().
 class Session {
 public:
-    /// `options` are mount's, with commas; `data` is what operations find by fuse_req_userdata. EINVAL: libfuse refuses
-    /// the options.
+    /// `options` are those of mount(8), with commas. `data` is what operations get by fuse_req_userdata. EINVAL:
+    /// libfuse refuses the options.
     static Result<std::unique_ptr<Session>> create(
         const std::string &options, const fuse_lowlevel_ops &operations, void *data);
-    /// Leaves the mount: another process may hold the device, too.
+    /// Doesn't unmount, because another process may hold the channel, too.
     ~Session();
     Session(const Session &) = delete;
     Session &operator=(const Session &) = delete;
 
-    /// Once: as root by mount(2), else by fusermount3. The errno of either, or EIO.
+    /// Mounts, as root by mount(2), else by fusermount3. Called once. The errno of either, or EIO.
     Result<void> mount(const std::string &place);
-    /// Once, in place of mount(): goes on with a mount that is there.
+    /// Goes on with the mount that `channel` serves. Called once, in place of mount().
     Result<void> adopt(const Fd &channel);
-    /// No thread reads from the device any more. Unmounts nothing: libfuse would by path, whatever is there by now.
+    /// Closes the channel; no thread reads from it any more. Unmounts nothing, because libfuse would unmount whatever
+    /// is at the path by now.
     void let_go();
 
     int channel() const { return channel_.get(); }
-    /// Whether it is to end: it was told so, by end() or by libfuse.
+    /// Whether end() or libfuse has told the session to end.
     bool has_ended() const { return fuse_session_exited(session_) != 0; }
     void end() { fuse_session_exit(session_); }
 
-    /// Has libfuse call the operation that `request` asks for. What that doesn't answer, libfuse has.
+    /// Has libfuse call the operation that `request` asks for. A request without an operation is answered by libfuse.
     void parse(std::span<std::byte> request);
-    /// After parse(): libfuse's own answer to the request of this number, a fuse_out_header and what follows; empty
-    /// where it gave none.
+    /// Valid after parse(): libfuse's own answer to the request of this number, a fuse_out_header and what follows.
+    /// Empty where libfuse gave none.
     std::vector<std::byte> take_answer(std::uint64_t number) EXCLUDES(mutex_);
 
-    /// What the kernel is told without having asked. ENOENT: it doesn't know the inode, or keeps nothing of it.
+    /// Tells the kernel something that it hasn't asked for. ENOENT: the kernel doesn't know the inode, or keeps nothing
+    /// of it.
     Result<void> notify(int code, std::span<const std::byte> body) const;
-    /// The kernel is to ask again for the inode's attributes. The errors of notify().
+    /// Makes the kernel ask again for the inode's attributes. Errors: see notify().
     Result<void> forget_attributes(InodeId id) const;
 
 private:
@@ -71,7 +73,7 @@ private:
     Fd channel_;
     bool is_adopted_ = false;
     Mutex mutex_;
-    // Taken from the socket by another worker than theirs.
+    // Those that a worker has taken from the socket and that answer another worker's request.
     std::unordered_map<std::uint64_t, std::vector<std::byte>> answers_ GUARDED_BY(mutex_);
 };
 

@@ -45,7 +45,7 @@ struct Message {
     Fd fd = {};
 };
 
-// One packet; who gets none has lost the other side.
+// Sends one packet. An error is ignored: the other side is gone.
 void send(const Fd &socket, Kind kind, std::uint32_t generation, std::span<const std::byte> bytes, const Fd &fd) {
     std::vector<std::byte> packet(2 * sizeof(std::uint32_t));
     std::memcpy(packet.data(), &kind, sizeof kind);

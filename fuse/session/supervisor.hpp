@@ -1,9 +1,8 @@
-// Supervisor: the parent of a server in the background: starts it anew when it dies, and holds the FUSE device
-// meanwhile.
+// Supervisor: the parent of a server in the background: starts another one when it dies, and keeps the mount alive.
 //
-// As long as somebody holds the device's descriptor the kernel doesn't end the mount: requests wait, and open files
-// stay open. The supervisor opens no driver and serves nothing, so that it has no reason to die. It execs the program
-// again for every server: after an upgrade that is the new one.
+// The supervisor holds a descriptor of the channel (/dev/fuse). As long as a process does, the kernel doesn't end the
+// mount: requests wait, and open files stay open. The supervisor opens no driver and serves nothing, so that it has no
+// reason to die. It executes the program anew for every server, so after an upgrade that is the new program.
 #pragma once
 
 #include "fuse/host/options.hpp"
@@ -18,32 +17,30 @@
 
 namespace gmemfs {
 
-/// The server's end of the socket to its supervisor. Thread-safe once it is made.
+/// The server's end of the socket to its supervisor. Thread-safe after open(), but for let_go_of_channel().
 class SupervisorLink {
 public:
-    /// `fd` is what `--supervisor` says. EPROTO: nobody speaks the protocol there.
+    /// `fd` is the value of `--supervisor`. EPROTO: nobody speaks the protocol there.
     static Result<SupervisorLink> open(int fd);
 
     std::uint16_t generation() const { return generation_; } ///< 1 for the first server of a mount, then counting
-    const Fd &channel() const {
-        return channel_;
-    } ///< /dev/fuse of the server before; empty where this mounts by itself
+    const Fd &channel() const { return channel_; }           ///< of the last server; empty: this one mounts anew
     const std::vector<std::byte> &greeting() const { return greeting_; } ///< the kernel's FUSE_INIT, as it came
 
-    /// The mount answers: from here on nobody reads what is printed.
+    /// The mount answers. From here on nobody reads what this process prints.
     void ready() const;
-    void fail(const std::string &line) const; ///< why it doesn't; the server ends now
-    /// The mount of the server before is at its end: this process holds it no longer.
+    void fail(const std::string &line) const; ///< the mount doesn't answer, and why; the server ends now
+    /// Closes this process's copy of the channel, because the session that the last server began has ended.
     void let_go_of_channel() { channel_.reset(); }
-    /// The mount is gone, and what comes after it (saving) is under way: a server that takes over is to end, too.
+    /// The mount is gone, and what follows (saving) is under way. A server that takes over must end, too.
     void unmounted() const;
-    /// The session was aborted, and the mount is to be there again by another one.
+    /// The session was aborted, and another session must bring the mount back.
     void aborted() const;
-    /// It is there again: that wasn't to be.
+    /// The mount is there again, after unmounted().
     void mounted_again() const;
-    void log_moved() const; ///< to where it was: the supervisor has it open, too
-    /// The supervisor holds the device from here on, where the kernel can ask for lost requests again (Linux 6.9).
-    /// Where it can't, the mount dies with the server, and the next one mounts anew.
+    void log_moved() const; ///< the log's file was renamed; the supervisor has it open, too
+    /// Gives the supervisor a copy of the channel, which it keeps where the kernel can ask for lost requests again
+    /// (Linux 6.9). Where the kernel can't, the mount dies with the server, and the next server mounts anew.
     void hand_over(int channel, std::span<const std::byte> greeting) const;
 
 private:
@@ -55,17 +52,17 @@ private:
     std::vector<std::byte> greeting_;
 };
 
-/// Exit status of a server that wants another one in its place, at once.
+/// Exit status of a server that wants another one in its place at once.
 inline constexpr int kGoAgain = 75;
-/// Of one whose device is lost to it, by a sticky error: another one may have it again. Not twice in a minute: then the
-/// card is broken, or what is asked of it breaks it.
+/// Exit status of a server that has lost its GPU by a sticky error. Another server may use the GPU again. Where that
+/// happens twice in a minute, none is started, because the card is broken, or a request breaks it.
 inline constexpr int kDeviceLost = 76;
 
-/// Of one that couldn't go on with the mount, which another one couldn't either. The keeper has the files.
+/// Exit status of a server that couldn't go on with the mount; another one couldn't either. The keeper has the files.
 inline constexpr int kKept = 77;
 
-/// In the second process: starts servers until one ends on purpose; the program's exit status. `background` is told how
-/// the first one began.
+/// Starts servers until one ends on purpose, in the second process. Returns the program's exit status. Tells
+/// `background` how the first server began.
 int supervise(const Options &options, Background &background);
 
 } // namespace gmemfs

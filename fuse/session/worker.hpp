@@ -36,7 +36,7 @@ public:
 
     /// The worker whose thread this is; only a request's handler may ask.
     static Worker &current();
-    /// The same, for whoever may be on another thread: null there.
+    /// The same, but null on a thread that is no worker's.
     static Worker *find_current();
     /// Answers the present request with 0 and `body`, or with an errno. False: nobody wants the answer any more.
     bool answer(int code, std::initializer_list<iovec> body);
@@ -45,10 +45,10 @@ public:
     Dialect &dialect() { return dialect_; }
     Copiers &copiers() { return copiers_; }
     RequestSource &source() { return *source_; }
-    /// After stop(): why it served no longer, where that wasn't the session's end.
+    /// Valid after stop(): why the worker stopped serving, where that wasn't the session's end.
     const std::optional<Error> &failure() const { return failure_; }
     std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
-    /// Another server has had the request in hand already, and died.
+    /// A server that died has had this request already.
     bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
     std::span<std::byte> reply_buffer() const { return source_->reply_buffer(); }
 

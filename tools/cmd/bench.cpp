@@ -1,4 +1,4 @@
-// bench: what a device reaches by itself, for whoever wants to know what to expect of a mount on it.
+// bench: measures what a device reaches by itself, which bounds what a mount on it can reach.
 #include "tools/device/bench.hpp"
 #include "fuse/host/json_text.hpp"
 #include "tools/device/request.hpp"

@@ -40,7 +40,7 @@ int run_keeper(int argc, char **argv) {
     Result<std::vector<DeviceInfo>> devices = driver ? query_devices(**driver) : Error(driver.error());
     if (!devices) {
         KeeperService service(devices.error());
-        (void)serve_keeper(service, std::move(listener)); // whoever asks is told why
+        (void)serve_keeper(service, std::move(listener)); // the server that asks is told why
         return kFailure;
     }
     KeeperService service(**driver, *std::move(devices), policy_of(argv[2]), random_nonce());

@@ -46,7 +46,7 @@ Result<std::string> make_way(const Options &options) {
     }
 }
 
-// Where nothing can be kept there is no runtime folder either; then who mounts at once with another must know.
+// With --keeper=off there may be no runtime folder, and so no lock. Then two mounts that begin at once aren't ordered.
 Result<std::optional<StartLock>> take_start_lock(const Options &options) {
     Result<StartLock> lock = StartLock::take(options.mount_point);
     if (!lock && options.keeper) return Error(lock.error());
@@ -120,7 +120,7 @@ Result<int> mount(Options options) {
     if (!side->second) return side->exit_status;
     if (lock) lock->leave();
     Background background = *std::move(side->second);
-    const auto go_on = [&]() -> Result<int> {                           // its errors go to who waits in the foreground
+    const auto go_on = [&]() -> Result<int> {                           // its errors go to the first process
         const bool is_supervised = options.keeper && !options.io_uring; // what a ring has in hand can't be handed over
         if (!is_supervised)
             return serve(

@@ -13,7 +13,7 @@
 namespace gmemfs {
 namespace {
 
-// One call locks out whoever writes there: 64 MiB take 40 us (H200), 40 ms on the simulator.
+// Writers of the range wait during one call: 40 us for 64 MiB (H200), 40 ms on the simulator.
 constexpr std::uint64_t kStep = 64 * MiB;
 
 unsigned long command_of(ParityWalk::Action action) {

@@ -14,7 +14,7 @@ namespace gmemfs {
 /// What became of one file.
 struct ParityOutcome {
     std::string path;
-    int error = 0;       ///< errno; then nothing of the rest counts
+    int error = 0;       ///< errno; where it isn't 0, only `path` and `message` count
     std::string message; ///< of that error, for people
     std::uint64_t blocks = 0, wrong = 0, repaired = 0, left_wrong = 0;
     std::vector<std::uint64_t> listed; ///< blocks that are still wrong, ascending; the first of each range alone
@@ -26,10 +26,10 @@ public:
     enum class Action { verify, scrub, seal };
     ParityWalk(Action action, Progress::Display display) : action_(action), display_(display) {}
 
-    /// A file, or all files below a directory of the same mount. EINVAL: it is neither, or lies in no gmemfs mount.
-    /// ENOENT and others: `path` can't be looked at. EINTR: the user wants it to end.
+    /// Visits a file, or all files below a directory that lie in the same mount. EINVAL: `path` is neither, or lies in
+    /// no gmemfs mount. ENOENT and others: `path` can't be looked at. EINTR: the user has interrupted.
     Result<void> visit(const std::string &path);
-    /// Files that have parity, and named ones that haven't.
+    /// One for each file that has parity, and for each file that was named and has none.
     const std::vector<ParityOutcome> &outcomes() const { return outcomes_; }
     std::uint64_t without_parity() const { return without_parity_; } ///< files below directories
 

@@ -1,5 +1,4 @@
-// umount: unmounts a gmemfs mount, also one whose server has died, and returns when the device memory is back; and the
-// files are saved, where the mount says so.
+// umount: unmounts a gmemfs mount, also one whose server has died; returns when memory is free and files are saved.
 #include "fuse/host/runtime_folder.hpp"
 #include "fuse/mounts/unmount.hpp"
 #include "tools/host/command.hpp"
@@ -230,7 +229,7 @@ Result<void> unmount_and_wait(const std::string &path, const How &how) {
         return Error{EINVAL, 0, "unmount", path + " is no gmemfs mount but " + mount->type + "; use umount"};
     if (how.mode == UnmountMode::lazily && !how.discards) {
         TRY(check_abandoned(mount_point, how));
-        return unmount(mount_point, how.mode); // nobody is asked, who may hang
+        return unmount(mount_point, how.mode); // the server isn't asked, because it may hang
     }
     const auto ask = [&] { return ask_in_time(mount_point, [&] { return read_stats(mount_point); }); };
     Result<nlohmann::json> stats = ask();

@@ -25,7 +25,7 @@ std::unique_ptr<DirectSource> DirectSource::open(int fd, std::uint64_t size) {
 
 DirectSource::~DirectSource() { ::munmap(mapped_, size_); }
 
-// To who neither owns the file nor may write to it, mincore(2) says that all is there.
+// For a user that neither owns the file nor may write to it, mincore(2) says that all pages are in the cache.
 bool DirectSource::is_cached(std::uint64_t offset, std::size_t length) const {
     std::array<unsigned char, kCopyChunk / kPage> pages = {};
     const std::size_t count = (length + kPage - 1) / kPage;

@@ -1,10 +1,10 @@
-// DirectSource: a host file on a disk, read past the page cache where it isn't in it: straight into the pinned buffer.
+// DirectSource: reads a host file on a disk past the page cache, for those parts that aren't in the cache.
 //
 //     disk --O_DIRECT--> pinned buffer             what no process has read lately
 //     page cache --pread--> pinned buffer          the rest, at the memory's speed
 //
-// A disk gives the same either way, for a tenth of the processor's time (tests/bench/copies.py, cold), and a model that
-// goes to the device once doesn't push out what others have in the cache.
+// A disk is as fast either way, but reading directly takes a tenth of the processor's time (tests/bench/copies.py,
+// cold). And a model that goes to the device once doesn't push other data out of the cache.
 #pragma once
 
 #include "vmm/base/fd.hpp"
@@ -17,7 +17,8 @@
 
 namespace gmemfs {
 
-/// Bytes that a lane of a copy takes at once; pinning costs 0.46 ms a MiB (H200), which larger ones don't win back.
+/// Bytes of a chunk, which a lane of a copy takes at once. Pinning costs 0.46 ms a MiB (H200), which larger chunks
+/// don't win back.
 inline constexpr std::size_t kCopyChunk = 2 << 20;
 
 /// Owner of a descriptor and a mapping of the file. Immutable, and so thread-safe.
@@ -30,15 +31,15 @@ public:
     DirectSource &operator=(const DirectSource &) = delete;
     ~DirectSource();
 
-    /// Into `to`, of which the first `length` bytes are wanted: how many came, 0 where another way is to be taken. Both
-    /// `offset` and the size of `to` are multiples of kCopyChunk.
+    /// Reads into `to`, of which the first `length` bytes are wanted. Returns how many came; 0 where the caller must
+    /// read in another way. `offset` and the size of `to` are multiples of kCopyChunk.
     std::size_t read(std::span<std::byte> to, std::uint64_t offset, std::size_t length) const;
 
 private:
     bool is_cached(std::uint64_t offset, std::size_t length) const;
 
     Fd fd_;
-    void *mapped_; // only asked for what is in the cache
+    void *mapped_; // for mincore(2) alone: which pages are in the cache
     std::uint64_t size_;
 };
 

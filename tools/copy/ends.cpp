@@ -64,7 +64,7 @@ public:
         if (address_ != nullptr) ::munmap(address_, size_);
     }
     std::byte *bytes() const { return static_cast<std::byte *>(address_); }
-    bool is_lazy() const { return is_lazy_; } ///< who copies into it allocates: CopyEnd::is_lazy
+    bool is_lazy() const { return is_lazy_; } ///< the copy allocates: see CopyEnd::is_lazy
 
 private:
     std::uint64_t size_;

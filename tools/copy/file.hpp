@@ -1,5 +1,4 @@
-// CopyFile: the bytes of one file from here to there, whichever of both lies in a gmemfs mount, and what goes with
-// them.
+// CopyFile: copies one file with its attributes, whichever of both ends lies in a gmemfs mount.
 #pragma once
 
 #include "tools/copy/attributes.hpp"
@@ -16,11 +15,11 @@ struct CopySettings {
     Preserve preserve = Preserve::nothing;
     Existing existing = Existing::write;
     ReadsDisk reads = ReadsDisk::directly;
-    bool verify = false; ///< read both again and compare
+    bool verify = false; ///< then read both again and compare them
 };
 
-/// Copies what can be read from `source` to `target`; standard input and output are "-". A regular source is read to
-/// its end, wherever that is by then. EINVAL: both are one file. EINTR: interrupted.
+/// Copies what can be read from `source` to `target`; "-" is standard input or output. A regular source is read to its
+/// end, which may move meanwhile. EINVAL: both are one file. EINTR: the user has interrupted.
 Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const std::string &source,
     const std::string &target, Progress &progress);
 

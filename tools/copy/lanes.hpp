@@ -1,12 +1,13 @@
-// Lanes: threads that copy one file side by side, each chunk by chunk through two pinned buffers of its own, so that
-// one fills while the other one empties.
+// Lanes: threads that copy one file side by side, chunk by chunk.
+//
+// Each lane has two pinned buffers of its own, so that one fills while the other one empties.
 //
 //     host file --pread--> pinned buffer --copy engine--> device memory            (in)
 //     device memory --copy engine--> pinned buffer --memcpy, pwrite--> host file   (out)
 //
 // One thread reads a cached file at 4.7 GB/s, 12 at 50, 93 % of the bus (H200's host). Out, pwrite(2) locks the inode
-// for each write (3 to 5 GB/s however many threads), so a target that can be is mapped, and each
-// lane allocates what it copies there.
+// for each write (3 to 5 GB/s however many threads). So a target that can be mapped is mapped, and each lane allocates
+// what it copies there.
 #pragma once
 
 #include "tools/copy/direct_source.hpp"
@@ -30,13 +31,13 @@ struct CopyEnd {
     bool is_device() const { return address != 0; }
 };
 
-/// Copies `size` bytes, or as many as a source has that has become shorter, on `lanes` threads: how many. What the
-/// target has behind them is undefined. At least one end is a host file; `device` is that of the other one, null where
-/// both are. EINTR: the user has interrupted it.
+/// Copies `size` bytes on `lanes` threads, and returns how many were copied: fewer where the source has become shorter.
+/// The target's bytes behind these are undefined. At least one end is a host file. `device` is the other end's; null
+/// where both are host files. EINTR: the user has interrupted.
 Result<std::uint64_t> copy_bytes(
     Device *device, CopyEnd source, CopyEnd target, std::uint64_t size, unsigned lanes, Progress &progress);
 
-/// Reads both ends and compares them. EBADMSG: they differ, and where. EIO: one is shorter.
+/// Reads both ends and compares them. EBADMSG: they differ; the message says where. EIO: one is shorter.
 Result<void> compare_bytes(Device *device, CopyEnd left, CopyEnd right, std::uint64_t size, unsigned lanes);
 
 /// Calls `take(offset, bytes)` for each chunk of a host file, on `lanes` threads; an error ends it.

@@ -1,10 +1,9 @@
-// CopyTarget: what a copy goes to, and what is there already decides how.
+// CopyTarget: opens what a copy goes to; what is there already decides how.
 //
 //     nothing                          a new file, whole under its name or not there at all
-//     a regular file                   is written into, as by cp: it keeps owner, mode, links and attributes, and who
-//     has
-//                                      it mapped sees the new bytes come; or, where Existing says so, it is replaced at
-//                                      once
+//     a regular file                   is written into, as by cp: it keeps owner, mode, links and attributes, and
+//                                      processes that have it mapped see the new bytes; or, where Existing says so,
+//                                      it is replaced at once
 //     a device, a fifo, a terminal     is written into
 //     a symbolic link                  what it points to
 #pragma once
@@ -16,8 +15,8 @@
 
 namespace gmemfs {
 
-/// What becomes of a file that is there: it is written into; that, or where it can't be opened it is removed (-f);
-/// replaced at once by another one with its owner, mode and attributes (--atomic).
+/// What becomes of a file that is there. write: it is written into. force (-f): the same, but a file that can't be
+/// opened is removed first. replace (--atomic): a new file with its owner, mode and attributes takes its place at once.
 enum class Existing { write, force, replace };
 
 /// Owner. Not thread-safe.
@@ -29,15 +28,15 @@ public:
     static Result<CopyTarget> standard_output();
 
     int fd() const { return new_file_ ? new_file_->fd() : fd_.get(); }
-    /// A way to open it again.
+    /// A path that opens the target again.
     const std::string &way() const { return new_file_ ? new_file_->path() : path_; }
-    /// What lies on the same filesystem, and has a name.
+    /// A path on the same filesystem.
     const std::string &place() const { return new_file_ ? new_file_->folder() : path_; }
-    bool is_regular() const { return is_regular_; } ///< it has a size, and any byte of it can be written
+    bool is_regular() const { return is_regular_; } ///< then it has a size, and any byte of it can be written
     bool is_new() const { return new_file_ != nullptr && !old_; }
-    /// Where it is new: gives it its name; it had got its mode or other attributes before.
+    /// Gives a new target its name. Set its mode or other attributes before.
     Result<void> publish();
-    Result<void> set_mode() const; ///< of a new one, as open(2) makes it; one that is there keeps its own
+    Result<void> set_mode() const; ///< of a new target, as open(2) makes it; an old one keeps its mode
 
 private:
     explicit CopyTarget(std::string path) : path_(std::move(path)) {}

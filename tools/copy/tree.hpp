@@ -1,5 +1,6 @@
-// CopyTree: what is named on a command line and all below it, as `cp -r` copies it: folders, files, links, fifos,
-// sockets, devices. What fails is said, and the rest goes on.
+// CopyTree: copies what a command line names and all below it, as `cp -r` does.
+//
+// That is folders, files, links, fifos, sockets and device nodes. A failure is printed, and the rest goes on.
 #pragma once
 
 #include "tools/copy/file.hpp"
@@ -22,10 +23,10 @@ class CopyTree {
 public:
     explicit CopyTree(const TreeSettings &settings) : settings_(settings) {}
 
-    /// Notes what is to be done, in order. EINTR; all else is said and counted.
+    /// Notes what is to be done, in order. EINTR; every other failure is printed and counted.
     Result<void> plan(const std::string &source, const std::string &target);
     std::uint64_t size() const { return size_; } ///< bytes that are to be copied, as far as it is known
-    /// Does it. EINTR; all else is said and counted.
+    /// Does all that. EINTR; every other failure is printed and counted.
     Result<void> run(Progress &progress);
     std::size_t failures() const { return failures_; }
 
@@ -34,7 +35,7 @@ private:
         std::string source, target;
         struct stat status;
         bool is_named;        // by the user
-        mode_t mode_left = 0; // of a folder that is writable as long as it is filled; 0: it is as it shall be
+        mode_t mode_left = 0; // to give a folder that is writable as long as it is filled; 0: nothing to do
         bool has_failed = false;
     };
     Result<void> add(Task task);

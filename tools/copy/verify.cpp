@@ -70,9 +70,9 @@ struct Answer {
 };
 static_assert(sizeof(Answer) <= PIPE_BUF); // so that it comes whole
 
-// The digest of a large file takes a device milliseconds, and the simulator seconds, and the kernel lets nobody go who
-// waits for a server. So a process of its own waits; when the user wants to end, it is left to do so. It makes one
-// system call, and uses nothing of the driver.
+// The digest of a large file takes a device milliseconds, and the simulator seconds. The kernel doesn't let a process
+// go that waits for a server. So a child process waits, and is left behind when the user wants to end. The child makes
+// one system call, and uses nothing of the driver.
 Result<Answer> ask_for_digest(int fd) {
     int ends[2] = {};
     if (::pipe2(ends, O_CLOEXEC) != 0) return Error{errno, 0, "make a pipe", {}};

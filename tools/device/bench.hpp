@@ -1,4 +1,4 @@
-// DeviceBench: what a device's copy engines, memory and parity kernels reach by themselves: what no filesystem exceeds.
+// DeviceBench: measures a device's copy engines, memory and parity kernels, whose speed no filesystem exceeds.
 #pragma once
 
 #include "vmm/device/device.hpp"
@@ -17,12 +17,12 @@ struct DeviceBenchSettings {
 struct DeviceBenchCase {
     const char *name;    ///< for people
     const char *key;     ///< in JSON
-    std::uint64_t bytes; ///< that have to be moved; a copy on the device reads and writes. 0: only the time says much
+    std::uint64_t bytes; ///< moved; a copy on the device reads and writes. 0: only the time says something
     double seconds;
 };
 
 /// Runs each case once a round, so that all see the same clocks. All memory is free again when it returns. ENOSPC: the
-/// device is full. EINTR: the user wants it to end.
+/// device is full. EINTR: the user has interrupted.
 Result<std::vector<DeviceBenchCase>> bench_device(Device &device, const DeviceBenchSettings &settings);
 
 } // namespace gmemfs

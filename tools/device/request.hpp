@@ -1,4 +1,4 @@
-// DeviceRequest: which device a command is to work on by itself, without a mount: --device and --simulate.
+// DeviceRequest: the options --device and --simulate of commands that use a device without a mount.
 #pragma once
 
 #include "vmm/device/device.hpp"
@@ -22,17 +22,17 @@ public:
     DeviceRequest &operator=(const DeviceRequest &) = delete;
     ~DeviceRequest() { g_free(device_); }
 
-    /// Before GOption reads the arguments: it lets only callbacks leave a value out, so that of --simulate=BYTES, or
-    /// --simulate BYTES, is taken away here.
+    /// Call this before GOption reads the arguments. It takes BYTES of --simulate=BYTES or --simulate BYTES away,
+    /// because GOption lets only callbacks have an optional value.
     void take_simulated_size(int &argc, char **argv);
     /// --device and --simulate, for parse_command_line().
     std::vector<GOptionEntry> options();
-    /// EINVAL: what they hold makes no sense.
+    /// EINVAL: an option's value makes no sense.
     Result<void> check();
 
     /// The driver or the simulator. ENOENT, ENODEV: there is none.
     Result<std::unique_ptr<Driver>> open_driver() const;
-    /// ENODEV: it isn't there; the detail says which are.
+    /// ENODEV: there is no such device; the detail says which there are.
     Result<DeviceInfo> find(const Driver &driver) const;
 
 private:
@@ -42,7 +42,7 @@ private:
     std::uint64_t simulated_size_ = 0;     // bytes; 0: what the simulator has
 };
 
-/// Ordinal, UUID and name, for whoever prints what a device did.
+/// Ordinal, UUID and name, for commands that print what a device did.
 nlohmann::json to_json(const DeviceInfo &info);
 
 } // namespace gmemfs

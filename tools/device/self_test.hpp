@@ -1,4 +1,4 @@
-// SelfTest: a device put through all that gmemfs asks of its memory: plain bytes there and back, parity, repairs.
+// SelfTest: tests all that gmemfs asks of a device's memory: plain bytes there and back, parity, repairs.
 #pragma once
 
 #include "tools/device/self_test_pattern.hpp"
@@ -12,7 +12,7 @@
 
 namespace gmemfs {
 
-/// A bit that turns behind the test's back, so that the test itself can be tried.
+/// When a bit is turned behind the test's back, so that the test itself can be tried.
 enum class Planted : std::uint8_t {
     nothing,
     memory, ///< after the fill
@@ -31,7 +31,7 @@ struct SelfTestSettings {
 struct SelfTestStep {
     const char *name;
     double seconds;
-    std::uint64_t bytes; ///< looked at or moved; 0 where that says nothing
+    std::uint64_t bytes; ///< looked at or moved; 0 where a rate says nothing
     bool passed;
 };
 
@@ -42,8 +42,8 @@ struct SelfTestReport {
     std::uint64_t mismatches = 0;      ///< bytes of plain memory that weren't as they were written
     std::uint64_t blocks = 0;          ///< of 128 KiB, with parity
     std::uint64_t symbols_made = 0;    ///< made wrong
-    std::uint64_t blocks_made = 0;     ///< in so many blocks
-    std::uint64_t beyond_made = 0;     ///< of those, with more than can be mended
+    std::uint64_t blocks_made = 0;     ///< blocks with such symbols
+    std::uint64_t beyond_made = 0;     ///< of those, blocks with more than can be mended
     std::uint64_t blocks_found = 0;    ///< by the verification
     std::uint64_t blocks_repaired = 0; ///< with symbols_repaired
     std::uint64_t symbols_repaired = 0;
@@ -52,8 +52,9 @@ struct SelfTestReport {
     std::uint64_t used_after = 0;
 };
 
-/// Runs the test. `report` is filled, and each step told, as far as it goes; all memory is free again when it returns.
-/// EIO: the device failed it; the detail says at what. EINTR: the user wants it to end. ENOSPC: the device is full.
+/// Runs the test. `report` is filled, and `tell` is called, as far as the test comes. All memory is free again when it
+/// returns. EIO: the device failed the test; the detail says where. EINTR: the user has interrupted. ENOSPC: the device
+/// is full.
 Result<void> run_self_test(Device &device, const SelfTestSettings &settings, SelfTestReport &report,
     const std::function<void(const SelfTestStep &)> &tell);
 

@@ -1,4 +1,4 @@
-// SelfTestDamage: which symbols a self-test makes wrong, and what parity has to say about them.
+// SelfTestDamage: which symbols a self-test makes wrong, and what verifying and repairing must report of them.
 #pragma once
 
 #include "ecc/parity/parity.hpp"
@@ -28,7 +28,7 @@ struct BlockDamage {
     void turn(std::span<std::byte> block) const;
 };
 
-/// So few that a repair tells of each symbol (kFaultsMax), over the whole of an extent. A value.
+/// Damage all over an extent, of so few symbols that a repair tells of each one (kFaultsMax). A value.
 class DamagePlan {
 public:
     /// `block_count` is 16 at least, as in the smallest extent. In one block of four, 48 at the most, 1 to 4 codewords

@@ -1,4 +1,4 @@
-// SelfTestPattern: the bytes that a self-test fills a device with: random ones, known at every offset from the seed.
+// SelfTestPattern: the random bytes that a self-test fills a device with, which follow from seed and offset.
 #pragma once
 
 #include "vmm/base/random.hpp"
@@ -10,7 +10,7 @@
 
 namespace gmemfs {
 
-/// A memory cell that can't leave one value agrees with random bytes half of the time: but never with both of these.
+/// A memory cell that is stuck at one value agrees with random bytes half of the time, but never with both polarities.
 enum class Polarity : std::uint8_t { plain, inverse };
 
 /// Word `index`, of 64 bits, is number `index` of SplitMix64 from the seed. A value.
@@ -19,7 +19,7 @@ public:
     explicit SelfTestPattern(std::uint64_t seed, Polarity polarity)
         : seed_(seed), mask_(polarity == Polarity::plain ? 0 : ~std::uint64_t(0)) {}
 
-    /// The bytes from `offset` on; that and the size are multiples of 8.
+    /// Writes the bytes from `offset` on. `offset` and the size of `to` are multiples of 8.
     void write(std::uint64_t offset, std::span<std::byte> to) const {
         Random random(seed_ + offset / kWordSize * kStep);
         for (std::size_t at = 0; at < to.size(); at += kWordSize) {

@@ -1,4 +1,4 @@
-// DoctorChecks: what gmemfs needs of a machine, each looked at by trying it, with the fix for what is missing.
+// DoctorChecks: tries each thing that gmemfs needs of a machine, and knows the fix for what is missing.
 #pragma once
 
 #include "vmm/device/driver.hpp"
@@ -22,19 +22,19 @@ struct Check {
 };
 using Checks = std::vector<Check>;
 
-/// Looks for a driver (`library`: a soname or a path), its devices, and what they can do: creates 2 MiB on each with
-/// every handle type, because a device's attributes promise what creation refuses.
+/// Looks for a driver (`library`: a soname or a path), its devices, and what they can do. Creates 2 MiB on each device
+/// with every handle type, because a device's attributes may promise what creation refuses.
 Checks check_driver(const std::string &library);
 
-/// The character device that the driver wants for fabric handles, and who may open it. Whether fabric handles work
-/// after all is for check_driver to say, so nothing here is worse than `warn`.
+/// Looks for the character device that the driver wants for fabric handles, and at which users may open it.
+/// check_driver() says whether fabric handles work, so nothing here is worse than `warn`.
 Checks check_imex_channel();
 
-/// /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory, io_uring: the kernel's side of a mount;
-/// and where nothing of that stands in the way, check_session().
+/// Checks the kernel's side of a mount: /dev/fuse, fusermount3 for ordinary users, /etc/fuse.conf, locked memory,
+/// io_uring; and where nothing of that stands in the way, check_session().
 Checks check_fuse();
 
-/// Mounts in a folder of its own, asks the mount, and unmounts, as this user, by the libfuse that is here.
+/// Mounts in a folder of its own, as this user, by the libfuse that is here, asks the mount something, and unmounts.
 Check check_session();
 
 /// Whether the simulator's library lies beside this program.

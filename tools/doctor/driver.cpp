@@ -1,4 +1,4 @@
-// The doctor's look at the driver, its devices and the IMEX channel.
+// DoctorChecks, driver: the driver, its devices and the IMEX channel.
 #include "tools/doctor/checks.hpp"
 
 #include "vmm/base/units.hpp"

@@ -1,5 +1,6 @@
-// The doctor's try: a session with the kernel in a private place, from the mount to the unmount, as `gmemfs mount` has
-// it. What this machine's libfuse and its kernel can do together, no file and no version tells.
+// DoctorChecks, session: tries a session with the kernel in a private place, from the mount to the unmount.
+//
+// No file and no version tells what this machine's libfuse and its kernel can do together.
 #include "fuse/session/session.hpp"
 #include "fuse/mounts/unmount.hpp"
 #include "tools/doctor/checks.hpp"
@@ -81,7 +82,7 @@ Result<Heard> try_session(const std::string &place) {
         return ::statfs(place.c_str(), &found) == 0 && found.f_blocks == kBlocks ? 0 : std::max(errno, EIO);
     });
     const Result<void> served = serve(*session);
-    session->let_go(); // whoever still waits for an answer gets an error
+    session->let_go(); // a process that still waits for an answer gets an error
     (void)unmount(place, UnmountMode::lazily);
     const int code = asked.get();
     TRY(served);
@@ -89,7 +90,7 @@ Result<Heard> try_session(const std::string &place) {
     return heard;
 }
 
-// gmemfs needs none; who has to do with libfuse's other programs may.
+// Whether libfuse has custom I/O. gmemfs doesn't need it; other programs that use libfuse may.
 const char *custom_io() {
     fuse_set_log_func([](fuse_log_level, const char *, va_list) {});
     const char *arguments[] = {"gmemfs"};

@@ -1,4 +1,4 @@
-// The doctor's look at the machine around the driver: FUSE, limits, the simulator.
+// DoctorChecks, system: the machine around the driver: FUSE, limits, the simulator.
 #include "tools/doctor/checks.hpp"
 
 #include "fuse/session/ring_source.hpp"

@@ -1,4 +1,4 @@
-// Command: the subcommands of gmemfs, and what they share: how a command line is read and how an error is said.
+// Command: the subcommands of gmemfs, and how each reads its command line and prints its errors.
 #pragma once
 
 #include "vmm/base/result.hpp"
@@ -11,8 +11,8 @@
 
 namespace gmemfs {
 
-/// Each runs one subcommand: argv[0] is its name, `--help` is answered. The return is the program's exit status:
-/// 0, 1 (an error, said in one line on stderr) or 2 (usage).
+/// Each runs one subcommand, whose name is argv[0], and answers `--help`. Returns the program's exit status: 0, 1 (an
+/// error, printed in one line on stderr) or 2 (usage).
 int run_mount(int argc, char **argv);
 int run_umount(int argc, char **argv);
 int run_stat(int argc, char **argv);
@@ -47,14 +47,15 @@ struct Synopsis {
 /// What a command line held besides its options, which are stored where `options` points.
 struct CommandLine {
     std::vector<std::string> parameters;
-    std::optional<int> exit_status; ///< set: end with it at once; all has been said
+    std::optional<int> exit_status; ///< where set: return it at once; everything has been printed
 };
 /// `--help` is added to `options`, and answered.
 CommandLine parse_command_line(int argc, char **argv, const Synopsis &synopsis, std::vector<GOptionEntry> options);
 
 /// Prints "gmemfs: what failed: on what: what to do" on stderr, and returns kFailure.
 int fail(const Error &error);
-/// `exit_status` once what was printed has got where it goes, else an error, said on stderr: a full disk, say.
+/// Flushes what was printed. Returns `exit_status`, or kFailure after an error (a full disk, say), which is printed on
+/// stderr.
 int finish_output(int exit_status);
 /// Prints "gmemfs COMMAND: what is wrong; see ..." on stderr, and returns kUsage.
 int fail_usage(const std::string &command, const std::string &what);

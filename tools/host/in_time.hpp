@@ -1,6 +1,7 @@
-// InTime: what a mount's server is asked, by a process that is left behind where it doesn't answer.
+// InTime: asks a mount's server in a child process, which is left behind where the server doesn't answer.
 //
-// The kernel lets nobody go who asked a server that has read the request and is stopped: so this process doesn't ask.
+// The kernel doesn't let a process go whose request a server has read and then not answered. So this process doesn't
+// ask by itself.
 #pragma once
 
 #include "vmm/base/result.hpp"
@@ -12,8 +13,8 @@
 
 namespace gmemfs {
 
-/// The answer of `ask`, which runs in a child process. ETIMEDOUT: there is none after 5 s; the detail is `path`, and
-/// what to do. Errors of `ask` come back as they are. Before a second thread starts.
+/// Runs `ask` in a child process, and returns its answer. ETIMEDOUT: there is none after 5 s; the detail is `path`, and
+/// what to do. Errors of `ask` come back as they are. Called before a second thread starts.
 Result<nlohmann::json> ask_in_time(const std::string &path, const std::function<Result<nlohmann::json>()> &ask);
 
 } // namespace gmemfs

@@ -1,4 +1,4 @@
-// Interruption: whether the user wants a command to end (^C). It asks often, and cleans up.
+// Interruption: whether the user wants a command to end (^C); commands ask often, and clean up.
 #pragma once
 
 namespace gmemfs {

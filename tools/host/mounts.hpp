@@ -1,4 +1,4 @@
-// Mounts: the gmemfs mounts of this mount namespace, from /proc/self/mountinfo, and what their roots tell.
+// Mounts: finds the gmemfs mount that a path lies in, and reads what the mount tells of itself.
 #pragma once
 
 #include "fuse/mounts/mount_table.hpp"

@@ -1,8 +1,8 @@
-// NewFile: a file that nobody sees before it is whole, and of which nothing stays when its maker is killed.
+// NewFile: a file that nobody sees before it is whole, and that vanishes when its maker is killed.
 //
-// It has no name until then (O_TMPFILE, linkat). Where the filesystem, or a kernel before Linux 6.1 in a gmemfs mount,
-// can't do that, it is called .gmemfs-new. and 16 random digits, which no other process, container or thread has; only
-// there a SIGKILL leaves it.
+// The file has no name until it is whole (O_TMPFILE, linkat). Where the filesystem can't do that (in a gmemfs mount:
+// before Linux 6.1), the file is called .gmemfs-new. and 16 random digits, which no other process, container or thread
+// uses. Only there a SIGKILL leaves the file behind.
 #pragma once
 
 #include "vmm/base/fd.hpp"
@@ -24,10 +24,10 @@ public:
     ~NewFile(); ///< removes what wasn't published
 
     int fd() const { return fd_.get(); }
-    const std::string &path() const { return path_; } ///< a way to open it again
+    const std::string &path() const { return path_; } ///< opens the file again
     const std::string &folder() const { return folder_; }
     Result<void> set_mode() const; ///< the mode that create() was told
-    /// Gives it its name, at once also where another file has that. link(2)'s errors, rename(2)'s.
+    /// Gives the file its name; a file that has this name is replaced at once. link(2)'s and rename(2)'s errors.
     Result<void> publish(const std::string &target);
 
 private:

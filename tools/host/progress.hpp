@@ -1,4 +1,4 @@
-// Progress: how far a copy has come, on a terminal's last line.
+// Progress: shows on a terminal's last line how far a copy has come.
 #pragma once
 
 #include "tools/host/interruption.hpp"
@@ -16,7 +16,7 @@ namespace gmemfs {
 class Progress {
 public:
     enum class Display { none, line };
-    /// `total` bytes are to come, 0 where nobody knows.
+    /// `total` is how many bytes are to come; 0 where that isn't known.
     Progress(Display display, std::uint64_t total) : display_(display), total_(total) {}
 
     void start_file(const std::string &name);
@@ -45,7 +45,7 @@ private:
     std::string name_;
 };
 
-/// fail(), and the exit status: kInterrupted where the error came of such a signal.
+/// Calls fail(), and returns the exit status: kInterrupted where a signal to end was the cause, else kFailure.
 int fail_or_interrupted(const Error &error);
 
 } // namespace gmemfs

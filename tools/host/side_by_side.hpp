@@ -1,6 +1,6 @@
-// SideBySide: the same work on several threads, until all are done or one fails.
+// SideBySide: runs the same work on several threads, until all are done or one fails.
 //
-// A FUSE mount answers one 1 MiB request of a thread at a time; 8 threads read eight times what one does.
+// A thread has one request of 1 MiB at a FUSE mount at a time, so 8 threads read eight times what one does.
 #pragma once
 
 #include "tools/host/progress.hpp"
@@ -13,14 +13,15 @@
 
 namespace gmemfs {
 
-/// Threads of save and restore where the user names no number, and the most.
+/// How many threads save and restore use where the user names no number, and the most that a user may name.
 inline constexpr unsigned kThreadsDefault = 8;
 inline constexpr unsigned kThreadsMost = 64;
-/// What --threads says, at most kThreadsMost; `otherwise` where it says nothing (null). EINVAL: no number from 1.
+/// The value of --threads, kThreadsMost at the most; `otherwise` where `text` is null. EINVAL: `text` is no number from
+/// 1 on.
 Result<unsigned> parse_threads(const char *text, unsigned otherwise);
 
-/// `must_end` says that another one has failed: return at once, with anything. The first error is returned; EINTR: the
-/// user has interrupted it.
+/// Runs `work` on `threads` threads. Where `must_end` returns true another thread has failed: return at once, with any
+/// Result. The first error is returned. EINTR: the user has interrupted.
 using SideWork = std::function<Result<void>(const std::function<bool()> &must_end)>;
 Result<void> run_side_by_side(unsigned threads, const SideWork &work);
 

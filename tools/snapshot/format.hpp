@@ -1,4 +1,4 @@
-// SnapshotFormat: the records of a snapshot (docs/formats.md), made into bytes, and bytes made into them.
+// SnapshotFormat: turns the records of a snapshot (docs/formats.md) into bytes, and bytes into records.
 //
 //     magic | totals | entry ... entry | chunk data chunk data ... | cut ... cut | end
 //
@@ -45,7 +45,7 @@ struct SnapshotAttribute {
 /// One name. Entry 0 is what was saved; a folder's name is empty there.
 struct SnapshotEntry {
     std::uint32_t parent = 0;         ///< index of its folder, less than its own
-    std::uint32_t link_to = kNoEntry; ///< index of an earlier name of the same inode, which has all that follows name
+    std::uint32_t link_to = kNoEntry; ///< index of the inode's first name, which has all fields after `name`
     std::string name;
     std::uint32_t mode = 0;
     std::uint32_t uid = 0, gid = 0;
@@ -56,7 +56,7 @@ struct SnapshotEntry {
     std::vector<SnapshotAttribute> attributes;
 
     bool is_folder() const;
-    bool is_file() const; ///< regular, and the first name of it: one that has data here
+    bool is_file() const; ///< a regular file's first name: the one that has data here
     bool is_link() const; ///< a symbolic one
     bool is_other_name() const { return link_to != kNoEntry; }
 };
@@ -70,8 +70,8 @@ struct SnapshotChunk {
     std::uint32_t crc = 0;    ///< of its `size` bytes, zeros too
 };
 
-/// What became of a file after its entry was written: it vanished, or became shorter. Its chunks are there all the
-/// same, with zeros in place of what couldn't be read.
+/// Says that a file vanished, or became shorter, after its entry was written. Its chunks are all there, with zeros in
+/// place of what couldn't be read.
 struct SnapshotCut {
     std::uint32_t entry = 0;
     bool is_gone = false;
@@ -105,7 +105,8 @@ Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body);
 Result<SnapshotCut> decode_cut(std::span<const std::byte> body);
 Result<SnapshotEnd> decode_end(std::span<const std::byte> body);
 
-/// Whether a snapshot keeps the attribute: a user's, an ACL, and what root alone sets: trusted ones, capabilities.
+/// Whether a snapshot keeps the attribute. It keeps users' attributes, ACLs, and those that root alone sets: trusted
+/// ones and capabilities.
 bool is_saved_attribute(std::string_view name);
 
 /// zlib's, going on from `crc`.

@@ -150,7 +150,8 @@ Result<void> SnapshotPlace::make(std::size_t index) {
     return {};
 }
 
-// What restores that were killed have left: their memory would be lost. Who else is at work has the lock.
+// Removes what restores that were killed have left, because its memory would be lost. A restore that is at work has the
+// lock.
 void SnapshotPlace::remove_leftovers() const {
     namespace fs = std::filesystem;
     std::error_code error;
@@ -210,8 +211,8 @@ Result<void> SnapshotPlace::set_attribute(int file, const SnapshotEntry &entry, 
     return {};
 }
 
-// Owner before mode, which a change of owner may cut; times last. Who may not give a file away keeps it, and then it is
-// no program that runs as somebody else.
+// Owner before mode, which a change of owner may cut; times last. A user that may not give a file away keeps it, and
+// then the file is no program that runs as somebody else.
 Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, const SnapshotEntry &entry) {
     const auto failed_at = [&](const char *doing) { return Error{errno, 0, doing, path_ + ": " + entry.name}; };
     std::uint32_t mode = entry.mode & 07777;
@@ -268,7 +269,7 @@ Result<void> SnapshotPlace::publish_names() {
     return {};
 }
 
-// Only where nothing was replaced: whoever asked for that has lost the old one, and keeps the new one, which is whole.
+// Only where nothing was replaced. Where something was, the old file is lost, and the new one, which is whole, stays.
 void SnapshotPlace::take_back() {
     for (std::size_t index = entries_.size(); index-- > 0;) {
         if (states_[index] != State::published) continue;

@@ -1,11 +1,13 @@
-// SnapshotPlace: the folder into which a snapshot is restored.
+// SnapshotPlace: restores a snapshot into a folder: all of it, or nothing.
 //
-// Everything but folders is made in a folder of its own in it, .gmemfs-restore. and 16 random digits, under the numbers
-// of the entries. It is locked (flock(2)) as long as its maker lives; the next restore removes one that isn't.
+// Everything but folders is first made in a staging folder inside, .gmemfs-restore. and 16 random digits, under the
+// numbers of the entries. The staging folder is locked (flock(2)) as long as its maker lives. The next restore removes
+// one that isn't locked.
 //
 //     stage    files allocated, data written, checksums compared     a failure removes the folder, and nothing is left
-//     publish  folders made, the rest renamed to where it belongs    a failure takes back what was made, if nothing was
-//     replaced finish   the folders' own attributes
+//     publish  folders made, the rest renamed to where it belongs    a failure takes back what was made, unless
+//                                                                    something was replaced
+//     finish   the folders' own attributes
 //
 // No name of the snapshot is looked up before publish, and then each alone, with O_NOFOLLOW: no link leads outside.
 #pragma once
@@ -18,26 +20,28 @@ namespace gmemfs {
 class SnapshotPlace {
 public:
     enum class Existing { refuse, replace };
-    /// `entries` outlives it. ENOENT, ENOTDIR: `path` is no folder.
+    /// `entries` outlives the place. ENOENT, ENOTDIR: `path` is no folder.
     static Result<SnapshotPlace> create(
         const std::string &path, const std::vector<SnapshotEntry> &entries, Existing existing);
     SnapshotPlace(SnapshotPlace &&) = default;
     SnapshotPlace &operator=(SnapshotPlace &&) = delete;
     ~SnapshotPlace(); ///< removes what is still staged
 
-    /// Whether all of it can be here, before anything is made. ENOSPC: no room. EEXIST: a name is there, and may not be
-    /// replaced. EISDIR: a folder is where something else would go. EXDEV: another filesystem is mounted in the way.
+    /// Checks, before anything is made, that all of the snapshot can be restored here. ENOSPC: no room. EEXIST: a name
+    /// is there, and may not be replaced. EISDIR: a folder is where something else would go. EXDEV: another filesystem
+    /// is mounted in the way.
     Result<void> check();
     /// Makes everything but folders, files at their size. EPERM for device nodes alone is no error: they are left out.
     Result<void> stage();
     Result<Fd> open_file(std::size_t index) const; ///< a staged one, to read and write
-    /// What the snapshot's end takes back: files that had vanished, or became shorter, while they were saved.
+    /// Applies what the snapshot's end tells: files that had vanished, or became shorter, while they were saved.
     Result<void> cut(const std::vector<SnapshotCut> &cuts);
     /// Gives what is staged its attributes and its name. EINTR.
     Result<void> publish();
 
     std::size_t left_out() const { return left_out_; } ///< device nodes that this user may not make
-    /// Attributes that root alone sets (trusted ones, capabilities), or that this filesystem doesn't keep.
+    /// How many attributes were left out, because root alone sets them (trusted ones, capabilities), or this filesystem
+    /// doesn't keep them.
     std::size_t attributes_left_out() const { return attributes_left_out_; }
 
 private:

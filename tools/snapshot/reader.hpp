@@ -1,4 +1,4 @@
-// SnapshotReader: reads a snapshot, which may be anything: nothing of it is used before it has been checked.
+// SnapshotReader: reads a snapshot, and checks everything in it before anything is used.
 #pragma once
 
 #include "tools/snapshot/format.hpp"
@@ -10,12 +10,12 @@
 
 namespace gmemfs {
 
-/// Thread-safe once it is made. What is no regular file is read from the front to the end, one chunk after the other.
+/// Thread-safe once it is made. A pipe or a device is read from the front to the end, one chunk after the other.
 class SnapshotReader {
 public:
-    /// Reads totals, index and end, so that a snapshot that was cut short is known at once. `name` is for messages.
-    /// EBADMSG: it is no snapshot, or damaged; a pipe's end is seen when it is there. EPROTONOSUPPORT: of another
-    /// version. Else pread(2)'s.
+    /// Reads totals, index and end, so that a snapshot that was cut short is known at once (but not one that comes by a
+    /// pipe). `name` is for messages. EBADMSG: the file is no snapshot, or damaged. EPROTONOSUPPORT: it has another
+    /// version. Else pread(2)'s errors.
     static Result<std::unique_ptr<SnapshotReader>> create(Fd file, const std::string &name);
     static Result<std::unique_ptr<SnapshotReader>> open(const std::string &path); ///< "-" is standard input
 
@@ -23,16 +23,17 @@ public:
     /// Entry 0 is what was saved. A parent is an earlier folder; names differ in a folder; links are to earlier
     /// entries.
     const std::vector<SnapshotEntry> &entries() const { return entries_; }
-    /// "folder/name", from what was saved; "." for itself.
+    /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
     std::string path_of(std::size_t index) const;
 
-    /// The next chunk, with its data in the first bytes of `buffer`, of kChunkSize bytes. Nothing: that was the end,
-    /// every chunk of every file was there once, and the checksum of checksums is right; what other threads still read
-    /// of chunks before it is theirs to report. EBADMSG: damaged; and where: from then on every thread gets that error.
+    /// The next chunk, with its data in the first bytes of `buffer`, which has kChunkSize bytes. Nothing: that was the
+    /// end, every chunk of every file was there once, and the checksum of checksums is right; an error in a chunk that
+    /// another thread still reads is reported to that thread. EBADMSG: the snapshot is damaged; the message says where,
+    /// and from then on every thread gets this error.
     Result<std::optional<SnapshotChunk>> next(std::span<std::byte> buffer);
-    /// After the last chunk: what isn't there after all, or is shorter.
+    /// Valid after the last chunk: the files that had vanished, or became shorter, while they were saved.
     const std::vector<SnapshotCut> &cuts() const { return cuts_; }
-    /// Instead of next(): the cuts alone; data is passed over where it can be.
+    /// Reads the cuts alone, instead of next(). Skips data where the file lets it.
     Result<void> read_cuts();
     bool can_be_read_again() const { return !is_stream_; }
 

@@ -1,10 +1,10 @@
-// SnapshotTree: the folder or file that is saved, as entries; and the way from an entry to what it names.
+// SnapshotTree: the folder or file that is saved, as a list of entries, each of which can be opened.
 //
-// A folder is reached from the top one name at a time, each opened with O_NOFOLLOW, so that whatever others rename or
-// link meanwhile, nothing outside is reached. That takes one open file, however deep a tree is.
+// A folder is reached from the top one name at a time, each opened with O_NOFOLLOW. So nothing outside the tree is
+// reached, whatever others rename or link meanwhile. That takes one open file, however deep the tree is.
 //
-// What vanishes or becomes something else meanwhile is left out, and said, as tar has it; so are attributes that can't
-// be listed.
+// What vanishes or becomes something else meanwhile is left out, with a warning, as tar does it. So are attributes that
+// can't be listed.
 #pragma once
 
 #include "tools/snapshot/format.hpp"
@@ -15,23 +15,26 @@
 
 namespace gmemfs {
 
-/// The folder `index` below `top`, which is entry 0's. ELOOP, ENOTDIR: something else is at a name by now.
+/// Opens the folder `index` below `top`, which is entry 0's folder. ELOOP, ENOTDIR: a name of the path is something
+/// else by now.
 Result<Fd> open_folder(int top, const std::vector<SnapshotEntry> &entries, std::size_t index);
 
-/// Takes a line about what isn't saved as it was. Called by any thread.
+/// Takes a line about something that isn't saved as it was. Called by any thread.
 using Warn = std::function<void(const std::string &line)>;
 
 /// What is to be saved. Thread-safe once it is made.
 class SnapshotTree {
 public:
-    /// Reads names and attributes of `path`, below it too, but not of what is mounted there. EINTR.
+    /// Reads names and attributes of `path` and of all below it, but not of what is mounted there. EINTR: the user has
+    /// interrupted.
     static Result<SnapshotTree> create(const std::string &path, const Warn &warn);
 
     const std::vector<SnapshotEntry> &entries() const { return entries_; }
     std::uint64_t data_bytes() const;
-    /// The file of an entry, to read, by any of its names. ESTALE: it has vanished, or become another one.
+    /// Opens the file of an entry for reading, by any of its names. ESTALE: the file has vanished, or another one has
+    /// its names.
     Result<Fd> open_file(std::size_t index) const;
-    /// "folder/name", from what was saved; "." for itself.
+    /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
     std::string path_of(std::size_t index) const;
 
 private:

@@ -1,5 +1,4 @@
-// SnapshotWriter: writes a snapshot, which gets its name when it is whole and on the disk; or writes it into a pipe or
-// a device, from the front to the end.
+// SnapshotWriter: writes a snapshot to a new file, which gets its name when it is whole, or into a pipe or a device.
 #pragma once
 
 #include "tools/host/new_file.hpp"
@@ -11,16 +10,16 @@
 
 namespace gmemfs {
 
-/// Where a chunk's data belongs in a buffer, so that its record fits before it and both are one write.
+/// Where a chunk's data belongs in a buffer. So the chunk's record fits before the data, and one write takes both.
 inline constexpr std::size_t kChunkDataAt = 64;
 
 /// The order of calls: put_index, put_chunk by any thread, finish, publish. Without publish nothing is left of a file.
 /// Thread-safe in put_chunk alone.
 class SnapshotWriter {
 public:
-    /// A new file for its owner only: it holds everybody's files. Where `path` is a link it is what that points to.
-    /// EISDIR: `path` is a folder. ENOENT: it is a link to nothing. ENOTTY: it is "-", and that is a terminal. Else
-    /// open(2)'s.
+    /// Makes a new file that only its owner can read, because it holds everybody's files. Where `path` is a symbolic
+    /// link, the file that it points to is made. EISDIR: `path` is a folder. ENOENT: `path` is a link to nothing.
+    /// ENOTTY: `path` is "-", and standard output is a terminal. Else open(2)'s errors.
     static Result<std::unique_ptr<SnapshotWriter>> create(const std::string &path);
     SnapshotWriter(const SnapshotWriter &) = delete;
     SnapshotWriter &operator=(const SnapshotWriter &) = delete;
@@ -33,7 +32,7 @@ public:
     Result<void> finish(const std::vector<SnapshotCut> &cuts); ///< writes them and the end, and waits for the disk
     Result<void> publish();                                    ///< takes the final name
 
-    /// A way to read it before it has its name; empty where it can't be read.
+    /// A path by which the file can be read before it has its name; empty where it can't be read.
     std::string part() const { return file_ ? file_->path() : std::string(); }
     std::uint64_t size() const { return position_; }
 

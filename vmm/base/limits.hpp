@@ -28,7 +28,7 @@ inline constexpr std::uint32_t kLinksMax = 65000;
 
 /// The largest request that libfuse 3.14 and the kernel's default fs.fuse.max_pages_limit (256) carry.
 inline constexpr std::size_t kRequestMax = 1 * MiB;
-/// A growing file asks for as much again as it has, up to this: bounded waste until the last close settles it.
+/// A growing file asks for as much again as it has, up to this size. So what it wastes until the last close is bounded.
 inline constexpr std::uint64_t kGrowthMax = 4 * GiB;
 /// Pinned chunk of the chunked copies, and how many are in flight (measured: 16 MiB reaches the bus, 1 MiB is 14 %
 /// below).
@@ -36,14 +36,14 @@ inline constexpr std::size_t kChunkSize = 4 * MiB;
 inline constexpr std::size_t kChunksInFlight = 4;
 static_assert(kChunkSize >= kRequestMax);
 
-/// Peers that the broker serves at once, all together and of one user (but root), and leases of one peer: a process
-/// needs one connection for all its mappings, and a keeper has so many extents.
+/// Peers that the broker serves at once: all together, and of one user (root excepted); and leases of one peer. A
+/// process needs one connection for all its mappings. A keeper has as many extents as one peer may have leases.
 inline constexpr std::size_t kBrokerPeersMax = 4096;
 inline constexpr std::size_t kBrokerPeersPerUserMax = 1024;
 inline constexpr std::size_t kBrokerLeasesPerPeerMax = 65536;
 static_assert(kBrokerPeersPerUserMax < kBrokerPeersMax); // so that no user keeps all others out
 
-/// Two, because one may wait for what the other is told (the forget of an unlinked file).
+/// Two, because one worker may be waiting for a FORGET (of an unlinked file) that another must process.
 inline constexpr unsigned kWorkersMin = 2;
 inline constexpr unsigned kWorkersMax = 128;
 

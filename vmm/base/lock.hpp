@@ -36,8 +36,8 @@ private:
     std::mutex mutex_;
 };
 
-/// Who wants it alone goes before those who come later to share it: std::shared_mutex lets a stream of readers keep a
-/// truncate out for ever (glibc's default). So nobody shares it twice at a time.
+/// A shared mutex whose waiting writer goes before readers that come later. std::shared_mutex lets a stream of readers
+/// keep a truncate out for ever (glibc's default). So a thread that holds this lock shared must not take it again.
 class CAPABILITY("shared mutex") SharedMutex {
 public:
     SharedMutex() {

@@ -1,4 +1,4 @@
-// Result: a value or an Error; std::expected's interface, for compilers that lack it (g++ 12, clang 14, nvcc).
+// Result: a value or an Error, with std::expected's interface, which g++ 12, clang 14 and nvcc lack.
 //
 // Errors are values here: no exception crosses a layer. An Error carries what the user will see (an errno), what the
 // driver said (a CUresult, 0 where no driver was involved) and what was being done.
@@ -89,7 +89,8 @@ private:
     bool has_value_ = true;
 };
 
-/// Aborts with a message, in release builds too: a programmer's error. Never for input from outside.
+/// Aborts with a message where the condition is false, in release builds too. For programmers' errors, never for input
+/// from outside.
 #define GMEMFS_ASSERT(condition)                                                                                       \
     ((condition) ? void(0)                                                                                             \
                  : (void(std::fprintf(stderr, "ASSERT %s:%d: %s\n", __FILE__, __LINE__, #condition)), std::abort()))
@@ -103,8 +104,8 @@ private:
 #define GMEMFS_TRY_COUNTED(counter, expression) GMEMFS_TRY_NAMED(try_##counter##_, expression)
 #define GMEMFS_TRY_EXPANDED(counter, expression) GMEMFS_TRY_COUNTED(counter, expression)
 /// The value of a Result, or a return of its Error from the calling function. Each use has a name of its own, so that
-/// nested uses pass -Wshadow. It leaves the middle of an expression: a temporary of the same expression that was made
-/// before it and owns something isn't destroyed. So no owner stands beside a TRY in one expression.
+/// nested uses pass -Wshadow. TRY returns from the middle of an expression, so temporaries of that expression that were
+/// made before aren't destroyed. So no owner stands beside a TRY in one expression.
 #define TRY(...) GMEMFS_TRY_EXPANDED(__COUNTER__, (__VA_ARGS__))
 
 } // namespace gmemfs

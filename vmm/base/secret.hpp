@@ -1,4 +1,4 @@
-// Secret: random bytes of the kernel's, for what is signed.
+// Secret: 32 random bytes from the kernel, the key by which tickets are signed.
 #pragma once
 
 #include "vmm/base/result.hpp"

@@ -14,7 +14,8 @@ inline constexpr std::uint64_t MiB = 1024 * KiB;
 inline constexpr std::uint64_t GiB = 1024 * MiB;
 inline constexpr std::uint64_t TiB = 1024 * GiB;
 
-/// The smallest multiple of `unit` that is not less than `size`. The caller has checked that it doesn't overflow.
+/// The smallest multiple of `unit` that is not less than `size`. The caller has checked that the result doesn't
+/// overflow.
 constexpr std::uint64_t round_up(std::uint64_t size, std::uint64_t unit) { return (size + unit - 1) / unit * unit; }
 constexpr std::uint64_t round_down(std::uint64_t size, std::uint64_t unit) { return size / unit * unit; }
 

@@ -1,4 +1,4 @@
-// Device: one GPU, by ordinal and UUID; the only thing that knows a context.
+// Device: one GPU, by ordinal and UUID; the only class that knows a CUDA context.
 #pragma once
 
 #include "vmm/device/driver.hpp"

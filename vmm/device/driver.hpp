@@ -1,6 +1,6 @@
 // Driver: the CUDA driver library, opened at run time, or the simulator that stands in for it.
 //
-// Never linked: the program starts on a machine with no driver and says so. The list of functions is
+// The driver is never linked, so the program starts on a machine without one and says so. The list of functions is
 // vmm/device/driver_entries.def; each is found by cuGetProcAddress under its name and version.
 #pragma once
 
@@ -16,7 +16,7 @@
 namespace gmemfs {
 
 /// The errno that a CUresult means where the call site doesn't know better (docs/errors.md has the table), and whether
-/// it is sticky: the process's context is lost with it. Never 0 for anything but CUDA_SUCCESS.
+/// the error is sticky: the process's context is lost with it. `code` is 0 for CUDA_SUCCESS alone.
 struct DriverErrno {
     int code;
     bool sticky;
@@ -36,9 +36,9 @@ struct Driver {
     int version = 0;     ///< 13000 is CUDA 13.0
     std::string library; ///< as it was given to open()
 
-    /// Loads `library_name` (a soname or a path) and initialises it; don't fork afterwards.
-    /// ENOENT: no such library. ENOSYS: it is too old, or lacks a required function, which the message names.
-    /// ENODEV: no GPU. Everything else as docs/errors.md has it for cuInit.
+    /// Loads `library_name` (a soname or a path) and initialises the driver; don't fork afterwards. ENOENT: no such
+    /// library. ENOSYS: the driver is too old, or lacks a required function, which the message names. ENODEV: no GPU.
+    /// Everything else as docs/errors.md has it for cuInit.
     static Result<std::unique_ptr<Driver>> open(const std::string &library_name);
 
     /// An errno that this call site knows better than the table.

@@ -1,9 +1,9 @@
 /* Host kernel: how a kernel that was compiled for the host reaches the simulator.
  *
- * The simulator runs no GPU code. Whoever loads a module offers it the host-compiled twin of each kernel first, by the
- * function that the simulator exports under GMEMFS_OFFER_HOST_KERNEL; a real driver has no such symbol (dlsym gives
- * null), and nothing is offered. cuModuleGetFunction then finds the name among those offered. C, because it crosses a
- * library boundary. */
+ * The simulator runs no GPU code. A program that loads a module first offers the simulator the host-compiled twin of
+ * each kernel, by the function that the simulator exports under GMEMFS_OFFER_HOST_KERNEL. A real driver has no such
+ * symbol (dlsym gives null), and nothing is offered. cuModuleGetFunction then finds the name among those offered. This
+ * is C, because it crosses a library boundary. */
 #ifndef GMEMFS_VMM_HOST_KERNEL_H
 #define GMEMFS_VMM_HOST_KERNEL_H
 

@@ -1,4 +1,4 @@
-// Module: owner of a loaded module of kernels; offers their host twins where the driver is the simulator.
+// Module: owner of a loaded module of kernels, which offers their host twins where the driver is the simulator.
 #pragma once
 
 #include "vmm/device/device.hpp"
@@ -22,8 +22,8 @@ public:
     T value(unsigned index) const {
         return *static_cast<const T *>(params_[index]);
     }
-    /// A device pointer, as the host may use it. Null: nothing is mapped there, and the twin returns without doing
-    /// anything, since the simulator has made a note of it.
+    /// A device pointer, translated for the host. Null: nothing is mapped there; the simulator has noted the fault, and
+    /// the twin returns without doing anything.
     template <typename T>
     T *pointer(unsigned index) const {
         return static_cast<T *>(translate_(value<CUdeviceptr>(index)));
@@ -37,7 +37,7 @@ private:
 /// Move-only. Thread-safe after load().
 class Module {
 public:
-    /// `image` is what nvcc made, empty in a build without it. ENOEXEC: no machine code for this GPU in it.
+    /// `image` is what nvcc made; empty in a build without nvcc. ENOEXEC: `image` has no machine code for this GPU.
     static Result<Module> load(
         Device &device, std::span<const unsigned char> image, std::span<const HostTwin> host_twins);
     Module(Module &&other) noexcept : device_(other.device_), module_(std::exchange(other.module_, nullptr)) {}

@@ -1,4 +1,4 @@
-// SimulatorPath: where the simulator's library lies, beside the program that asks.
+// SimulatorPath: where the simulator's library lies, relative to the running program.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Stream: owners of CUDA streams and events.
+// Stream: owners of CUDA streams and of CUDA events.
 #pragma once
 
 #include "vmm/device/device.hpp"

@@ -1,8 +1,8 @@
-// Trace: named ranges for NVIDIA's profilers (NVTX), where its header was there to build with; else nothing.
+// Trace: named ranges for NVIDIA's profilers (NVTX); nothing where the build found no NVTX header.
 //
 //     const Trace range("gmemfs write");      to the end of the scope, on this thread's row of Nsight Systems' timeline
 //
-// Without a profiler a range is two calls of a null pointer that isn't called. NVTX looks for one at the first range.
+// Without a profiler a range costs two tests of a null pointer. NVTX looks for a profiler at the first range.
 #pragma once
 
 #if __has_include(<nvtx3/nvToolsExt.h>)

@@ -1,4 +1,4 @@
-// KeeperClient: the server's side of the keeper: asks its process for extents, imports what it gives, and maps it.
+// KeeperClient: asks the keeper's process for extents, imports what it gives, and maps it into the server.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -13,11 +13,11 @@
 
 namespace gmemfs {
 
-/// Thread-safe: one request at a time, about 10 us each without the driver's part.
+/// Thread-safe: requests go one at a time, about 10 us each without the driver's part.
 class KeeperClient final : public Keeper {
 public:
-    /// `socket` is connected to a keeper, whose only server this becomes. Errors: what kept the keeper from starting;
-    /// EPROTO: it speaks another version.
+    /// `socket` is connected to a keeper, whose only server this process becomes. Errors: what kept the keeper from
+    /// starting. EPROTO: the keeper speaks another version.
     static Result<std::unique_ptr<KeeperClient>> connect(const Driver &driver, Fd socket);
 
     Result<Id> create(const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
@@ -27,30 +27,31 @@ public:
     Result<FabricHandle> export_fabric(Id id) override EXCLUDES(mutex_);
     Result<Fd> export_fd(Id id) override EXCLUDES(mutex_);
     Result<std::vector<Held>> list() override
-        EXCLUDES(mutex_); ///< and takes them over: what they are is known from now
+        EXCLUDES(mutex_); ///< and takes them over: has_fabric() knows them from now on
 
-    /// Keeps a copy of `fd` for the next server, under a number that isn't 0, and doesn't wait for the keeper. It is
-    /// not promised: a keeper of an older version, or one without room, keeps nothing.
+    /// Has the keeper keep a copy of `fd` for the next server, under a number that isn't 0. Doesn't wait for the
+    /// keeper. Nothing is promised: a keeper of an older version, or one without room, keeps nothing.
     void keep_fd(std::uint64_t number, keeper_protocol::Keep keep, const Fd &fd) EXCLUDES(mutex_);
-    /// Those under the `count` numbers from `first` on are let go.
+    /// The keeper closes the descriptors that it keeps under the `count` numbers from `first` on.
     void drop_fds(std::uint64_t first, std::uint64_t count) EXCLUDES(mutex_);
-    /// All that is kept, by number.
+    /// All descriptors that the keeper keeps, by number.
     Result<std::map<std::uint64_t, Fd>> kept_fds() EXCLUDES(mutex_);
-    /// Waits until the keeper has done all that it wasn't waited for.
+    /// Waits until the keeper has carried out every keep_fd() and drop_fds().
     Result<void> catch_up() EXCLUDES(mutex_);
 
-    std::uint64_t nonce() const { return nonce_; } ///< of this keeper: ids of another one mean other memory
-    int socket() const { return socket_.get(); }   ///< to be woken when the keeper dies (POLLHUP)
-    /// At once, also where nobody has asked it for anything since; and not where it is_stopped().
+    std::uint64_t nonce() const { return nonce_; } ///< names this keeper: another keeper's ids mean other memory
+    int socket() const { return socket_.get(); }   ///< to poll: POLLHUP comes when the keeper dies
+    /// True at once when the keeper has died, also where no request was made since. A keeper that is_stopped() isn't
+    /// dead yet.
     bool is_dead() const;
-    bool is_stopped() const { return is_late_; } ///< it didn't answer in time, and may live
-    /// New connections come by `listener`, a bound and listening socket, from now on. ENOTSUP: it is an older
-    /// program's.
+    bool is_stopped() const { return is_late_; } ///< the keeper didn't answer in time; it may live
+    /// From now on the keeper accepts new connections on `listener`, a bound and listening socket. ENOTSUP: the keeper
+    /// is an older program's.
     Result<void> listen(const Fd &listener) EXCLUDES(mutex_);
-    /// The keeper is to keep what it holds for the next server: from then on release() does nothing.
+    /// Leaves what the keeper holds to the next server. From then on release() does nothing.
     void let_go() { dead_ = true, is_late_ = false; }
-    /// The mount has been unmounted on purpose: the keeper ends, and its memory is free. Waits for that, 10 seconds at
-    /// the most. From then on release() does nothing, and everything else fails.
+    /// Ends the keeper, which frees its memory, after the mount has been unmounted on purpose. Waits for the keeper's
+    /// end, 10 seconds at the most. From then on release() does nothing, and everything else fails.
     void end() EXCLUDES(mutex_);
 
 private:
@@ -76,12 +77,13 @@ private:
     bool keeps_fds_ = false;
     bool can_listen_ = false;
     std::atomic<bool> dead_ = false;    // died, was lost, or was told to end
-    std::atomic<bool> is_late_ = false; // lost because it didn't answer: it may live
+    std::atomic<bool> is_late_ = false; // lost because it didn't answer; it may live
     Mutex mutex_;
     std::unordered_set<Id> with_fabric_ GUARDED_BY(mutex_);
 };
 
-/// Tells the keeper behind `socket` to end, and waits for it, 10 seconds at the most: for a mount without a server.
+/// Tells the keeper behind `socket` to end, and waits for its end, 10 seconds at the most. For a mount that has no
+/// server.
 void end_keeper(const Fd &socket);
 
 } // namespace gmemfs

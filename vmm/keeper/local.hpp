@@ -1,4 +1,4 @@
-// LocalKeeper: a keeper in its user's own process: what the keeper's process is built on, and enough for tests.
+// LocalKeeper: a keeper in the caller's own process; the keeper's process is built on it, and tests use it.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -25,7 +25,7 @@ public:
 
     std::size_t count() EXCLUDES(mutex_); ///< allocations held
     bool holds(Id id) EXCLUDES(mutex_);
-    /// A descriptor for the server that maps the memory: unlike export_fd(), it makes nobody a peer.
+    /// A descriptor for the server that maps the memory. Unlike export_fd(), the extent doesn't count as exported.
     Result<Fd> export_fd_to_map(Id id) EXCLUDES(mutex_);
     Result<FabricHandle> export_fabric_to_map(Id id) EXCLUDES(mutex_); ///< the same
 

@@ -14,7 +14,7 @@ constexpr std::size_t kConnectionsMax = 16;
 constexpr int kLonelyMs = 30000;
 constexpr int kAbsentMs = 5000; // a supervisor brings the next server within one
 
-// The same user, or root, who could read our memory anyway.
+// Admits the same user, and root, which could read this process's memory anyway.
 bool may_connect(const Fd &connection) {
     ucred peer = {};
     socklen_t size = sizeof peer;
@@ -61,9 +61,10 @@ Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &
     if (served.listener) listener = std::move(served.listener);
     if (served.next == Next::silent) return Next(served.next);
     const Fd *const passed[] = {&served.fd};
-    // The connection doesn't block: who sends without reading the answers is hung up on.
+    // The connection doesn't block: a server that sends without reading the answers loses its connection.
     const Result<void> sent = send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0));
-    // Who has gone meanwhile may have left more to read: that this is to end, if it didn't answer in time.
+    // A server that is gone may have left more to read: the request that this process end, where the keeper hadn't
+    // answered in time.
     const bool has_gone = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
     if (!sent && !has_gone) return Error{ECONNABORTED, 0, "answer"};
     return Next(served.next);

@@ -1,10 +1,10 @@
-// Keeper protocol: the messages between a server and its keeper: fixed structs over a Unix socket, version first.
+// Keeper protocol: the messages between a server and its keeper, fixed structs over a Unix socket.
 //
-// The socket is SOCK_SEQPACKET, so a message comes whole or not at all. One request, one answer, in order; a connection
-// has one request under way. Both ends are one program on one machine, but a server that was upgraded meets the keeper
-// of its forerunner: hence the version, and no pointer, no size_t, no padding. A message of another size or version, or
-// with descriptors where none belong, closes the connection. What an older keeper doesn't know it isn't asked: the
-// flags of its first answer say what it knows.
+// The socket is SOCK_SEQPACKET, so a message comes whole or not at all. A connection has one request under way, and
+// answers come in order. Both ends are one program on one machine, but a server that was upgraded meets the keeper of
+// its forerunner. So each message begins with the version, and has no pointer, no size_t and no padding. A message of
+// another size or version, or with descriptors where none belong, closes the connection. The flags of a keeper's first
+// answer say what it knows, so that an older keeper is asked for nothing else.
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -28,7 +28,7 @@ enum class Operation : std::uint32_t {
     list = 7,          ///< id: those after it, so 0 first -> a List of up to kListMax
     end = 8,           ///< unmounted on purpose: answer, and end
     open_fabric = 9,   ///< id -> fabric, for the server to map: 5 us, where a descriptor takes 0.5 to 0.9 ms (H200)
-    // Descriptors of the server's own, kept for the next one. The first two have no answer: nobody waits for them.
+    // Descriptors of the server's, kept for the next server. keep_fd and drop_fds have no answer.
     keep_fd = 10,  ///< id (not 0), size: a Keep, and a descriptor, in place of what was kept under that number
     drop_fds = 11, ///< id, size: those kept under the `size` numbers from id on
     next_fd = 12,  ///< id -> id, descriptor: the first one kept under a number behind that; id 0: there is none
@@ -38,7 +38,7 @@ enum class Operation : std::uint32_t {
 /// How long a descriptor is kept.
 enum class Keep : std::uint64_t {
     always = 0,
-    with_server = 1, ///< it is somebody's connection: closed once no server has been there for 5 s, so that they hear
+    with_server = 1, ///< a peer's connection: closed once there has been no server for 5 s, so that the peer notices
 };
 
 struct Request {
@@ -52,8 +52,8 @@ static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<
 
 inline constexpr std::uint32_t kHasFabric = 1;  ///< flag: created with a fabric handle
 inline constexpr std::uint32_t kIsExported = 2; ///< flag: a handle was given to a peer
-inline constexpr std::uint32_t kKeepsFds = 4;   ///< flag, in the answer to hello: it knows keep_fd, drop_fds, next_fd
-inline constexpr std::uint32_t kCanListen = 8;  ///< flag, in the answer to hello: it knows listen
+inline constexpr std::uint32_t kKeepsFds = 4;   ///< flag, in the answer to hello: knows keep_fd, drop_fds, next_fd
+inline constexpr std::uint32_t kCanListen = 8;  ///< flag, in the answer to hello: knows listen
 
 /// The answer to everything but a list that succeeded. `text` says what failed, and ends with a zero.
 struct Answer {
@@ -62,7 +62,7 @@ struct Answer {
     std::int32_t driver = 0; ///< CUresult
     std::uint32_t flags = 0;
     std::uint64_t id = 0;
-    std::uint64_t nonce = 0; ///< of this keeper: another one's ids mean other memory
+    std::uint64_t nonce = 0; ///< names this keeper: another keeper's ids mean other memory
     std::uint64_t count = 0; ///< extents held
     std::array<std::byte, kFabricHandleSize> fabric = {};
     std::array<char, 152> text = {};

@@ -18,7 +18,7 @@ public:
     /// `nonce` tells this keeper from every other one, of now and before.
     KeeperService(const Driver &driver, std::vector<DeviceInfo> devices, HandlePolicy policy, std::uint64_t nonce)
         : devices_(std::move(devices)), nonce_(nonce), keeper_(std::in_place, driver, policy) {}
-    /// One that can only say why it can't serve.
+    /// A service that answers every request with the error `unable`.
     explicit KeeperService(Error unable) : nonce_(0), unable_(std::move(unable)) {}
 
     /// What goes back, and what happens to the connections afterwards.
@@ -33,12 +33,13 @@ public:
             end,    ///< and with it the process
         } next = Next::go_on;
     };
-    /// `fd` came with it, if any did. EPROTO: no message of this protocol. Whatever else fails is an answer.
+    /// Carries out `message`; `fd` is the descriptor that came with it, if any. EPROTO: no message of this protocol.
+    /// Every other failure is an answer.
     Result<Served> serve(std::span<const std::byte> message, Fd fd = Fd());
 
-    /// Whether something is kept for a server's life alone; and the end of it.
+    /// Whether descriptors are kept that go when no server is there (Keep::with_server).
     bool keeps_connections() const;
-    void drop_connections();
+    void drop_connections(); ///< closes those
 
     std::size_t count() { return keeper_ ? keeper_->count() : 0; } ///< extents held
 
@@ -66,9 +67,9 @@ private:
     std::map<std::uint64_t, KeptFd> fds_; // the server's
 };
 
-/// Serves the connections that `listener`, a bound and listening SOCK_SEQPACKET socket, accepts, until one asks for the
-/// end, or 30 seconds have passed in which nobody ever connected. EPERM connections (of other users than this process's
-/// and root) are closed. Fails only where poll(2) does.
+/// Serves the connections that `listener`, a bound and listening SOCK_SEQPACKET socket, accepts. Returns when a
+/// connection asks for the end, or when nobody has connected within 30 seconds. Connections of users other than this
+/// process's and root are closed. Fails only where poll(2) does.
 Result<void> serve_keeper(KeeperService &service, Fd listener);
 
 } // namespace gmemfs

@@ -1,4 +1,4 @@
-// Allocation: owns one cuMemCreate handle: device memory without an address. Needs cuInit only, no context.
+// Allocation: owner of one cuMemCreate handle, which is device memory without an address. Needs no context.
 #pragma once
 
 #include "vmm/base/fd.hpp"
@@ -9,7 +9,8 @@
 
 namespace gmemfs {
 
-/// Owner; move-only. Releasing it keeps the memory while a mapping, a descriptor or a peer holds it. Not thread-safe.
+/// Owner; move-only. Not thread-safe. Needs cuInit only. After the release, a mapping, a descriptor or a peer still
+/// keeps the memory.
 class Allocation {
 public:
     /// `size` is a multiple of the granularity. ENOSPC: the device is full. EPERM: the policy is `fabric`, and there is

@@ -1,11 +1,10 @@
-// Copier: the thing that moves bytes: host to device and back, device to device, and zeros.
+// Copier: moves bytes from host to device and back, and from device to device, and writes zeros.
 //
-// Every worker thread has its own, with a stream of its own, so that workers don't wait for each other. Work is queued
-// and then waited for:
+// Every worker thread has a Copier of its own, with its own stream, so that workers don't wait for each other. Work is
+// queued and then waited for:
 //
-//     pinned memory   queue_write(slice, bytes) ... wait()      the copy engine reads the caller's bytes: no copy of
-//     ours pageable memory write(slice, bytes)                       through the staging slots, several chunks in
-//     flight
+//     pinned memory     queue_write(slice, bytes) ... wait()    the copy engine reads the caller's bytes: no other copy
+//     pageable memory   write(slice, bytes)                     through the staging slots, several chunks in flight
 #pragma once
 
 #include "vmm/device/staging.hpp"
@@ -19,8 +18,8 @@
 
 namespace gmemfs {
 
-/// For one device. Not thread-safe. After an Error of a queue_ call, wait() still has to be called before the host
-/// memory of earlier ones is touched; the destructor waits too.
+/// For one device. Not thread-safe. After a queue_ function has failed, still call wait() before touching the host
+/// memory of earlier copies. The destructor waits, too.
 class Copier {
 public:
     static Result<Copier> create(Device &device);
@@ -34,25 +33,26 @@ public:
 
     Device &device() const { return device_; }
 
-    /// Queues a copy; `from` is pinned, of to.length bytes, and stays as it is until wait() returns.
+    /// Queues a copy. `from` is to.length bytes of pinned memory, which stay as they are until wait() returns.
     Result<void> queue_write(Slice to, const std::byte *from);
-    /// Queues a copy; `to` is pinned, and holds the bytes once wait() has returned.
+    /// Queues a copy. `to` is from.length bytes of pinned memory, which hold the data once wait() has returned.
     Result<void> queue_read(Slice from, std::byte *to);
-    /// Queues a copy within the device, or between two devices of this process. Same length; no overlap.
+    /// Queues a copy within the device, or between two devices of this process. Both slices have one length and don't
+    /// overlap.
     Result<void> queue_copy(Slice from, Slice to);
     /// Queues a fill with zeros: 256 us a GiB (H200).
     Result<void> queue_zero(Slice slice);
-    /// An event that comes when all that was queued so far is done, for other streams to wait for. The Copier's; the
-    /// next call moves it, which leaves those that wait already as they are.
+    /// An event that comes when all that was queued so far is done, for other streams to wait for. The Copier owns the
+    /// event. The next call moves it, which doesn't affect streams that wait already.
     Result<CUevent> mark();
     /// Returns when all that was queued is done and visible to every peer. EIO: the device has failed.
     Result<void> wait();
-    /// wait(), whatever became of queueing; then the first Error of the two. A copy that was queued must have ended
-    /// before its host memory is somebody else's, also where the next one couldn't be queued.
+    /// Calls wait(), whatever `queued` is, and returns the first Error of the two. Copies that were queued must have
+    /// ended before their host memory is used again, also where a later copy couldn't be queued.
     Result<void> wait_after(const Result<void> &queued);
 
-    /// So many other Copiers of the device have a large copy to or from the host under way that the bus is what all
-    /// wait for: then a buffer that this core has just filled is worth demoting (vmm/base/cache.hpp).
+    /// Whether so many other Copiers of the device have a large copy to or from the host under way that all wait for
+    /// the bus. Then a buffer that this core has just filled is worth demoting (vmm/base/cache.hpp).
     bool is_bus_crowded() const;
 
     /// Copies from any host memory, by chunks through pinned staging slots, and waits.

@@ -1,4 +1,4 @@
-// Copiers: one thread's Copier for each device, found by the device.
+// Copiers: the Copiers of one thread, one for each device.
 #pragma once
 
 #include "vmm/memory/copier.hpp"

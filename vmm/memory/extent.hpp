@@ -1,4 +1,4 @@
-// Extent: one piece of device memory, created by the keeper and mapped here: the unit of sharing.
+// Extent: one allocation of device memory, created by the keeper and mapped here; the unit that peers import.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -11,14 +11,15 @@
 
 namespace gmemfs {
 
-/// Thread-safe after create(). Destroying it unmaps and releases (0.65 ms at 2 MiB, 43 ms at 64 GiB, H200); nobody may
-/// be copying then. A peer that has mapped it keeps the memory.
+/// Thread-safe after create(). The destructor unmaps and releases the memory (0.65 ms at 2 MiB, 43 ms at 64 GiB, H200);
+/// nobody may be copying then. A peer that has mapped the extent keeps the memory.
 class Extent {
 public:
-    /// `size` is rounded up to the device's granularity. ENOSPC: the device is full. Contents are whatever was there
-    /// before: who makes an extent clears it, by Copier::zero, before anyone sees it.
+    /// `size` is bytes, rounded up to the device's granularity. ENOSPC: the device is full. The contents are whatever
+    /// was in the memory before: the caller clears the extent (Copier::queue_zero) before anyone sees it.
     static Result<std::shared_ptr<Extent>> create(Keeper &keeper, Device &device, std::uint64_t size);
-    /// One that the keeper has kept for this server's forerunner: mapped, with its contents, and exported if it was.
+    /// An extent that the keeper has kept from the server before this one: mapped here, with its contents. It counts as
+    /// exported where it was.
     static Result<std::shared_ptr<Extent>> adopt(Keeper &keeper, Device &device, const Keeper::Held &held);
     ~Extent() {
         if (!abandoned_) keeper_.release(id_);
@@ -32,13 +33,14 @@ public:
     std::uint64_t size() const { return size_; }                ///< bytes, a multiple of the granularity
     bool has_fabric() const { return keeper_.has_fabric(id_); }
 
-    /// Whether a handle was ever given out: then a peer may read and write the memory, now and later.
+    /// Whether a handle was ever given out. Then a peer may read and write the memory, now and later.
     bool is_exported() const { return exported_.load(std::memory_order_acquire); }
-    /// Made at the first call, 5 us (H200), and kept. ENOTSUP: this machine has no fabric handles.
+    /// The fabric handle, made at the first call (5 us, H200) and kept. ENOTSUP: this machine has no fabric handles.
     Result<FabricHandle> export_fabric() EXCLUDES(mutex_);
-    /// Made at each call, 0.5 to 0.9 ms (H200): a descriptor that is kept would pin the memory.
+    /// A descriptor, the caller's, made at each call (0.5 to 0.9 ms, H200), because one that was kept would pin the
+    /// memory.
     Result<Fd> export_fd();
-    /// The keeper is to go on holding the memory when this is gone: another server takes it over.
+    /// The destructor leaves the memory to the keeper, for the next server.
     void abandon() { abandoned_ = true; }
 
 private:

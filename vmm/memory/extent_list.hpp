@@ -3,7 +3,7 @@
 //     file offset  0            2M                    8M
 //                  | extent 0   | extent 1            |        a range becomes one slice an extent that it touches
 //
-// A small file has one piece, a slot of an extent that it shares with others.
+// A small file has one piece: a slot of an extent that it shares with other files.
 #pragma once
 
 #include "vmm/memory/extent.hpp"
@@ -15,7 +15,7 @@
 
 namespace gmemfs {
 
-/// Something that belongs to a piece of memory and goes just before it does: its parity.
+/// Something that belongs to a piece of memory and is destroyed just before that memory is given back: its parity.
 class Companion {
 public:
     Companion() = default;
@@ -26,7 +26,7 @@ public:
 
 /// What a file has of an extent: all of it, or a slot.
 struct Piece {
-    std::shared_ptr<Extent> extent;    ///< its last copy gives the piece back, and the extent where that was all of it
+    std::shared_ptr<Extent> extent;    ///< the last copy gives the slot back, or the whole extent
     std::uint64_t offset, length;      ///< bytes, in the extent
     std::shared_ptr<Companion> beside; ///< null for none
 

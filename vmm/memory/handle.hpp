@@ -10,8 +10,8 @@
 
 namespace gmemfs {
 
-/// The bytes of a CUmemFabricHandle, opaque. Good for imports only while the process that created the memory lives.
-/// No secret: whoever may open the IMEX channel device can guess one (docs/threat-model.md).
+/// The bytes of a CUmemFabricHandle, opaque. Imports work only while the process that created the memory lives. A
+/// handle is no secret: a user who may open the IMEX channel device can guess one (docs/threats.md).
 using FabricHandle = std::array<std::byte, kFabricHandleSize>;
 static_assert(sizeof(FabricHandle) == sizeof(CUmemFabricHandle));
 

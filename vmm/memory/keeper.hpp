@@ -1,8 +1,8 @@
-// Keeper: creates the memory of extents, holds it, and hands out its handles; the one door to cuMemCreate.
+// Keeper: creates the memory of extents, holds it, and hands out its handles.
 //
-// It needs cuInit and no context, so that a process of its own can stand behind this interface, and extents outlive a
-// crash of the server (docs/keeper.md). What crosses it is an id, a size or a handle; map() is the only step that
-// happens on the caller's side.
+// A keeper needs cuInit and no context, so a process of its own can stand behind this interface, and extents outlive a
+// crash of the server (docs/keeper.md). Only ids, sizes and handles cross the interface. map() is the only step that
+// happens in the caller's process.
 #pragma once
 
 #include "vmm/memory/mapping.hpp"
@@ -13,9 +13,9 @@
 
 namespace gmemfs {
 
-/// Thread-safe. Outlives every Extent that it made. LocalKeeper owns the memory itself; KeeperClient asks a process.
-/// Wherever a Result is returned by a KeeperClient, EIO: the keeper's process has died, or hasn't answered for 10 s;
-/// EMFILE: this process may open no more descriptors.
+/// Thread-safe. Outlives its Extents. LocalKeeper owns the memory itself; KeeperClient asks a process.
+/// Every Result of a KeeperClient may be EIO: the keeper's process has died, or hasn't answered for 10 s; or EMFILE:
+/// this process may open no more descriptors.
 class Keeper {
 public:
     using Id = std::uint64_t; ///< never used twice by one keeper
@@ -37,14 +37,14 @@ public:
     virtual Result<Id> create(const DeviceInfo &device, std::uint64_t size) = 0;
     /// Maps the memory into this process, whole.
     virtual Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) = 0;
-    /// Gives the keeper's hold on the memory back. Mappings and peers keep theirs.
+    /// Ends the keeper's hold on the memory. Mappings and peers keep theirs.
     virtual void release(Id id) = 0;
 
     virtual bool has_fabric(Id id) = 0;
     virtual Result<FabricHandle> export_fabric(Id id) = 0; ///< errors: see Allocation
     virtual Result<Fd> export_fd(Id id) = 0;
 
-    /// Everything that is held, ordered by id.
+    /// Everything that the keeper holds, ordered by id.
     virtual Result<std::vector<Held>> list() = 0;
 };
 

@@ -1,4 +1,4 @@
-// Mapping: owns a device address range that is reserved, mapped to one allocation, and accessible from its device.
+// Mapping: owner of a range of device addresses that is reserved, mapped to one allocation, and accessible.
 #pragma once
 
 #include "vmm/memory/allocation.hpp"
@@ -7,8 +7,8 @@
 
 namespace gmemfs {
 
-/// Owner; move-only. Unmaps when it dies: 0.65 ms for 2 MiB to 43 ms for 64 GiB (H200), and the caller has seen to it
-/// that no copy is under way. The mapping keeps the memory alive after the Allocation is gone. Not thread-safe.
+/// Owner; move-only. Not thread-safe. The destructor unmaps (0.65 ms for 2 MiB, 43 ms for 64 GiB, H200); no copy may be
+/// under way then. The mapping keeps the memory alive after the Allocation is gone.
 class Mapping {
 public:
     /// An allocation is mapped whole or not at all. ENOMEM: no address space. Needs no context.

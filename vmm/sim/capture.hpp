@@ -1,6 +1,6 @@
-// Capture: streams that record work into a graph in place of running it, and what may be called meanwhile.
+// Capture: which driver calls end a stream's graph capture badly, as on a card.
 //
-// The graph itself holds nothing here and can't be launched: what counts is which calls end a capture badly.
+// A capturing stream records work into a graph in place of running it. The graph is empty here and can't be launched.
 #pragma once
 
 #include "vmm/sim/stream.hpp"

@@ -1,4 +1,4 @@
-// Entry: what every exported function does first: count the call, apply the fault plan, look at the context.
+// Entry: what every exported function does first: count the call, apply the fault plan, check the context.
 #pragma once
 
 #include "vmm/sim/process.hpp"

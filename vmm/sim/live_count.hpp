@@ -1,4 +1,4 @@
-// Live count: how many of the driver's things this process has now.
+// Live count: how many of each kind of driver object this process has now.
 #pragma once
 
 #include <string_view>

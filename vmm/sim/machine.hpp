@@ -1,4 +1,4 @@
-// Machine: the simulated machine that processes share: its devices, and who holds how much of their memory.
+// Machine: the simulated machine that processes share: its devices, and which process holds how much memory.
 //
 // A table in a file under /dev/shm, locked by flock (which a killed holder gives up by itself):
 //

@@ -1,8 +1,8 @@
 // Sharing: descriptors and fabric handles, with the lifetimes that were measured on a card.
 //
 // A descriptor is the memfd itself, and keeps the memory alive by itself. A fabric handle names /proc/PID/fd/N of its
-// creator, so it can be imported while the creator lives and never afterwards, while whoever has it mapped keeps it.
-// That needs one PID namespace and the right to look into the creator's /proc entry: the same user, or root.
+// creator, so it can be imported while the creator lives and never afterwards, while processes that have it mapped keep
+// it. That needs one PID namespace and the right to look into the creator's /proc entry: the same user, or root.
 #include "vmm/sim/process.hpp"
 
 #include <cerrno>
@@ -74,7 +74,7 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     const auto size = static_cast<std::uint64_t>(status.st_size);
     Machine *const machine = Machine::attach(origin->machine, {});
     if (machine != nullptr && expected != nullptr) {
-        // Whoever made the handle made this memory, or the descriptor's number has been used again since.
+        // The handle's maker made this memory, or the descriptor's number has been used again since.
         const auto known = machine->find(origin->id);
         if (!known || expected->id != origin->id || expected->nonce != known->nonce || expected->size != size ||
             expected->device != origin->device) {

@@ -61,8 +61,8 @@ void Stream::hurry() {
     queued_.notify_one();
 }
 
-// Who waits does what is queued, unless the stream's thread is at it: 4 KiB and a wait take 2 us so, and 42 us where
-// two threads hand over to each other.
+// A thread that waits does what is queued, unless the stream's thread is at it. So 4 KiB and a wait take 2 us, and not
+// 42 us as where two threads hand over to each other.
 void Stream::wait(std::uint64_t number) {
     std::unique_lock<std::mutex> lock(mutex_);
     while (done_count_ < number) {

@@ -1,8 +1,9 @@
-// Stream: a queue of work and the thread that does it, later.
+// Stream: a queue of work, and the thread that does the work later.
 //
-// Work is queued by the caller and run by the stream's thread a fifth of a millisecond later, at once where somebody
-// asks for it, or by who waits for it. So a missing wait is a bug here as on a card: the destination of a copy to the
-// host is filled with 0xDB when the copy is queued, and the source of a copy to the device is read when it runs.
+// The caller queues work. The stream's thread runs it a fifth of a millisecond later, or at once where somebody asks
+// for it; or the thread that waits for it runs it. So a missing wait is a bug here as on a card: the destination of a
+// copy to the host is filled with 0xDB when the copy is queued, and the source of a copy to the device is read when the
+// copy runs.
 #pragma once
 
 #include "vmm/sim/process.hpp"

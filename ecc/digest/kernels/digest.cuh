@@ -1,4 +1,4 @@
-// Digest: one level of a tree of SHA-256: the digest of each 4 KiB, one lane each.
+// Digest kernel: one level of the tree of SHA-256; one lane hashes 4 KiB.
 //
 //     data       length bytes, at a multiple of 16
 //     digests    digests[node][32], for (length + 4095) / 4096 nodes; the last one may be short

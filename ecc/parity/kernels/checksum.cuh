@@ -12,7 +12,7 @@
 //
 // The sum is linear in each bit: a repair knows the checksum of the block that it would leave behind before it writes,
 // from the checksum as found and the bits that it would turn. Zeros have the checksum zero, as they have the parity
-// zero. It guards against accidents, not against people.
+// zero. The checksum guards against accidents, not against people.
 #pragma once
 
 #include "ecc/parity/kernels/gmul.cuh"

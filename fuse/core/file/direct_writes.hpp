@@ -1,5 +1,4 @@
-// DirectWrites: what write(2) has put into a mapped file, past the page cache, since the kernel read the pages around
-// it.
+// DirectWrites: notes what write(2) puts into a mapped file, so that writing back older pages doesn't undo it.
 //
 // Files are opened for direct I/O and may be mapped all the same. Linux drops the pages of a range before it sends a
 // write, and again before write(2) returns; between the two a page fault may read a page as it was before:
@@ -7,10 +6,11 @@
 //     write(2):     drops pages ── WRITE ──> new bytes, noted here ──> drops pages: a dirty one is written back first
 //     page fault:          READ, old bytes ── a store makes the page dirty ──────────> WRITE of all of it
 //
-// What is written back holds old bytes beside the store. So bytes noted here are left out of it. That loses no store:
-// one into these bytes, in a page that was read before them, came while write(2) was under way, and counts as come
-// before it. Bytes that the kernel has read for the page cache since are forgotten here: what is stored into them then
-// is newer. docs/decisions/020 has the whole argument, and what Linux has to do for it.
+// A page that is written back holds old bytes beside the store. So bytes that are noted here are left out of the
+// write-back. That loses no store: a store into these bytes, in a page that was read before the write, came while
+// write(2) was under way, and counts as having come before it. Bytes that the kernel reads for the page cache
+// afterwards are forgotten here, because stores into them are newer. docs/decisions/020 has the whole argument, and
+// what Linux has to do for it.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -23,30 +23,30 @@
 
 namespace gmemfs {
 
-/// Thread-safe. A leaf: called by who has taken the range of the file that it is about.
+/// Thread-safe. A leaf in the order of locks. The caller has taken the range of the file that a call is about.
 class DirectWrites {
 public:
     struct Range {
         std::uint64_t offset, end;
     };
 
-    /// A page is to be read for the page cache: from here on writes are noted. Before its range is taken, so that none
-    /// after it is missed.
+    /// From here on writes are noted. Called when a page is to be read for the page cache, before its range is taken,
+    /// so that no later write is missed.
     void begin() EXCLUDES(mutex_);
-    /// Costs a load where no page of the file was ever in the page cache.
+    /// Notes a write. Costs one load where no page of the file was ever in the page cache.
     void add(Range written) {
         if (is_mapped()) note(written);
     }
-    /// The kernel has read this for the page cache, as it is now.
+    /// Forgets a range that the kernel has just read for the page cache.
     void forget(Range read) EXCLUDES(mutex_);
-    /// The parts of what is written back that are not older than what is there, in order.
+    /// The parts of a write-back that are not older than the file's bytes, in order.
     std::vector<Range> left_of(Range written_back) const EXCLUDES(mutex_);
 
 private:
     // No two touch each other.
     using Ranges = std::map<std::uint64_t, std::uint64_t>; // offset to end
-    // Each is needed until its write(2) has returned. Whose ranges are more than these isn't waited for: of two lots
-    // the older one goes when the other one is full (2 MiB of host memory a file, both).
+    // A range is needed until its write(2) has returned. Nobody says when that is, so there are two lots, and the older
+    // one is dropped when the other one is full (2 MiB of host memory a file, both).
     static constexpr std::size_t kLotMax = 16384;
     struct Lots {
         Ranges present, before;

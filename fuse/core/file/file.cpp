@@ -55,7 +55,7 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
         const RangeLock::Range range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
         return transfer(copiers, offset, from, encoded_end(), by);
     }
-    // Whoever makes the file longer has all of it from its old end on.
+    // A write that makes the file longer claims everything from the old end on.
     const RangeLock::Range range = ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
     const std::uint64_t encoded = encoded_end();
     if (offset > size()) TRY(expose(copiers, size(), offset));

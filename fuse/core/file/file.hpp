@@ -1,17 +1,17 @@
-// File: a POSIX size over an ordered list of extents, usually exactly one.
+// File: a file's bytes: a POSIX size over an ordered list of extents, usually exactly one.
 //
 //     0             size            size of the extents (user.allocation_size)
 //     |  data       |  tail         |
 //
-// The tail reads as zeros whenever it comes to light. It holds zeros, unless a peer has the memory mapped, or it is
-// `dirty`: reserved by growth and never cleared, or a write failed in it. Then what is exposed is cleared first, and
-// all of it before a peer gets a handle.
+// The tail reads as zeros when it becomes part of the file. It holds zeros, unless a peer has the memory mapped, or the
+// tail is dirty: it was reserved by growth and never cleared, or a write failed in it. Then the bytes that are exposed
+// are cleared first, and the whole tail before a peer gets a handle.
 //
-// A file that grows by writing shares an extent with other small files at first (see Slab), then gets extents of
-// doubling size, and is `loose` until settle() gives the tail back and makes one extent of it again, at the last close
-// or when a handle is asked for. Without room for that copy only the last extent is moved into one of the right size;
-// and where there might be none, extents grow by a sixteenth: so what a file holds above its size is no more than a
-// granule and a sixteenth, and a file may have nearly all of its device. What a peer may have mapped never moves.
+// A file that grows by writing first shares an extent with other small files (see Slab), and then gets extents of
+// doubling size. It is loose until settle() gives the tail back and merges the extents into one, at the last close or
+// before a handle is given. Where there is no room for that copy, only the last extent is moved into one of the right
+// size. Where even that might not fit, extents grow by a sixteenth. So a file holds at most a granule and a sixteenth
+// more than its size, and may have nearly all of its device. Memory that a peer may have mapped never moves.
 #pragma once
 
 #include "fuse/core/file/direct_writes.hpp"
@@ -36,21 +36,21 @@ class Journal;
 /// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
 class File {
 public:
-    /// `device` is where it will live, null for wherever there is most room at the first allocation. `owner` is charged
-    /// for it.
+    /// `device` is where the file will live; null: where there is most room at the first allocation. `owner` is charged
+    /// for the file.
     File(Storage &storage, Device *device, uid_t owner);
 
     std::uint64_t size() const { return size_.load(std::memory_order_acquire); }           ///< bytes
     std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
     /// Bytes that a peer would map: allocated(), but for a small file what its own extent will have.
     std::uint64_t mappable() const EXCLUDES(layout_);
-    /// Another number each time that the extents change, never used twice in a mount; 0: it never had any.
+    /// A new number each time that the extents change, never used twice in a mount; 0: the file never had extents.
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
     bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
-    /// Who wants the bytes: a call, or the host's page cache, for mappings.
+    /// For what bytes are read or written: a system call, or the host's page cache, which serves mappings.
     enum class By { call, page_cache };
     /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
     Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by) EXCLUDES(layout_);
@@ -76,13 +76,13 @@ public:
         Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
 
     /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
-    /// copy; else it stays loose, and the next time may do more. Does nothing, cheaply, for a file that isn't loose.
-    /// EIO: the device; no room is no error.
+    /// copy. Else the file stays loose, and the next call may do more. Cheap for a file that isn't loose. EIO: the
+    /// device failed. No room is no error.
     Result<void> settle(Copiers &copiers) EXCLUDES(layout_);
 
     /// One handle an extent, in file order; settles first, and from then on the extents never move.
-    /// Who has one may write at any time, so parity is left alone until seal(). ENODATA: nothing is allocated. ENOTSUP:
-    /// this machine has no fabric handles.
+    /// A process that has a handle may write at any time, so parity is left alone until seal(). ENODATA: nothing is
+    /// allocated. ENOTSUP: this machine has no fabric handles.
     Result<std::vector<FabricHandle>> fabric_handles(Copiers &copiers) EXCLUDES(layout_);
 
     /// One extent, and the handle by which a peer imports it: `fabric`, or else `fd`.
@@ -109,16 +109,17 @@ public:
     /// the parity as it is: for tests. `seed` decides which. EINVAL: there are not so many, or more than 2^24.
     Result<void> damage(Copiers &copiers, std::uint64_t offset, std::uint64_t length, std::uint64_t bits,
         std::uint64_t seed) EXCLUDES(layout_);
-    /// Makes the parity of a file that peers have written to fit what is there now, if it has any: it is current
-    /// afterwards, but for a lease to write that is still held. Waits for the parity of all writes. EIO: the device.
+    /// Makes the parity of a file that peers have written to fit its present bytes. Afterwards parity is current,
+    /// unless a lease to write is still held. Waits for the parity of all writes. Does nothing for a file without
+    /// parity. EIO: the device failed.
     Result<void> seal() EXCLUDES(layout_);
-    /// A peer with a lease to write begins, before it gets a handle; parity is left alone. The last one that ends
-    /// seals.
+    /// Called before a peer with a lease to write gets a handle: from here on parity is left alone. The last such
+    /// peer's end seals.
     void begin_writing() { parity_.begun_writing(FileParity::Writer::counted); }
     Result<void> end_writing() EXCLUDES(layout_) { return parity_.ended_writing() ? seal() : Result<void>(); }
 
-    /// What the bytes come to (ecc/digest), made on the device and kept until they change; made anew each time
-    /// where a peer may have changed them. Who writes waits meanwhile. ENOSPC, ENOEXEC: see Digester.
+    /// The digest of the bytes (ecc/digest), made on the device, and kept until they change; made anew each time where
+    /// a peer may have changed them. Writers wait meanwhile. ENOSPC, ENOEXEC: see Digester.
     Result<Digest> digest() EXCLUDES(layout_);
 
     struct ExtentInfo {
@@ -130,17 +131,18 @@ public:
     };
     std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
 
-    /// From here on changes of size and layout are recorded as those of inode `id`. Before the file is published.
+    /// From here on changes of size and layout are recorded as those of inode `id`. Called before other threads see the
+    /// file.
     void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
-    /// As a journal has it, before the file is published. The tail counts as dirty: what was written there, and not
-    /// acknowledged, may be.
+    /// Restores the file from a journal's state, before other threads see it. The tail counts as dirty, because writes
+    /// that were never acknowledged may have landed there.
     void restore(ExtentList extents, const VolumeState::Node &node) EXCLUDES(layout_);
 
-    /// The device that the file lives on or was placed on; null when that is still open.
+    /// The device that the file lives on or was placed on; null: none was chosen yet.
     Device *device() const EXCLUDES(layout_);
     /// EBUSY: the file has extents already.
     Result<void> place(Device *device) EXCLUDES(layout_);
-    /// EDQUOT: the new owner has no room for it, and it stays the old one's.
+    /// EDQUOT: the new owner has no room for the file, which stays the old owner's.
     Result<void> set_owner(uid_t owner) EXCLUDES(layout_);
 
 private:
@@ -183,24 +185,24 @@ private:
     Journal *journal_ = nullptr; // null: nothing is recorded
     std::uint64_t id_ = 0;       // of the inode, in the journal
     mutable SharedMutex layout_;
-    mutable RangeLock ranges_; // what is being read or written; taken after layout_
+    mutable RangeLock ranges_; // the ranges that are being read or written; taken after layout_
     DirectWrites direct_writes_;
-    FileParity parity_; // changes with the extents and their bytes, under the same locks
+    FileParity parity_; // changes under the same locks as the extents and their bytes
     ExtentList extents_ GUARDED_BY(layout_);
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
     struct KnownDigest {
         Digest digest;
-        std::uint64_t size; // of the file that it is of: who makes it longer may come while it is made
+        std::uint64_t size; // the file's when the digest was made: it may grow meanwhile
     };
     Mutex digest_mutex_; // a leaf
     std::optional<KnownDigest> digest_ GUARDED_BY(digest_mutex_);
     std::atomic<bool> knows_digest_ = false; // forgotten by who changes bytes, within the range that is claimed for it
     // Layout::Tail::dirty. Published under the exclusive lock; changed besides by a writer that has claimed the tail.
     std::atomic<bool> tail_dirty_ = false;
-    // Read without the lock, for getattr must not wait for a copy. The size shrinks under the exclusive lock alone, and
-    // grows also under the claimed tail.
+    // Read without the lock, because getattr must not wait for a copy. The size shrinks under the exclusive lock alone,
+    // and grows also under the claimed tail.
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
     std::atomic<std::uint64_t> generation_ = 0;

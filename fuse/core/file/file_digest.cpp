@@ -1,4 +1,4 @@
-// File, digest: what its bytes come to, and until when that is known.
+// File, digest: computes the digest of a file's bytes, and keeps it until they change.
 #include "fuse/core/file/file.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// File, journal: what a file tells the journal, and what it makes of it after a restart.
+// File, journal: records a file's size and layout, and restores both after a restart.
 //
 // A change of size or extents is recorded before what it replaces is given back and before it is acknowledged; data is
 // not. Where the journal fails the change has happened all the same: Volume asks the journal before it acknowledges.

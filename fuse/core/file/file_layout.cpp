@@ -1,4 +1,4 @@
-// File, layout: everything that changes a file's layout: growth, shrinking, settling.
+// File, layout: growth, shrinking and settling: whatever changes a file's extents and size.
 //
 // One pattern throughout: the next Layout is built aside, owned by a local variable, and published whole, in one step
 // that can't fail. Whatever fails before unwinds by destructors, and the file is as it was.

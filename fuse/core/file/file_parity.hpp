@@ -1,13 +1,13 @@
-// FileParity: how one file's parity follows its data: what is checked before a change, and encoded after it.
+// FileParity: makes one file's parity follow its data: checks blocks before a change, and encodes them after it.
 //
 //     block      0            1            2            3
 //     write            |////////////////////////////|
 //                checked                  checked                 before: they keep bytes that were there
 //                encoded      encoded     encoded                 behind the write, which doesn't wait for it
 //
-// While a peer may be writing (`open`) parity is left alone; seal() encodes all of it. What couldn't be mended is
-// remembered as damaged until all of the block is written anew: encoding what is left of it must not hide that.
-// docs/parity.md has the data's way.
+// While a peer may be writing (`open`), parity is left alone; seal() encodes all of it. A block that couldn't be mended
+// is remembered as damaged until all of it is written anew, because encoding what is left must not hide the damage.
+// docs/parity.md follows the data's way.
 #pragma once
 
 #include "fuse/core/file/range_lock.hpp"
@@ -23,16 +23,17 @@ namespace gmemfs {
 
 enum class ParityState { off, current, open, damaged }; ///< user.gmemfs.ecc
 
-/// Thread-safe, under the locks that each function names: those of its File. Offsets are the file's, in bytes.
+/// Thread-safe where the File holds its locks: the layout lock, and the range that a function is about. Offsets are the
+/// file's, in bytes.
 class FileParity {
 public:
     explicit FileParity(Storage &storage) : storage_(storage) {}
 
     ParityState state() const EXCLUDES(mutex_);
-    /// Whether the file is to have parity; changed only while it has no memory.
+    /// Whether the file has parity. Changes only while the file has no memory.
     bool is_on() const { return on_.load(std::memory_order_acquire); }
     void set(Protection wanted) { on_.store(wanted == Protection::parity, std::memory_order_release); }
-    /// Whether every change has to be followed.
+    /// Whether every change has to be encoded: there is parity, and no peer may be writing.
     bool follows() const { return is_on() && !open_.load(std::memory_order_acquire); }
     bool verifies_reads() const { return follows() && storage_.verifies_reads(); }
 
@@ -40,42 +41,43 @@ public:
     std::uint64_t start_of(std::uint64_t offset) const;
     std::uint64_t end_of(std::uint64_t end) const;
 
-    /// Memory for the parity of a new piece, if it is to have one. What lies in it from byte `clear_from` on is zeros.
+    /// Gives a new piece memory for its parity, where the file has parity. The piece's bytes from `clear_from` on are
+    /// zeros.
     Result<void> attach(Piece &piece, std::uint64_t clear_from);
 
-    /// Before [offset, end) changes: blocks that keep bytes from before are verified, and repaired. What lies from
-    /// `valid_end` on was never encoded. The range, rounded, is the caller's.
+    /// Called before [offset, end) changes. Verifies and repairs the blocks that keep bytes from before. Nothing from
+    /// `valid_end` on was ever encoded. The caller holds the range, rounded to blocks.
     Result<void> before_change(
         const ExtentList &extents, std::uint64_t offset, std::uint64_t end, std::uint64_t valid_end) EXCLUDES(mutex_);
-    /// Once the copier has queued the change: queues the encode. If that can't be done the file is open from here on.
+    /// Queues the encode, after the copier has queued the change. Where that fails the state is `open` from here on.
     void after_change(Copier &copier, const ExtentList &extents, std::uint64_t offset, std::uint64_t end)
         EXCLUDES(mutex_);
-    /// The same once the file's first `length` bytes are to be copied to a new piece.
+    /// The same, after the copy of the file's first `length` bytes to a new piece was queued.
     void after_move(Copier &copier, const Piece &piece, std::uint64_t length);
-    /// Before [offset, end) is copied elsewhere, or read: verified, and repaired. EIO: a block in it is damaged; the
-    /// text says which bytes. `good`: bytes from `offset` that can be read.
+    /// Called before [offset, end) is read, or copied elsewhere. Verifies and repairs it. EIO: a block of it is
+    /// damaged; the text says which bytes. `good` is set to the number of bytes from `offset` that can be read.
     Result<void> before_read(const ExtentList &extents, std::uint64_t offset, std::uint64_t end, std::uint64_t &good)
         EXCLUDES(mutex_);
 
-    /// The blocks that [offset, end) touches, compared with their parity; waits. ENODATA: the file has none. EBUSY: it
-    /// isn't current, since peers may write.
+    /// Compares the blocks that [offset, end) touches with their parity, and waits for the device. ENODATA: the file
+    /// has no parity. EBUSY: the parity isn't current, because peers may write.
     Result<BlockReport> check(ParityMode mode, const ExtentList &extents, std::uint64_t offset, std::uint64_t end)
         EXCLUDES(mutex_);
 
-    /// A peer may write from here on; `counted`: until ended_writing().
+    /// A peer may write from here on; a `counted` one until ended_writing().
     enum class Writer { unknown, counted };
     void begun_writing(Writer writer);
-    /// True for the last one: then seal() is due.
+    /// True: this was the last counted writer, and seal() is due.
     bool ended_writing() { return writers_.fetch_sub(1) == 1; }
-    /// Queues the encode of all that lies before `end`.
+    /// Queues the encode of all bytes before `end`.
     Result<void> encode(const ExtentList &extents, std::uint64_t end);
-    /// All that lies before `end` is encoded as it is, once everything was queued: the state is current, or still open
-    /// where a counted writer is. Nobody else changes the file.
+    /// Queues the encode of all bytes before `end`, as they are. Afterwards the state is current, or still open where
+    /// there is a counted writer. Nobody else changes the file meanwhile.
     Result<void> seal(const ExtentList &extents, std::uint64_t end);
     /// Waits for encodes that are under way. EIO: the device has failed.
     Result<void> wait(const ExtentList &extents) const;
 
-    /// The file ends at `size` now.
+    /// Forgets damage past `size`, where the file ends now.
     void cut_to(std::uint64_t size) EXCLUDES(mutex_);
 
 private:

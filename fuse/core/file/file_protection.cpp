@@ -1,4 +1,4 @@
-// File, protection: a file's parity as a whole: wished for, checked, sealed, and made anew after a restart.
+// File, protection: a file's parity as a whole: chosen, checked, sealed, and made anew after a restart.
 #include "fuse/core/file/file.hpp"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, st
     const HoldShared hold(layout_);
     const std::uint64_t end = size();
     const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
-    // Whoever writes there waits, for 40 us each 64 MiB (H200).
+    // Writers of the range wait: 40 us for 64 MiB (H200).
     const RangeLock::Range range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
     return parity_.check(mode, extents_, from, to);
 }

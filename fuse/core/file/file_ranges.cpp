@@ -78,11 +78,12 @@ Result<std::uint64_t> File::copy_locked(
     // An empty file that nobody has placed goes where the data is.
     if (device_ == nullptr) device_ = source.device_;
     if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
-    // Who writes the source right now holds its layout shared, as this does. (For the file itself there is nobody.)
+    // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
+    // none.)
     const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
     const std::uint64_t end = target_offset + count;
-    // Who copies as much as one call can will come again, as cp does: for all that the source has. A hint: no room for
-    // so much is no error.
+    // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
+    // hint: no room for so much is no error.
     const bool is_part = count >= kCopyCallMax && source.size() - source_offset <= INT64_MAX - target_offset;
     TRY(reserve_for_write(copiers, end, is_part ? target_offset + (source.size() - source_offset) : end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));

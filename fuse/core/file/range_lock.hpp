@@ -1,7 +1,7 @@
-// RangeLock: reads and writes of one file that touch the same bytes wait for each other; all others don't.
+// RangeLock: makes reads and writes of one file wait for each other where they touch the same bytes.
 //
-// So a write is seen whole or not at all, as on a local filesystem, and disjoint writes overlap. First come, first
-// served: one that waits is waited for in its turn, so that readers can't starve a writer.
+// So a write is seen whole or not at all, as on a local filesystem, and disjoint writes run at a time. First come,
+// first served: a later request waits for an earlier one that waits, so that readers can't starve a writer.
 #pragma once
 
 #include <condition_variable>

@@ -1,5 +1,6 @@
-// Record: one change of a volume as bytes: a list of items, each the new state of one thing, applied together or not at
-// all. docs/formats.md describes the bytes.
+// Record: one change of a volume as bytes, which is applied whole or not at all.
+//
+// A record is a list of items, each the new state of one thing. docs/formats.md describes the bytes.
 #pragma once
 
 #include "fuse/core/journal/volume_state.hpp"
@@ -11,7 +12,7 @@
 
 namespace gmemfs {
 
-/// Builds a record. An item says what is so now, not what was done: so applying it twice changes nothing. Not
+/// Builds a record. An item says what is so now, not what was done, so applying it twice changes nothing. Not
 /// thread-safe.
 class RecordWriter {
 public:
@@ -20,19 +21,20 @@ public:
     void inode(InodeId id, const VolumeState::Node &node); ///< not xattrs and layout
     void protection(InodeId id, Protection protection);    ///< inode() tells where there is one
     void flags(InodeId id, std::uint32_t flags);           ///< InodeFlags; inode() tells where there are any
-    void linkable(InodeId id);                             ///< it may get its first name; ends when it gets one
-    void gone(InodeId id);                                 ///< nobody knows it any more; its memory goes next
+    void linkable(InodeId id);                             ///< may get a first name; ends when it gets one
+    void gone(InodeId id);                                 ///< nobody knows the inode any more
     void entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie);
     void no_entry(InodeId directory, std::string_view name);
     void xattr(InodeId id, std::string_view name, std::string_view value);
     void no_xattr(InodeId id, std::string_view name);
     void holder(std::uint64_t id, const VolumeState::Holder &holder);
-    void no_holder(std::uint64_t id); ///< and none of its leases
+    void no_holder(std::uint64_t id); ///< nor any of its leases
     void lease(std::uint64_t id, const VolumeState::Lease &lease);
     void no_lease(std::uint64_t id);
     void next_lease(std::uint64_t next); ///< numbers below it aren't given again
     void ticket_secret(const Secret &secret);
-    /// The kernel's number of the request that this change is for; 0: none before counts.
+    /// The kernel's number of the request that this change is for. 0: a new session begins, and no earlier number
+    /// counts.
     void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);
     void generation(InodeId id, std::uint64_t generation);
@@ -51,7 +53,7 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-/// Brings `state` up to date. EBADMSG: no record; `state` may have some of its items then.
+/// Applies a record to `state`. EBADMSG: `record` is none; `state` may have some of its items then.
 Result<void> apply_record(std::span<const std::byte> record, VolumeState &state);
 
 } // namespace gmemfs

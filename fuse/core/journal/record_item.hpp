@@ -1,5 +1,4 @@
-// Record item: what an item of a record begins with, one byte, and what follows it. docs/formats.md has the whole
-// format.
+// Record item: the byte that an item of a record begins with, and what follows it (docs/formats.md).
 #pragma once
 
 #include <cstdint>

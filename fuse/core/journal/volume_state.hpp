@@ -1,4 +1,4 @@
-// VolumeState: what a volume is, apart from its data, as plain values: what a journal's records come to.
+// VolumeState: a volume without its data, as plain values: the sum of a journal's records.
 #pragma once
 
 #include "vmm/base/secret.hpp"
@@ -18,13 +18,13 @@ namespace gmemfs {
 using InodeId = std::uint64_t;
 inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
 
-/// What a file's bytes are guarded by, or those of the files that a directory gets.
+/// Whether a file, or a directory's new files, have parity.
 enum class Protection : std::uint8_t { none, parity };
 
-/// What chattr(1) sets, as FS_IOC_SETFLAGS of <linux/fs.h> has it; those that tmpfs has, too. The kernel's FUSE knows
-/// nothing of them, so whatever changes an inode asks check_flags first.
+/// The flags of chattr(1) that tmpfs has, too, with the numbers of FS_IOC_SETFLAGS in <linux/fs.h>. The kernel's FUSE
+/// knows nothing of them, so every function that changes an inode first asks Inode::check_flags.
 using InodeFlags = std::uint32_t;
-inline constexpr InodeFlags kImmutable = 0x10;    ///< i: nothing of it changes; of a directory: nor do its names
+inline constexpr InodeFlags kImmutable = 0x10;    ///< i: nothing of the inode changes; of a directory: nor do its names
 inline constexpr InodeFlags kAppendOnly = 0x20;   ///< a: a file grows at its end; a directory gets names and loses none
 inline constexpr InodeFlags kNoDump = 0x40;       ///< d: for backups
 inline constexpr InodeFlags kNoAccessTime = 0x80; ///< A: reading leaves no trace
@@ -32,8 +32,8 @@ inline constexpr InodeFlags kFixed = kImmutable | kAppendOnly;
 inline constexpr InodeFlags kHandedDown = kNoDump | kNoAccessTime; ///< by a directory to what is made in it
 inline constexpr InodeFlags kAllFlags = kFixed | kHandedDown;
 
-/// A plain value. Numbers as in Attributes; times to the nanosecond. Nothing in it is to be believed before
-/// Namespace::restore has checked it: a record can be whole and wrong.
+/// A plain value. Numbers as in Attributes; times to the nanosecond. Namespace::restore checks everything in it,
+/// because a record can be whole and wrong.
 struct VolumeState {
     using Uuid = std::array<std::uint8_t, 16>; ///< of a device; all zeros for none
 
@@ -54,8 +54,8 @@ struct VolumeState {
         Uuid placement = {}; ///< of a directory: where its new files live; of a file: where it lives
         Protection protection = Protection::none; ///< of a directory: what its new files have
         std::uint32_t flags = 0;                  ///< InodeFlags
-        bool is_linkable = false;                 ///< it has no name yet, and may get one: O_TMPFILE
-        std::uint64_t generation = 0;             ///< of a file's extents; 0: it never had any
+        bool is_linkable = false;                 ///< has no name yet, and may get one: O_TMPFILE
+        std::uint64_t generation = 0;             ///< of a file's extents; 0: never had any
         std::uint64_t size = 0, kept = 0;
         std::vector<Piece> pieces;
         std::map<std::string, std::string> xattrs;
@@ -86,9 +86,10 @@ struct VolumeState {
     std::map<std::uint64_t, Holder> holders;
     std::map<std::uint64_t, Lease> leases;
     std::uint64_t next_lease = 0; ///< no number of a lease or a holder below it is given again
-    /// What tickets are signed with. All zeros: of a server of before there were leases in journals.
+    /// What tickets are signed with. All zeros: the journal is of a server that recorded no leases.
     Secret ticket_secret = {};
-    /// Requests whose changes are in it: the last kDoneMax. One that the kernel asks again isn't carried out twice.
+    /// The last kDoneMax requests whose changes are in this state. A request that the kernel asks again isn't carried
+    /// out twice.
     std::set<std::uint64_t> done;
     static constexpr std::size_t kDoneMax = 4096; // the kernel has far fewer in flight
     bool operator==(const VolumeState &) const = default;

@@ -1,4 +1,4 @@
-// Access times: when reading a file changes the time of its last access.
+// Access times: whether reading a file changes the time of its last access.
 #pragma once
 
 namespace gmemfs {

@@ -1,10 +1,9 @@
-// Acl: a POSIX access control list, as an extended attribute has it, and what chmod(2), a new inode and a check of
-// access make of it.
+// Acl: a POSIX access control list, read from its extended attribute, changed by chmod(2), and asked for access.
 //
 // The bytes are the kernel's (<linux/posix_acl_xattr.h>): version 2 in 4 bytes, then entries of a tag and permissions
 // in 2 bytes each and a user's or group's number in 4, all little-endian. What the entries mean is acl(5), which is
-// POSIX 1003.1e draft 17. A list with a mask says more than nine bits do; the mask is then what stat(2) shows for the
-// group, and bounds what named users, named groups and the owning group have.
+// POSIX 1003.1e draft 17. A list with a mask says more than the nine bits of a mode. stat(2) then shows the mask in
+// place of the group's bits, and the mask bounds what named users, named groups and the owning group may do.
 #pragma once
 
 #include "fuse/core/names/credentials.hpp"
@@ -17,33 +16,34 @@
 
 namespace gmemfs {
 
-inline constexpr std::string_view kAccessAcl = "system.posix_acl_access";   ///< who may do what
-inline constexpr std::string_view kDefaultAcl = "system.posix_acl_default"; ///< of a directory: what it hands down
+inline constexpr std::string_view kAccessAcl = "system.posix_acl_access";   ///< which users may do what
+inline constexpr std::string_view kDefaultAcl = "system.posix_acl_default"; ///< of a directory, for new inodes
 inline constexpr bool is_acl(std::string_view name) { return name == kAccessAcl || name == kDefaultAcl; }
 
-/// A value that always is a list by the rules: user and group that own, others, each once; in the order of tags; with a
-/// mask where anybody is named. Not thread-safe.
+/// A value that always obeys the rules: an entry each for the owner, the owning group and others; entries in the order
+/// of their tags; a mask where a user or a group is named. Not thread-safe.
 class Acl {
 public:
-    /// EINVAL: it is no list by the rules.
+    /// EINVAL: `bytes` are no list that obeys the rules.
     static Result<Acl> parse(std::string_view bytes);
     std::string bytes() const;
 
     /// The nine bits of a mode that stat(2) shows.
     mode_t mode() const;
-    /// It says no more than those, so that nothing is lost without it.
+    /// Whether the list says no more than the nine bits, so that nothing is lost without it.
     bool is_mode() const { return mask() == nullptr; }
-    /// chmod(2): the bits are the owner's, the mask's (without one, the owning group's) and the others'.
+    /// Does what chmod(2) does: gives owner, mask (where there is none, owning group) and others the bits of `mode`.
     void change_mode(mode_t mode);
-    /// As a new inode gets it from its directory: nobody has more than `mode`, which is what the program asked for.
+    /// Limits a list that a new inode has from its directory: nobody gets more than `mode`, which the program asked
+    /// for.
     void limit(mode_t mode) { change_mode(this->mode() & mode); }
 
-    /// Whether it lets these do what `wanted` says: bits as of the others, 4 to read, 2 to write, 1 to execute.
-    /// `owner` and `group` own the inode. Root isn't a case of its own here.
+    /// Whether the list lets `who` do what `wanted` says: 4 to read, 2 to write, 1 to execute. `owner` and `group` own
+    /// the inode. Root isn't a case of its own here.
     bool allows(mode_t wanted, const Credentials &who, uid_t owner, gid_t group) const;
 
 private:
-    // As the kernel numbers them, and in the order that a list has them.
+    // The kernel's numbers, in the order of a list.
     enum class Tag : std::uint16_t { owner = 1, user = 2, owning_group = 4, group = 8, mask = 16, others = 32 };
     struct Entry {
         Tag tag;

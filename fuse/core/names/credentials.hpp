@@ -1,4 +1,4 @@
-// Credentials: who asks.
+// Credentials: which user makes a request, with groups and umask.
 #pragma once
 
 #include <algorithm>
@@ -7,14 +7,14 @@
 
 namespace gmemfs {
 
-/// A plain value. The kernel has checked the mode bits already (default_permissions); this is for what it can't know:
-/// who owns a new inode, and who may have a handle.
+/// A plain value. The kernel has checked mode bits already (default_permissions). Credentials are for what the kernel
+/// can't decide: who owns a new inode, and which users may have a handle.
 struct Credentials {
     uid_t uid = 0;
     gid_t gid = 0;
     std::vector<gid_t> groups = {}; ///< supplementary; filled in only where a check needs them
     bool may_keep_set_ids = false;  ///< CAP_FSETID; filled in with the groups
-    mode_t umask = 0;               ///< bits that a new inode doesn't get where no default ACL says which it gets
+    mode_t umask = 0;               ///< bits that a new inode doesn't get; a default ACL takes its place
 
     bool is_in(gid_t group) const {
         return group == gid || std::find(groups.begin(), groups.end(), group) != groups.end();

@@ -73,7 +73,7 @@ bool Inode::written(timespec now, const Credentials &by) {
     const mode_t before = permissions_.load(std::memory_order_relaxed);
     if ((before & kSetIds) == 0 && xattrs_.empty()) return false; // nearly always
     if ((before & kSetIds) != 0 && !by.may_keep_set_ids) drop_set_ids(by);
-    const bool had_capabilities = drop_xattr(kFileCapabilities); // whoever it is, as Linux has it
+    const bool had_capabilities = drop_xattr(kFileCapabilities); // whatever user it is, as Linux does it
     return permissions_ != before || had_capabilities;
 }
 

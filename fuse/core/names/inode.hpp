@@ -1,4 +1,4 @@
-// Inode: what a name stands for: attributes, extended attributes, and a file's data or a symbolic link's target.
+// Inode: what a name stands for: attributes, extended attributes, and a file's data or a link's target.
 #pragma once
 
 #include "fuse/core/file/file.hpp"
@@ -19,7 +19,7 @@
 
 namespace gmemfs {
 
-/// Capabilities of a program, an attribute that goes when the file is written or changes its owner.
+/// The capabilities of a program: an attribute that is removed when the file is written or changes its owner.
 inline constexpr std::string_view kFileCapabilities = "security.capability";
 
 /// A plain value: what stat(2) shows. Sizes in bytes.
@@ -30,8 +30,8 @@ struct Attributes {
     uid_t uid = 0;
     gid_t gid = 0;
     dev_t device_number = 0;     ///< of a device node
-    std::uint64_t size = 0;      ///< of a file, or a symbolic link's target; of a directory, its entries
-    std::uint64_t allocated = 0; ///< device memory behind it
+    std::uint64_t size = 0;      ///< bytes of a file, or of a symbolic link's target; of a directory, its entries
+    std::uint64_t allocated = 0; ///< bytes of device memory
     bool is_loose = false;       ///< a growing file: `allocated` changes when it is settled
     timespec accessed = {}, modified = {}, changed = {};
 };
@@ -43,13 +43,13 @@ struct AttributeChanges {
     std::optional<gid_t> gid;
     std::optional<std::uint64_t> size;
     std::optional<timespec> accessed, modified;
-    bool is_touch = false; ///< both times, and to now: who may write may do that
+    bool is_touch = false; ///< sets both times to now, which a user that may write may do
 };
 
-/// Thread-safe. Names point to it; it knows none of them. Time is an argument everywhere, never asked of a clock.
+/// Thread-safe. Names point to an inode, which knows none of them. Times are arguments everywhere; no clock is read.
 class Inode {
 public:
-    /// For a regular file, `storage` and `placement` say where its data will live.
+    /// An inode of type and permissions `mode`, without data yet: see the hold functions. `owner` owns it.
     Inode(InodeId id, mode_t mode, const Credentials &owner, timespec now);
 
     InodeId id() const { return id_; }
@@ -65,28 +65,28 @@ public:
     const std::string &target() const { return target_; }                   ///< of a symbolic link
 
     Attributes attributes() const EXCLUDES(mutex_);
-    /// Mode, owner and times; the size is File's business. The caller's rights were checked by the kernel. A new mode
-    /// is one of the access ACL, too. The groups of `by` count where has_set_ids().
+    /// Changes mode, owner and times; File changes sizes. The kernel has checked the caller's rights. A new mode
+    /// changes the access ACL, too. The groups of `by` must be filled in where has_set_ids().
     void change(const AttributeChanges &changes, timespec now, const Credentials &by) EXCLUDES(mutex_);
-    /// After data or entries have changed.
+    /// Sets the times of modification and change. Called after data or entries have changed.
     void modified(timespec now) EXCLUDES(mutex_);
-    /// The same, of a file that `by` has written to. That takes set-user-ID and set-group-ID away, as Linux does it,
-    /// and capabilities: true where it did, and the mode is another one now. The groups of `by` count where
-    /// has_set_ids().
+    /// The same, for a file that `by` has written to. Takes set-user-ID, set-group-ID and capabilities away, as Linux
+    /// does it. True: the mode has changed. The groups of `by` must be filled in where has_set_ids().
     bool written(timespec now, const Credentials &by) EXCLUDES(mutex_);
-    /// Whether it is a file with a bit that a write may take away.
+    /// Whether this is a file with a set-ID bit, which a write may take away.
     bool has_set_ids() const { return is_file() && (permissions_.load(std::memory_order_relaxed) & kSetIds) != 0; }
-    /// After a read.
+    /// Sets the time of access where `mode` says so. Called after a read.
     void accessed(timespec now, AccessTimes mode) EXCLUDES(mutex_);
     void changed(timespec now) EXCLUDES(mutex_);
     void add_links(int count, timespec now) EXCLUDES(mutex_);
     std::uint32_t links() const EXCLUDES(mutex_);
 
-    /// Whether these may read and write the file, by its ACL or its mode bits: the condition for a handle.
+    /// Whether `who` may read and write the file, by its ACL or its mode bits: the condition for a handle.
     bool may_read_and_write(const Credentials &who) const { return may(06, who); }
-    /// EACCES: these may not read and write the file. EPERM: nobody may, by its flags. Else they may have its handle.
+    /// Checks that `who` may have the file's handle. EACCES: `who` may not read and write the file. EPERM: its flags
+    /// forbid it to everybody.
     Result<void> check_handle(const Credentials &who) const;
-    /// Whether these may list the directory and reach what is in it.
+    /// Whether `who` may list the directory and reach what is in it.
     bool may_read_and_search(const Credentials &who) const { return may(05, who); }
 
     enum class XattrMode { any, create, replace }; ///< XATTR_CREATE, XATTR_REPLACE
@@ -97,21 +97,21 @@ public:
     Result<void> remove_xattr(std::string_view name, timespec now) EXCLUDES(mutex_); ///< ENODATA
     std::vector<std::string> xattr_names() const EXCLUDES(mutex_);
 
-    /// kAccessAcl or kDefaultAcl; xattr() has it again. The mode's nine bits become the access ACL's, which is dropped
-    /// where it says no more than those. `who`: a set-group-ID bit that they may not give goes, as chmod(2) has it.
-    /// EINVAL: it is none. EACCES: a default one for something that isn't a directory. EOPNOTSUPP: a symbolic link.
-    /// ENOSPC.
+    /// Sets kAccessAcl or kDefaultAcl, which xattr() returns. The mode gets the nine bits of an access ACL; a list that
+    /// says no more than those isn't kept. A set-group-ID bit that `who` may not give is dropped, as chmod(2) does it.
+    /// EINVAL: `value` is no ACL. EACCES: a default ACL for something that isn't a directory. EOPNOTSUPP: this is a
+    /// symbolic link. ENOSPC: see set_xattr().
     Result<void> set_acl(std::string_view name, std::string_view value, const Credentials &who, timespec now)
         EXCLUDES(mutex_);
-    /// There needn't be one.
+    /// Removes an ACL, if there is one.
     void remove_acl(std::string_view name, const Credentials &who, timespec now) EXCLUDES(mutex_);
-    /// Of what is made in `directory`, before the inode is published: its default ACL limits the mode that the program
-    /// asked for, and its umask does where there is none.
+    /// Gives this new inode what `directory` hands down, before the inode is published. The directory's default ACL
+    /// limits the mode that the program asked for; where there is none, `umask` does.
     void inherit(const Inode &directory, mode_t umask) EXCLUDES(mutex_);
 
     InodeFlags flags() const { return flags_.load(std::memory_order_relaxed); }
     void set_flags(InodeFlags flags, timespec now) EXCLUDES(mutex_);
-    /// EPERM: it has one of these, which forbids what is about to be done. One load where it has none.
+    /// EPERM: the inode has one of the flags `forbidding`. Costs one load where it has none.
     Result<void> check_flags(InodeFlags forbidding) const {
         if ((flags() & forbidding) == 0) return {};
         return forbidden_by_flags();
@@ -125,27 +125,28 @@ public:
     Protection protection() const EXCLUDES(mutex_);
     void hand_down(Protection protection) EXCLUDES(mutex_); ///< of a directory
 
-    /// As a journal has it, before the inode is published. A file's data is File's business.
+    /// Restores the inode from a journal's state, before the inode is published. File restores a file's data.
     void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
 
     /// Entries of a directory, kept by the Namespace for attributes().
     void count_entries(std::int64_t change) { entries_.fetch_add(change, std::memory_order_relaxed); }
 
-    /// How many opens are under way; settle() waits for the last.
+    /// How many opens there are; the file is settled after the last one.
     std::atomic<int> opens = 0;
-    /// It has no name yet, and may get its first one: O_TMPFILE. The Namespace's lock protects it.
+    /// The inode has no name yet, and may get its first one (O_TMPFILE). The Namespace's lock protects this.
     bool is_linkable = false;
-    /// Times changed that no record tells of: writes journal nothing, the next close does.
+    /// Times have changed that no record tells of, because writes journal nothing. The next close records them.
     std::atomic<bool> has_unrecorded_times = false;
-    /// Nor do reads, and closes do nothing about it: the next change records it, or a server that makes way.
+    /// The time of access has changed, and no record tells of that. The next change records it, or a server that makes
+    /// way.
     std::atomic<bool> has_unrecorded_access = false;
-    /// Its only descriptor, as far as a flush tells, is being closed; the release is on its way.
+    /// The only descriptor, as far as a flush tells, is being closed, and the release is on its way.
     std::atomic<bool> is_closing = false;
-    /// Without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
+    /// The inode is without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 
-    /// Expires when the memory is free again: whoever has dropped an inode may not be the last to hold it, since a
-    /// thread that has answered a request still has its own reference. The Namespace's lock protects the call.
+    /// Expires when the inode's memory is free again. A thread that drops an inode may not be the last holder, because
+    /// another thread that has just answered a request still has a reference. The Namespace's lock protects the call.
     std::weak_ptr<const void> until_gone() {
         if (!lifetime_) lifetime_ = std::make_shared<const char>();
         return lifetime_;

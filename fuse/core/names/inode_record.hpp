@@ -1,4 +1,4 @@
-// Inode record: what a journal is told of an inode, in the values of VolumeState.
+// Inode record: writes an inode's attributes and extended attributes into a record of the journal.
 #pragma once
 
 #include "fuse/core/journal/record.hpp"
@@ -10,7 +10,7 @@ namespace gmemfs {
 void record_inode(RecordWriter &record, const Inode &inode);
 /// The same, and the xattrs that it was made with.
 void record_new_inode(RecordWriter &record, const Inode &inode);
-/// The extended attribute, or that there is none of this name, as it is now.
+/// The extended attribute's present value, or that there is none of this name.
 void record_xattr(RecordWriter &record, const Inode &inode, std::string_view name);
 
 } // namespace gmemfs

@@ -146,8 +146,8 @@ bool Inode::may(mode_t wanted, const Credentials &who) const {
     if (who.uid == 0) return true; // as CAP_DAC_OVERRIDE has it
     const Hold hold(mutex_);
     if (who.uid == uid_) return (permissions_ >> 6 & wanted) == wanted;
-    // As open(2) has it on Linux: where the mask is empty the list isn't asked, and who isn't of the group is of the
-    // others.
+    // As open(2) does it on Linux: where the mask is empty the list isn't asked, and a user that isn't in the group has
+    // the rights of others.
     const bool may_ask = (permissions_ & S_IRWXG) != 0;
     if (const std::optional<Acl> access = may_ask ? acl(kAccessAcl) : std::nullopt)
         return access->allows(wanted, who, uid_, gid_);

@@ -1,4 +1,4 @@
-// Namespace: names and directories. Every operation is atomic: it happens whole or not at all.
+// Namespace: names and directories, whose every operation happens whole or not at all.
 #pragma once
 
 #include "fuse/core/journal/occasion.hpp"
@@ -20,9 +20,10 @@ class RecordWriter;
 
 using InodeRef = std::shared_ptr<Inode>;
 
-/// The broker's socket: found under this name in every directory, listed in none, and nobody else's name.
+/// The name of the broker's socket: found in every directory, listed in none. No other inode can have it.
 inline constexpr std::string_view kHiddenName = ".gmemfs.socket";
-/// Its number, the same for ever: a kernel that outlives a server may still know it from the last one.
+/// The socket's inode number, which never changes, because a kernel that outlives a server may still know it from the
+/// last one.
 inline constexpr InodeId kHiddenInode = INT64_MAX;
 
 /// Thread-safe. The kernel's inode numbers keep an inode alive from the lookup that told it to the forget that ends it;
@@ -51,11 +52,11 @@ public:
     /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG. "." is the inode itself, of whatever type, and
     /// ".." the directory above: so a kernel that has forgotten an inode finds it by its number. ESTALE: it is gone.
     Result<InodeRef> lookup(InodeId parent, std::string_view name) EXCLUDES(tree_);
-    /// The kernel dropped `lookups` references.
+    /// Drops `lookups` references that the kernel had.
     void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
 
-    /// The kernel that asked has gone, and another one comes: nothing is looked up, open or unlinked any more, and the
-    /// hidden inode isn't there yet.
+    /// Drops all references: the kernel's session has ended, and another one comes. Nothing is looked up, open or
+    /// unlinked any more, and the hidden inode isn't there yet.
     void forget_all() EXCLUDES(tree_);
 
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
@@ -100,11 +101,11 @@ public:
     /// lock: it calls nothing of this class. ENOTDIR.
     Result<void> list(InodeId directory, std::uint64_t after, std::uint64_t last,
         const std::function<Visit(const Entry &)> &visit) EXCLUDES(tree_);
-    std::uint64_t last_cookie() const EXCLUDES(tree_); ///< no entry has a greater one as yet
+    std::uint64_t last_cookie() const EXCLUDES(tree_); ///< no entry has a greater one yet
 
     /// Files that have parity, in the order of their numbers.
     std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
-    /// Those with times that no record tells of.
+    /// Inodes with times that no record tells of.
     std::vector<InodeRef> with_unrecorded_times() const EXCLUDES(tree_);
     std::uint64_t inodes_max() const { return inodes_max_; }
     std::uint64_t count() const EXCLUDES(tree_);        ///< inodes that have a name, the root included
@@ -114,8 +115,9 @@ public:
     /// forget is; or of one that is forgotten, while a thread of ours still holds it.
     bool has_dying_orphans() const EXCLUDES(tree_);
     bool is_forgetting() const { return dying_.load() > 0; } ///< a thread is freeing their memory right now
-    /// Somebody has waited for them in vain: a process holds them without an open (O_PATH, a mount namespace) or by a
-    /// descriptor that it had duplicated, a peer by its lease. So they don't count as dying any more.
+    /// Makes present orphans linger: they don't count as dying any more. Called after a wait for them in vain: a
+    /// process holds them without an open (O_PATH, a mount namespace) or by a descriptor that it had duplicated, or a
+    /// peer holds them by a lease.
     void give_up_on_orphans() EXCLUDES(tree_);
 
 private:

@@ -1,4 +1,4 @@
-// Budget: the bytes of device memory that the filesystem may use: reserved before they are promised.
+// Budget: counts the bytes of device memory that the filesystem may use, and reserves them before they are promised.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -16,7 +16,8 @@ public:
 
     /// ENOSPC: not so many bytes are left; nothing was reserved.
     Result<void> reserve(std::uint64_t bytes) EXCLUDES(mutex_);
-    /// For what is in use already, under another capacity perhaps: then nothing more is left until enough was released.
+    /// Reserves for memory that is in use already, also beyond the capacity, which may be lower than before. Then
+    /// nothing is left until enough was released.
     void reserve_anyway(std::uint64_t bytes) EXCLUDES(mutex_);
     void release(std::uint64_t bytes) EXCLUDES(mutex_);
 

@@ -1,4 +1,4 @@
-// PieceParity: the parity of one piece of a file, with its place in the budget.
+// PieceParity: owner of the parity of one piece of a file, and of that parity's share of the budget.
 #pragma once
 
 #include "ecc/parity/engine.hpp"
@@ -13,10 +13,10 @@ namespace gmemfs {
 /// Thread-safe as Parity is. Engine and budget outlive it.
 class PieceParity final : public Companion {
 public:
-    /// Its Parity::size_of() bytes are reserved already.
+    /// The caller has reserved Parity::size_of() bytes in `budget`; the destructor releases them.
     PieceParity(ParityEngine &engine, std::unique_ptr<Parity> parity, Budget &budget)
         : engine_(engine), parity_(std::move(parity)), budget_(budget) {}
-    /// Waits for kernels that still use it, or the data: both may go now.
+    /// Waits for kernels that still use the parity or the data.
     ~PieceParity() override {
         (void)engine_.wait();
         const std::uint64_t bytes = parity_->block_count() * kBlockParitySize;

@@ -1,4 +1,4 @@
-// Quota: how much device memory the files of one user may take.
+// Quota: limits how much device memory the files of one user may take.
 #pragma once
 
 #include "vmm/base/lock.hpp"
@@ -38,8 +38,8 @@ private:
     std::map<uid_t, Quota> quotas_ GUARDED_BY(mutex_); // no entry is ever added or removed
 };
 
-/// What one file is charged for. Owner: gives all of it back at its end. Not thread-safe: the file's layout lock
-/// protects it.
+/// What one file is charged for. The destructor gives all of it back. Not thread-safe: the file's layout lock protects
+/// it.
 class Charge {
 public:
     explicit Charge(Quotas &quotas) : quotas_(quotas) {}
@@ -48,12 +48,12 @@ public:
     Charge &operator=(const Charge &) = delete;
 
     std::uint64_t bytes() const { return bytes_; }
-    /// At least so many bytes; before they are allocated. EDQUOT: and nothing has changed.
+    /// Charges at least `bytes`, before they are allocated. EDQUOT: the user's quota is full; nothing has changed.
     Result<void> raise_to(std::uint64_t bytes);
-    /// The same for what is there already: a quota may be smaller after a restart.
+    /// The same for memory that is there already, also over quota, which may be smaller after a restart.
     void raise_anyway(std::uint64_t bytes);
     void lower_to(std::uint64_t bytes);
-    /// All of it is another user's now. EDQUOT: it is still the old one's.
+    /// Charges another user instead. EDQUOT: that user's quota is full; the old user is still charged.
     Result<void> move_to(uid_t user);
 
 private:

@@ -1,8 +1,8 @@
-// Slab: extents that small files share, so that a file of 4 KiB doesn't take a granule of 2 MiB.
+// Slab: cuts extents into slots that small files share, so that a file of 4 KiB doesn't take a granule of 2 MiB.
 //
 //     chunk, one extent of 2 MiB   | slot | slot | slot |  ...  |      slots of one size: 4 KiB, 8 KiB, ... 512 KiB
 //
-// A slot is never exported: who wants a handle moves the file to an extent of its own first. See
+// A slot is never exported: before a handle is given, the file moves to an extent of its own. See
 // docs/decisions/003-small-files-share-extents.md.
 #pragma once
 
@@ -23,22 +23,22 @@ inline constexpr std::uint64_t kSlotMax = 512 * KiB; ///< what is larger has an 
 inline constexpr std::uint64_t kChunk = 2 * MiB;
 static_assert(kChunk % kSlotMax == 0);
 
-/// The shared extents of one device. Thread-safe; a leaf in the order of locks, but for the extents that it makes and
-/// drops outside its lock. Outlives its slots.
+/// The shared extents of one device. Thread-safe; a leaf in the order of locks. Extents are made and dropped outside
+/// the lock. Outlives its slots.
 class Slab {
 public:
-    /// Makes an extent, cleared, or says why not.
+    /// Makes an extent of zeros, or returns why that failed.
     using Create = std::function<Result<std::shared_ptr<Extent>>(Copiers &copiers, std::uint64_t size)>;
     explicit Slab(Create create) : create_(std::move(create)) {}
 
-    /// A slot of at least `size` bytes (kSlotMax at the most), zeros throughout. It goes back with its last copy.
+    /// A slot of at least `size` bytes (kSlotMax at the most) of zeros. The last copy of the Piece gives the slot back.
     Result<Piece> take(Copiers &copiers, std::uint64_t size) EXCLUDES(mutex_);
     /// The slot at `offset` of an extent that a server before this one had cut into slots of `length` bytes. EBADMSG:
-    /// it can't have.
+    /// no server can have cut it so.
     Result<Piece> adopt(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
-    /// What take() would give, in bytes.
+    /// The size in bytes of the slot that take() gives for `size`.
     static std::uint64_t slot_size_for(std::uint64_t size);
-    /// Gives the extent that is kept in reserve back; false where there was none.
+    /// Gives the extent that is kept in reserve back to the device. False: there was none.
     bool trim() EXCLUDES(mutex_);
 
     struct Usage {
@@ -55,9 +55,9 @@ private:
         std::size_t size_class = 0;
         std::size_t taken = 0;
         std::bitset<kSlotsMax> is_taken = {};
-        std::bitset<kSlotsMax> is_dirty = {}; // had an owner, and wasn't cleared since
+        std::bitset<kSlotsMax> is_dirty = {}; // slots that weren't cleared since their last owner
     };
-    class Slot { // gives itself back
+    class Slot { // its destructor gives the slot back
     public:
         Slot(Slab &slab, std::uint64_t chunk, std::size_t index) : slab_(slab), chunk_(chunk), index_(index) {}
         Slot(const Slot &) = delete;

@@ -18,7 +18,7 @@ is "$(stat -c '%a %u:%g' "$MNT/file")" "$before"
 is "$(xattr user.note "$MNT/file")" kept
 is "$(sha256sum <&3 | cut -d ' ' -f 1)" "$(sha old)"
 exec 3<&-
-# Without it the file itself is written into, as by cp: all its names, and whoever has it open, see the new bytes.
+# Without it the file itself is written into, as by cp: all its names, and processes that have it open, see the new bytes.
 exec 3< "$MNT/other"
 "$GMEMFS" cp new "$MNT/other"
 "$GMEMFS" cp old "$MNT/file"

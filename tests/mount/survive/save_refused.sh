@@ -12,7 +12,7 @@ try "writable by nobody else" "$PWD/planted"
 if [ "$(id -u)" = 0 ]; then
     chmod 600 planted
     chown 65534 planted
-    try "of who mounts" "$PWD/planted"
+    try "belong to the user who mounts" "$PWD/planted"
 fi
 for value in save save: elsewhere ""; do
     status=0
