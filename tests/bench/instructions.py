@@ -5,9 +5,9 @@
 
 Each kind of request is sent so many times in one run of the server and twice as many times in another; what the second
 run took more, by request, is the figure: starting and ending are in both. Counts, not times: they are the same on a
-busy machine. The server reads the mount table again each time that anybody mounts something, so root measures in a mount
-namespace of its own. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a request of
-4 KiB.
+busy machine. The server reads the mount table again each time that anybody mounts something, so root measures in a
+mount namespace of its own. --limit: exit 1 where gmemfs itself (not libfuse, libc, or the simulator) takes more for a
+request of 4 KiB.
 """
 import argparse
 import collections
