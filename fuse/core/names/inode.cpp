@@ -4,7 +4,8 @@ namespace gmemfs {
 namespace {
 
 constexpr mode_t kPermissionBits = 07777;
-constexpr time_t kDay = 86400; // seconds
+constexpr time_t kDay = 86400;           // seconds
+constexpr std::uint64_t kEntrySize = 20; // bytes an entry, "." and ".." too: BOGO_DIRENT_SIZE of Linux' tmpfs
 
 bool not_later(timespec left, timespec right) {
     return left.tv_sec != right.tv_sec ? left.tv_sec < right.tv_sec : left.tv_nsec <= right.tv_nsec;
@@ -25,7 +26,7 @@ Attributes Inode::attributes() const {
         attributes.size = file_->size();
         attributes.allocated = file_->allocated();
     } else if (is_directory()) {
-        attributes.size = static_cast<std::uint64_t>(entries_.load(std::memory_order_relaxed));
+        attributes.size = kEntrySize * (2 + entries_.load(std::memory_order_relaxed));
     } else {
         attributes.size = target_.size();
     }

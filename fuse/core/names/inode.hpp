@@ -128,8 +128,8 @@ public:
     /// Restores the inode from a journal's state, before the inode is published. File restores a file's data.
     void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
 
-    /// Entries of a directory, kept by the Namespace for attributes().
-    void count_entries(std::int64_t change) { entries_.fetch_add(change, std::memory_order_relaxed); }
+    /// How many entries the directory has, which its size tells of: 20 bytes each, and two more, as on tmpfs.
+    void hold_entries(std::uint64_t count) { entries_.store(count, std::memory_order_relaxed); }
 
     /// How many opens there are; the file is settled after the last one.
     std::atomic<int> opens = 0;
@@ -170,7 +170,7 @@ private:
     std::string target_;
     std::shared_ptr<const void> lifetime_; // before file_, so that it ends after the file's memory
     std::unique_ptr<File> file_;
-    std::atomic<std::int64_t> entries_ = 0;
+    std::atomic<std::uint64_t> entries_ = 0; // of a directory
     std::atomic<InodeFlags> flags_ = 0;
 
     mutable Mutex mutex_;

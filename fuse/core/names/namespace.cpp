@@ -37,7 +37,7 @@ Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t i
     : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)), inodes_max_(inodes_max) {
     const HoldExclusive hold(tree_); // nobody else is here yet; it satisfies the thread-safety analysis
     root_->add_links(2, now);
-    add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, {}, {}});
+    add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, *root_, {}, {}});
 }
 
 const Namespace::Node &Namespace::node_of(InodeId id) const {
@@ -141,7 +141,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
     Inode &above = *node_of(parent).inode;
     const bool is_directory = S_ISDIR(mode);
     if (is_directory) {
-        node.directory = std::make_unique<Directory>(Directory{parent, {}, {}});
+        node.directory = std::make_unique<Directory>(Directory{parent, *node.inode, {}, {}});
         above.add_links(1, at.now);
     }
     const InodeRef inode = node.inode;
@@ -316,6 +316,7 @@ std::uint64_t Namespace::insert(Directory &directory, std::string_view name, con
     const auto [at, is_new] = directory.by_cookie.emplace(cookie, Named{std::string(name), inode});
     GMEMFS_ASSERT(is_new);
     directory.cookies.emplace(at->second.name, cookie);
+    directory.inode.hold_entries(directory.by_cookie.size());
     return cookie;
 }
 
@@ -325,6 +326,7 @@ void Namespace::erase(Directory &directory, std::string_view name) {
     const std::uint64_t cookie = found->second;
     directory.cookies.erase(found); // first: its key is a view of the string that goes next
     directory.by_cookie.erase(cookie);
+    directory.inode.hold_entries(directory.by_cookie.size());
 }
 
 // Takes links away, and returns the inode for the caller to drop after the lock where nobody knows it any more.

@@ -127,6 +127,7 @@ private:
     };
     struct Directory {
         InodeId parent;
+        Inode &inode; // its own
         std::map<std::uint64_t, Named> by_cookie;
         std::unordered_map<std::string_view, std::uint64_t> cookies; // the views are of by_cookie's strings
     };

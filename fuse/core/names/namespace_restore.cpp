@@ -93,7 +93,7 @@ Result<void> Namespace::restore(const VolumeState &state, KernelMemory memory, c
         if (id == kRootInode) continue;
         Node &added = add_node(inode);
         added.is_inherited = memory == KernelMemory::kept;
-        if (S_ISDIR(node.mode)) added.directory = std::make_unique<Directory>(Directory{id, {}, {}});
+        if (S_ISDIR(node.mode)) added.directory = std::make_unique<Directory>(Directory{id, *inode, {}, {}});
         if (is_orphan) {
             inode->is_linkable = node.is_linkable;
             orphans_.insert(id);
@@ -119,6 +119,7 @@ void Namespace::restore_names(const VolumeState &state) {
             next_cookie_ = std::max(next_cookie_, cookie + 1);
             if (inode->is_directory()) node_of(entry.inode).directory->parent = id;
         }
+        directory.inode.hold_entries(directory.by_cookie.size());
     }
 }
 
