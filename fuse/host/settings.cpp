@@ -101,14 +101,9 @@ Result<void> set_max_files(Options &options, std::string_view value) {
 }
 
 Result<void> set_handles(Options &options, std::string_view value) {
-    if (value == "auto")
-        options.handles = HandlePolicy::automatic;
-    else if (value == "fabric")
-        options.handles = HandlePolicy::fabric;
-    else if (value == "fd")
-        options.handles = HandlePolicy::fd;
-    else
-        return bad_option("handles: '" + std::string(value) + "' is none of auto, fabric, fd");
+    const std::optional<HandlePolicy> policy = handle_policy_of(value);
+    if (!policy) return bad_option("handles: '" + std::string(value) + "' is none of auto, fabric, fd");
+    options.handles = *policy;
     return {};
 }
 
@@ -249,11 +244,6 @@ Words simulate(const Options &options) {
     return {options.simulate_size == 0 ? std::string() : std::to_string(options.simulate_size)};
 }
 
-Words handles(const Options &options) {
-    constexpr const char *kNames[] = {"auto", "fabric", "fd"};
-    return {kNames[static_cast<int>(options.handles)]};
-}
-
 using Kind = Setting::Kind;
 constexpr Setting kSettings[] = {
     {"device", "N,...|UUID|all", "GPUs to use (0); the roomiest takes a new file", Kind::plain, set_device,
@@ -267,7 +257,7 @@ constexpr Setting kSettings[] = {
     {"max-files", "N", "files and directories at a time (one for each 2 pages of the host's memory)", Kind::plain,
         set_max_files, [](const Options &options) { return number(options.max_files); }, "by the host's memory"},
     {"handles", "auto|fabric|fd", "what peers can import (auto: fabric handles where the machine has them)",
-        Kind::plain, set_handles, handles, ""},
+        Kind::plain, set_handles, [](const Options &options) { return Words{word_of(options.handles)}; }, ""},
     {"keeper", "on|off", "keep the memory in a process that outlives the server (on)", Kind::plain, set_keeper,
         [](const Options &options) { return on_or_off(options.keeper); }, ""},
     {"broker", "on|off", "hand descriptors to peers over a socket (on)", Kind::plain, set_broker,

@@ -11,11 +11,6 @@
 namespace gmemfs {
 namespace {
 
-const char *policy_word(HandlePolicy policy) {
-    if (policy == HandlePolicy::fd) return "fd";
-    return policy == HandlePolicy::fabric ? "fabric" : "auto";
-}
-
 constexpr unsigned kFolderCheckMs = 100;
 
 gboolean tell_of_death(gint, GIOCondition, gpointer) {
@@ -51,7 +46,7 @@ Result<void> Survival::find_keeper(const Options &options, const std::string &li
     if (left)
         socket_ = *std::move(left);
     else
-        socket_ = TRY(folder_.start_keeper({library, policy_word(options.handles), options.mount_point}));
+        socket_ = TRY(folder_.start_keeper({library, word_of(options.handles), options.mount_point}));
     return {};
 }
 

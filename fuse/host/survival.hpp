@@ -45,7 +45,6 @@ public:
     KeeperClient &keeper() { return *client_; }
     /// What tickets are signed with, by this server and the next ones. Valid after recover().
     const Secret &ticket_secret() const { return ticket_secret_; }
-    bool is_recovery() const { return is_recovery_; } ///< the keeper was there before this server
 
     /// Restores `volume`, which is empty, from the journal of a dead server. From here on the volume's changes are
     /// recorded. Where the keeper of that journal is gone, the journal only tells what was lost. Errors: see

@@ -59,7 +59,6 @@ json describe_scrub(const ScrubWalk *walk) {
 
 json report(Server &server) {
     Host &host = server.host();
-    constexpr const char *kPolicies[] = {"auto", "fabric", "fd"};
     const Options &options = host.options();
     const Storage::Space space = host.volume().storage().space();
     const Storage::ParityUse parity = host.volume().storage().parity_use();
@@ -76,7 +75,7 @@ json report(Server &server) {
         {"simulated", options.simulate},
         {"devices", std::move(devices)},
         {"on_shutdown", describe_end(host)},
-        {"handles", kPolicies[static_cast<int>(options.handles)]},
+        {"handles", word_of(options.handles)},
         {"keeper", describe_keeper(host.survival())},
         {"runtime_folder", describe_folder(host.survival())},
         {"supervised", host.options().supervisor >= 0},

@@ -21,15 +21,11 @@ std::uint64_t random_nonce() {
     return nonce;
 }
 
-HandlePolicy policy_of(std::string_view word) {
-    if (word == "fd") return HandlePolicy::fd;
-    return word == "fabric" ? HandlePolicy::fabric : HandlePolicy::automatic;
-}
-
 } // namespace
 
 int run_keeper(int argc, char **argv) {
-    if (argc != 4) {
+    const std::optional<HandlePolicy> policy = handle_policy_of(argc == 4 ? argv[2] : "");
+    if (!policy) {
         std::fputs("gmemfs keeper: `gmemfs mount` starts it; it is of no use by hand\n", stderr);
         return kUsage;
     }
@@ -43,7 +39,7 @@ int run_keeper(int argc, char **argv) {
         (void)serve_keeper(service, std::move(listener)); // the server that asks is told why
         return kFailure;
     }
-    KeeperService service(**driver, *std::move(devices), policy_of(argv[2]), random_nonce());
+    KeeperService service(**driver, *std::move(devices), *policy, random_nonce());
     const Result<void> served = serve_keeper(service, std::move(listener));
     return served ? 0 : fail(served.error());
 }

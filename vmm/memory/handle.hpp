@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
+#include <string_view>
 
 namespace gmemfs {
 
@@ -21,5 +23,20 @@ enum class HandlePolicy {
     fabric,    ///< both, or fail
     fd,        ///< descriptors alone: memory leaves the server only through the broker's check
 };
+
+/// As users write it.
+constexpr const char *word_of(HandlePolicy policy) {
+    switch (policy) {
+    case HandlePolicy::automatic: return "auto";
+    case HandlePolicy::fabric: return "fabric";
+    case HandlePolicy::fd: return "fd";
+    }
+    return "";
+}
+constexpr std::optional<HandlePolicy> handle_policy_of(std::string_view word) {
+    for (const HandlePolicy policy : {HandlePolicy::automatic, HandlePolicy::fabric, HandlePolicy::fd})
+        if (word == word_of(policy)) return policy;
+    return {};
+}
 
 } // namespace gmemfs
