@@ -68,20 +68,34 @@ Digest finish(std::vector<Aligned> level, std::uint64_t size, std::uint64_t leng
         level = std::move(above);
         size = nodes * kDigestSize;
     }
+    return digest_of_root(std::as_bytes(std::span(level)).first(size), length);
+}
+
+} // namespace
+
+Digest digest_of_root(std::span<const std::byte> root, std::uint64_t length) {
     constexpr std::string_view kName = "gmemfs-digest-1\n";
-    std::vector<Aligned> message(4);
+    const std::size_t before = kName.size() + sizeof length;
+    GMEMFS_ASSERT(root.size() <= kDigestSize);
+    std::vector<Aligned> message((before + kDigestSize) / sizeof(Aligned) + 1);
     std::memcpy(bytes_of(message), kName.data(), kName.size());
     std::memcpy(bytes_of(message) + kName.size(), &length, sizeof length);
-    const std::size_t before = kName.size() + sizeof length;
-    if (size > 0) std::memcpy(bytes_of(message) + before, bytes_of(level), size);
+    if (!root.empty()) std::memcpy(bytes_of(message) + before, root.data(), root.size());
     std::vector<Aligned> result(kDigestSize / sizeof(Aligned));
-    kernels::sha256(bytes_of(message), before + size, bytes_of(result));
+    kernels::sha256(bytes_of(message), before + root.size(), bytes_of(result));
     Digest digest;
     std::memcpy(digest.data(), bytes_of(result), digest.size());
     return digest;
 }
 
-} // namespace
+std::string digest_text(const Digest &digest) {
+    std::string text = "sha256-tree-4k:";
+    for (const std::byte byte : digest) {
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
+        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
+    }
+    return text;
+}
 
 Digest empty_digest() { return finish({}, 0, 0); }
 

@@ -16,11 +16,16 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace gmemfs {
 
 using Digest = std::array<std::byte, 32>;
 Digest empty_digest(); ///< of no bytes
+/// The end of it: `root` is one digest, or nothing of no bytes; `length` is that of the data.
+Digest digest_of_root(std::span<const std::byte> root, std::uint64_t length);
+/// "sha256-tree-4k:" and 64 digits, as users see it.
+std::string digest_text(const Digest &digest);
 
 /// Thread-safe; each call has device memory and a stream of its own while it lasts.
 class Digester {

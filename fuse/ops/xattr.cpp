@@ -69,13 +69,7 @@ Result<std::string> get_generation(Reply &, Inode &inode) {
 
 Result<std::string> get_digest(Reply &, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file has contents to digest");
-    const Digest digest = TRY(inode.file()->digest());
-    std::string text = "sha256-tree-4k:";
-    for (const std::byte byte : digest) {
-        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
-        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
-    }
-    return text;
+    return digest_text(TRY(inode.file()->digest()));
 }
 
 Result<std::string> get_device(Reply &reply, Inode &inode) {

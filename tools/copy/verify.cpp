@@ -1,5 +1,6 @@
 #include "tools/copy/verify.hpp"
 
+#include "ecc/digest/digest.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 
@@ -24,7 +25,6 @@ namespace {
 
 constexpr std::size_t kNode = 4 * KiB;
 constexpr std::size_t kDigest = 32;
-constexpr std::string_view kPrefix = "gmemfs-digest-1\n";
 constexpr std::uint64_t kBytesOfNode1 = kNode / kDigest * kNode; // of data, under one node of level 1
 static_assert(kCopyChunk % kBytesOfNode1 == 0);                  // so that a chunk has whole nodes of level 1
 
@@ -124,19 +124,7 @@ Result<std::string> make_digest(int fd, std::uint64_t size, unsigned lanes) {
     }));
     Sha256 sha = TRY(Sha256::create());
     while (level.size() > kDigest) level = TRY(sha.hash_nodes(level));
-    std::vector<std::byte> whole(kPrefix.size() + sizeof size);
-    std::memcpy(whole.data(), kPrefix.data(), kPrefix.size());
-    for (std::size_t index = 0; index < sizeof size; ++index)
-        whole[kPrefix.size() + index] = static_cast<std::byte>(size >> 8 * index);
-    whole.insert(whole.end(), level.begin(), level.end());
-    std::array<std::byte, kDigest> digest = {};
-    TRY(sha.hash(whole, digest.data()));
-    std::string text = "sha256-tree-4k:";
-    for (const std::byte byte : digest) {
-        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
-        text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
-    }
-    return text;
+    return digest_text(digest_of_root(level, size));
 }
 
 Result<VerifiedBy> verify_copy(
