@@ -7,11 +7,6 @@
 namespace gmemfs::client {
 namespace {
 
-Error on(const std::string &path, Error error) {
-    error.detail = path + (error.detail.empty() ? "" : ": " + error.detail);
-    return error;
-}
-
 int ordinal_of(const Devices &devices, const std::array<std::uint8_t, 16> &uuid) {
     const auto found = std::find_if(
         devices.all.begin(), devices.all.end(), [&](const DeviceInfo &device) { return device.uuid == uuid; });
@@ -28,7 +23,7 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
         std::vector<int>(options.devices, options.devices + (options.devices == nullptr ? 0 : options.device_count))};
     Result<AddressRange> range = AddressRange::create(*devices->driver, devices->all, attached,
         options.access == GMEMFS_READ ? Access::read : Access::write, reach, options.address);
-    if (!range) return on(path, range.error());
+    if (!range) return about(path, range.error());
     const protocol::ExtentRecord &first = attached.extents.front();
     const gmemfs_mapping_info info = {sizeof info, range->address(), range->size(), attached.size,
         ordinal_of(*devices, first.device), options.access,
@@ -56,7 +51,7 @@ Result<void> FileMapping::unmap() {
     const Result<void> waited = wait_for_devices(*devices_->driver, range->devices());
     range.reset(); // before the broker may give the memory to others
     const Result<void> released = connection->release(lease_, path_);
-    if (!waited) return on(path_ + ": it is unmapped", waited.error());
+    if (!waited) return about(path_ + ": it is unmapped", waited.error());
     return released ? Result<void>() : Result<void>(Error(released.error()));
 }
 
@@ -73,7 +68,7 @@ Result<int> FileMapping::export_dma_buf(std::uint64_t offset, std::uint64_t leng
     const Result<void> made = driver.check(driver.cuMemGetHandleForAddressRange(&fd, range_->address() + offset, length,
                                                CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD, 0),
         "make dma-buf", {{CUDA_ERROR_INVALID_CONTEXT, EINVAL}});
-    if (!made) return on(path_, made.error());
+    if (!made) return about(path_, made.error());
     return fd;
 }
 

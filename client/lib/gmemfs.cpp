@@ -116,7 +116,7 @@ Result<void> resize(const gmemfs_file *handle, std::uint64_t size) {
 Result<int> device_of(const gmemfs_file *handle) {
     const std::shared_ptr<OpenFile> file = TRY(find(handle));
     const Result<std::string> uuid = read_attribute(file->fd, "user.gmemfs.device");
-    if (!uuid) return Error{uuid.error().code, 0, uuid.error().doing, file->path + ": " + uuid.error().detail};
+    if (!uuid) return about(file->path, uuid.error());
     for (const DeviceInfo &device : file->devices->all)
         if (device.uuid_text() == *uuid) return device.ordinal;
     return Error{ENODEV, 0, "find device",

@@ -1,5 +1,7 @@
 #include "fuse/process/background.hpp"
 
+#include "vmm/base/all_bytes.hpp"
+
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -24,14 +26,9 @@ std::string listen(const Fd &pipe) {
     }
 }
 
-void write_all(const Fd &pipe, const std::string &text) {
-    std::size_t done = 0;
-    while (done < text.size()) {
-        const ssize_t count = ::write(pipe.get(), text.data() + done, text.size() - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return; // nobody listens any more
-        done += static_cast<std::size_t>(count);
-    }
+// Where nobody listens any more there is nobody to tell.
+void tell(const Fd &pipe, const std::string &text) {
+    (void)write_all(pipe.get(), std::as_bytes(std::span(text)), never);
 }
 
 } // namespace
@@ -65,12 +62,12 @@ Result<Background::Side> Background::fork() {
 void Background::ready() {
     if (!pipe_) return;
     detach_from_terminal();
-    write_all(pipe_, std::string(1, kReady));
+    tell(pipe_, std::string(1, kReady));
     pipe_.reset();
 }
 
 void Background::fail(const std::string &line) {
-    write_all(pipe_, line);
+    tell(pipe_, line);
     pipe_.reset();
 }
 

@@ -52,9 +52,13 @@ bool send(int socket, const Message &message, const Fd *fd) {
 }
 
 bool receive(int socket, Message &message, Fd *fd) {
-    auto fds = receive_with_fds(socket, std::as_writable_bytes(std::span(&message, 1)), 1);
-    if (!fds) return false;
-    if (fd != nullptr && !fds->empty()) *fd = std::move(fds->front());
+    std::span<std::byte> left = std::as_writable_bytes(std::span(&message, 1));
+    while (!left.empty()) {
+        Result<Received> part = receive_message(socket, left);
+        if (!part || part->size == 0) return false;
+        left = left.subspan(part->size);
+        if (fd != nullptr && !part->fds.empty()) *fd = std::move(part->fds.front());
+    }
     return true;
 }
 

@@ -1,8 +1,11 @@
 // restore: puts a snapshot back, into a mount or a folder; or lists it, or checks it.
 #include "tools/host/command.hpp"
+#include "tools/host/interruption.hpp"
+#include "tools/host/progress.hpp"
 #include "tools/host/side_by_side.hpp"
 #include "tools/snapshot/place.hpp"
 #include "tools/snapshot/reader.hpp"
+#include "vmm/base/all_bytes.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -69,7 +72,9 @@ Result<void> write_data(
             // A file of several chunks was truncated to its size, and new memory reads as zeros.
             if (chunk.stored == 0 && entry.size > kChunkSize) return {};
             progress.start_file(entry.name);
-            return write_all(TRY(file->open(chunk.entry)), data, chunk.offset, entry.name);
+            const Result<void> written = write_all(TRY(file->open(chunk.entry)), data, chunk.offset, is_interrupted);
+            if (!written) return about(entry.name, written.error());
+            return {};
         };
     });
 }
@@ -84,7 +89,8 @@ Result<void> compare_data(const Settings &settings, const std::string &path, con
         return [&, file, buffer](const SnapshotChunk &chunk, std::span<const std::byte> data) -> Result<void> {
             const std::string name = reader->path_of(chunk.entry);
             const std::span<std::byte> read = std::span(*buffer).first(data.size());
-            TRY(read_all(TRY(file->open(chunk.entry)), read, chunk.offset, name));
+            const Result<void> came = read_all(TRY(file->open(chunk.entry)), read, chunk.offset, is_interrupted);
+            if (!came) return about(name, came.error());
             if (checksum(read) == chunk.crc) return {};
             return Error{EIO, 0, "verify",
                 name + ": it reads otherwise than it was written, from byte " + std::to_string(chunk.offset) +

@@ -1,9 +1,12 @@
 // save: names, attributes and data of a mount, a folder or a file, into a snapshot on disk.
 #include "tools/host/command.hpp"
+#include "tools/host/interruption.hpp"
+#include "tools/host/progress.hpp"
 #include "tools/host/side_by_side.hpp"
 #include "tools/snapshot/reader.hpp"
 #include "tools/snapshot/tree.hpp"
 #include "tools/snapshot/writer.hpp"
+#include "vmm/base/all_bytes.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -94,10 +97,13 @@ private:
 Result<void> read_chunk(
     const SnapshotTree &tree, const SnapshotChunk &chunk, Result<Fd> &file, std::span<std::byte> data, Cuts &cuts) {
     std::size_t have = 0;
-    if (file)
-        have = TRY(read_until_end(file->get(), data, chunk.offset, tree.entries()[chunk.entry].name));
-    else if (file.error().code != ESTALE || chunk.entry == 0) // what was named itself can't be left out
+    if (file) {
+        const Result<std::size_t> read = read_until_end(file->get(), data, chunk.offset, is_interrupted);
+        if (!read) return about(tree.entries()[chunk.entry].name, read.error());
+        have = *read;
+    } else if (file.error().code != ESTALE || chunk.entry == 0) { // what was named itself can't be left out
         return Error(file.error());
+    }
     std::fill(data.begin() + static_cast<std::ptrdiff_t>(have), data.end(), std::byte(0));
     if (!file)
         cuts.add({chunk.entry, true, 0});

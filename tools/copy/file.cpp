@@ -1,6 +1,7 @@
 #include "tools/copy/file.hpp"
 
 #include "tools/copy/verify.hpp"
+#include "vmm/base/all_bytes.hpp"
 #include "vmm/base/units.hpp"
 
 #include <fcntl.h>
@@ -16,11 +17,6 @@ constexpr std::uint64_t kMapMin = 4 * MiB;
 // What one call copies can't be interrupted: 1 GiB takes a device a millisecond, and a disk seconds.
 constexpr std::size_t kPartOnDevice = 1 * GiB;
 constexpr std::size_t kPartElsewhere = 32 * MiB;
-
-Error at(const std::string &path, Error error) {
-    error.detail = path + (error.detail.empty() ? "" : ": " + error.detail);
-    return error;
-}
 
 // One copy; views of what copy_file() owns.
 struct Copy {
@@ -42,12 +38,7 @@ Result<std::uint64_t> stream(const Copy &copy) {
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return Error{errno, 0, "read", {}};
         if (count == 0) return total;
-        for (ssize_t done = 0; done < count;) {
-            const ssize_t part = ::write(copy.target.fd(), &buffer[std::size_t(done)], std::size_t(count - done));
-            if (part < 0 && errno == EINTR && !is_interrupted()) continue;
-            if (part < 0) return Error{errno, 0, "write", {}};
-            done += part;
-        }
+        TRY(write_all(copy.target.fd(), buffer.first(static_cast<std::size_t>(count)), is_interrupted));
         total += static_cast<std::uint64_t>(count);
         copy.progress.add(static_cast<std::uint64_t>(count));
     }
@@ -153,7 +144,7 @@ Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const
     CopyTarget made = TRY(open_target(settings, target, is_file ? status.st_mode & 0777 : 0666));
     const Copy copy = {settings, devices, {fd.get(), source, source}, status, made, progress};
     const Result<void> copied = copy_to(copy);
-    if (!copied) return at(source + " to " + target, copied.error());
+    if (!copied) return about(source + " to " + target, copied.error());
     return made.publish();
 }
 

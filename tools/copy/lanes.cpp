@@ -1,5 +1,6 @@
 #include "tools/copy/lanes.hpp"
 
+#include "vmm/base/all_bytes.hpp"
 #include "vmm/device/staging.hpp"
 #include "vmm/device/stream.hpp"
 
@@ -18,35 +19,6 @@ namespace gmemfs {
 namespace {
 
 constexpr std::size_t kSlots = 2;
-
-// How many bytes came: fewer than there is room for where the file ends.
-Result<std::size_t> read_until_end(int fd, std::span<std::byte> to, std::uint64_t offset) {
-    std::size_t have = 0;
-    while (have < to.size()) {
-        const ssize_t count = ::pread(fd, &to[have], to.size() - have, static_cast<off_t>(offset + have));
-        if (count < 0 && errno == EINTR && !is_interrupted()) continue;
-        if (count < 0) return Error{errno, 0, "read file", {}};
-        if (count == 0) break;
-        have += static_cast<std::size_t>(count);
-    }
-    return have;
-}
-
-Result<void> read_all(int fd, std::span<std::byte> to, std::uint64_t offset) {
-    if (TRY(read_until_end(fd, to, offset)) == to.size()) return {};
-    return Error{EIO, 0, "read file", "it has become shorter meanwhile"};
-}
-
-Result<void> write_all(int fd, std::span<const std::byte> from, std::uint64_t offset) {
-    while (!from.empty()) {
-        const ssize_t count = ::pwrite(fd, from.data(), from.size(), static_cast<off_t>(offset));
-        if (count < 0 && errno == EINTR && !is_interrupted()) continue;
-        if (count < 0) return Error{errno, 0, "write file"};
-        from = from.subspan(static_cast<std::size_t>(count));
-        offset += static_cast<std::uint64_t>(count);
-    }
-    return {};
-}
 
 // A buffer, and what of the file it holds. With a device it is pinned, and has an event that says when the engine is
 // done with it.
@@ -101,7 +73,7 @@ public:
         }
         std::size_t have = 0;
         if (source.direct != nullptr) have = source.direct->read(slot.bytes(kCopyChunk), offset, length);
-        have += TRY(read_until_end(source.fd, bytes.subspan(have), offset + have));
+        have += TRY(read_until_end(source.fd, bytes.subspan(have), offset + have, is_interrupted));
         slot.length = have;
         if (have == 0) return have;
         if (!target.is_device()) {
@@ -121,7 +93,7 @@ public:
 
     Result<void> read(int fd, std::uint64_t offset, std::size_t length, const TakeBytes &take) {
         const std::span<std::byte> bytes = slots_.front().bytes(length);
-        TRY(read_all(fd, bytes, offset));
+        TRY(read_all(fd, bytes, offset, is_interrupted));
         return take(offset, bytes);
     }
 
@@ -154,7 +126,7 @@ private:
             TRY(device_->check(device_->driver().cuEventSynchronize(slot.done->get()), "wait for chunk"));
         if (target.is_device()) return {};
         const std::span<const std::byte> bytes = slot.bytes(length);
-        if (target.mapped == nullptr) return write_all(target.fd, bytes, slot.offset);
+        if (target.mapped == nullptr) return write_all(target.fd, bytes, slot.offset, is_interrupted);
         // By one call instead of a fault a page; what a fault would answer with SIGBUS is EFAULT.
         if (target.is_lazy && ::madvise(target.mapped + slot.offset, length, MADV_POPULATE_WRITE) != 0)
             return Error{errno == EFAULT ? ENOSPC : errno, 0, "allocate room in the target"};
@@ -162,7 +134,7 @@ private:
         return {};
     }
     Result<void> fetch(CopyEnd end, std::uint64_t offset, std::span<std::byte> to) {
-        if (!end.is_device()) return read_all(end.fd, to, offset);
+        if (!end.is_device()) return read_all(end.fd, to, offset, is_interrupted);
         TRY(queue_read(end.address + offset, to));
         return device_->check(device_->driver().cuStreamSynchronize(stream_->get()), "wait for chunk");
     }

@@ -8,6 +8,9 @@
 // One thread reads a cached file at 4.7 GB/s, 12 at 50, 93 % of the bus (H200's host). Out, pwrite(2) locks the inode
 // for each write (3 to 5 GB/s however many threads). So a target that can be mapped is mapped, and each lane allocates
 // what it copies there.
+//
+// A Copier (vmm/memory/copier.hpp) doesn't do: it takes slices of extents, and a peer's mapping has none; and it waits
+// for all that it has queued, where a lane waits for one of its buffers while the other one is under way.
 #pragma once
 
 #include "tools/copy/direct_source.hpp"

@@ -1,5 +1,6 @@
 #include "tools/host/in_time.hpp"
 
+#include "vmm/base/all_bytes.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <chrono>
@@ -36,16 +37,8 @@ Result<json> unpack(const std::string &bytes) {
     return Error{packed[1].get<int>(), packed[2].get<int>(), doing, packed[4].get<std::string>()};
 }
 
-void write_all(int fd, const std::vector<std::uint8_t> &bytes) {
-    for (std::size_t done = 0; done < bytes.size();) {
-        const ssize_t count = ::write(fd, bytes.data() + done, bytes.size() - done);
-        if (count < 0 && errno != EINTR) return;
-        done += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
-    }
-}
-
 // All that comes until the other end is closed; false where that takes too long.
-bool read_all(const Fd &pipe, std::string &bytes) {
+bool collect(const Fd &pipe, std::string &bytes) {
     const auto end = Clock::now() + kPatience;
     char part[4096];
     while (true) {
@@ -68,12 +61,13 @@ Result<json> ask_in_time(const std::string &path, const std::function<Result<jso
     const pid_t pid = ::fork();
     if (pid < 0) return Error{errno, 0, "ask the server", path};
     if (pid == 0) {
-        write_all(writer.get(), pack(ask()));
+        const std::vector<std::uint8_t> answer = pack(ask());
+        (void)write_all(writer.get(), std::as_bytes(std::span(answer)), never); // who asked may have gone
         ::_exit(0);
     }
     writer.reset();
     std::string bytes;
-    if (read_all(reader, bytes)) {
+    if (collect(reader, bytes)) {
         ::waitpid(pid, nullptr, 0);
         return unpack(bytes);
     }

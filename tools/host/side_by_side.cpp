@@ -1,21 +1,13 @@
 #include "tools/host/side_by_side.hpp"
 
-#include "vmm/base/units.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 namespace gmemfs {
-namespace {
-
-constexpr std::size_t kRequest = 1 * MiB; // what a FUSE request holds at the most
-
-} // namespace
 
 Result<unsigned> parse_threads(const char *text, unsigned otherwise) {
     if (text == nullptr) return otherwise;
@@ -46,35 +38,6 @@ Result<void> run_side_by_side(unsigned threads, const SideWork &work) {
     }
     if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
     if (first) return *std::move(first);
-    return {};
-}
-
-Result<std::size_t> read_until_end(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
-    std::size_t have = 0;
-    while (have < bytes.size()) {
-        const std::size_t part = std::min(bytes.size() - have, kRequest);
-        const ssize_t got = ::pread(fd, &bytes[have], part, static_cast<off_t>(offset + have));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return Error{errno, 0, "read", name};
-        if (got == 0) break;
-        have += static_cast<std::size_t>(got);
-    }
-    return have;
-}
-
-Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name) {
-    if (TRY(read_until_end(fd, bytes, offset, name)) == bytes.size()) return {};
-    return Error{EIO, 0, "read", name + ": it became shorter meanwhile; try again"};
-}
-
-Result<void> write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::string &name) {
-    while (!bytes.empty()) {
-        const ssize_t put = ::pwrite(fd, bytes.data(), std::min(bytes.size(), kRequest), static_cast<off_t>(offset));
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return Error{errno, 0, "write", name};
-        bytes = bytes.subspan(static_cast<std::size_t>(put));
-        offset += static_cast<std::uint64_t>(put);
-    }
     return {};
 }
 

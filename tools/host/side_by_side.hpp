@@ -3,9 +3,8 @@
 // A thread has one request of 1 MiB at a FUSE mount at a time, so 8 threads read eight times what one does.
 #pragma once
 
-#include "tools/host/progress.hpp"
-
-#include "vmm/base/fd.hpp"
+#include "tools/host/interruption.hpp"
+#include "vmm/base/result.hpp"
 
 #include <atomic>
 #include <functional>
@@ -24,12 +23,5 @@ Result<unsigned> parse_threads(const char *text, unsigned otherwise);
 /// Result. The first error is returned. EINTR: the user has interrupted.
 using SideWork = std::function<Result<void>(const std::function<bool()> &must_end)>;
 Result<void> run_side_by_side(unsigned threads, const SideWork &work);
-
-/// As many of `bytes` as the file has at `offset`, in requests of 1 MiB. `name` is for messages. pread(2)'s errors.
-Result<std::size_t> read_until_end(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name);
-/// All of `bytes`, in requests of 1 MiB. `name` is for messages. EIO: the file is shorter. Else pread(2)'s,
-/// pwrite(2)'s.
-Result<void> read_all(int fd, std::span<std::byte> bytes, std::uint64_t offset, const std::string &name);
-Result<void> write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::string &name);
 
 } // namespace gmemfs

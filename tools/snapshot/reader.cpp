@@ -1,6 +1,7 @@
 #include "tools/snapshot/reader.hpp"
 
 #include "tools/host/interruption.hpp"
+#include "vmm/base/all_bytes.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -39,29 +40,12 @@ Result<std::unique_ptr<SnapshotReader>> SnapshotReader::create(Fd file, const st
     return made;
 }
 
-// Of a pipe: the next bytes, which is what read_at() is asked for then.
-Result<void> SnapshotReader::read_on(std::span<std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t got = ::read(file_.get(), bytes.data(), bytes.size());
-        if (got < 0 && errno == EINTR && !is_interrupted()) continue;
-        if (got < 0) return Error{errno, 0, "read snapshot", name_};
-        if (got == 0) return damaged("it was cut short");
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
-    }
-    return {};
-}
-
+// Of a pipe: the next bytes, which is what is asked for then.
 Result<void> SnapshotReader::read_at(std::span<std::byte> bytes, std::uint64_t offset) {
-    if (is_stream_) return read_on(bytes);
-    while (!bytes.empty()) {
-        const ssize_t got = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return Error{errno, 0, "read snapshot", name_};
-        if (got == 0) return damaged("it was cut short");
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
-        offset += static_cast<std::uint64_t>(got);
-    }
-    return {};
+    const Result<std::size_t> read = is_stream_ ? read_until_end(file_.get(), bytes, is_interrupted)
+                                                : read_until_end(file_.get(), bytes, offset, is_interrupted);
+    if (!read) return Error{read.error().code, 0, "read snapshot", name_};
+    return *read == bytes.size() ? Result<void>() : damaged("it was cut short");
 }
 
 // The body of the record at position_, which moves behind it.
@@ -231,7 +215,7 @@ Result<std::optional<SnapshotChunk>> SnapshotReader::take_next(std::uint64_t &da
         if (!chunk) return at_record(chunk.error());
         Result<void> checked = check_chunk(*chunk);
         if (checked && chunk->stored > size_ - position_) checked = damaged("it was cut short");
-        if (checked && is_stream_) checked = read_on(buffer.first(chunk->stored));
+        if (checked && is_stream_) checked = read_at(buffer.first(chunk->stored), 0);
         if (!checked) return Error(checked.error());
         data_at = position_;
         position_ += chunk->stored;

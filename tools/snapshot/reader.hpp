@@ -46,7 +46,6 @@ private:
     Result<void> check_tail();
     Result<void> read_at(std::span<std::byte> bytes, std::uint64_t offset);
     Result<std::vector<std::byte>> read_body();
-    Result<void> read_on(std::span<std::byte> bytes);
     Result<std::optional<SnapshotChunk>> take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer);
     Result<std::optional<SnapshotChunk>> take_next(std::uint64_t &data_at, std::span<std::byte> buffer);
     Result<void> take_cut(std::span<const std::byte> body);

@@ -1,6 +1,7 @@
 #include "tools/snapshot/writer.hpp"
 
 #include "tools/host/interruption.hpp"
+#include "vmm/base/all_bytes.hpp"
 
 #include <chrono>
 #include <cstring>
@@ -41,26 +42,11 @@ Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(const std::string
     return std::unique_ptr<SnapshotWriter>(new SnapshotWriter(std::move(whole), std::move(file), Fd()));
 }
 
-// Into a pipe or a device, at its end; who calls it holds the mutex, or is alone.
-Result<void> SnapshotWriter::append(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(stream_.get(), bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR && !is_interrupted()) continue;
-        if (written < 0) return Error{errno, 0, "write snapshot", path_};
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-}
-
+// Into a pipe or a device at its end: who calls it then holds the mutex, or is alone.
 Result<void> SnapshotWriter::write_at(std::span<const std::byte> bytes, std::uint64_t offset) {
-    if (stream_) return append(bytes);
-    while (!bytes.empty()) {
-        const ssize_t written = ::pwrite(file_->fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return Error{errno, 0, "write snapshot", path_};
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-        offset += static_cast<std::uint64_t>(written);
-    }
+    const Result<void> written = stream_ ? write_all(stream_.get(), bytes, is_interrupted)
+                                         : write_all(file_->fd(), bytes, offset, is_interrupted);
+    if (!written) return Error{written.error().code, 0, "write snapshot", path_};
     return {};
 }
 

@@ -39,7 +39,6 @@ public:
 private:
     SnapshotWriter(std::string path, std::unique_ptr<NewFile> file, Fd stream)
         : path_(std::move(path)), file_(std::move(file)), stream_(std::move(stream)) {}
-    Result<void> append(std::span<const std::byte> bytes);
     Result<void> write_at(std::span<const std::byte> bytes, std::uint64_t offset);
     void note(std::span<const std::byte> record);
 

@@ -1,9 +1,7 @@
 #include "vmm/base/fd.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
-#include <iterator>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,19 +81,6 @@ Result<Received> receive_message(int socket, std::span<std::byte> bytes) {
         }
     }
     return received;
-}
-
-Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most) {
-    std::vector<Fd> fds;
-    for (std::size_t done = 0; done < bytes.size();) {
-        Received received = TRY(receive_message(socket, bytes.subspan(done)));
-        std::move(received.fds.begin(), received.fds.end(), std::back_inserter(fds));
-        if (received.size == 0) return Error{ECONNRESET, 0, "receive from peer", "it closed the connection"};
-        if (fds.size() > most || received.lacks_fds)
-            return Error{EPROTO, 0, "receive from peer", "more descriptors than expected"};
-        done += received.size;
-    }
-    return fds;
 }
 
 } // namespace gmemfs

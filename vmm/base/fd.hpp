@@ -50,8 +50,4 @@ struct Received {
 /// One message of a packet socket, or what is there of a stream. The errno of recvmsg(2); EINTR is tried again.
 Result<Received> receive_message(int socket, std::span<std::byte> bytes);
 
-/// Reads exactly `bytes.size()` bytes and whatever descriptors come with them, each O_CLOEXEC.
-/// ECONNRESET: the peer closed before all had come. EPROTO: more descriptors than `most` came; all are closed.
-Result<std::vector<Fd>> receive_with_fds(int socket, std::span<std::byte> bytes, std::size_t most);
-
 } // namespace gmemfs

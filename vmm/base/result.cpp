@@ -12,4 +12,9 @@ std::string Error::text() const {
     return line + ")";
 }
 
+Error about(const std::string &what, Error error) {
+    error.detail = what + (error.detail.empty() ? "" : ": " + error.detail);
+    return error;
+}
+
 } // namespace gmemfs

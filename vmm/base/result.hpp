@@ -23,6 +23,9 @@ struct Error {
     std::string text() const; ///< one line for people, with the errno's meaning and the CUresult's number
 };
 
+/// The same error with what it is about before its detail: "PATH", or "PATH: detail".
+Error about(const std::string &what, Error error);
+
 /// A value of type T, or an Error. Not thread-safe, like any value.
 template <typename T>
 class [[nodiscard]] Result {
