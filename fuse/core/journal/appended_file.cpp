@@ -1,5 +1,6 @@
 #include "fuse/core/journal/appended_file.hpp"
 
+#include "vmm/base/all_bytes.hpp"
 #include "vmm/base/limits.hpp"
 
 #include <atomic>
@@ -27,27 +28,14 @@ Result<std::vector<std::byte>> AppendedFile::read() const {
     struct stat status = {};
     if (::fstat(file_.get(), &status) != 0) return Error{errno, 0, "read file"};
     std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t count = ::pread(file_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return Error{errno, 0, "read file"};
-        if (count == 0) break;
-        done += static_cast<std::size_t>(count);
-    }
-    bytes.resize(done);
+    bytes.resize(TRY(read_until_end(file_.get(), bytes, 0, never)));
     return bytes;
 }
 
 Result<void> AppendedFile::write(std::span<const std::byte> bytes) {
     GMEMFS_ASSERT(window_.empty());
-    while (!bytes.empty()) {
-        const ssize_t count = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(end_));
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return Error{count == 0 ? EIO : errno, 0, "write file"}; // 0 leaves an older errno
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
-        end_ += static_cast<std::uint64_t>(count);
-    }
+    TRY(write_all(file_.get(), bytes, end_, never));
+    end_ += bytes.size();
     return {};
 }
 

@@ -18,19 +18,12 @@ void RecordWriter::text(std::string_view value) {
     raw(value.data(), value.size());
 }
 
-void RecordWriter::keeper(std::uint64_t nonce) {
-    number(unsigned(Item::keeper), 1);
-    number(nonce, 8);
-}
+void RecordWriter::keeper(std::uint64_t nonce) { begin(Item::keeper, nonce); }
 
-void RecordWriter::next_inode(InodeId next) {
-    number(unsigned(Item::next_inode), 1);
-    number(next, 8);
-}
+void RecordWriter::next_inode(InodeId next) { begin(Item::next_inode, next); }
 
 void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
-    number(unsigned(Item::inode), 1);
-    number(id, 8);
+    begin(Item::inode, id);
     for (const std::uint32_t value : {node.mode, node.links, node.uid, node.gid}) number(value, 4);
     number(node.device_number, 8);
     raw(node.times.data(), sizeof node.times);
@@ -42,32 +35,23 @@ void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
 }
 
 void RecordWriter::protection(InodeId id, Protection protection) {
-    number(unsigned(Item::parity), 1);
-    number(id, 8);
+    begin(Item::parity, id);
     number(protection == Protection::parity ? 1 : 0, 1);
 }
 
 void RecordWriter::flags(InodeId id, std::uint32_t flags) {
-    number(unsigned(Item::flags), 1);
-    number(id, 8);
+    begin(Item::flags, id);
     number(flags, 4);
 }
 
-void RecordWriter::linkable(InodeId id) {
-    number(unsigned(Item::linkable), 1);
-    number(id, 8);
-}
+void RecordWriter::linkable(InodeId id) { begin(Item::linkable, id); }
 
 void RecordWriter::generation(InodeId id, std::uint64_t generation) {
-    number(unsigned(Item::generation), 1);
-    number(id, 8);
+    begin(Item::generation, id);
     number(generation, 8);
 }
 
-void RecordWriter::gone(InodeId id) {
-    number(unsigned(Item::gone), 1);
-    number(id, 8);
-}
+void RecordWriter::gone(InodeId id) { begin(Item::gone, id); }
 
 void RecordWriter::entry(InodeId directory, std::string_view name, InodeId inode, std::uint64_t cookie) {
     number(unsigned(Item::entry), 1);
@@ -76,46 +60,40 @@ void RecordWriter::entry(InodeId directory, std::string_view name, InodeId inode
 }
 
 void RecordWriter::no_entry(InodeId directory, std::string_view name) {
-    number(unsigned(Item::no_entry), 1);
-    number(directory, 8);
+    begin(Item::no_entry, directory);
     text(name);
 }
 
 void RecordWriter::xattr(InodeId id, std::string_view name, std::string_view value) {
-    number(unsigned(Item::xattr), 1);
-    number(id, 8);
+    begin(Item::xattr, id);
     text(name);
     text(value);
 }
 
 void RecordWriter::no_xattr(InodeId id, std::string_view name) {
-    number(unsigned(Item::no_xattr), 1);
-    number(id, 8);
+    begin(Item::no_xattr, id);
     text(name);
 }
 
-void RecordWriter::done(std::uint64_t request) {
-    number(unsigned(Item::done), 1);
-    number(request, 8);
-}
+void RecordWriter::done(std::uint64_t request) { begin(Item::done, request); }
 
-void RecordWriter::begin(unsigned item, std::uint64_t id) {
-    number(item, 1);
+void RecordWriter::begin(RecordItem item, std::uint64_t id) {
+    number(unsigned(item), 1);
     number(id, 8);
 }
 
 void RecordWriter::holder(std::uint64_t id, const VolumeState::Holder &holder) {
-    begin(unsigned(Item::holder), id);
+    begin(Item::holder, id);
     number(static_cast<std::uint32_t>(holder.pid), 4);
     for (const std::uint64_t value : {holder.start_time, holder.unanswered}) number(value, 8);
 }
 
-void RecordWriter::no_holder(std::uint64_t id) { begin(unsigned(Item::no_holder), id); }
-void RecordWriter::no_lease(std::uint64_t id) { begin(unsigned(Item::no_lease), id); }
-void RecordWriter::next_lease(std::uint64_t next) { begin(unsigned(Item::next_lease), next); }
+void RecordWriter::no_holder(std::uint64_t id) { begin(Item::no_holder, id); }
+void RecordWriter::no_lease(std::uint64_t id) { begin(Item::no_lease, id); }
+void RecordWriter::next_lease(std::uint64_t next) { begin(Item::next_lease, next); }
 
 void RecordWriter::lease(std::uint64_t id, const VolumeState::Lease &lease) {
-    begin(unsigned(Item::lease), id);
+    begin(Item::lease, id);
     for (const std::uint64_t value : {lease.holder, lease.inode}) number(value, 8);
     number(lease.kind, 1);
     number(lease.extents.size(), 4);
@@ -128,8 +106,7 @@ void RecordWriter::ticket_secret(const Secret &secret) {
 }
 
 void RecordWriter::size(InodeId id, std::uint64_t size) {
-    number(unsigned(Item::size), 1);
-    number(id, 8);
+    begin(Item::size, id);
     number(size, 8);
 }
 

@@ -12,6 +12,8 @@
 
 namespace gmemfs {
 
+enum class RecordItem : std::uint8_t;
+
 /// Builds a record. An item says what is so now, not what was done, so applying it twice changes nothing. Not
 /// thread-safe.
 class RecordWriter {
@@ -45,7 +47,7 @@ public:
     void clear() { bytes_.clear(); }
 
 private:
-    void begin(unsigned item, std::uint64_t id);
+    void begin(RecordItem item, std::uint64_t id);
     void number(std::uint64_t value, unsigned size);
     void text(std::string_view value);
     void raw(const void *from, std::size_t size);

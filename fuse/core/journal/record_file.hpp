@@ -35,9 +35,10 @@ class RecordFiles {
 public:
     virtual ~RecordFiles() = default;
 
-    virtual Result<std::unique_ptr<RecordFile>> open(const std::string &path) const = 0; ///< ENOENT: there is none
-    virtual Result<std::unique_ptr<RecordFile>> create(
-        const std::string &path) const = 0; ///< empty, whatever was there
+    /// ENOENT: there is none.
+    virtual Result<std::unique_ptr<RecordFile>> open(const std::string &path) const = 0;
+    /// An empty file, whatever was there.
+    virtual Result<std::unique_ptr<RecordFile>> create(const std::string &path) const = 0;
     virtual Result<void> rename(const std::string &from, const std::string &to) const = 0;
     virtual void remove(const std::string &path) const = 0; ///< where it can
 

@@ -211,14 +211,7 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, const Occa
     if (inode->is_directory()) return Error{EISDIR, 0, "unlink"};
     Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
-    erase(names, name);
-    above.modified(at.now);
-    last = lose_link(inode, 1, at.now);
-    return record(at, [&](RecordWriter &items) {
-        items.no_entry(parent, name);
-        record_inode(items, above);
-        record_lost_link(items, *inode, last);
-    });
+    return lose_name(parent, name, inode, at, last);
 }
 
 Result<void> Namespace::rmdir(InodeId parent, std::string_view name, const Occasion &at) {
@@ -232,13 +225,20 @@ Result<void> Namespace::rmdir(InodeId parent, std::string_view name, const Occas
     Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
     if (!node_of(inode->id()).directory->by_cookie.empty()) return Error{ENOTEMPTY, 0, "rmdir"};
-    erase(names, name);
-    above.add_links(-1, at.now);
-    above.modified(at.now);
-    last = lose_link(inode, 2, at.now);
+    return lose_name(parent, name, inode, at, last);
+}
+
+// `last` outlives the lock, for the inode's memory.
+Result<void> Namespace::lose_name(
+    InodeId parent, std::string_view name, const InodeRef &inode, const Occasion &at, InodeRef &last) {
+    Node &above = node_of(parent);
+    erase(*above.directory, name);
+    if (inode->is_directory()) above.inode->add_links(-1, at.now);
+    above.inode->modified(at.now);
+    last = lose_link(inode, at.now);
     return record(at, [&](RecordWriter &items) {
         items.no_entry(parent, name);
-        record_inode(items, above);
+        record_inode(items, *above.inode);
         record_lost_link(items, *inode, last);
     });
 }
@@ -330,8 +330,8 @@ void Namespace::erase(Directory &directory, std::string_view name) {
 }
 
 // Takes links away, and returns the inode for the caller to drop after the lock where nobody knows it any more.
-InodeRef Namespace::lose_link(const InodeRef &inode, int count, timespec now) {
-    inode->add_links(-count, now);
+InodeRef Namespace::lose_link(const InodeRef &inode, timespec now) {
+    inode->add_links(inode->is_directory() ? -2 : -1, now);
     if (inode->links() != 0) return nullptr;
     const auto found = nodes_.find(inode->id());
     if (found->second.lookups != 0 || found->second.is_inherited) {

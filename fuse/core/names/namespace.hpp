@@ -157,7 +157,9 @@ private:
     void restore_names(const VolumeState &state) REQUIRES(tree_);
     Result<void> move_name(InodeId from, std::string_view name, InodeId to, std::string_view new_name, RenameMode mode,
         const Occasion &at, InodeRef &last, const InodeRef &whiteout) REQUIRES(tree_);
-    InodeRef lose_link(const InodeRef &inode, int count, timespec now) REQUIRES(tree_);
+    InodeRef lose_link(const InodeRef &inode, timespec now) REQUIRES(tree_);
+    Result<void> lose_name(InodeId parent, std::string_view name, const InodeRef &inode, const Occasion &at,
+        InodeRef &last) REQUIRES(tree_);
     void watch(Inode &last) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);

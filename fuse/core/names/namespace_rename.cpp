@@ -57,7 +57,7 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
             TRY(check_replace(*source, *target));
             replaced->inode = source; // with the cookie of the old one: who reads the directory misses no name
             if (target->is_directory()) above_target.add_links(-1, at.now);
-            last = lose_link(target, target->is_directory() ? 2 : 1, at.now);
+            last = lose_link(target, at.now);
         }
         erase(source_names, name);
         if (!target) insert(target_names, new_name, source);
