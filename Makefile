@@ -39,6 +39,10 @@ endif
 # clang 14 the kernels are the same to the byte. NVCC_CCBIN: another than CXX (tools/nvcc_compiler.sh looks whether it works).
 NVCC_FLAGS := -allow-unsupported-compiler -Xcompiler -U_GNU_SOURCE,-D_DEFAULT_SOURCE,-D_XOPEN_SOURCE=700
 NVCC_CCBIN ?=
+# A byte of stack a thread is 264 KiB of an H200's memory in each process that loads the kernel (Module::function): what
+# ptxas tells of each kernel lies in NAME.ptxas beside NAME.fatbin, and none may need more than this (nvcc 13.0: 160 for
+# sm_100, 64 for sm_90).
+KERNEL_STACK_MAX := 192
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 VERSION := 0.1.0
@@ -116,8 +120,12 @@ $(NVCC_COMPILER): $(if $(NVCC_CCBIN),look,$(if $(shell cat $(NVCC_COMPILER) 2>/d
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(BUILD)/obj/%.fatbin: %.cu $(NVCC_COMPILER)
 	@mkdir -p $(@D)
-	@compiler=$$(cat $(NVCC_COMPILER)); if [ -z "$$compiler" ]; then : > $@; exit; fi; set -x; \
-	    $(NVCC) -ccbin "$$compiler" $(NVCC_FLAGS) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) -fatbin $< -o $@
+	@compiler=$$(cat $(NVCC_COMPILER)); if [ -z "$$compiler" ]; then : > $@; exit; fi; told=$(@:.fatbin=.ptxas); \
+	    (set -x; $(NVCC) -ccbin "$$compiler" $(NVCC_FLAGS) -std=c++20 -O3 -I. $(GENCODE) -MMD -MT $@ -MF $(@:.fatbin=.fatbin.d) \
+	        -Xptxas -v -fatbin $< -o $@ 2> $$told) || { cat $$told >&2; exit 1; }; \
+	    awk -v most=$(KERNEL_STACK_MAX) '/^ptxas info/ { if (/entry/) kernel = $$7 " for " $$9; next } \
+	        !/ bytes stack frame/ { print; next } \
+	        $$1 > most { print "$<: " kernel " needs " $$1 " bytes of stack, more than " most; bad = 1 } END { exit bad }' $$told >&2
 else
 $(BUILD)/obj/%.fatbin: %.cu | $(BUILD)/checked
 	@mkdir -p $(@D)

@@ -65,6 +65,9 @@ int main(int argc, char **argv) {
     driver.call("cuInit", 0U);
     driver.call("cuDevicePrimaryCtxRetain", &context, 0);
     driver.call("cuCtxSetCurrent", context);
+    std::size_t own_stack = 0;
+    driver.call("cuCtxGetLimit", &own_stack, 0);
+    CHECK(own_stack >= 1024);
 
     // One extent, by each handle type.
     gmemfs::File file = gmemfs::File::create(mount + "/one", 1000000);
@@ -75,6 +78,10 @@ int main(int argc, char **argv) {
         CHECK(handles == GMEMFS_HANDLES_ANY || mapping.info().handles == handles);
         write_and_read(driver, mount + "/one", mapping, handles);
     }
+    // The context is the program's: its kernels have the stack that they had (CU_LIMIT_STACK_SIZE).
+    std::size_t stack = 0;
+    driver.call("cuCtxGetLimit", &stack, 0);
+    CHECK(stack == own_stack);
     void *current = nullptr;
     gmemfs::wait();
     driver.call("cuCtxGetCurrent", &current);

@@ -144,6 +144,44 @@ TEST(Context, IsOneForTheDeviceHoweverOftenItIsRetained) {
     EXPECT_EQ(driver().cuDevicePrimaryCtxRelease(0), CUDA_SUCCESS);
 }
 
+// What is granted may be more than what was asked for: <cuda.h> has the driver round up.
+TEST(Context, HasLimitsThatMayBeLowered) {
+    not_yet_measured();
+    use_context();
+    for (const auto limit : {CU_LIMIT_STACK_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CU_LIMIT_MALLOC_HEAP_SIZE}) {
+        std::size_t before = 0;
+        std::size_t least = 0;
+        std::size_t more = 0;
+        ASSERT_EQ(driver().cuCtxGetLimit(&before, limit), CUDA_SUCCESS) << int(limit);
+        EXPECT_EQ(driver().cuCtxSetLimit(limit, 0), CUDA_SUCCESS) << int(limit);
+        EXPECT_EQ(driver().cuCtxGetLimit(&least, limit), CUDA_SUCCESS) << int(limit);
+        EXPECT_LT(least, before) << int(limit);
+        EXPECT_EQ(driver().cuCtxSetLimit(limit, least + 160), CUDA_SUCCESS) << int(limit);
+        EXPECT_EQ(driver().cuCtxGetLimit(&more, limit), CUDA_SUCCESS) << int(limit);
+        EXPECT_GE(more, least + 160) << int(limit);
+        EXPECT_EQ(driver().cuCtxSetLimit(limit, before), CUDA_SUCCESS) << int(limit);
+    }
+}
+
+TEST(Context, ALimitThatTheDeviceLacksIsRefused) {
+    not_yet_measured();
+    use_context();
+    if (CUdevice device = 0, major = 0;
+        driver().cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) == CUDA_SUCCESS &&
+        major < 9)
+        GTEST_SKIP() << "devices before compute capability 9.0 have it";
+    EXPECT_EQ(driver().cuCtxSetLimit(CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH, 2), CUDA_ERROR_UNSUPPORTED_LIMIT);
+}
+
+TEST(Context, IsNeededForLimits) {
+    not_yet_measured();
+    std::thread([] {
+        std::size_t size = 0;
+        EXPECT_EQ(driver().cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 1024), CUDA_ERROR_INVALID_CONTEXT);
+        EXPECT_EQ(driver().cuCtxGetLimit(&size, CU_LIMIT_STACK_SIZE), CUDA_ERROR_INVALID_CONTEXT);
+    }).join();
+}
+
 // A thread begins without a context.
 TEST(Context, IsNotNeededToCreateAndExport) { // H200, driver 580
     std::thread([] {

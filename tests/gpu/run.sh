@@ -6,6 +6,7 @@
 #     doctor        the IMEX channel's device (made, when root and missing), then what the machine can do
 #     conformance   the driver suite on the real driver
 #     allocate      truncate to 1 GiB, the two attributes, memory back after unlink and after unmount
+#     context       device memory of a mount without files, with parity and without; beside that of BEFORE
 #     client        the test client: parent and child, and each by itself; libgmemfs from C and C++
 #     peers         Python peers: cuda.bindings alone, and a CuPy array
 #     copy          8 GiB of random data in and out by cp and by gmemfs cp, checksums
@@ -22,6 +23,7 @@
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
 #   OUT     where run.log, summary.txt, doctor.json and bench.json go (./gpu-results)
+#   BEFORE  an earlier version's build folder or bundle, for the phase context
 #   PYTHON  a Python with numpy and cuda.bindings (python3)
 #
 # --simulate runs the same on the simulator with small sizes, to try the script where there is no GPU. Exit status:
@@ -42,7 +44,8 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate client peers copy digest parallel selftest parity damage ecc_cost frameworks survive bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity damage ecc_cost
+    frameworks survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -192,6 +195,50 @@ phase_allocate() {
     check "gmemfs df" "$GMEMFS" df "$MOUNT"
     unmount_it
     check "memory is back after unmount" back_to "$before"
+}
+
+# MiB that a mount without files takes of the devices: as others see it, and as the server tells of it itself.
+context_use() { # context_use GMEMFS [OPTION...]
+    local command=$1 before outside inside
+    shift
+    before=$(used_memory)
+    "$command" mount "$MOUNT" "${MOUNT_OPTIONS[@]}" "$@" > /dev/null || return
+    outside=$(($(used_memory) - before))
+    inside=$("$command" stat --json "$MOUNT" | "$PYTHON" -c '
+import json, sys
+print(sum(device["total"] - device["free"] for device in json.load(sys.stdin)["devices"]) >> 20)') || return
+    "$command" umount "$MOUNT" || return
+    echo "$outside $((inside - before))"
+}
+context_is_small() { # context_is_small RATIO [OPTION...]: at most 400 MiB, and RATIO of BEFORE's; medians of three
+    local ratio=$1 now=() earlier=() use old=""
+    shift
+    [ -z "$SIMULATE" ] || ratio=1 # there a context costs nothing
+    [ -z "${BEFORE:-}" ] || old=$(BUILD=$BEFORE program gmemfs)
+    for _ in 1 2 3; do
+        use=$(context_use "$GMEMFS" "$@") || return
+        now+=("$use")
+        [ -n "$old" ] || continue
+        use=$(context_use "$old" "$@") || return
+        earlier+=("$use")
+    done
+    "$PYTHON" -c '
+import statistics, sys
+now, earlier = ([list(map(int, line.split())) for line in text.split(",") if line] for text in sys.argv[2:])
+median = lambda rounds: [statistics.median(values) for values in zip(*rounds)]
+now, earlier = median(now), median(earlier)
+print("FIGURE device memory of a mount, MiB:", *now, "(as others see it, by gmemfs stat)")
+good = all(value <= 400 for value in now)
+for value, old in zip(now, earlier):
+    print(f"FIGURE {value:.0f} MiB now, {old:.0f} before" + (f": {value / old:.2f}" if old else ""))
+    good = good and value <= float(sys.argv[1]) * old
+sys.exit(not good)' "$ratio" "$(IFS=,; echo "${now[*]}")" "$(IFS=,; echo "${earlier[*]}")"
+}
+phase_context() {
+    unmount_it
+    check "device memory of a mount" context_is_small 0.55
+    check "the same with --ecc=on" context_is_small 0.6 --ecc=on
+    grep -a '^FIGURE device memory\|^FIGURE .* MiB now' "$LOG" | tail -6 >> "$OUT/summary.txt"
 }
 
 client_in_two_terminals() {

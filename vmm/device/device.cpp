@@ -71,10 +71,36 @@ Result<std::vector<DeviceInfo>> query_devices(const Driver &driver) {
 
 Result<std::unique_ptr<Device>> Device::open(const Driver &driver, const DeviceInfo &info) {
     std::unique_ptr<Device> device(new Device(driver, info));
+    unsigned flags = 0;
+    int is_there = 0;
+    TRY(driver.check(
+        driver.cuDevicePrimaryCtxGetState(info.handle, &flags, &is_there), "look for a context on device"));
     TRY(driver.check(driver.cuDevicePrimaryCtxRetain(&device->context_, info.handle), "make context on device",
         {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
     TRY(device->make_current());
+    device->is_own_ = is_there == 0;
+    // There is a stack for every thread that the device can run at once, 270,336 on an H200. No kernel of ours prints
+    // or allocates.
+    if (device->is_own_)
+        for (const CUlimit limit : {CU_LIMIT_STACK_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CU_LIMIT_MALLOC_HEAP_SIZE})
+            TRY(device->set_limit(limit, 0));
     return device;
+}
+
+Result<void> Device::set_limit(CUlimit limit, std::size_t size) const {
+    const CUresult result = driver_.cuCtxSetLimit(limit, size);
+    // A driver that wants more keeps its own size: that costs memory, and nothing else.
+    if (result == CUDA_ERROR_UNSUPPORTED_LIMIT || result == CUDA_ERROR_INVALID_VALUE) return {};
+    return check(result, "set context's limit");
+}
+
+Result<void> Device::keep_stack(std::size_t size) {
+    const Hold hold(stack_mutex_);
+    if (!is_own_ || size <= stack_size_) return {};
+    TRY(make_current());
+    TRY(set_limit(CU_LIMIT_STACK_SIZE, size));
+    stack_size_ = size;
+    return {};
 }
 
 Device::~Device() {

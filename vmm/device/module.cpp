@@ -25,6 +25,10 @@ Result<Module> Module::load(
 Result<CUfunction> Module::function(const char *name) const {
     CUfunction function = nullptr;
     TRY(device_.check(device_.driver().cuModuleGetFunction(&function, module_, name), "find kernel"));
+    int stack_size = 0; // what doesn't fit into registers
+    TRY(device_.check(device_.driver().cuFuncGetAttribute(&stack_size, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function),
+        "read kernel's stack"));
+    TRY(device_.keep_stack(static_cast<std::size_t>(stack_size)));
     return function;
 }
 

@@ -39,6 +39,16 @@ void stop_where_destroyed(CUcontext context) {
     std::abort();
 }
 
+// Null: the device has no such limit.
+std::atomic<std::size_t> *limit_of(Context &context, CUlimit limit) {
+    switch (limit) {
+    case CU_LIMIT_STACK_SIZE: return &context.stack;
+    case CU_LIMIT_PRINTF_FIFO_SIZE: return &context.printf_ring;
+    case CU_LIMIT_MALLOC_HEAP_SIZE: return &context.heap;
+    default: return nullptr;
+    }
+}
+
 int attribute_of(CUdevice_attribute attribute) {
     switch (attribute) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return 9; // an H200's
@@ -226,6 +236,23 @@ CUresult cuCtxGetDevice(CUdevice *device) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuCtxGetDevice);
     GMEMFS_SIM_NOT_NULL(device);
     *device = static_cast<CUdevice>(current_context()->device);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetLimit(CUlimit limit, std::size_t size) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuCtxSetLimit);
+    std::atomic<std::size_t> *const mine = limit_of(*current_context(), limit);
+    if (mine == nullptr) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+    *mine = size;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetLimit(std::size_t *size, CUlimit limit) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuCtxGetLimit);
+    GMEMFS_SIM_NOT_NULL(size);
+    const std::atomic<std::size_t> *const mine = limit_of(*current_context(), limit);
+    if (mine == nullptr) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+    *size = *mine;
     return CUDA_SUCCESS;
 }
 

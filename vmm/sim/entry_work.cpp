@@ -348,6 +348,15 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *
     return get_function(function, name);
 }
 
+CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction function) {
+    GMEMFS_SIM_ENTER(cuFuncGetAttribute);
+    GMEMFS_SIM_NOT_NULL(value);
+    if (function == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+    if (attribute != CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
+    *value = 64; // what parity_repair has on an H200 (nvcc 13.0)
+    return CUDA_SUCCESS;
+}
+
 CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned blocks_y, unsigned blocks_z, unsigned threads,
     unsigned threads_y, unsigned threads_z, unsigned, CUstream stream, void **params, void **extra) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuLaunchKernel);

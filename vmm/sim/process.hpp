@@ -51,6 +51,8 @@ struct Memory {
 struct Context {
     std::uint32_t device;
     std::atomic<int> failed = CUDA_SUCCESS;
+    /// Bytes, as a driver begins with: the stack of each of a kernel's threads, its printf's ring, its malloc's heap.
+    std::atomic<std::size_t> stack = 1024, printf_ring = std::size_t(1) << 20, heap = std::size_t(8) << 20;
     std::atomic<unsigned> retain_count = 0; ///< 0: destroyed, or a primary context that nobody has retained
 };
 
