@@ -63,6 +63,7 @@ Result<json> ask_in_time(const std::string &path, const std::function<Result<jso
     if (pid == 0) {
         const std::vector<std::uint8_t> answer = pack(ask());
         (void)write_all(writer.get(), std::as_bytes(std::span(answer)), never); // who asked may have gone
+        writer.reset(); // the answer is whole, and who asked goes on while this process ends
         ::_exit(0);
     }
     writer.reset();
