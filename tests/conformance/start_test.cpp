@@ -1,6 +1,5 @@
 // Conformance: before cuInit, the search for functions, devices, and what needs a context.
 #include "tests/conformance/child.hpp"
-#include "tests/conformance/measured.hpp"
 #include "tests/conformance/memory.hpp"
 #include "tests/conformance/roles.hpp"
 
@@ -146,7 +145,6 @@ TEST(Context, IsOneForTheDeviceHoweverOftenItIsRetained) {
 
 // What is granted may be more than what was asked for: <cuda.h> has the driver round up.
 TEST(Context, HasLimitsThatMayBeLowered) {
-    not_yet_measured();
     use_context();
     for (const auto limit : {CU_LIMIT_STACK_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CU_LIMIT_MALLOC_HEAP_SIZE}) {
         std::size_t before = 0;
@@ -164,7 +162,6 @@ TEST(Context, HasLimitsThatMayBeLowered) {
 }
 
 TEST(Context, ALimitThatTheDeviceLacksIsRefused) {
-    not_yet_measured();
     use_context();
     if (CUdevice device = 0, major = 0;
         driver().cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device) == CUDA_SUCCESS &&
@@ -174,7 +171,6 @@ TEST(Context, ALimitThatTheDeviceLacksIsRefused) {
 }
 
 TEST(Context, IsNeededForLimits) {
-    not_yet_measured();
     std::thread([] {
         std::size_t size = 0;
         EXPECT_EQ(driver().cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 1024), CUDA_ERROR_INVALID_CONTEXT);

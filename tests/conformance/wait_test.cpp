@@ -1,6 +1,5 @@
 // Conformance: how to wait for all work on a device and leave other threads' graph captures whole, and what contexts
 // that are gone answer. libgmemfs unmaps by these (client/lib/device_wait.hpp).
-#include "tests/conformance/measured.hpp"
 #include "tests/conformance/memory.hpp"
 
 #include <gtest/gtest.h>
@@ -110,7 +109,6 @@ TEST(Wait, AllocatingAndFreeingAHostsPageWaitsAsWell) {
 }
 
 TEST(Wait, ReleasingAPrimaryContextThatOthersHoldWaitsForNothing) {
-    not_yet_measured();
     const Memory memory(kSize);
     const Mapped mapped(memory);
     const OwnStream stream;
@@ -146,7 +144,6 @@ TEST(Capture, IsLostWhenTheContextIsSynchronizedInRelaxedModeToo) {
 }
 
 TEST(Capture, IsLostWhenMemoryIsFreedInGlobalMode) {
-    not_yet_measured();
     CUdeviceptr token = 0;
     require(driver().cuMemAlloc(&token, 1), "allocate a byte");
     Capture capture(CU_STREAM_CAPTURE_MODE_GLOBAL);
