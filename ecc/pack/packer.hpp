@@ -1,0 +1,51 @@
+// Packer: encodes the bytes of a file into a smaller image on the same device, and decodes them (docs/cold.md).
+#pragma once
+
+#include "ecc/pack/image.hpp"
+#include "ecc/parity/pool.hpp"
+#include "vmm/device/module.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace gmemfs {
+
+/// What an image of some bytes will be: the codec and length of each chunk, so its exact size, before there is memory
+/// for it. A value; good for exactly those bytes.
+struct PackPlan {
+    std::uint64_t plain_size = 0; ///< bytes
+    std::uint64_t image_size = 0; ///< bytes
+    std::vector<ImageEntry> entries;
+};
+
+/// Thread-safe; each call has device memory and a stream of its own while it lasts, and waits for the device.
+/// Slices are the plain bytes in the file's order; each but the last has a multiple of 2 MiB, and their memory goes on
+/// to the end of the last chunk (a granule is a multiple of a chunk). Images lie in one slice.
+class Packer {
+public:
+    /// ENOEXEC: no machine code for this GPU.
+    static Result<std::unique_ptr<Packer>> create(Keeper &keeper, Device &device);
+    Device &device() const { return module_.device(); }
+
+    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. What the memory holds past
+    /// `size` counts as zeros. ENOSPC: no device memory for the table.
+    Result<PackPlan> plan(std::span<const Slice> plain, std::uint64_t size);
+    /// Makes the image: header, table, chunks and their checksums; then decodes it and compares it with the plain
+    /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
+    Result<void> encode(const PackPlan &plan, std::span<const Slice> plain, Slice image);
+
+    /// Reads header and table. EBADMSG: this is no image, or a damaged one; the text says what is wrong.
+    Result<ImageTable> open(Slice image);
+    /// Checks the checksums of chunks [first, first + count), and decodes them to `plain`, from its start; the last
+    /// chunk whole, with the zeros that it was filled up with. EIO: a checksum is wrong; the text names the chunk.
+    /// EBADMSG: a chunk is none.
+    Result<void> decode(const ImageTable &table, Slice image, std::uint64_t first, std::uint64_t count,
+        std::span<const Slice> plain);
+
+private:
+    // ...
+};
+
+} // namespace gmemfs
