@@ -21,16 +21,15 @@ struct PackPlan {
 };
 
 /// Thread-safe; each call has device memory and a stream of its own while it lasts, and waits for the device.
-/// Slices are the plain bytes in the file's order; each but the last has a multiple of 2 MiB, and their memory goes on
-/// to the end of the last chunk (a granule is a multiple of a chunk). Images lie in one slice.
+/// Slices are whole chunks in the file's order, each but the last a multiple of 2 MiB. What the last chunk has past the
+/// file's size is zeros: the caller has cleared it. An image lies in one slice.
 class Packer {
 public:
     /// ENOEXEC: no machine code for this GPU.
     static Result<std::unique_ptr<Packer>> create(Keeper &keeper, Device &device);
     Device &device() const { return module_.device(); }
 
-    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. What the memory holds past
-    /// `size` counts as zeros. ENOSPC: no device memory for the table.
+    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory for the table.
     Result<PackPlan> plan(std::span<const Slice> plain, std::uint64_t size);
     /// Makes the image: header, table, chunks and their checksums; then decodes it and compares it with the plain
     /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
