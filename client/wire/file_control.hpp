@@ -1,4 +1,4 @@
-// File control: the ioctl(2) requests for an open file of a mount: verify, scrub, seal or damage a range of it.
+// File control: the ioctl(2) requests for an open file of a mount: verify, scrub, seal or damage a range; pack, wake.
 //
 //     parity_control::ParityRange range = {.offset = 0, .length = 64 << 20};
 //     ioctl(fd, parity_control::kVerify, &range)      0, and range.blocks, range.wrong, ... are filled in
@@ -33,3 +33,19 @@ inline constexpr unsigned long kSeal = _IOWR('g', 3, ParityRange);   ///< makes 
 inline constexpr unsigned long kInject = _IOWR('g', 4, ParityRange); ///< damages the data, and leaves parity as it is
 
 } // namespace gmemfs::parity_control
+
+// ioctl(fd, cold_control::kPack, &state): packs the file, or wakes it (docs/cold.md). EBUSY: a peer may have it mapped.
+// ENOSPC: no room beside it. EACCES: the caller may not read and write the file. ENOTTY: as above.
+namespace gmemfs::cold_control {
+
+struct ColdState {
+    std::uint64_t plain = 0;  ///< out: bytes of device memory that the file takes when it is awake
+    std::uint64_t held = 0;   ///< out: bytes of device memory that it takes now
+    std::uint64_t packed = 0; ///< out: 1: it is packed; 0: it is plain, after kPack because nothing would be saved
+};
+static_assert(sizeof(ColdState) == 24);
+
+inline constexpr unsigned long kPack = _IOWR('g', 5, ColdState);
+inline constexpr unsigned long kWake = _IOWR('g', 6, ColdState);
+
+} // namespace gmemfs::cold_control

@@ -129,12 +129,12 @@ Result<Broker::Granted> Broker::share(
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
     constexpr File::ShareBy kWays[] = {File::ShareBy::fabric, File::ShareBy::fd, File::ShareBy::either};
-    const bool was_shared = inode->file()->is_shared();
+    const bool will_move = inode->file()->moves_when_shared();
     Granted shared = {
         protocol::make_answer(0, ""),
         TRY(host_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]))
     };
-    if (was_shared) front_.attributes_changed(inode->id()); // it has an extent of its own now: st_blocks
+    if (will_move) front_.attributes_changed(inode->id()); // st_blocks
     shared.answer.lease = lease;
     shared.answer.size = inode->file()->size();
     std::vector<std::shared_ptr<Extent>> extents;

@@ -64,6 +64,7 @@ void Leases::add(Id id, Lease lease) {
         OfInode &all = by_inode_[lease.inode->id()];
         all.leases.insert(id);
         if (lease.sharing == Sharing::exclusive) all.exclusive = id;
+        if (lease.inode->file() != nullptr) lease.inode->file()->lease_began();
         if (lease.use == Use::write && lease.inode->file() != nullptr) lease.inode->file()->begin_writing();
     }
     if (lease.holder != 0) holders_.at(lease.holder).leases.insert(id);
@@ -126,6 +127,7 @@ void Leases::release(Id id) {
     // The device may have failed; then the file stays open.
     if (ended.use == Use::write && ended.inode && ended.inode->file() != nullptr)
         (void)ended.inode->file()->end_writing();
+    if (ended.inode && ended.inode->file() != nullptr) ended.inode->file()->lease_ended();
 }
 
 Leases::Id Leases::find_holder(Id lease) const {

@@ -169,6 +169,19 @@ Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode
     return inode.file()->mappable();
 }
 
+Result<File::PackOutcome> Volume::pack(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "pack", "only a file has device memory"};
+    const File::PackOutcome outcome = TRY(inode.file()->pack(caller.copiers));
+    TRY(check_recorded());
+    return outcome;
+}
+
+Result<void> Volume::wake(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "unpack", "only a file has device memory"};
+    TRY(inode.file()->wake(caller.copiers));
+    return check_recorded();
+}
+
 Result<void> Volume::set_protection(Inode &inode, Protection protection) {
     TRY(inode.check_flags(kFixed));
     if (protection == Protection::parity) TRY(storage_.check_parity());

@@ -121,6 +121,10 @@ public:
     /// regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
+    /// See File::pack and File::wake. Neither changes a time: the bytes stay the same. ENODATA: not a regular file.
+    Result<File::PackOutcome> pack(const Caller &caller, Inode &inode);
+    Result<void> wake(const Caller &caller, Inode &inode);
+
 private:
     void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);

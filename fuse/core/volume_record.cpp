@@ -153,7 +153,10 @@ Result<void> Volume::restore(
         for (const VolumeState::Piece &piece : node.pieces)
             pieces.push_back(TRY(storage_.adopt_piece(TRY(adopted.find(piece.extent)), piece.offset, piece.length)));
         ExtentList list(std::move(pieces));
-        if (node.size > list.size()) return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
+        if (node.residence == Residence::packed && (list.count() != 1 || list.is_slot()))
+            return Error{EBADMSG, 0, "restore file", "it is packed, and its image isn't one extent"};
+        if (node.residence == Residence::plain && node.size > list.size())
+            return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
         Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
         made.hold_file(std::make_unique<File>(storage_, device, node.uid));
         made.file()->restore(std::move(list), node);

@@ -23,7 +23,7 @@ void tell(const BlockReport &report, ParityRange &range) {
 
 Result<void> check_access(const Reply &reply, const Inode &inode) {
     if (inode.may_read_and_write(reply.who_with_groups())) return {};
-    return Error{EACCES, 0, "control parity", "only who may read and write the file may change it or its parity"};
+    return Error{EACCES, 0, "control file", "only who may read and write the file may change how it is kept"};
 }
 
 Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityRange &range) {
@@ -49,6 +49,30 @@ Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityR
         return file.damage(Worker::current().copiers(), range.offset, range.length, range.bits, range.seed);
     default: return Error{ENOTTY, 0, "control file"};
     }
+}
+
+Result<void> control(Reply &reply, Inode &inode, unsigned command, cold_control::ColdState &state) {
+    if (!inode.is_file()) return Error{ENOTTY, 0, "control file", "only a file can be packed"};
+    TRY(check_access(reply, inode));
+    if (command == unsigned(cold_control::kPack))
+        TRY(reply.volume().pack(caller_of(reply), inode));
+    else
+        TRY(reply.volume().wake(caller_of(reply), inode));
+    reply.server().attributes_changed(inode.id()); // st_blocks
+    File &file = *inode.file();
+    state = {file.mappable(), file.allocated(), file.residence() == Residence::packed ? 1U : 0U};
+    return {};
+}
+
+// Takes the request's struct, lets `serve` fill it in, and answers with it. False: the request is of another size.
+template <typename Struct, typename Serve>
+Result<bool> exchange(Reply &reply, std::span<const std::byte> input, std::size_t output_size, Serve serve) {
+    Struct value;
+    if (input.size() != sizeof value || output_size != sizeof value) return false;
+    std::memcpy(&value, input.data(), sizeof value);
+    TRY(serve(value));
+    reply.control(std::as_bytes(std::span(&value, 1)));
+    return true;
 }
 
 // FS_IOC_FSSETXATTR's bits of fsx_xflags, and the others' that mean the same. Its other fields are XFS's, and 0 here.
@@ -121,13 +145,12 @@ void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse
     serve_inode(request, Op::ioctl, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
         const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
         if (reply.server().kernel_checks_flags() && serve_flags(reply, inode, command, bytes)) return {};
-        ParityRange range;
+        const auto serve = [&](auto &value) { return control(reply, inode, command, value); };
+        const bool is_cold = command == unsigned(cold_control::kPack) || command == unsigned(cold_control::kWake);
+        const bool is_served = TRY(is_cold ? exchange<cold_control::ColdState>(reply, bytes, output_size, serve)
+                                           : exchange<ParityRange>(reply, bytes, output_size, serve));
         // Others are asked of every filesystem: no size of ours, so no gmemfs'.
-        if (input_size != sizeof range || output_size != sizeof range) return Error{ENOTTY, 0, "control file"};
-        std::memcpy(&range, input, sizeof range);
-        TRY(control(reply, inode, command, range));
-        reply.control(std::as_bytes(std::span(&range, 1)));
-        return {};
+        return is_served ? Result<void>() : Result<void>(Error{ENOTTY, 0, "control file"});
     });
 }
 

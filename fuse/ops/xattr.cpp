@@ -32,13 +32,13 @@ Result<std::string> get_allocation_size(Reply &reply, Inode &inode) {
 Result<std::string> get_fabric_handle(Reply &reply, Inode &inode) {
     Caller caller = caller_of(reply);
     caller.who = reply.who_with_groups();
-    const bool was_shared = inode.is_file() && inode.file()->is_shared();
+    const bool will_move = inode.is_file() && inode.file()->moves_when_shared();
     const Result<std::vector<FabricHandle>> handles = reply.volume().fabric_handles(caller, inode);
     if (!handles) {
         if (handles.error().code == ENOTSUP) log(LogLevel::warning, "fuse", handles.error(), "user.fabric_handle");
         return Error(handles.error());
     }
-    if (was_shared) reply.server().attributes_changed(inode.id()); // it has an extent of its own now: st_blocks
+    if (will_move) reply.server().attributes_changed(inode.id()); // st_blocks
     std::string bytes;
     bytes.reserve(handles->size() * kFabricHandleSize);
     for (const FabricHandle &handle : *handles)
@@ -67,9 +67,9 @@ Result<std::string> get_generation(Reply &, Inode &inode) {
     return std::to_string(inode.file()->generation());
 }
 
-Result<std::string> get_digest(Reply &, Inode &inode) {
+Result<std::string> get_digest(Reply &reply, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file has contents to digest");
-    return digest_text(TRY(inode.file()->digest()));
+    return digest_text(TRY(inode.file()->digest(caller_of(reply).copiers)));
 }
 
 Result<std::string> get_device(Reply &reply, Inode &inode) {

@@ -1,9 +1,11 @@
 #include "fuse/core/file/file.hpp"
+#include "fuse/core/file/file_slices.hpp"
 
 #include "vmm/base/cache.hpp"
 #include "vmm/device/trace.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gmemfs {
 
@@ -21,13 +23,14 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     if (offset >= end || to.empty()) return std::size_t(0);
     std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
     const RangeLock::Range range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
-    if (parity_.verifies_reads()) {
+    if (parity_.verifies_reads() && residence_ == Residence::plain) {
         const Result<void> checked = parity_.before_read(extents_, offset, offset + length, length);
         if (length == 0) return Error(checked.error()); // else, what lies before the damage
     }
     Copier &copier = copiers.of(*device_);
-    const Result<void> queued = extents_.for_each(
-        offset, length, [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
+    Windows held;
+    const Result<void> queued = for_each_slice(offset, length, held,
+        [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
     TRY(copier.wait_after(queued));
     if (by == By::page_cache) direct_writes_.forget({offset, offset + length});
     return static_cast<std::size_t>(length);
@@ -41,9 +44,11 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
     for (;;) { // once more where another thread has taken back what was reserved: a truncate, or the last close
         {
             const HoldShared hold(layout_);
-            if (end <= extents_.size()) return write_reserved(copiers, offset, from, by);
+            if (residence_ == Residence::plain && end <= extents_.size())
+                return write_reserved(copiers, offset, from, by);
         }
         const HoldExclusive hold(layout_);
+        TRY(wake_locked(copiers));
         TRY(reserve_for_write(copiers, end, end));
     }
 }
@@ -97,15 +102,21 @@ Result<void> File::queue_newer(Copier &copier, std::uint64_t offset, std::span<c
 
 Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
     std::vector<FabricHandle> handles;
-    const std::vector<Shared> shared = TRY(share(copiers, ShareBy::fabric));
+    const HoldExclusive hold(layout_);
+    const std::vector<Shared> shared = TRY(share_locked(copiers, ShareBy::fabric));
     handles.reserve(shared.size());
     for (const Shared &extent : shared) handles.push_back(*extent.fabric);
     parity_.begun_writing(FileParity::Writer::unknown);
+    if (!std::exchange(has_named_handle_, true)) record_layout();
     return handles;
 }
 
 Result<std::vector<File::Shared>> File::share(Copiers &copiers, ShareBy by) {
     const HoldExclusive hold(layout_);
+    return share_locked(copiers, by);
+}
+
+Result<std::vector<File::Shared>> File::share_locked(Copiers &copiers, ShareBy by) {
     if (extents_.empty()) return Error{ENODATA, 0, "share file", "it has no device memory yet: truncate it to a size"};
     TRY(prepare_for_export(copiers));
     std::vector<Shared> shared;
@@ -138,8 +149,8 @@ std::vector<File::ExtentInfo> File::extent_infos() const {
 
 std::uint64_t File::mappable() const {
     const HoldShared hold(layout_);
-    if (!extents_.is_slot()) return extents_.size();
-    return round_up(size(), device_->info().granularity);
+    if (!extents_.is_slot() && residence_ == Residence::plain) return extents_.size();
+    return round_up(std::max(size(), kept_), device_->info().granularity);
 }
 
 bool File::is_exported() const {

@@ -12,6 +12,9 @@
 // before a handle is given. Where there is no room for that copy, only the last extent is moved into one of the right
 // size. Where even that might not fit, extents grow by a sixteenth. So a file holds at most a granule and a sixteenth
 // more than its size, and may have nearly all of its device. Memory that a peer may have mapped never moves.
+//
+// A packed file's extent holds an image of its bytes (docs/cold.md). Reading decodes what it touches; whatever needs
+// the bytes themselves wakes the file first: it gets plain memory, or ENOSPC, and is packed as before.
 #pragma once
 
 #include "fuse/core/file/direct_writes.hpp"
@@ -20,12 +23,16 @@
 #include "fuse/core/file/range_lock.hpp"
 #include "fuse/core/journal/volume_state.hpp"
 #include "fuse/core/space/storage.hpp"
+#include "fuse/core/space/unpacked.hpp"
 #include "vmm/memory/extent_list.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace gmemfs {
@@ -47,6 +54,8 @@ public:
     /// A new number each time that the extents change, never used twice in a mount; 0: the file never had extents.
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
+    /// Whether giving a handle changes how much memory the file takes.
+    bool moves_when_shared() const { return is_shared() || residence() == Residence::packed; }
     bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
@@ -119,8 +128,28 @@ public:
     Result<void> end_writing() EXCLUDES(layout_) { return parity_.ended_writing() ? seal() : Result<void>(); }
 
     /// The digest of the bytes (ecc/digest), made on the device, and kept until they change; made anew each time where
-    /// a peer may have changed them. Writers wait meanwhile. ENOSPC, ENOEXEC: see Digester.
-    Result<Digest> digest() EXCLUDES(layout_);
+    /// a peer may have changed them. Writers wait meanwhile. Wakes a packed file whose digest isn't known. ENOSPC,
+    /// ENOEXEC: see Digester.
+    Result<Digest> digest(Copiers &copiers) EXCLUDES(layout_);
+
+    /// `kept`: nothing was changed, because the image would take as many granules as the bytes do.
+    enum class PackOutcome { packed, kept };
+    /// Encodes the bytes into an image on the same device, and gives their memory back. Readers and writers wait
+    /// meanwhile. EBUSY: a peer has the file mapped, or got a handle by name. ENOSPC: no room for the image beside the
+    /// bytes. EIO: the device failed, or the bytes are damaged beyond repair. After an error the file is as it was.
+    Result<PackOutcome> pack(Copiers &copiers) EXCLUDES(layout_);
+    /// Gives a packed file plain memory again. ENOSPC: there is no room for it beside the image. EIO: the device
+    /// failed, or the image is damaged. After an error the file is packed as before.
+    Result<void> wake(Copiers &copiers) EXCLUDES(layout_);
+    Residence residence() const {
+        return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
+    }
+    /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EBADMSG: the image is damaged.
+    Result<std::map<std::string, std::uint64_t>> codecs() const EXCLUDES(layout_);
+
+    /// Called by Leases: from begin to end a peer may have the memory mapped.
+    void lease_began() { leases_.fetch_add(1); }
+    void lease_ended() { leases_.fetch_sub(1); }
 
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file
@@ -149,6 +178,7 @@ private:
     Device &chosen_device() REQUIRES(layout_);
     std::uint64_t encoded_end() const REQUIRES_SHARED(layout_);
     void restore_parity() REQUIRES(layout_);
+    Result<Digest> digest_locked() REQUIRES_SHARED(layout_);
     void forget_digest();
     void record_layout() const REQUIRES(layout_);
     void record_size() const;
@@ -159,6 +189,19 @@ private:
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
+    // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents, or
+    // of windows that are decoded here, and stay as they are as long as `held` lives.
+    using Windows = std::vector<std::shared_ptr<UnpackedWindow>>;
+    template <typename Visit>
+    Result<void> for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
+        REQUIRES_SHARED(layout_);
+    Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
+    Result<std::shared_ptr<const ImageTable>> image_table() const REQUIRES_SHARED(layout_);
+    Result<void> check_packable() REQUIRES(layout_);
+    Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
+    void publish_same_bytes(Layout next) REQUIRES(layout_);
+    std::uint64_t stored_end() const REQUIRES_SHARED(layout_);
+    Result<std::vector<Shared>> share_locked(Copiers &copiers, ShareBy by) REQUIRES(layout_);
     Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
         REQUIRES_SHARED(layout_);
     Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
@@ -189,6 +232,12 @@ private:
     DirectWrites direct_writes_;
     FileParity parity_; // changes under the same locks as the extents and their bytes
     ExtentList extents_ GUARDED_BY(layout_);
+    Residence residence_ GUARDED_BY(layout_) = Residence::plain;
+    // A handle was given out by name, so nobody can know whether a process has the memory mapped.
+    bool has_named_handle_ GUARDED_BY(layout_) = false;
+    std::atomic<int> leases_ = 0;                                              // that peers hold
+    mutable Mutex image_mutex_;                                                // a leaf but for the device
+    mutable std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
@@ -206,8 +255,9 @@ private:
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
     std::atomic<std::uint64_t> generation_ = 0;
-    std::atomic<bool> loose_ = false; // Layout::Fit::loose
-    std::atomic<bool> slot_ = false;  // shares its extent
+    std::atomic<bool> loose_ = false;  // Layout::Fit::loose
+    std::atomic<bool> slot_ = false;   // shares its extent
+    std::atomic<bool> packed_ = false; // Residence::packed
 };
 
 } // namespace gmemfs

@@ -6,8 +6,17 @@
 
 namespace gmemfs {
 
-Result<Digest> File::digest() {
-    const HoldShared hold(layout_);
+Result<Digest> File::digest(Copiers &copiers) {
+    for (;;) { // once more where another thread has packed the file meanwhile
+        {
+            const HoldShared hold(layout_);
+            if (residence_ == Residence::plain || knows_digest_) return digest_locked();
+        }
+        TRY(wake(copiers));
+    }
+}
+
+Result<Digest> File::digest_locked() {
     const std::uint64_t length = size();
     const RangeLock::Range range = ranges_.share(0, length);
     if (knows_digest_) {
@@ -15,6 +24,7 @@ Result<Digest> File::digest() {
         if (digest_ && digest_->size == length) return digest_->digest;
     }
     if (length == 0 && device_ == nullptr) return empty_digest();
+    GMEMFS_ASSERT(residence_ == Residence::plain);
     std::vector<Slice> slices;
     TRY(extents_.for_each(0, length, [&](Slice slice, std::uint64_t) -> Result<void> {
         slices.push_back(slice);

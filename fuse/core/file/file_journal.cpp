@@ -16,6 +16,7 @@ void File::record_layout() const {
     for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
         record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
+        if (residence_ != Residence::plain || has_named_handle_) record.residence(id_, residence_, has_named_handle_);
         record.generation(id_, generation());
     });
 }
@@ -27,8 +28,10 @@ void File::record_size() const {
 
 void File::restore(ExtentList extents, const VolumeState::Node &node) {
     const HoldExclusive hold(layout_);
-    Layout restored = {std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight};
-    restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
+    Layout restored = {
+        std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence};
+    if (node.residence == Residence::plain) restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
+    has_named_handle_ = node.has_named_handle;
     take(std::move(restored));
     charge_.raise_anyway(extents_.size());
     generation_.store(node.generation, std::memory_order_release);

@@ -20,6 +20,7 @@ bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code
 Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
     if (new_size > INT64_MAX) return Error{EFBIG, 0, "resize file"};
     const HoldExclusive hold(layout_);
+    if (new_size != size() && new_size != 0) TRY(wake_locked(copiers));
     if (new_size > size()) return grow(copiers, new_size, new_size, kept_);
     if (new_size < size()) return shrink(copiers, new_size);
     return {};
@@ -220,6 +221,7 @@ Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
 
 // What a peer gets has an extent of its own and shows nobody else's data, also past the end.
 Result<void> File::prepare_for_export(Copiers &copiers) {
+    TRY(wake_locked(copiers));
     TRY(settle_locked(copiers));
     TRY(leave_slot(copiers));
     if (!tail_dirty_ || extents_.any_exported()) return {};
@@ -290,11 +292,13 @@ Device &File::chosen_device() {
 
 Layout File::layout() const {
     return {extents_, size(), kept_, tail_dirty_ ? Layout::Tail::dirty : Layout::Tail::zeros,
-        is_loose() ? Layout::Fit::loose : Layout::Fit::tight};
+        is_loose() ? Layout::Fit::loose : Layout::Fit::tight, residence_};
 }
 
 void File::take(Layout next) {
-    GMEMFS_ASSERT(next.size <= next.extents.size());
+    GMEMFS_ASSERT(next.residence == Residence::packed || next.size <= next.extents.size());
+    residence_ = next.residence;
+    packed_.store(residence_ == Residence::packed, std::memory_order_release);
     extents_ = std::move(next.extents);
     kept_ = next.kept;
     tail_dirty_ = next.tail == Layout::Tail::dirty;

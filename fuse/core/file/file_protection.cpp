@@ -17,7 +17,7 @@ Result<void> File::set_protection(Protection protection) {
 
 Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) {
     const HoldShared hold(layout_);
-    const std::uint64_t end = size();
+    const std::uint64_t end = stored_end();
     const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
     // Writers of the range wait: 40 us for 64 MiB (H200).
     const RangeLock::Range range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
@@ -28,7 +28,7 @@ Result<void> File::damage(
     Copiers &copiers, std::uint64_t offset, std::uint64_t length, std::uint64_t bits, std::uint64_t seed) {
     constexpr std::uint64_t kMost = std::uint64_t(1) << 24;
     const HoldExclusive hold(layout_);
-    const std::uint64_t from = std::min(offset, size()), bytes = std::min(length, size() - from);
+    const std::uint64_t from = std::min(offset, stored_end()), bytes = std::min(length, stored_end() - from);
     if (bits > kMost || bits > bytes * 8) return Error{EINVAL, 0, "damage file", "there are not so many bits"};
     forget_digest();
     TRY(parity_.wait(extents_)); // or the encode of a write would come later, and the damage be right
@@ -67,7 +67,7 @@ Result<void> File::seal() {
             if (!piece.beside) TRY(parity_.attach(piece, piece.length));
         extents_ = ExtentList(std::move(pieces));
     }
-    return parity_.seal(extents_, size());
+    return parity_.seal(extents_, stored_end());
 }
 
 // The server before this one has left data, and no parity: what is there now counts as right.
@@ -78,7 +78,7 @@ void File::restore_parity() {
     for (Piece &piece : pieces)
         if (!parity_.attach(piece, piece.length)) is_complete = false; // no room; it is tried again when it is sealed
     extents_ = ExtentList(std::move(pieces));
-    if (!is_complete || !parity_.encode(extents_, size())) parity_.begun_writing(FileParity::Writer::unknown);
+    if (!is_complete || !parity_.encode(extents_, stored_end())) parity_.begun_writing(FileParity::Writer::unknown);
 }
 
 } // namespace gmemfs

@@ -1,5 +1,6 @@
 // File, ranges: allocating, clearing and copying ranges of files: fallocate(2) and copy_file_range(2).
 #include "fuse/core/file/file.hpp"
+#include "fuse/core/file/file_slices.hpp"
 
 #include "vmm/device/trace.hpp"
 
@@ -21,6 +22,7 @@ std::uint64_t end_of(std::uint64_t offset, std::uint64_t length) {
 Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode) {
     if (length > INT64_MAX || offset > INT64_MAX - length) return Error{EFBIG, 0, "allocate"};
     const HoldExclusive hold(layout_);
+    TRY(wake_locked(copiers));
     const std::uint64_t end = offset + length;
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
     if (end > extents_.size() || new_size > size() || extents_.is_slot())
@@ -32,11 +34,13 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
 
 Result<void> File::zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
+    TRY(wake_locked(copiers));
     return clear(copiers, offset, std::min(end_of(offset, length), extents_.size()));
 }
 
 Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
+    TRY(wake_locked(copiers));
     const std::uint64_t end = end_of(offset, length);
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
@@ -81,6 +85,7 @@ Result<std::uint64_t> File::copy_locked(
     // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
     // none.)
     const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
+    TRY(wake_locked(copiers));
     const std::uint64_t end = target_offset + count;
     // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
     // hint: no room for so much is no error.
@@ -89,15 +94,16 @@ Result<std::uint64_t> File::copy_locked(
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));
     forget_digest();
     // What is copied is encoded anew: so it must be right.
-    if (std::uint64_t good = 0; source.parity_.follows())
+    if (std::uint64_t good = 0; source.parity_.follows() && source.residence_ == Residence::plain)
         TRY(source.parity_.before_read(source.extents_, source_offset, source_offset + count, good));
     TRY(parity_.before_change(extents_, target_offset, end, encoded_end()));
     const bool was_dirty = tail_dirty_;
     if (end > size()) tail_dirty_ = true;
     Copier &copier = copiers.of(*device_);
     const ExtentList *const targets = &extents_; // locked here; the analysis doesn't follow locks into a lambda
+    Windows held;
     const Result<void> queued =
-        source.extents_.for_each(source_offset, count, [&](Slice from, std::uint64_t done) -> Result<void> {
+        source.for_each_slice(source_offset, count, held, [&](Slice from, std::uint64_t done) -> Result<void> {
             return targets->for_each(target_offset + done, from.length, [&](Slice to, std::uint64_t within) {
                 return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
             });

@@ -1,6 +1,7 @@
 // Layout: what memory a file has, and how its size and its bytes lie in it: one value, that is published whole.
 #pragma once
 
+#include "fuse/core/journal/volume_state.hpp"
 #include "vmm/memory/extent_list.hpp"
 
 #include <cstdint>
@@ -18,11 +19,12 @@ struct Layout {
         loose, ///< more memory, or more extents, than the file needs: settling may do something about it
     };
 
-    ExtentList extents;
-    std::uint64_t size = 0; ///< bytes; not past the end of the extents
+    ExtentList extents;     ///< the file's bytes, or where it is packed its image: one extent
+    std::uint64_t size = 0; ///< bytes; where the file is plain, not past the end of the extents
     std::uint64_t kept = 0; ///< bytes that allocate() promised, also past the size
     Tail tail = Tail::zeros;
     Fit fit = Fit::tight;
+    Residence residence = Residence::plain;
 };
 
 } // namespace gmemfs

@@ -42,6 +42,8 @@ public:
     void generation(InodeId id, std::uint64_t generation);
     void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
         std::span<const VolumeState::Piece> pieces);
+    /// After the layout, which says that the file is plain, and that nobody has a handle.
+    void residence(InodeId id, Residence residence, bool has_named_handle);
 
     std::span<const std::byte> bytes() const { return bytes_; }
     void clear() { bytes_.clear(); }

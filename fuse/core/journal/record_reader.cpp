@@ -63,6 +63,8 @@ bool read_layout(Reader &reader, VolumeState &state) {
     node.placement = reader.uuid();
     const auto count = reader.number<std::uint32_t>();
     if (!reader.has(std::uint64_t(count) * 3 * sizeof(std::uint64_t))) return false;
+    node.residence = Residence::plain;
+    node.has_named_handle = false;
     node.pieces.clear();
     node.pieces.reserve(count);
     for (std::uint32_t index = 0; index < count; ++index) {
@@ -70,6 +72,15 @@ bool read_layout(Reader &reader, VolumeState &state) {
         const auto offset = reader.number<std::uint64_t>();
         node.pieces.push_back({extent, offset, reader.number<std::uint64_t>()});
     }
+    return true;
+}
+
+bool read_residence(Reader &reader, VolumeState &state) {
+    VolumeState::Node &node = state.nodes[reader.number<std::uint64_t>()];
+    const auto residence = reader.number<std::uint8_t>();
+    if (residence > static_cast<std::uint8_t>(Residence::packed)) return false;
+    node.residence = Residence(residence);
+    node.has_named_handle = reader.number<std::uint8_t>() != 0;
     return true;
 }
 
@@ -190,6 +201,7 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
     }
     case Item::linkable: state.nodes[reader.number<std::uint64_t>()].is_linkable = true; return true;
     case Item::layout: return read_layout(reader, state);
+    case Item::residence: return read_residence(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();
         if (request == 0) // a new mount, whose kernel counts from the beginning again

@@ -21,6 +21,12 @@ inline constexpr InodeId kRootInode = 1; ///< as FUSE has it
 /// Whether a file, or a directory's new files, have parity.
 enum class Protection : std::uint8_t { none, parity };
 
+/// How a file's extents hold its bytes (docs/cold.md).
+enum class Residence : std::uint8_t {
+    plain,  ///< as they are
+    packed, ///< as an image that decodes to them; what needs the bytes themselves wakes the file first
+};
+
 /// The flags of chattr(1) that tmpfs has, too, with the numbers of FS_IOC_SETFLAGS in <linux/fs.h>. The kernel's FUSE
 /// knows nothing of them, so every function that changes an inode first asks Inode::check_flags.
 using InodeFlags = std::uint32_t;
@@ -57,6 +63,8 @@ struct VolumeState {
         bool is_linkable = false;                 ///< has no name yet, and may get one: O_TMPFILE
         std::uint64_t generation = 0;             ///< of a file's extents; 0: never had any
         std::uint64_t size = 0, kept = 0;
+        Residence residence = Residence::plain;
+        bool has_named_handle = false; ///< File::has_named_handle_
         std::vector<Piece> pieces;
         std::map<std::string, std::string> xattrs;
         bool operator==(const Node &) const = default;

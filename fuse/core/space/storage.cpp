@@ -71,6 +71,8 @@ Slab &Storage::slab_of(const Device &device) {
 bool Storage::trim() {
     bool any = false;
     for (const auto &slab : slabs_) any |= slab->trim();
+    const Hold hold(mutex_);
+    for (const auto &windows : unpacked_) any |= windows->drop_all();
     return any;
 }
 
@@ -118,6 +120,16 @@ Result<ParityEngine *> Storage::engine_of(Device &device) {
 Result<Digester *> Storage::digester_of(Device &device) {
     const Hold hold(mutex_);
     return find_or_make(digesters_, keeper_, device);
+}
+
+Result<Packer *> Storage::packer_of(Device &device) {
+    const Hold hold(mutex_);
+    return find_or_make(packers_, keeper_, device);
+}
+
+Result<UnpackedWindows *> Storage::unpacked_of(Device &device) {
+    const Hold hold(mutex_);
+    return find_or_make(unpacked_, keeper_, device);
 }
 
 Result<void> Storage::check_parity() {

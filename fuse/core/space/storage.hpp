@@ -2,10 +2,12 @@
 #pragma once
 
 #include "ecc/digest/digest.hpp"
+#include "ecc/pack/packer.hpp"
 #include "ecc/parity/engine.hpp"
 #include "fuse/core/space/budget.hpp"
 #include "fuse/core/space/quota.hpp"
 #include "fuse/core/space/slab.hpp"
+#include "fuse/core/space/unpacked.hpp"
 #include "vmm/memory/copiers.hpp"
 #include "vmm/memory/extent.hpp"
 
@@ -69,6 +71,10 @@ public:
     /// The device's Digester, made at the first call, owned by the Storage. ENOEXEC: this program has no kernels for
     /// the device.
     Result<Digester *> digester_of(Device &device) EXCLUDES(mutex_);
+    /// The device's Packer, as above.
+    Result<Packer *> packer_of(Device &device) EXCLUDES(mutex_);
+    /// What was decoded of packed files on the device, as above.
+    Result<UnpackedWindows *> unpacked_of(Device &device) EXCLUDES(mutex_);
 
     /// A number that no file has had yet, for File::generation().
     std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
@@ -95,15 +101,17 @@ private:
     const bool verify_reads_;
     std::atomic<std::uint64_t> generation_ = 0;
     mutable Mutex mutex_;
-    std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_); // one a device that was asked for
-    std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);   // the same
+    std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_);     // one a device that was asked for
+    std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);       // the same
+    std::vector<std::unique_ptr<Packer>> packers_ GUARDED_BY(mutex_);           // the same
+    std::vector<std::unique_ptr<UnpackedWindows>> unpacked_ GUARDED_BY(mutex_); // the same
     std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_, which they use
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
     Slab &slab_of(const Device &device);
     Result<ParityEngine *> engine_of(Device &device) EXCLUDES(mutex_);
-    bool trim();
+    bool trim() EXCLUDES(mutex_);
 };
 
 } // namespace gmemfs

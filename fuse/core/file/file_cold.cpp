@@ -1,0 +1,151 @@
+// File, cold: packs a file where it lies, wakes it, and reads what is packed (docs/cold.md).
+#include "fuse/core/file/file.hpp"
+#include "fuse/core/file/file_slices.hpp"
+
+#include "vmm/device/trace.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace gmemfs {
+namespace {
+
+// The image is worth it from here on: less than that is lost in the time that waking takes.
+constexpr std::uint64_t kSavedShare = 32; // of the extents' bytes
+
+std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kPackChunk); }
+
+} // namespace
+
+Result<void> File::check_packable() {
+    if (leases_.load() > 0)
+        return Error{EBUSY, 0, "pack file", "a peer has it mapped: it can be packed when all have unmapped it"};
+    if (has_named_handle_)
+        return Error{EBUSY, 0, "pack file",
+            "its fabric handle was read, so a process may have it mapped, and nobody can know: copy the file"};
+    if (!parity_.is_on()) return {};
+    if (!parity_.follows()) TRY(parity_.seal(extents_, size()));
+    const BlockReport report = TRY(parity_.check(ParityMode::repair, extents_, 0, size()));
+    if (report.left_wrong.empty()) return {};
+    return Error{EIO, 0, "pack file", "it is damaged beyond repair: `gmemfs verify` tells where"};
+}
+
+Result<File::PackOutcome> File::pack(Copiers &copiers) {
+    const Trace trace("gmemfs pack");
+    const HoldExclusive hold(layout_);
+    if (residence_ == Residence::packed) return PackOutcome::packed;
+    if (extents_.empty() || extents_.is_slot() || size() == 0) return PackOutcome::kept;
+    TRY(check_packable());
+    // The last chunk is packed whole.
+    if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole_chunks(size())));
+    std::vector<Slice> plain;
+    TRY(extents_.for_each(0, whole_chunks(size()), [&](Slice slice, std::uint64_t) -> Result<void> {
+        plain.push_back(slice);
+        return {};
+    }));
+    Packer &packer = *TRY(storage_.packer_of(*device_));
+    const PackPlan plan = TRY(packer.plan(plain, size()));
+    const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
+    if (taken + extents_.size() / kSavedShare > extents_.size()) return PackOutcome::kept;
+    const Piece image = TRY(make_extent(copiers, plan.image_size, 0, plan.image_size));
+    const Result<void> encoded = packer.encode(plan, plain, {image.extent.get(), 0, taken});
+    if (!encoded) {
+        charge_.lower_to(extents_.size());
+        return Error(encoded.error());
+    }
+    parity_.after_move(copiers.of(*device_), image, plan.image_size);
+    Layout next = layout();
+    next.extents = ExtentList({image});
+    next.tail = Layout::Tail::zeros;
+    next.fit = Layout::Fit::tight;
+    next.residence = Residence::packed;
+    publish_same_bytes(std::move(next));
+    return PackOutcome::packed;
+}
+
+Result<void> File::wake(Copiers &copiers) {
+    const HoldExclusive hold(layout_);
+    return wake_locked(copiers);
+}
+
+Result<void> File::wake_locked(Copiers &copiers) {
+    if (residence_ == Residence::plain) return {};
+    const Trace trace("gmemfs wake");
+    // What can be mended is mended; what can't, a checksum finds.
+    if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
+    Packer &packer = *TRY(storage_.packer_of(*device_));
+    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    const Piece plain = TRY(make_extent(copiers, std::max(size(), kept_), 0, whole_chunks(size())));
+    const Slice target = {plain.extent.get(), 0, whole_chunks(size())};
+    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
+    const Result<void> decoded = packer.decode(*table, image, 0, table->entries.size(), std::span(&target, 1));
+    if (!decoded) {
+        charge_.lower_to(extents_.size());
+        return decoded;
+    }
+    parity_.after_move(copiers.of(*device_), plain, size());
+    Layout next = layout();
+    next.extents = ExtentList({plain});
+    next.tail = Layout::Tail::zeros;
+    next.residence = Residence::plain;
+    publish_same_bytes(std::move(next));
+    return {};
+}
+
+// Bytes and size stay as they are, so the digest does.
+void File::publish_same_bytes(Layout next) {
+    const bool knew_digest = knows_digest_;
+    {
+        const Hold hold(image_mutex_);
+        image_ = nullptr;
+    }
+    publish(std::move(next));
+    knows_digest_ = knew_digest;
+}
+
+Result<std::shared_ptr<const ImageTable>> File::image_table() const {
+    const Hold hold(image_mutex_);
+    if (image_ == nullptr) {
+        Packer &packer = *TRY(storage_.packer_of(*device_));
+        ImageTable table = TRY(packer.open({extents_.pieces().front().extent.get(), 0, extents_.size()}));
+        if (table.plain_size != size())
+            return Error{EBADMSG, 0, "read packed file", "its image is that of another size"};
+        image_ = std::make_shared<const ImageTable>(std::move(table));
+    }
+    return std::shared_ptr<const ImageTable>(image_);
+}
+
+Result<std::map<std::string, std::uint64_t>> File::codecs() const {
+    const HoldShared hold(layout_);
+    if (residence_ == Residence::plain) return Error{ENODATA, 0, "tell codecs", "the file isn't packed"};
+    std::map<std::string, std::uint64_t> chunks;
+    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    for (const ImageEntry &entry : table->entries) ++chunks[codec_name(entry.codec())];
+    return chunks;
+}
+
+Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
+    constexpr std::uint64_t kChunks = UnpackedWindows::kSize / kPackChunk;
+    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    std::shared_ptr<UnpackedWindow> window = TRY(TRY(storage_.unpacked_of(*device_))->get(generation(), index));
+    const Hold hold(window->mutex);
+    if (window->is_filled) return window;
+    const std::uint64_t first = index * kChunks;
+    const std::uint64_t count = std::min<std::uint64_t>(kChunks, table->entries.size() - first);
+    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
+    const Slice target = window->memory.slice();
+    Packer &packer = *TRY(storage_.packer_of(*device_));
+    Result<void> decoded = packer.decode(*table, image, first, count, std::span(&target, 1));
+    if (!decoded && parity_.follows()) { // a checksum was wrong, and parity can mend it
+        TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
+        decoded = packer.decode(*table, image, first, count, std::span(&target, 1));
+    }
+    if (!decoded) return Error(decoded.error());
+    window->is_filled = true;
+    return window;
+}
+
+// Up to where the extents hold what parity and damage are about.
+std::uint64_t File::stored_end() const { return residence_ == Residence::packed ? extents_.size() : size(); }
+
+} // namespace gmemfs
