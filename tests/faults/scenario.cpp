@@ -155,9 +155,21 @@ Step damage(const std::string &name, std::uint64_t offset, std::uint64_t bits) {
 
 Step digest(const std::string &name) {
     return {"digest " + name, [=](World &world) -> Result<void> {
-                TRY(world.file(name).digest());
+                TRY(world.file(name).digest(world.caller().copiers));
                 return {};
             }};
+}
+
+Step pack(const std::string &name) {
+    return {"pack " + name, [=](World &world) -> Result<void> {
+                const File::PackOutcome outcome = TRY(world.volume().pack(world.caller(), world.inode(name)));
+                EXPECT_EQ(outcome, File::PackOutcome::packed);
+                return {};
+            }};
+}
+
+Step wake(const std::string &name) {
+    return {"wake " + name, [=](World &world) { return world.volume().wake(world.caller(), world.inode(name)); }};
 }
 
 Step remove(const std::string &name) {
@@ -238,11 +250,37 @@ std::vector<Scenario> parity_scenarios() {
     };
 }
 
+// 6 MiB, nearly all of them zeros.
+std::vector<Step> file_to_pack(const std::string &name) {
+    return {start(), make(name), truncate(name, 6 * MiB + 5), write(name, 2 * MiB - 100, 70000, 1)};
+}
+
+std::vector<Scenario> cold_scenarios() {
+    const World::Shape parity = {.parity = true};
+    return {
+        {"Pack", {}, file_to_pack("a"),
+            {pack("a"), read("a"), digest("a"), pack("a"), write("a", 5, 1000, 2), read("a"), pack("a"), make("b"),
+                copy("a", 100, "b", 0, 5 * MiB), wake("a"), read("a")}},
+        {"PackedLayout", {}, file_to_pack("a"),
+            {pack("a"), truncate("a", 8 * MiB), pack("a"), truncate("a", 3 * MiB), pack("a"),
+                clear(Clear::punch, "a", 100, MiB), pack("a"), allocate("a", 0, 8 * MiB, File::SizeMode::keep),
+                fabric_handles("a"), read("a")}},
+        {"PackedRecovery", {}, file_to_pack("a"),
+            {pack("a"), recover(), read("a"), wake("a"), recover(), pack("a"), recover(), write("a", 0, 100, 3),
+                pack("a"), truncate("a", 0)}},
+        {"PackedParity", parity, file_to_pack("a"),
+            {pack("a"), check_parity("a", ParityMode::verify), read("a"), wake("a"),
+                check_parity("a", ParityMode::verify), pack("a"), recover(), check_parity("a", ParityMode::repair),
+                read("a"), write("a", 7, 1000, 2), check_parity("a", ParityMode::verify)}},
+    };
+}
+
 } // namespace
 
 std::vector<Scenario> all_scenarios() {
     std::vector<Scenario> all = plain_scenarios();
     for (Scenario &scenario : parity_scenarios()) all.push_back(std::move(scenario));
+    for (Scenario &scenario : cold_scenarios()) all.push_back(std::move(scenario));
     return all;
 }
 

@@ -1,0 +1,250 @@
+// Unit tests: files that are packed, read, and woken.
+#include "fuse/core/file/file.hpp"
+#include "tests/support/simulation.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace gmemfs {
+namespace {
+
+using test::code_of;
+using test::must;
+using Bytes = std::vector<std::byte>;
+using Outcome = File::PackOutcome;
+
+// bf16 numbers as trained weights have them.
+Bytes weights(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal(0, 0.02F);
+    Bytes bytes(size);
+    for (std::size_t at = 0; at + 2 <= size; at += 2) {
+        const float value = normal(random);
+        std::memcpy(&bytes[at], reinterpret_cast<const char *>(&value) + 2, 2);
+    }
+    return bytes;
+}
+
+Bytes noise(std::size_t size) {
+    std::mt19937 random(1);
+    Bytes bytes(size);
+    for (std::byte &byte : bytes) byte = std::byte(random());
+    return bytes;
+}
+
+class ColdTest : public test::OnSimulation {
+protected:
+    explicit ColdTest(const Storage::Limits &limits = {}) : storage_(keeper_, simulation().devices(), limits) {}
+
+    std::unique_ptr<File> make(Protection protection = Protection::none) {
+        auto file = std::make_unique<File>(storage_, nullptr, 0);
+        must(file->place(&simulation().device()));
+        must(file->set_protection(protection));
+        return file;
+    }
+    static void write(File &file, std::uint64_t offset, const Bytes &bytes) {
+        const auto pinned = simulation().buffer().bytes().first(bytes.size());
+        std::copy(bytes.begin(), bytes.end(), pinned.begin());
+        must(file.write(copiers(), offset, pinned, File::By::call));
+    }
+    static Result<Bytes> try_read(File &file, std::uint64_t offset, std::size_t size) {
+        const auto to = simulation().buffer().bytes().first(size);
+        std::fill(to.begin(), to.end(), std::byte(0xEE));
+        const std::size_t count = TRY(file.read(copiers(), offset, to, File::By::call));
+        return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    static Bytes read(File &file, std::uint64_t offset, std::size_t size) { return must(try_read(file, offset, size)); }
+    static Bytes all_of(File &file) { return read(file, 0, file.size()); }
+    /// A file with these bytes, settled.
+    std::unique_ptr<File> with(const Bytes &bytes, Protection protection = Protection::none) {
+        auto file = make(protection);
+        write(*file, 0, bytes);
+        must(file->settle(copiers()));
+        return file;
+    }
+    /// The same, packed.
+    std::unique_ptr<File> packed(const Bytes &bytes, Protection protection = Protection::none) {
+        auto file = with(bytes, protection);
+        EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+        EXPECT_EQ(file->residence(), Residence::packed);
+        return file;
+    }
+
+    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
+    Storage storage_;
+};
+
+TEST_F(ColdTest, PackingShrinksAFileAndKeepsItsBytes) {
+    const Bytes bytes = weights(7 * MiB + 12345, 1);
+    const auto file = with(bytes);
+    const std::uint64_t plain = file->allocated(), generation = file->generation(), used = storage_.space().used;
+    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    EXPECT_EQ(file->allocated(), 6 * MiB) << "7 MiB at 1.4";
+    EXPECT_EQ(storage_.space().used, used - plain + file->allocated());
+    EXPECT_EQ(file->mappable(), plain) << "what a peer will map";
+    EXPECT_EQ(file->size(), bytes.size());
+    EXPECT_NE(file->generation(), generation);
+    EXPECT_EQ(all_of(*file), bytes);
+    EXPECT_EQ(file->residence(), Residence::packed) << "reading wakes nothing";
+    must(file->wake(copiers()));
+    EXPECT_EQ(file->residence(), Residence::plain);
+    EXPECT_EQ(file->allocated(), plain);
+    EXPECT_EQ(all_of(*file), bytes);
+}
+
+TEST_F(ColdTest, EveryRangeOfAPackedFileReadsAsBefore) {
+    const Bytes bytes = weights(5 * MiB + 77, 2);
+    const auto file = packed(bytes);
+    std::mt19937 random(3);
+    const auto check = [&](std::size_t from, std::size_t size) {
+        const std::size_t end = std::min(bytes.size(), from + size);
+        const Bytes expected(bytes.begin() + static_cast<std::ptrdiff_t>(std::min(from, bytes.size())),
+            bytes.begin() + static_cast<std::ptrdiff_t>(end));
+        ASSERT_EQ(read(*file, from, size), expected) << size << " at " << from;
+    };
+    check(0, 1);
+    check(2 * MiB - 1, 2);
+    check(128 * KiB - 3, 7);
+    check(bytes.size() - 5, 100);
+    for (int round = 0; round < 30; ++round) check(random() % bytes.size(), random() % MiB);
+    EXPECT_TRUE(read(*file, bytes.size(), 10).empty());
+}
+
+TEST_F(ColdTest, AChangeWakesTheFileAndLandsInIt) {
+    Bytes bytes = weights(4 * MiB, 4);
+    const auto file = packed(bytes);
+    write(*file, MiB + 3, noise(1000));
+    const Bytes patch = noise(1000);
+    std::copy(patch.begin(), patch.end(), bytes.begin() + MiB + 3);
+    EXPECT_EQ(file->residence(), Residence::plain);
+    EXPECT_EQ(all_of(*file), bytes);
+
+    must(file->pack(copiers()));
+    must(file->punch(copiers(), 100, MiB));
+    std::fill_n(bytes.begin() + 100, MiB, std::byte(0));
+    EXPECT_EQ(all_of(*file), bytes);
+
+    must(file->pack(copiers()));
+    must(file->resize(copiers(), 5 * MiB));
+    bytes.resize(5 * MiB);
+    EXPECT_EQ(all_of(*file), bytes);
+
+    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    must(file->resize(copiers(), 5 * MiB));
+    EXPECT_EQ(file->residence(), Residence::packed) << "it had that size";
+    must(file->resize(copiers(), 0));
+    EXPECT_EQ(file->residence(), Residence::plain);
+    EXPECT_EQ(file->allocated(), 0U);
+}
+
+TEST_F(ColdTest, WhatSavesNothingIsKept) {
+    const auto random = with(noise(4 * MiB));
+    EXPECT_EQ(must(random->pack(copiers())), Outcome::kept);
+    EXPECT_EQ(random->residence(), Residence::plain);
+    const auto small = with(Bytes(10000));
+    EXPECT_EQ(must(small->pack(copiers())), Outcome::kept) << "it shares its granule";
+    const auto granule = make();
+    must(granule->resize(copiers(), 2 * MiB));
+    EXPECT_EQ(must(granule->pack(copiers())), Outcome::kept) << "an image takes a granule, too";
+    EXPECT_EQ(must(make()->pack(copiers())), Outcome::kept);
+}
+
+TEST_F(ColdTest, PeersKeepAFilePlain) {
+    const auto file = with(Bytes(4 * MiB));
+    file->lease_began();
+    EXPECT_EQ(code_of(file->pack(copiers())), EBUSY);
+    file->lease_ended();
+    must(file->share(copiers(), File::ShareBy::either)); // as a lease does; it has ended
+    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    must(file->fabric_handles(copiers()));
+    EXPECT_EQ(file->residence(), Residence::plain) << "a handle is to the bytes themselves";
+    EXPECT_EQ(code_of(file->pack(copiers())), EBUSY);
+}
+
+TEST_F(ColdTest, DigestStaysAndIsNotComputedAnew) {
+    const Bytes bytes = weights(4 * MiB, 5);
+    const auto file = with(bytes);
+    const Digest digest = must(file->digest(copiers()));
+    must(file->pack(copiers()));
+    EXPECT_EQ(must(file->digest(copiers())), digest);
+    EXPECT_EQ(file->residence(), Residence::packed);
+    must(file->wake(copiers()));
+    EXPECT_EQ(must(file->digest(copiers())), digest);
+    const auto other = packed(bytes); // nobody has asked for its digest yet
+    EXPECT_EQ(must(other->digest(copiers())), digest);
+}
+
+TEST_F(ColdTest, CopyingFromAPackedFileLeavesItPacked) {
+    const Bytes bytes = weights(5 * MiB, 6);
+    const auto file = packed(bytes);
+    const auto copy = make();
+    EXPECT_EQ(must(copy->copy_from(copiers(), *file, 1000, 5, 4 * MiB)), 4 * MiB);
+    EXPECT_EQ(file->residence(), Residence::packed);
+    EXPECT_EQ(read(*copy, 5, 4 * MiB), Bytes(bytes.begin() + 1000, bytes.begin() + 1000 + 4 * MiB));
+    EXPECT_EQ(must(file->copy_from(copiers(), *copy, 5, 0, 4 * MiB)), 4 * MiB);
+    EXPECT_EQ(file->residence(), Residence::plain);
+}
+
+TEST_F(ColdTest, ADirtyTailIsNoPartOfTheImage) {
+    const auto file = make();
+    write(*file, 0, noise(3 * MiB + 100000)); // loose: a tail that holds anything
+    must(file->resize(copiers(), 3 * MiB + 5));
+    write(*file, 0, Bytes(3 * MiB + 5));
+    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    must(file->resize(copiers(), 4 * MiB));
+    EXPECT_EQ(all_of(*file), Bytes(4 * MiB));
+}
+
+TEST_F(ColdTest, ADamagedImageIsAnErrorAndParityMendsIt) {
+    const Bytes bytes = weights(4 * MiB, 7);
+    const auto bare = packed(bytes);
+    must(bare->damage(copiers(), 0, bare->allocated(), 4096, 1));
+    EXPECT_EQ(code_of(try_read(*bare, 0, 4 * MiB)), EIO);
+    EXPECT_EQ(code_of(bare->wake(copiers())), EIO);
+    EXPECT_EQ(bare->residence(), Residence::packed);
+
+    const auto safe = packed(bytes, Protection::parity);
+    EXPECT_EQ(safe->parity_state(), ParityState::current);
+    EXPECT_TRUE(must(safe->check_parity(ParityMode::verify, 0, safe->size())).left_wrong.empty());
+    must(safe->damage(copiers(), 200 * KiB, 128 * KiB, 3, 2));
+    EXPECT_EQ(all_of(*safe), bytes);
+    must(safe->damage(copiers(), 400 * KiB, 128 * KiB, 3, 2));
+    must(safe->wake(copiers()));
+    EXPECT_EQ(all_of(*safe), bytes);
+    EXPECT_TRUE(must(safe->check_parity(ParityMode::verify, 0, safe->size())).left_wrong.empty());
+}
+
+class FullColdTest : public ColdTest {
+protected:
+    FullColdTest() : ColdTest({.capacity = 12 * MiB}) {}
+};
+
+TEST_F(FullColdTest, WakingTakesMemoryFirst) {
+    const Bytes bytes = weights(6 * MiB, 8);
+    const auto file = with(bytes);
+    const auto other = with(weights(2 * MiB, 9));
+    EXPECT_EQ(code_of(with(Bytes(2 * MiB))->pack(copiers())), 0);
+    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed) << "a third beside it is enough";
+    const auto third = with(noise(4 * MiB));
+    EXPECT_EQ(code_of(file->wake(copiers())), ENOSPC);
+    EXPECT_EQ(code_of(file->resize(copiers(), 7 * MiB)), ENOSPC);
+    EXPECT_EQ(file->residence(), Residence::packed);
+    EXPECT_EQ(all_of(*file), bytes);
+    must(third->resize(copiers(), 0));
+    must(other->resize(copiers(), 0));
+    must(file->wake(copiers()));
+    EXPECT_EQ(all_of(*file), bytes);
+}
+
+TEST_F(FullColdTest, PackingNeedsRoomForTheImage) {
+    const auto file = with(weights(8 * MiB, 10));
+    const auto other = with(noise(2 * MiB));
+    EXPECT_EQ(code_of(file->pack(copiers())), ENOSPC);
+    EXPECT_EQ(file->residence(), Residence::plain);
+    EXPECT_EQ(all_of(*file), weights(8 * MiB, 10));
+}
+
+} // namespace
+} // namespace gmemfs
