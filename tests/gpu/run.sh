@@ -17,6 +17,7 @@
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
+#     cold          a model of 16 GiB packed, woken, loaded by PyTorch; beside gmemfs cp and load_file
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
 #                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
@@ -45,7 +46,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity damage ecc_cost
-    frameworks survive bench)
+    frameworks cold survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -586,6 +587,17 @@ kill_loop_with_peers() { # their writes go through the driver; what they wrote i
     as_peer "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds $(((ROUNDS + 1) / 2)) --peers 3 --processes 1 \
         --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}" "$@"
 }
+phase_cold() {
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, safetensors' 2> /dev/null; then
+        report SKIP "cold files" 0 "no GPU, or $PYTHON has not torch and safetensors"
+        return
+    fi
+    mount_it || return
+    check "a model of 16 GiB packed, woken, loaded" python_peer cold.py "$MOUNT" "$WORK"
+    unmount_it
+    grep '^{"gib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
+}
+
 phase_survive() {
     local way
     export GMEMFS_RUNTIME_DIR=$WORK/runtime

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Cold: how long a model takes to be packed where it lies, and to be awake again, beside loading it anew.
+
+    tests/gpu/cold.py MOUNT FOLDER [--gib N] [--rounds N]
+
+A .safetensors file of N GiB (16) of bfloat16 weights, normal random numbers of the scales that layers have, is made in
+the mount by PyTorch. Then, ROUNDS times (5): it is packed; woken by itself; packed; and loaded by a process of PyTorch
+that is ready, up to the first use of a tensor. Beside it, in the same run: the same process loads it while it is awake;
+`gmemfs cp` of the file from FOLDER (host memory) into the mount; safetensors' load_file from FOLDER onto the GPU. The
+digest is the same at the end, and after each round tensors have the sums that they had. Prints JSON, times in seconds;
+exit status 1 where something is wrong.
+"""
+import argparse
+import fcntl
+import json
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from frameworks import GIB, GMEMFS, TENSORS, Child, tell, timed_copy
+
+PACK, WAKE = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6))  # client/wire/file_control.hpp
+
+
+def control(path, command):
+    """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, 1 where the file is packed."""
+    with open(path, "rb") as file:
+        began = time.perf_counter()
+        told = fcntl.ioctl(file, command, bytes(24))
+        return time.perf_counter() - began, struct.unpack("3Q", told)
+
+
+def make_weights(path, size):
+    import gmemfs
+    import torch
+    each = size // TENSORS
+    header, offset = {}, 0
+    for index in range(TENSORS):
+        header[f"layer.{index}.weight"] = {"dtype": "BF16", "shape": [each // 2 // 4096, 4096],
+                                           "data_offsets": [offset, offset + each]}
+        offset += each
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % 256)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + size)
+    torch.manual_seed(7)
+    words = torch.from_dlpack(gmemfs.tensor(path, ((8 + len(text) + size) // 2,), "bfloat16"))
+    start = (8 + len(text)) // 2
+    for index in range(TENSORS):
+        part = words[start + index * each // 2:start + (index + 1) * each // 2]
+        part.copy_(torch.randn(part.shape, dtype=torch.float32, device="cuda") * (0.01 + 0.001 * index))
+    torch.cuda.synchronize()
+
+
+def digest(path):
+    return os.getxattr(path, "user.gmemfs.digest").decode()
+
+
+def run(mount, folder, size, rounds):
+    target, source = os.path.join(mount, "cold.safetensors"), os.path.join(folder, "cold.safetensors")
+    maker = subprocess.run([sys.executable, __file__, "make", target, str(size)], check=False)
+    if maker.returncode != 0:
+        sys.exit("cold: the weights couldn't be made")
+    whole = digest(target)
+    process = Child("model", "gmemfs", target)
+    first = process.ask("load")
+    packs, wakes, loads, awake = [], [], [], []
+    for _ in range(rounds):
+        awake.append(process.ask("load"))
+        seconds, (plain, held, is_packed) = control(target, PACK)
+        if not is_packed:
+            sys.exit("cold: the file was kept as it is")
+        packs.append(seconds)
+        if os.stat(target).st_blocks * 512 != held:
+            sys.exit("cold: st_blocks isn't what the packed file holds")
+        wakes.append(control(target, WAKE)[0])
+        control(target, PACK)
+        loads.append(process.ask("load"))
+    if {(each["first"], each["last"]) for each in loads + awake} != {(first["first"], first["last"])}:
+        sys.exit("cold: the tensors have changed")
+    process.end()
+    control(target, PACK)
+    if digest(target) != whole:
+        sys.exit("cold: the digest has changed")
+    subprocess.run([GMEMFS, "cp", target, source], check=True)
+    os.unlink(target)
+    copies = [timed_copy(source, target)]
+    for _ in range(2):
+        os.unlink(target)
+        copies.append(timed_copy(source, target))
+    if digest(target) != whole:
+        sys.exit("cold: what was copied out of the packed file isn't what was in it")
+    os.unlink(target)
+    file = Child("model", "file", source)
+    file.ask("load")
+    by_file = [file.ask("load") for _ in range(2)]
+    file.end()
+    os.unlink(source)
+    median = lambda values: round(statistics.median(values), 6)
+    tell({"gib": size / GIB, "ratio": round(plain / held, 4), "pack_s": median(packs), "wake_s": median(wakes),
+          "pack_gb_s": round(size / median(packs) / 1e9, 1), "wake_gb_s": round(size / median(wakes) / 1e9, 1),
+          "packed_load_s": median(each["load_s"] for each in loads),
+          "packed_first_use_s": median(each["first_use_s"] for each in loads),
+          "awake_load_s": median(each["load_s"] for each in awake),
+          "awake_first_use_s": median(each["first_use_s"] for each in awake),
+          "cp_in_s": median(copy["all_seconds"] for copy in copies),
+          "load_file_s": median(each["first_use_s"] for each in by_file),
+          "all": {"pack_s": packs, "wake_s": wakes}})
+
+
+def main():
+    if sys.argv[1:2] == ["make"]:
+        return make_weights(sys.argv[2], int(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mount")
+    parser.add_argument("folder")
+    parser.add_argument("--gib", type=float, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    return run(arguments.mount, arguments.folder, int(arguments.gib * GIB), arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
