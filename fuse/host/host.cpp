@@ -127,10 +127,12 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
     return {};
 }
 
-void Host::start_scrubbing() {
+void Host::start_walks(Front &front) {
     if (options_.scrub_rate > 0)
         scrub_walk_ = std::make_unique<ScrubWalk>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
+    if (options_.pack_after > 0)
+        cold_walk_ = std::make_unique<ColdWalk>(*volume_, front, std::chrono::seconds(options_.pack_after));
 }
 
 Result<void> Host::set_at_end(AtEnd what) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "fuse/core/volume.hpp"
+#include "fuse/host/cold_walk.hpp"
 #include "fuse/host/options.hpp"
 #include "fuse/host/scrub_walk.hpp"
 #include "fuse/host/stats.hpp"
@@ -50,10 +51,12 @@ public:
     enum class AtEnd { nothing, save };
     Result<void> set_at_end(AtEnd what); ///< EINVAL: the mount has no file to save to
 
-    /// Begins to verify parity in the background, unless --scrub-rate=0. For the main thread, while nobody is served.
-    void start_scrubbing();
-    void stop_scrubbing() { scrub_walk_.reset(); }
+    /// Begins to verify parity in the background, unless --scrub-rate=0, and to pack files, with --pack-after. For the
+    /// main thread, while nobody is served. `front` outlives it.
+    void start_walks(Front &front);
+    void stop_walks() { scrub_walk_.reset(), cold_walk_.reset(); }
     const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< while it runs; else null
+    const ColdWalk *cold_walk() const { return cold_walk_.get(); }    ///< the same
 
 private:
     explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
@@ -70,6 +73,7 @@ private:
     std::uint32_t generation_ = 0;
     Stats stats_;
     std::unique_ptr<ScrubWalk> scrub_walk_;
+    std::unique_ptr<ColdWalk> cold_walk_;
     std::atomic<bool> saves_;
 };
 

@@ -37,6 +37,7 @@ struct Options {
     bool verify_reads = false;      ///< what is read is compared with its parity before
     std::uint64_t scrub_rate = GiB; ///< bytes a second that are read in the background to verify them; 0: none
     unsigned scrub_every = 60;      ///< seconds from the begin of a pass to that of the next
+    unsigned pack_after = 0;        ///< seconds after which a file that nobody uses is packed; 0: never
     unsigned workers = 0;           ///< threads that serve requests; 0 for 4 to 16, by the cores
     bool page_cache = false;        ///< read and write agree with shared mappings: through the host's page cache
     bool list_handles = false;      ///< user.fabric_handle is among the attributes that are listed

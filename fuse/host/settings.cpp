@@ -147,6 +147,18 @@ Result<void> set_scrub_rate(Options &options, std::string_view value) {
     return {};
 }
 
+// Seconds, or with a unit behind.
+Result<void> set_pack_after(Options &options, std::string_view value) {
+    static constexpr std::pair<char, unsigned> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    unsigned unit = 1;
+    for (const auto &[letter, seconds] : kUnits)
+        if (unit == 1 && value.ends_with(letter)) unit = seconds, value.remove_suffix(1);
+    constexpr unsigned kLongest = 10 * 365 * 86400U; // ten years
+    const std::uint64_t count = TRY(parse_number("pack-after", value, 0, kLongest / unit, "time: 90s, 10m, 2h or 1d"));
+    options.pack_after = static_cast<unsigned>(count * unit);
+    return {};
+}
+
 Result<void> set_scrub_every(Options &options, std::string_view value) {
     options.scrub_every =
         static_cast<unsigned>(TRY(parse_number("scrub-every", value, 1, INT_MAX, "number of seconds from 1 on")));
@@ -273,6 +285,8 @@ constexpr Setting kSettings[] = {
         ""},
     {"scrub-every", "SECONDS", "from the begin of one such pass to the next (60)", Kind::plain, set_scrub_every,
         [](const Options &options) { return number(options.scrub_every); }, ""},
+    {"pack-after", "TIME", "pack files that nobody has used for so long: 90s, 10m, 2h, 1d; 0: none (0)", Kind::plain,
+        set_pack_after, [](const Options &options) { return number(options.pack_after); }, "never"},
     {"allow-inject", nullptr, "let `gmemfs inject` damage files, to try repairs", Kind::flag, set_allow_inject,
         [](const Options &options) { return options.allow_inject ? Words{""} : Words(); }, "no"},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,

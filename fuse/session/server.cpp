@@ -122,7 +122,7 @@ void Server::make_way() {
     // The requests in hand are answered; what comes now waits in the kernel. Nothing is unmounted or given back.
     session_->end();
     workers_->stop();
-    host_->stop_scrubbing();
+    host_->stop_walks();
     if (const Result<void> recorded = volume().record_times(); !recorded)
         log(LogLevel::warning, "fuse", recorded.error(), "times of files that are open go back a little");
     is_mounted_ = false; // not for this server to unmount
@@ -186,7 +186,7 @@ Server::End Server::run(std::function<void()> ready) {
 }
 
 void Server::serve() {
-    host_->start_scrubbing();
+    host_->start_walks(*this);
     const auto look = [this] {
         volume().set_access_times(access_times_of(filesystem_));
         look_at_flags();

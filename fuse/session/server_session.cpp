@@ -103,7 +103,7 @@ void Server::stop() {
     workers_->stop(); // a worker that still serves may ask for them
     if (!failure_) failure_ = workers_->failure();
     workers_.reset();
-    host_->stop_scrubbing();
+    host_->stop_walks();
     published_broker_ = nullptr;
     // Where the connection has ended the number may be another filesystem's by now.
     Detached detached = is_connected() || is_left() ? detach_filesystem(filesystem_) : Detached();

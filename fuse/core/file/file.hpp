@@ -150,6 +150,7 @@ public:
     /// Called by Leases: from begin to end a peer may have the memory mapped.
     void lease_began() { leases_.fetch_add(1); }
     void lease_ended() { leases_.fetch_sub(1); }
+    bool is_leased() const { return leases_.load() > 0; }
 
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file

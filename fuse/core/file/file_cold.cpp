@@ -18,7 +18,7 @@ std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kPackChun
 } // namespace
 
 Result<void> File::check_packable() {
-    if (leases_.load() > 0)
+    if (is_leased())
         return Error{EBUSY, 0, "pack file", "a peer has it mapped: it can be packed when all have unmapped it"};
     if (has_named_handle_)
         return Error{EBUSY, 0, "pack file",
