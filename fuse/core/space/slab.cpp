@@ -20,7 +20,8 @@ Result<Piece> Slab::take(Copiers &copiers, std::uint64_t size) {
     const std::size_t size_class = size_class_of(size);
     std::optional<Taken> taken = take_free(size_class);
     if (!taken) {
-        std::shared_ptr<Extent> extent = TRY(create_(copiers, kChunk)); // without the lock: a quarter of a millisecond
+        std::shared_ptr<Extent> extent =
+            TRY(create_(copiers, kSlabChunk)); // without the lock: a quarter of a millisecond
         const Hold hold(mutex_);
         open_chunk(std::move(extent), size_class, Bytes::zeros);
         const std::uint64_t id = *open_[size_class].rbegin();
@@ -54,7 +55,7 @@ void Slab::open_chunk(std::shared_ptr<Extent> extent, std::size_t size_class, By
 
 Slab::Taken Slab::take_from(std::uint64_t id, Chunk &chunk, std::size_t index) {
     const std::uint64_t size = slot_size(chunk.size_class);
-    const std::size_t count = kChunk / size;
+    const std::size_t count = kSlabChunk / size;
     chunk.is_taken.set(index);
     if (++chunk.taken == count) open_[chunk.size_class].erase(id);
     const bool is_dirty = chunk.is_dirty[index];
@@ -66,7 +67,7 @@ Slab::Taken Slab::take_from(std::uint64_t id, Chunk &chunk, std::size_t index) {
 
 Result<Piece> Slab::adopt(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length) {
     const bool is_slot = length >= kSlotMin && length <= kSlotMax && std::has_single_bit(length);
-    if (!is_slot || extent->size() != kChunk || offset % length != 0 || offset >= kChunk)
+    if (!is_slot || extent->size() != kSlabChunk || offset % length != 0 || offset >= kSlabChunk)
         return Error{EBADMSG, 0, "take over a slot", "a piece of an extent of another size"};
     const std::size_t size_class = size_class_of(length);
     const Hold hold(mutex_);
@@ -108,9 +109,9 @@ bool Slab::trim() {
 
 Slab::Usage Slab::usage() const {
     const Hold hold(mutex_);
-    Usage usage = {reserve_ ? kChunk : 0, 0};
+    Usage usage = {reserve_ ? kSlabChunk : 0, 0};
     for (const auto &[id, chunk] : chunks_) {
-        usage.extents += kChunk;
+        usage.extents += kSlabChunk;
         usage.slots += chunk.taken * slot_size(chunk.size_class);
     }
     return usage;

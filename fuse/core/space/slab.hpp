@@ -20,8 +20,8 @@ namespace gmemfs {
 
 inline constexpr std::uint64_t kSlotMin = 4 * KiB;   ///< the page of a host, and the unit of statfs
 inline constexpr std::uint64_t kSlotMax = 512 * KiB; ///< what is larger has an extent of its own
-inline constexpr std::uint64_t kChunk = 2 * MiB;
-static_assert(kChunk % kSlotMax == 0);
+inline constexpr std::uint64_t kSlabChunk = 2 * MiB;
+static_assert(kSlabChunk % kSlotMax == 0);
 
 /// The shared extents of one device. Thread-safe; a leaf in the order of locks. Extents are made and dropped outside
 /// the lock. Outlives its slots.
@@ -48,7 +48,7 @@ public:
     Usage usage() const EXCLUDES(mutex_);
 
 private:
-    static constexpr std::size_t kSlotsMax = kChunk / kSlotMin;
+    static constexpr std::size_t kSlotsMax = kSlabChunk / kSlotMin;
     static constexpr std::size_t kSizes = std::bit_width(kSlotMax / kSlotMin);
     struct Chunk {
         std::shared_ptr<Extent> extent;
