@@ -73,7 +73,7 @@ objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard $(1)))
 kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
 # The rooms of each floor, from the lowest up; a floor is one archive. tests/tidy.py says who may know whom.
 VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
-CORE_ROOMS := ecc/parity ecc/digest fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
+CORE_ROOMS := ecc/parity ecc/digest ecc/pack fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
 TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/doctor tools/cmd
 sources = $(wildcard $(addsuffix /*.cpp,$(1)))
@@ -90,7 +90,7 @@ FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) 
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
-TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests code-tool test-client bench/fuse_io \
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests code-tool test-client bench/fuse_io \
     client/c_test client/cpp_test client/endings) $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
@@ -186,7 +186,7 @@ $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
-$(BUILD)/parity-tests: $(call objects,tests/gpu/*.cpp) $(LAYERS)
+$(BUILD)/parity-tests $(BUILD)/pack-tests: $(BUILD)/%-tests: $(BUILD)/obj/tests/gpu/%_test.o $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
 $(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl

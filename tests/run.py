@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity fuzz mount tutorial rings
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity pack fuzz mount tutorial rings
 #                               libfuse races python; and peers, which is a part of mount
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
@@ -107,6 +107,10 @@ def suite_conformance():
 
 def suite_parity():
     return google_test("parity", "parity-tests")
+
+
+def suite_pack():
+    return google_test("pack", "pack-tests")
 
 
 def suite_fuzz():
@@ -219,7 +223,7 @@ def suite_peers():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "fuzz": suite_fuzz, "mount": suite_mount, "tutorial": suite_tutorial,
+          "parity": suite_parity, "pack": suite_pack, "fuzz": suite_fuzz, "mount": suite_mount, "tutorial": suite_tutorial,
           "rings": suite_rings, "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
 MORE = {"peers": suite_peers}  # only when named
 

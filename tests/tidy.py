@@ -29,7 +29,7 @@ BASE = {"vmm/base"}
 DEVICE = {"vmm/device"} | BASE
 MEMORY = {"vmm/memory"} | DEVICE
 KEEPER = {"vmm/keeper"} | MEMORY
-ECC = {"ecc", "ecc/parity", "ecc/digest"} | MEMORY
+ECC = {"ecc", "ecc/parity", "ecc/digest", "ecc/pack"} | MEMORY
 SPACE = {"fuse/core/space"} | ECC
 JOURNAL = {"fuse/core/journal"} | MEMORY
 FILE = {"fuse/core/file"} | SPACE | JOURNAL
@@ -49,6 +49,7 @@ UNDER = {
     "ecc": BASE,
     "ecc/parity": {"ecc"} | MEMORY,
     "ecc/digest": {"ecc", "ecc/parity"} | MEMORY,
+    "ecc/pack": {"ecc", "ecc/parity"} | MEMORY,
     "fuse/core/space": ECC,
     "fuse/core/journal": MEMORY,
     "fuse/core/file": SPACE | JOURNAL,

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "ecc/pack/image.hpp"
+#include "ecc/pack/kernels.hpp"
 #include "ecc/parity/pool.hpp"
-#include "vmm/device/module.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -27,9 +27,10 @@ class Packer {
 public:
     /// ENOEXEC: no machine code for this GPU.
     static Result<std::unique_ptr<Packer>> create(Keeper &keeper, Device &device);
-    Device &device() const { return module_.device(); }
+    Device &device() const { return kernels_->device(); }
 
-    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory for the table.
+    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory for
+    /// the table. EFBIG: the image would have more than 256 GiB.
     Result<PackPlan> plan(std::span<const Slice> plain, std::uint64_t size);
     /// Makes the image: header, table, chunks and their checksums; then decodes it and compares it with the plain
     /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
@@ -38,13 +39,17 @@ public:
     /// Reads header and table. EBADMSG: this is no image, or a damaged one; the text says what is wrong.
     Result<ImageTable> open(Slice image);
     /// Checks the checksums of chunks [first, first + count), and decodes them to `plain`, from its start; the last
-    /// chunk whole, with the zeros that it was filled up with. EIO: a checksum is wrong; the text names the chunk.
-    /// EBADMSG: a chunk is none.
-    Result<void> decode(const ImageTable &table, Slice image, std::uint64_t first, std::uint64_t count,
-        std::span<const Slice> plain);
+    /// chunk whole, with the zeros that it was filled up with. Where it fails, what `plain` holds is undefined, and
+    /// nothing outside of it has changed. EIO: a checksum is wrong; the text names the chunk. EBADMSG: a chunk is none.
+    Result<void> decode(
+        const ImageTable &table, Slice image, std::uint64_t first, std::uint64_t count, std::span<const Slice> plain);
 
 private:
-    // ...
+    Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels)
+        : pool_(keeper, device), kernels_(std::move(kernels)) {}
+
+    Pool pool_;
+    const std::unique_ptr<PackKernels> kernels_;
 };
 
 } // namespace gmemfs

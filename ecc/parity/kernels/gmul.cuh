@@ -18,8 +18,6 @@
 #include "ecc/lane.hpp"
 #include "ecc/parity/code.hpp"
 
-#include <utility>
-
 namespace gmemfs::kernels {
 
 /// 32 symbols of one lane: bit j of word[k] is bit k of symbol j.
@@ -101,22 +99,6 @@ constexpr Network make_network() {
 
 inline constexpr Network kNetwork = make_network();
 static_assert(kNetwork.term_count == 20, "the instruction count above is out of date");
-
-/// std::integral_constant, readable on a device.
-template <unsigned kIndex>
-struct Index {
-    GPU_CONSTANT operator unsigned() const { return kIndex; } // NOLINT(google-explicit-constructor)
-};
-template <typename Body, unsigned... kIndexes>
-GPU_INLINE void for_each_index(std::integer_sequence<unsigned, kIndexes...>, const Body &body) {
-    (body(Index<kIndexes>{}), ...);
-}
-/// body(0), body(1), ..., each with an index that is a constant of the compiler: arrays indexed by it stay in
-/// registers.
-template <unsigned kCount, typename Body>
-GPU_INLINE void unrolled(const Body &body) {
-    for_each_index(std::make_integer_sequence<unsigned, kCount>{}, body);
-}
 
 /// The sum of up to three of `term`.
 template <unsigned kFirst, unsigned kSecond, unsigned kThird, unsigned kCount>

@@ -1,0 +1,321 @@
+// Pack on a device: files' bytes packed and woken by the kernels as they are launched, against the reference that goes
+// value by value.
+//
+//     pack-tests [--driver LIBRARY] [--chunks N] [--seed N] [GoogleTest's options]
+//
+// The same tests run on the simulator, which is the default, and with --driver libcuda.so.1 on a GPU. --chunks is how
+// many chunks of each kind of bytes there are (2; 16 on a GPU take half a minute, most of it in the reference).
+#include "ecc/pack/packer.hpp"
+#include "tests/support/pack_reference.hpp"
+#include "vmm/base/units.hpp"
+#include "vmm/device/simulator_path.hpp"
+#include "vmm/device/stream.hpp"
+#include "vmm/keeper/local.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <getopt.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using test::Bytes;
+using test::PackedChunk;
+
+struct Options {
+    std::string library;
+    std::uint64_t chunks = 2;
+    std::uint64_t seed = 1;
+};
+Options options;
+
+template <typename T>
+T must(Result<T> result) {
+    if (!result) {
+        ADD_FAILURE() << result.error().text();
+        std::abort();
+    }
+    if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+// One device, opened once: a driver can't be closed.
+struct Machine {
+    Machine()
+        : driver(must(Driver::open(options.library))), info(must(DeviceInfo::query(*driver, 0))),
+          device(must(Device::open(*driver, info))), keeper(*driver, HandlePolicy::fd),
+          packer(must(Packer::create(keeper, *device))), stream(must(Stream::create(*device))) {}
+    static Machine &get() {
+        static auto *const machine = new Machine; // never destroyed: the driver's threads outlive main
+        return *machine;
+    }
+
+    std::shared_ptr<Extent> make(std::uint64_t size, std::uint8_t fill) {
+        auto extent = must(Extent::create(keeper, *device, size));
+        must(device->check(driver->cuMemsetD8Async(extent->address(), fill, extent->size(), stream.get()), "fill"));
+        wait();
+        return extent;
+    }
+    void upload(CUdeviceptr to, std::span<const std::uint8_t> bytes) {
+        must(device->check(driver->cuMemcpyHtoDAsync(to, bytes.data(), bytes.size(), stream.get()), "upload"));
+        wait();
+    }
+    Bytes download(CUdeviceptr from, std::size_t size) {
+        Bytes bytes(size);
+        must(device->check(driver->cuMemcpyDtoHAsync(bytes.data(), from, size, stream.get()), "download"));
+        wait();
+        return bytes;
+    }
+    void wait() { must(device->check(driver->cuStreamSynchronize(stream.get()), "wait")); }
+
+    std::unique_ptr<Driver> driver;
+    DeviceInfo info;
+    std::unique_ptr<Device> device;
+    LocalKeeper keeper;
+    std::unique_ptr<Packer> packer;
+    Stream stream;
+};
+
+// A file's bytes in extents, as large as they come: the first ones of 2 MiB each, the last one with what is left.
+class PackOnDevice : public ::testing::Test {
+protected:
+    void put(const Bytes &bytes) {
+        bytes_ = bytes;
+        slices_.clear();
+        extents_.clear();
+        for (std::uint64_t offset = 0; offset < bytes.size(); offset += 2 * MiB) {
+            const std::uint64_t part = std::min<std::uint64_t>(2 * MiB, bytes.size() - offset);
+            extents_.push_back(machine_.make(2 * MiB, 0));
+            machine_.upload(extents_.back()->address(), std::span(bytes).subspan(offset, part));
+            slices_.push_back({extents_.back().get(), 0, round_up(part, kChunk)});
+        }
+    }
+    Slice image_slice() { return {image_.get(), 4096, image_->size() - 4096}; }
+    // Plan, encode; the image's bytes, and nothing else of its extent is touched.
+    Bytes pack() {
+        plan_ = must(machine_.packer->plan(slices_, bytes_.size()));
+        image_ = machine_.make(plan_.image_size + 4096 + kPlaceUnit, 0x5a);
+        must(machine_.packer->encode(plan_, slices_, {image_.get(), 4096, plan_.image_size}));
+        Bytes all = machine_.download(image_->address(), image_->size());
+        EXPECT_TRUE(std::all_of(all.begin(), all.begin() + 4096, [](auto byte) { return byte == 0x5a; }));
+        const auto end = all.begin() + 4096 + std::ptrdiff_t(plan_.image_size);
+        EXPECT_TRUE(std::all_of(end, all.end(), [](auto byte) { return byte == 0x5a; }));
+        return {all.begin() + 4096, end};
+    }
+    void put_image(const Bytes &bytes) {
+        image_ = machine_.make(4096 + bytes.size(), 0x5a);
+        machine_.upload(image_->address() + 4096, bytes);
+    }
+    // Chunks [first, first + count) of the image, in memory whose surroundings must stay as they are.
+    Result<Bytes> decode(std::uint64_t first, std::uint64_t count) {
+        const ImageTable table = must(machine_.packer->open(image_slice()));
+        const auto target = machine_.make((count + 2) * kChunk, 0x77);
+        const Slice slice = {target.get(), kChunk, count * kChunk};
+        const Result<void> decoded = machine_.packer->decode(table, image_slice(), first, count, {&slice, 1});
+        const Bytes all = machine_.download(target->address(), target->size());
+        EXPECT_TRUE(std::all_of(all.begin(), all.begin() + kChunk, [](auto byte) { return byte == 0x77; }));
+        const auto end = all.begin() + std::ptrdiff_t((count + 1) * kChunk);
+        EXPECT_TRUE(std::all_of(end, all.end(), [](auto byte) { return byte == 0x77; }));
+        TRY(decoded);
+        return Bytes(all.begin() + kChunk, end);
+    }
+    Bytes filled_up() const { // as a last chunk comes back
+        Bytes bytes = bytes_;
+        bytes.resize(round_up(bytes.size(), kChunk));
+        return bytes;
+    }
+    int decode_code(std::uint64_t first, std::uint64_t count) {
+        const Result<Bytes> decoded = decode(first, count);
+        return decoded ? 0 : decoded.error().code;
+    }
+
+    Machine &machine_ = Machine::get();
+    Random random_{options.seed};
+    Bytes bytes_;
+    std::vector<std::shared_ptr<Extent>> extents_;
+    std::vector<Slice> slices_;
+    PackPlan plan_;
+    std::shared_ptr<Extent> image_;
+};
+
+TEST_F(PackOnDevice, EachKindOfBytesComesBackAndIsReadByTheReference) {
+    for (const test::PlainKind &kind : test::plain_kinds()) {
+        put(kind.make(random_, options.chunks * kChunk));
+        const Bytes image = pack();
+        const auto chunks = test::reference_take_apart(image);
+        ASSERT_TRUE(chunks) << kind.name;
+        Bytes decoded;
+        for (const PackedChunk &chunk : *chunks) {
+            if (kind.codec) {
+                EXPECT_EQ(chunk.codec, *kind.codec) << kind.name;
+            }
+            const auto plain = test::reference_decode(chunk);
+            ASSERT_TRUE(plain) << kind.name;
+            decoded.insert(decoded.end(), plain->begin(), plain->end());
+        }
+        EXPECT_TRUE(decoded == bytes_) << kind.name;
+        EXPECT_TRUE(must(decode(0, options.chunks)) == bytes_) << kind.name;
+    }
+}
+
+TEST_F(PackOnDevice, ImagesOfTheReferenceComeBack) {
+    Bytes plain;
+    std::vector<PackedChunk> chunks;
+    for (const test::PlainKind &kind : test::plain_kinds()) {
+        const Bytes bytes = kind.make(random_, kChunk);
+        chunks.push_back(test::reference_encode(bytes, kind.codec.value_or(Codec::raw)));
+        plain.insert(plain.end(), bytes.begin(), bytes.end());
+    }
+    put_image(test::reference_image(chunks, plain.size()));
+    EXPECT_TRUE(must(decode(0, chunks.size())) == plain);
+}
+
+// Several extents, each kind in turn, and an end in the middle of a chunk.
+TEST_F(PackOnDevice, AFileOfSeveralExtentsIsPackedAsOneAndTheSameEachTime) {
+    Bytes bytes;
+    const auto kinds = test::plain_kinds();
+    for (std::size_t chunk = 0; chunk < 37; ++chunk) {
+        const Bytes part = kinds[chunk % kinds.size()].make(random_, kChunk);
+        bytes.insert(bytes.end(), part.begin(), part.end());
+    }
+    bytes.resize(bytes.size() - 12345);
+    put(bytes);
+    const Bytes image = pack();
+    EXPECT_EQ(plan_.entries.size(), 37U);
+    EXPECT_TRUE(pack() == image);
+    ASSERT_TRUE(test::reference_take_apart(image));
+    const Bytes whole = filled_up();
+    EXPECT_TRUE(must(decode(0, 37)) == whole);
+    for (const auto &[first, count] : {std::pair{0, 1}, {5, 7}, {16, 16}, {36, 1}}) {
+        const auto from = whole.begin() + std::ptrdiff_t(first) * kChunk;
+        EXPECT_TRUE(must(decode(std::uint64_t(first), std::uint64_t(count))) ==
+                    Bytes(from, from + std::ptrdiff_t(count) * kChunk))
+            << first;
+    }
+    // Woken into extents as a file has them.
+    const ImageTable table = must(machine_.packer->open(image_slice()));
+    EXPECT_EQ(table.plain_size, bytes.size());
+    std::vector<std::shared_ptr<Extent>> woken;
+    std::vector<Slice> slices;
+    for (const Slice &slice : slices_) {
+        woken.push_back(machine_.make(2 * MiB, 0x77));
+        slices.push_back({woken.back().get(), 0, slice.length});
+    }
+    must(machine_.packer->decode(table, image_slice(), 0, table.entries.size(), slices));
+    Bytes back;
+    for (const Slice &slice : slices) {
+        const Bytes part = machine_.download(slice.extent->address(), slice.length);
+        back.insert(back.end(), part.begin(), part.end());
+    }
+    EXPECT_TRUE(back == whole);
+}
+
+TEST_F(PackOnDevice, SizesAtTheEndOfAFile) {
+    for (const std::uint64_t size : {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{4095}, kChunk - std::uint64_t{1},
+             std::uint64_t{kChunk}, kChunk + std::uint64_t{1}, 2 * MiB, 2 * MiB + 1}) {
+        put(test::normal_bf16(random_, size, 0.02));
+        const Bytes image = pack();
+        EXPECT_TRUE(test::reference_take_apart(image)) << size;
+        EXPECT_TRUE(must(decode(0, plan_.entries.size())) == filled_up()) << size;
+    }
+    put({});
+    EXPECT_EQ(pack().size(), kImageHeaderSize);
+    EXPECT_EQ(must(machine_.packer->open(image_slice())).entries.size(), 0U);
+}
+
+TEST_F(PackOnDevice, WeightsShrinkAsPromised) {
+    put(test::normal_bf16(random_, 16 * kChunk, 0.02));
+    EXPECT_GE(double(bytes_.size()) / double(pack().size()), 1.40);
+    put(test::normal_fp32(random_, 16 * kChunk, 0.02));
+    EXPECT_GE(double(bytes_.size()) / double(pack().size()), 1.15);
+}
+
+TEST_F(PackOnDevice, ATurnedBitAnywhereIsFound) {
+    Bytes bytes = test::normal_bf16(random_, 3 * kChunk, 0.02);
+    const Bytes raw = test::plain_kinds()[13].make(random_, kChunk),
+                filled = test::plain_kinds()[1].make(random_, kChunk);
+    bytes.insert(bytes.end(), raw.begin(), raw.end());
+    bytes.insert(bytes.end(), filled.begin(), filled.end());
+    put(bytes);
+    const Bytes image = pack();
+    ASSERT_EQ(decode_code(0, 5), 0);
+    for (int round = 0; round < 60; ++round) {
+        const std::uint64_t chunk = random_.below(5);
+        const ImageEntry &entry = plan_.entries[chunk];
+        const std::uint64_t at = entry.offset() + random_.below(entry.length());
+        Bytes byte = {image[at]};
+        byte[0] ^= std::uint8_t(1U << random_.below(8));
+        machine_.upload(image_->address() + 4096 + at, byte);
+        const Result<Bytes> decoded = decode(0, 5);
+        ASSERT_FALSE(decoded);
+        EXPECT_EQ(decoded.error().code, EIO);
+        EXPECT_NE(decoded.error().text().find("chunk " + std::to_string(chunk) + ": "), std::string::npos)
+            << decoded.error().text();
+        if (chunk > 0) {
+            EXPECT_EQ(decode_code(0, chunk), 0); // the others are whole
+        }
+        byte[0] = image[at];
+        machine_.upload(image_->address() + 4096 + at, byte);
+    }
+    EXPECT_EQ(decode_code(0, 5), 0);
+    Bytes front(image.begin(), image.begin() + std::ptrdiff_t(kImageHeaderSize + 5 * sizeof(ImageEntry)));
+    for (std::size_t at = 0; at < front.size(); ++at) { // header and table
+        Bytes changed = front;
+        changed[at] ^= std::uint8_t(1U << random_.below(8));
+        machine_.upload(image_->address() + 4096, changed);
+        const Result<ImageTable> opened = machine_.packer->open(image_slice());
+        ASSERT_FALSE(opened) << at;
+        EXPECT_EQ(opened.error().code, EBADMSG) << at;
+    }
+}
+
+// The damage has a checksum that fits: decode() judges as the reference does, and writes to its target alone.
+TEST_F(PackOnDevice, ForgedChunksAreBoundedAndJudged) {
+    for (std::uint64_t round = 0; round < 10 * options.chunks; ++round) {
+        const Codec codec = round % 2 == 0 ? Codec::bf16 : Codec::fp32;
+        const std::size_t planes = round % 2 == 0 ? FloatLayout<2>::kCodes : FloatLayout<4>::kCodes;
+        PackedChunk chunk = test::reference_encode(
+            round % 2 == 0 ? test::normal_bf16(random_, kChunk, 0.02) : test::normal_fp32(random_, kChunk, 0.02),
+            codec);
+        if (round % 5 == 4) // noise
+            for (std::uint8_t &byte : chunk.bytes) byte = std::uint8_t(random_.next());
+        chunk.bytes[planes + random_.below(chunk.bytes.size() - planes)] ^= std::uint8_t(1U << random_.below(8));
+        const auto wanted = test::reference_decode(chunk);
+        put_image(test::reference_image({{chunk}}, kChunk));
+        const Result<Bytes> decoded = decode(0, 1);
+        ASSERT_EQ(bool(decoded), wanted.has_value()) << "seed " << options.seed << ", round " << round;
+        if (decoded) {
+            EXPECT_TRUE(*decoded == *wanted) << round;
+        } else {
+            EXPECT_EQ(decoded.error().code, EBADMSG);
+        }
+    }
+}
+
+int run(int argc, char **argv) {
+    ::testing::InitGoogleTest(&argc, argv);
+    constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
+        {"chunks", required_argument, nullptr, 'c'}, {"seed", required_argument, nullptr, 's'}, {}};
+    for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+        if (key == 'd')
+            options.library = optarg;
+        else if (key == 'c')
+            options.chunks = std::max(std::strtoull(optarg, nullptr, 0), 1ULL);
+        else if (key == 's')
+            options.seed = std::strtoull(optarg, nullptr, 0);
+        else
+            return 2;
+    }
+    if (options.library.empty()) {
+        ::setenv("GMEMFS_SIM_MACHINE", ("pack-" + std::to_string(::getpid())).c_str(), 1);
+        ::setenv("GMEMFS_SIM_DEVICES", "256M", 1);
+        options.library = simulator_path();
+    }
+    return RUN_ALL_TESTS();
+}
+
+} // namespace
+} // namespace gmemfs
+
+int main(int argc, char **argv) { return gmemfs::run(argc, argv); }
