@@ -13,7 +13,9 @@ namespace {
 // The image is worth it from here on: less than that is lost in the time that waking takes.
 constexpr std::uint64_t kSavedShare = 32; // of the extents' bytes
 
-std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kPackChunk); }
+constexpr const char *kCodecNames[kCodecs] = {"zero", "fill", "raw", "bf16", "fp32"};
+
+std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); }
 
 } // namespace
 
@@ -120,12 +122,12 @@ Result<std::map<std::string, std::uint64_t>> File::codecs() const {
     if (residence_ == Residence::plain) return Error{ENODATA, 0, "tell codecs", "the file isn't packed"};
     std::map<std::string, std::uint64_t> chunks;
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
-    for (const ImageEntry &entry : table->entries) ++chunks[codec_name(entry.codec())];
+    for (const ImageEntry &entry : table->entries) ++chunks[kCodecNames[static_cast<unsigned>(entry.codec())]];
     return chunks;
 }
 
 Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
-    constexpr std::uint64_t kChunks = UnpackedWindows::kSize / kPackChunk;
+    constexpr std::uint64_t kChunks = UnpackedWindows::kSize / kChunk;
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
     std::shared_ptr<UnpackedWindow> window = TRY(TRY(storage_.unpacked_of(*device_))->get(generation(), index));
     const Hold hold(window->mutex);
