@@ -33,6 +33,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gmemfs {
@@ -144,8 +145,8 @@ public:
     Residence residence() const {
         return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
     }
-    /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EBADMSG: the image is damaged.
-    Result<std::map<std::string, std::uint64_t>> codecs() const EXCLUDES(layout_);
+    /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EIO: the image is damaged.
+    Result<std::map<std::string, std::uint64_t>> codecs() EXCLUDES(layout_);
 
     /// Called by Leases: from begin to end a peer may have the memory mapped.
     void lease_began() { leases_.fetch_add(1); }
@@ -197,7 +198,9 @@ private:
     Result<void> for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
         REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
-    Result<std::shared_ptr<const ImageTable>> image_table() const REQUIRES_SHARED(layout_);
+    Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
+    template <typename Use>
+    auto with_image(Use use) -> decltype(use(std::declval<Packer &>(), Slice())) REQUIRES_SHARED(layout_);
     Result<void> check_packable() REQUIRES(layout_);
     Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
     void publish_same_bytes(Layout next) REQUIRES(layout_);
@@ -236,9 +239,9 @@ private:
     Residence residence_ GUARDED_BY(layout_) = Residence::plain;
     // A handle was given out by name, so nobody can know whether a process has the memory mapped.
     bool has_named_handle_ GUARDED_BY(layout_) = false;
-    std::atomic<int> leases_ = 0;                                              // that peers hold
-    mutable Mutex image_mutex_;                                                // a leaf but for the device
-    mutable std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
+    std::atomic<int> leases_ = 0;                                      // that peers hold
+    Mutex image_mutex_;                                                // a leaf but for the device
+    std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
     Device *device_ GUARDED_BY(layout_);
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end

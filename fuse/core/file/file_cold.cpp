@@ -19,6 +19,24 @@ std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); 
 
 } // namespace
 
+// Runs `use`, which reads the image; once more where it was damaged, and parity has mended it. EIO: it is damaged.
+template <typename Use>
+auto File::with_image(Use use) -> decltype(use(std::declval<Packer &>(), Slice())) {
+    Packer &packer = *TRY(storage_.packer_of(*device_));
+    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
+    auto result = use(packer, image);
+    if (!result && parity_.follows() && (result.error().code == EBADMSG || result.error().code == EIO)) {
+        TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
+        result = use(packer, image);
+    }
+    if (!result && result.error().code == EBADMSG) {
+        Error error = result.error();
+        error.code = EIO; // as for any data that can't be had
+        return error;
+    }
+    return result;
+}
+
 Result<void> File::check_packable() {
     if (is_leased())
         return Error{EBUSY, 0, "pack file", "a peer has it mapped: it can be packed when all have unmapped it"};
@@ -73,14 +91,12 @@ Result<void> File::wake(Copiers &copiers) {
 Result<void> File::wake_locked(Copiers &copiers) {
     if (residence_ == Residence::plain) return {};
     const Trace trace("gmemfs wake");
-    // What can be mended is mended; what can't, a checksum finds.
-    if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
-    Packer &packer = *TRY(storage_.packer_of(*device_));
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
     const Piece plain = TRY(make_extent(copiers, std::max(size(), kept_), 0, whole_chunks(size())));
     const Slice target = {plain.extent.get(), 0, whole_chunks(size())};
-    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
-    const Result<void> decoded = packer.decode(*table, image, 0, table->entries.size(), std::span(&target, 1));
+    const Result<void> decoded = with_image([&](Packer &packer, Slice image) {
+        return packer.decode(*table, image, 0, table->entries.size(), std::span(&target, 1));
+    });
     if (!decoded) {
         charge_.lower_to(extents_.size());
         return decoded;
@@ -105,19 +121,17 @@ void File::publish_same_bytes(Layout next) {
     knows_digest_ = knew_digest;
 }
 
-Result<std::shared_ptr<const ImageTable>> File::image_table() const {
+Result<std::shared_ptr<const ImageTable>> File::image_table() {
     const Hold hold(image_mutex_);
     if (image_ == nullptr) {
-        Packer &packer = *TRY(storage_.packer_of(*device_));
-        ImageTable table = TRY(packer.open({extents_.pieces().front().extent.get(), 0, extents_.size()}));
-        if (table.plain_size != size())
-            return Error{EBADMSG, 0, "read packed file", "its image is that of another size"};
+        ImageTable table = TRY(with_image([](Packer &packer, Slice image) { return packer.open(image); }));
+        if (table.plain_size != size()) return Error{EIO, 0, "read packed file", "its image is that of another size"};
         image_ = std::make_shared<const ImageTable>(std::move(table));
     }
     return std::shared_ptr<const ImageTable>(image_);
 }
 
-Result<std::map<std::string, std::uint64_t>> File::codecs() const {
+Result<std::map<std::string, std::uint64_t>> File::codecs() {
     const HoldShared hold(layout_);
     if (residence_ == Residence::plain) return Error{ENODATA, 0, "tell codecs", "the file isn't packed"};
     std::map<std::string, std::uint64_t> chunks;
@@ -134,15 +148,10 @@ Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
     if (window->is_filled) return window;
     const std::uint64_t first = index * kChunks;
     const std::uint64_t count = std::min<std::uint64_t>(kChunks, table->entries.size() - first);
-    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
     const Slice target = window->memory.slice();
-    Packer &packer = *TRY(storage_.packer_of(*device_));
-    Result<void> decoded = packer.decode(*table, image, first, count, std::span(&target, 1));
-    if (!decoded && parity_.follows()) { // a checksum was wrong, and parity can mend it
-        TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
-        decoded = packer.decode(*table, image, first, count, std::span(&target, 1));
-    }
-    if (!decoded) return Error(decoded.error());
+    TRY(with_image([&](Packer &packer, Slice image) {
+        return packer.decode(*table, image, first, count, std::span(&target, 1));
+    }));
     window->is_filled = true;
     return window;
 }
