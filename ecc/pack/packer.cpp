@@ -121,8 +121,8 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     Work work = TRY(Work::begin(pool_, 0));
     // A header of zeros until all is right.
     std::vector<std::byte> front(first_place(plan.entries.size()));
-    const auto table = std::span(front).subspan(kImageHeaderSize, plan.entries.size() * sizeof(ImageEntry));
-    if (!table.empty()) std::memcpy(table.data(), plan.entries.data(), table.size());
+    std::vector<std::byte> table(plan.entries.size() * sizeof(ImageEntry));
+    if (!table.empty()) std::memcpy(&front[kImageHeaderSize], plan.entries.data(), table.size());
     const CUdeviceptr at = address_of(image);
     TRY(work.upload(at, front));
     TRY(work.clear_findings());
@@ -135,7 +135,7 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
             return kernels_->compare(work.stream(), chunks, work.findings());
         }));
     }
-    TRY(work.download(table, all.entries));
+    TRY(work.download(table, all.entries)); // with the checksums
     const PackFindings found = TRY(work.wait_for_findings());
     if (found.different != PackFindings::kNoChunk)
         return about_chunk(EIO, "compare packed image", found.different, "it isn't what it was made from");
