@@ -13,8 +13,8 @@
 namespace gmemfs::test {
 
 inline double now_ms() {
-    using namespace std::chrono;
-    return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration<double, std::milli>(now).count();
 }
 
 /// Times what is queued between start() and stop_ms(), by events that the driver's list doesn't have the reading of; by

@@ -1,12 +1,14 @@
 // Pack: what packing and waking reach beside a pure read of the memory, and beside the device's own copy, in one run.
 //
-//     pack [--driver LIBRARY] [--size BYTES] [--rounds N] [--data KIND]       prints a table a kind of data, then JSON
+//     pack [--driver LIBRARY] [--size BYTES] [--rounds N] [--data KIND] [--kernels FATBIN]
 //
-// KIND is bf16 or fp32 (weights: values with a normal distribution of deviation 0.02) or random; all three where none is
-// named. Times are those of events on the device; a round runs each case once, so that all see the same clocks; the
+// Prints a table a kind of data, each followed by a line of JSON.//
+// KIND is bf16 or fp32 (weights: values with a normal distribution of deviation 0.02) or random; all three where none
+// is named. Times are those of events on the device; a round runs each case once, so that all see the same clocks; the
 // medians of N rounds (9) after one to warm up. GB/s are 10^9 plain bytes a second; "moved" are all bytes that the case
 // has to read and to write. Whole pack is Packer::plan and encode, with the checksums and the comparison; whole wake is
-// open and decode, with the checksums: both as the host sees them, into memory that is there.
+// open and decode, with the checksums: both as the host sees them, into memory that is there. --kernels takes another
+// build of ecc/pack/kernels/pack.cu (nvcc -fatbin) for all but the whole pack and wake, to compare.
 #include "ecc/pack/packer.hpp"
 #include "tests/bench/device_rates.hpp"
 #include "tests/support/pack_reference.hpp"
@@ -17,7 +19,9 @@
 #include "vmm/keeper/local.hpp"
 
 #include <cstring>
+#include <fstream>
 #include <getopt.h>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +40,7 @@ constexpr unsigned kReadBlocks = 132 * 16;
 struct Options {
     std::string library = "libcuda.so.1";
     std::string data;
+    std::string kernels;
     std::uint64_t size = 8 * GiB;
     unsigned rounds = 9;
 };
@@ -253,6 +258,14 @@ private:
     std::vector<Case> cases_;
 };
 
+Result<std::unique_ptr<PackKernels>> load_kernels(Device &device, const std::string &file) {
+    if (file.empty()) return PackKernels::load(device);
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) return Error{ENOENT, 0, "open kernels", file};
+    const std::vector<char> bytes{std::istreambuf_iterator<char>(stream), {}};
+    return PackKernels::load(device, {reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size()});
+}
+
 Result<void> run_all(const Options &options) {
     const auto driver = TRY(Driver::open(options.library));
     const DeviceInfo info = TRY(DeviceInfo::query(*driver, 0));
@@ -263,7 +276,7 @@ Result<void> run_all(const Options &options) {
     const auto target = TRY(Extent::create(keeper, *device, options.size));
     const auto image = TRY(Extent::create(keeper, *device, options.size + options.size / 64 + 2 * MiB)); // raw fits
     const auto packer = TRY(Packer::create(keeper, *device));
-    const auto kernels = TRY(PackKernels::load(*device));
+    const auto kernels = TRY(load_kernels(*device, options.kernels));
     const Module module = TRY(test::load_read_all(*device));
     const PoolPiece sums = TRY(pool.take(std::uint64_t(kReadBlocks) * kReadThreads * sizeof(std::uint32_t)));
     const PoolPiece findings = TRY(pool.take(sizeof(PackFindings)));
@@ -288,20 +301,24 @@ Result<void> run_all(const Options &options) {
 }
 
 int usage_error() {
-    std::fputs("usage: pack [--driver LIBRARY] [--size BYTES] [--rounds N] [--data bf16|fp32|random]\n", stderr);
+    std::fputs(
+        "usage: pack [--driver LIBRARY] [--size BYTES] [--rounds N] [--data bf16|fp32|random] [--kernels FATBIN]\n",
+        stderr);
     return 2;
 }
 
 int run(int argc, char **argv) {
     constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
         {"data", required_argument, nullptr, 't'}, {"size", required_argument, nullptr, 's'},
-        {"rounds", required_argument, nullptr, 'r'}, {}};
+        {"rounds", required_argument, nullptr, 'r'}, {"kernels", required_argument, nullptr, 'k'}, {}};
     Options options;
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == 'd') {
             options.library = optarg;
         } else if (key == 't') {
             options.data = optarg;
+        } else if (key == 'k') {
+            options.kernels = optarg;
         } else if (key == 'r') {
             options.rounds = static_cast<unsigned>(std::strtoul(optarg, nullptr, 10));
         } else if (key == 's') {
