@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
-#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity pack fuzz mount tutorial rings
-#                               libfuse races python; and peers, which is a part of mount
+#   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity pack fuzz mount tutorial
+#                               rings libfuse races python; and peers, which is a part of mount
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -223,8 +223,9 @@ def suite_peers():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "pack": suite_pack, "fuzz": suite_fuzz, "mount": suite_mount, "tutorial": suite_tutorial,
-          "rings": suite_rings, "libfuse": suite_libfuse, "races": suite_races, "python": suite_python}
+          "parity": suite_parity, "pack": suite_pack, "fuzz": suite_fuzz, "mount": suite_mount,
+          "tutorial": suite_tutorial, "rings": suite_rings, "libfuse": suite_libfuse,
+          "races": suite_races, "python": suite_python}
 MORE = {"peers": suite_peers}  # only when named
 
 

@@ -18,7 +18,7 @@ command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make dep
 rm -rf "$out"
 mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
 
-for program in gmemfs unit-tests conformance-tests test-client parity-tests client/c_test client/cpp_test client/endings; do
+for program in gmemfs unit-tests conformance-tests test-client parity-tests pack-tests client/c_test client/cpp_test client/endings; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"

@@ -1,9 +1,9 @@
 // Chunk: how 128 KiB of a file are packed (docs/formats.md has the format). Numbers alone, for kernels and the host.
 //
-// A floating-point chunk is taken apart: what a value's exponent isn't goes to rest planes as it is; its exponent
-// becomes a code of 3 bits, which names one of the chunk's 7 commonest exponents, or says that the exponent stands among
-// the escapes, in order. Codes are stored as 3 planes of bits, so 8 values take a byte of each. 512 values are a group,
-// whose start says how many escapes come before it: so any group can be decoded by itself.
+// A floating-point chunk is taken apart: what a value's exponent isn't goes to rest planes as it is. Its exponent
+// becomes a code of 3 bits, which names one of the chunk's 7 commonest exponents, or says that the exponent is one of
+// the escapes, in order. Codes are stored as 3 planes of bits, so 8 values take a byte of each. A group is 512 values;
+// its start says how many escapes come before it: so any group can be decoded by itself.
 #pragma once
 
 #include "ecc/lane.hpp"

@@ -1,8 +1,8 @@
-// Image: a packed file: a header, a table with an entry for each chunk of 128 KiB, and the packed chunks. docs/formats.md
-// has the format. Here are header and table alone; chunks are for the device.
+// Image: a packed file: a header, a table with an entry for each chunk of 128 KiB, and the packed chunks.
 //
-// An image depends on the plain bytes alone: chunks lie in their order, each at the first multiple of 64 bytes behind
-// the one before. So a table that says anything else is damaged.
+// docs/formats.md has the format. Here are header and table alone; chunks are for the device. An image depends on the
+// plain bytes alone: chunks lie in their order, each at the first multiple of 64 bytes behind the one before. So a
+// table that says anything else is damaged.
 #pragma once
 
 #include "ecc/pack/chunk.hpp"

@@ -98,7 +98,7 @@ constexpr HostTwin kTwins[] = {{"pack_plan", run_plan, std::span(kSizes).first(3
     {"pack_checksum", run_checksum, std::span(kSizes).first(3)}, {"pack_check", run_check, std::span(kSizes).first(5)},
     {"pack_compare", run_compare, kSizes}, {"pack_decode", run_decode, kSizes}};
 
-std::span<const unsigned char> image() {
+std::span<const unsigned char> own_image() {
     // Through a volatile pointer: two arrays never begin at one address, as the compiler sees it.
     const unsigned char *const volatile end = pack_fatbin_end;
     return {+pack_fatbin, static_cast<std::size_t>(end - +pack_fatbin)};
@@ -106,8 +106,10 @@ std::span<const unsigned char> image() {
 
 } // namespace
 
-Result<std::unique_ptr<PackKernels>> PackKernels::load(Device &device) {
-    Module module = TRY(Module::load(device, image(), kTwins));
+Result<std::unique_ptr<PackKernels>> PackKernels::load(Device &device) { return load(device, own_image()); }
+
+Result<std::unique_ptr<PackKernels>> PackKernels::load(Device &device, std::span<const unsigned char> image) {
+    Module module = TRY(Module::load(device, image, kTwins));
     std::unique_ptr<PackKernels> kernels(new PackKernels(std::move(module)));
     for (unsigned kernel = 0; kernel < kKernels; ++kernel)
         kernels->functions_[kernel] = TRY(kernels->module_.function(kTwins[kernel].name));

@@ -22,6 +22,8 @@ public:
 
     /// ENOEXEC: no machine code for this GPU; the message says why.
     static Result<std::unique_ptr<PackKernels>> load(Device &device);
+    /// Another build of kernels/pack.cu.
+    static Result<std::unique_ptr<PackKernels>> load(Device &device, std::span<const unsigned char> image);
     Device &device() const { return module_.device(); }
 
     /// Writes entries without place and checksum; uses no image.

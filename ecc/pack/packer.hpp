@@ -29,8 +29,8 @@ public:
     static Result<std::unique_ptr<Packer>> create(Keeper &keeper, Device &device);
     Device &device() const { return kernels_->device(); }
 
-    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory for
-    /// the table. EFBIG: the image would have more than 256 GiB.
+    /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory
+    /// for the table. EFBIG: the image would have more than 256 GiB.
     Result<PackPlan> plan(std::span<const Slice> plain, std::uint64_t size);
     /// Makes the image: header, table, chunks and their checksums; then decodes it and compares it with the plain
     /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.

@@ -8,15 +8,13 @@
 // takes another build of ecc/parity/kernels/parity.cu (nvcc -fatbin), to compare.
 #include "ecc/parity/parity.hpp"
 #include "ecc/parity/twins.hpp"
+#include "tests/bench/device_rates.hpp"
 #include "tests/support/parity_variants.hpp"
 #include "vmm/base/random.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/keeper/local.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <fstream>
-#include <functional>
 #include <getopt.h>
 #include <iterator>
 #include <string>
@@ -24,6 +22,9 @@
 
 namespace gmemfs {
 namespace {
+
+using test::Case;
+using test::Stopwatch;
 
 constexpr std::uint64_t kRandomSize = 64 * MiB; // larger than any L2
 constexpr std::uint64_t kBlockSize120 = std::uint64_t(120) * kRowSize;
@@ -35,61 +36,6 @@ struct Options {
     std::string kernels;
     std::uint64_t size = 8 * GiB;
     unsigned rounds = 9;
-};
-
-double now_ms() {
-    using namespace std::chrono;
-    return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
-}
-
-/// Times what is queued between start() and stop_ms(), by events that the driver's list doesn't have the reading of; by
-/// the host's clock where there is none (the simulator).
-class Stopwatch {
-public:
-    static Result<Stopwatch> create(Device &device, CUstream stream) {
-        const Driver &driver = device.driver();
-        Stopwatch watch(device, stream);
-        watch.elapsed_ = reinterpret_cast<Elapsed>(driver.find("cuEventElapsedTime", 2000));
-        for (CUevent &event : watch.events_) TRY(device.check(driver.cuEventCreate(&event, 0), "make event"));
-        return watch;
-    }
-    Result<void> start() {
-        TRY(device_.check(device_.driver().cuStreamSynchronize(stream_), "wait"));
-        began_ = now_ms();
-        return device_.check(device_.driver().cuEventRecord(events_[0], stream_), "record event");
-    }
-    Result<double> stop_ms() {
-        TRY(device_.check(device_.driver().cuEventRecord(events_[1], stream_), "record event"));
-        TRY(device_.check(device_.driver().cuEventSynchronize(events_[1]), "wait for event"));
-        float ms = static_cast<float>(now_ms() - began_);
-        if (elapsed_ != nullptr) TRY(device_.check(elapsed_(&ms, events_[0], events_[1]), "read events"));
-        return double(ms);
-    }
-
-private:
-    using Elapsed = CUresult (*)(float *, CUevent, CUevent);
-    Stopwatch(Device &device, CUstream stream) : device_(device), stream_(stream) {}
-
-    Device &device_;
-    CUstream stream_;
-    CUevent events_[2] = {};
-    Elapsed elapsed_ = nullptr;
-    double began_ = 0;
-};
-
-struct Case {
-    std::string name;
-    std::uint64_t bytes; ///< that it has to move; 0: its time is what counts
-    std::function<Result<void>()> queue;
-    std::function<Result<void>()> before = [] { return Result<void>(); }; ///< not timed
-    std::function<Result<void>()> after = [] { return Result<void>(); };  ///< not timed; checks
-    std::vector<double> ms = {};
-
-    double median_ms() {
-        std::nth_element(ms.begin(), ms.begin() + std::ptrdiff_t(ms.size() / 2), ms.end());
-        return ms[ms.size() / 2];
-    }
-    double rate() { return double(bytes) / 1e6 / median_ms(); }
 };
 
 Result<std::unique_ptr<ParityKernels>> load_kernels(Device &device, const std::string &file) {

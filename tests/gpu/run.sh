@@ -14,6 +14,7 @@
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
 #     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
+#     pack          the pack kernels against the reference, and the rates of packing and waking 8 GiB of weights
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
@@ -45,8 +46,8 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity damage ecc_cost
-    frameworks cold survive bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack damage
+    ecc_cost frameworks cold survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -435,6 +436,18 @@ phase_parity() {
     "$(program parity)" --driver "$DRIVER" --size $size > "$OUT/parity.txt" 2>> "$LOG"
     check "rates of the parity kernels" grep -q '"cases"' "$OUT/parity.txt"
     grep -v '^{' "$OUT/parity.txt" | tee -a "$LOG" "$OUT/summary.txt"
+    unset GMEMFS_SIM_DEVICES
+}
+
+phase_pack() {
+    unmount_it
+    local chunks=16 size=8G
+    [ -z "$SIMULATE" ] || { chunks=1 size=16M; export GMEMFS_SIM_DEVICES=512M; }
+    check "pack kernels against the reference" \
+        "$(program pack-tests)" --gtest_brief=1 --driver "$DRIVER" --chunks $chunks
+    "$(program pack)" --driver "$DRIVER" --size $size > "$OUT/pack.txt" 2>> "$LOG"
+    check "rates of packing and waking" test "$(grep -c '"cases"' "$OUT/pack.txt")" = 3
+    grep -v '^{' "$OUT/pack.txt" | tee -a "$LOG" "$OUT/summary.txt"
     unset GMEMFS_SIM_DEVICES
 }
 

@@ -1,16 +1,16 @@
-// CRC32C: the checksum of each chunk's packed bytes (Castagnoli's polynomial, reflected, as iSCSI and ext4 have it); one
-// warp a chunk, no tables.
+// CRC32C: the checksum of each chunk's packed bytes, without tables; one warp a chunk.
 //
-// A warp reads rows of 128 bytes, and a lane holds the 4 of its column: the words of a column are the coefficients of a
-// polynomial in y = x^1024. The CRC's polynomial P divides P(y) = P(x)^1024, so a lane can divide its column by P(y): per
-// word 17 XORs of whole words, because P has 18 terms, into 32 words of state, which are registers. Only what is left of
-// a column, 32 words, is multiplied by powers of y modulo P; then the lanes' results by the powers of x^32 between them.
+// The polynomial is Castagnoli's, reflected, as iSCSI and ext4 have it. A warp reads rows of 128 bytes, and a lane has
+// the 4 of its column: the words of a column are the coefficients of a polynomial in y = x^1024. The CRC's polynomial P
+// divides P(y), which is P(x)^1024. So a lane can divide its column by P(y): 17 XORs of whole words a word, because P
+// has 18 terms, into 32 words of state, which are registers. Only what is left of a column, 32 words, is multiplied by
+// powers of y modulo P, and then the lanes' results by the powers of x^32 between them.
 //
-//     main loop      about 9 three-input XORs and a load for 128 bytes a warp
-//     the end        32 multiplications by x^1024 of some 70 instructions, once a chunk
+//     main loop      282 XORs of two or three words, and 32 loads, for 4 KiB a warp
+//     the end        32 multiplications by x^1024 of some 50 instructions, once a chunk
 //
-// The rows are aligned to the message's start. What the last row has past its end counts as zeros, which are taken out
-// by a negative power of x.
+// The last row ends with the message, or behind it: what it has past the end counts as zeros, which are taken out by a
+// negative power of x.
 #pragma once
 
 #include "ecc/pack/chunk.hpp"
@@ -86,33 +86,42 @@ GPU_INLINE void crc_step(CrcColumn &column, uint32_t next) {
     column.word[kTop] = top ^ next;
 }
 
+enum class CrcBlock { first, later };
+
+/// 32 rows. Of the last one's word, which may not be there, the bits of `last_mask` count. In the first block `skipped`
+/// rows lie before the message and count as zeros; the row behind them is changed by `begin`.
+template <CrcBlock kBlock>
+GPU_INLINE void crc_block(
+    CrcColumn &column, const uint32_t *words, uint32_t last_mask, uint32_t skipped = 0, uint32_t begin = 0) {
+    constexpr unsigned kAhead = 8;
+    unrolled<32 / kAhead>([&](auto part) {
+        uint32_t ahead[kAhead];
+        unrolled<kAhead>([&](auto index) {
+            constexpr unsigned row = part * kAhead + index;
+            const bool is_there = (kBlock == CrcBlock::later || row >= skipped) && (row != 31 || last_mask != 0);
+            ahead[index] = is_there ? load_word_once(words + row * 32) : 0;
+            if constexpr (row == 31) ahead[index] &= last_mask;
+            if constexpr (kBlock == CrcBlock::first) ahead[index] ^= row == skipped ? begin : 0;
+        });
+        unrolled<kAhead>([&](auto index) { crc_step<part * kAhead + index>(column, ahead[index]); });
+    });
+}
+
 /// What one lane has of the checksum: of `length` bytes, not none, at a multiple of 64. Lanes' parts are XORed.
 GPU_INLINE uint32_t crc_lane(const uint8_t *message, uint32_t length, unsigned lane) {
-    constexpr unsigned kAhead = 8;
     const uint32_t rows = (length + kCrcRow - 1) / kCrcRow;
-    const uint32_t blocks = (rows + 31) / 32, skipped = blocks * 32 - rows; // rows of zeros, before the first
-    const auto *const words = reinterpret_cast<const uint32_t *>(message) + lane;
-    const auto checked_row = [&](uint32_t step) -> uint32_t { // for the first rows, and the last
-        if (step < skipped) return 0;
-        const uint32_t offset = (step - skipped) * kCrcRow + lane * 4;
-        uint32_t word = 0;
-        if (offset < length) word = words[(step - skipped) * 32];
-        if (offset < length && length - offset < 4) word &= (1u << 8 * (length - offset)) - 1;
-        return step == skipped && lane == 0 ? ~word : word; // the CRC begins with ones
-    };
+    const uint32_t blocks = (rows + 31) / 32, skipped = blocks * 32 - rows;
+    const uint32_t last = (rows - 1) * kCrcRow + lane * 4; // where this lane's word of the last row begins
+    const uint32_t left = last < length ? length - last : 0;
+    const uint32_t last_mask = left >= 4 ? ~0u : (1u << 8 * left) - 1;
+    const uint32_t begin = lane == 0 ? ~0u : 0; // a CRC begins with ones
+    const uint32_t *words = reinterpret_cast<const uint32_t *>(message) + lane - skipped * 32;
     CrcColumn column{};
+    crc_block<CrcBlock::first>(column, words, blocks == 1 ? last_mask : ~0u, skipped, begin);
     GPU_NO_UNROLL
-    for (uint32_t block = 0; block < blocks; ++block) {
-        const bool is_inner = block != 0 && block + 1 != blocks;
-        unrolled<32 / kAhead>([&](auto half) {
-            const uint32_t first = block * 32 + half * kAhead;
-            uint32_t ahead[kAhead];
-            if (is_inner)
-                unrolled<kAhead>([&](auto row) { ahead[row] = load_word_once(words + (first + row - skipped) * 32); });
-            else
-                unrolled<kAhead>([&](auto row) { ahead[row] = checked_row(first + row); });
-            unrolled<kAhead>([&](auto row) { crc_step<half * kAhead + row>(column, ahead[row]); });
-        });
+    for (uint32_t block = 1; block < blocks; ++block) {
+        words += 32 * 32;
+        crc_block<CrcBlock::later>(column, words, block + 1 == blocks ? last_mask : ~0u);
     }
     uint32_t sum = 0;
     GPU_NO_UNROLL

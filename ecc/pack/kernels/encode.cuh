@@ -4,7 +4,8 @@
 //     entries    entries[chunk]: as the plan has them, with places
 //     image      each chunk's packed bytes at its place, and zeros up to the next multiple of 64
 //
-// Reads 128 KiB a chunk and writes what the entry says, never more, whatever the plain bytes have become since the plan.
+// Reads 128 KiB a chunk and writes what the entry says, never more, whatever the plain bytes have become since the
+// plan.
 #pragma once
 
 #include "ecc/pack/kernels/book.cuh"
