@@ -12,7 +12,7 @@ is "$("$GMEMFS" pack "$MNT/zeros")" "$MNT/zeros: 64 MiB -> 2 MiB (32.00)"
 is "$(xattr user.gmemfs.residence "$MNT/zeros" | json 'd["codecs"]')" "{'zero': 512}"
 is "$(sha "$MNT/zeros")" "$(zeros 64M)"
 # Sizes about the edges of a chunk, of a window and of a granule.
-for size in 4194304 4194305 4325375 4325376 4325377 6291455 6291457; do
+for size in 8388608 4194305 4325375 4325376 4325377 6291455 6291457; do
     weights $size --mixed --seed $size > model
     cp model "$MNT/edge"
     "$GMEMFS" pack "$MNT/edge"
