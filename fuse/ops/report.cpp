@@ -61,6 +61,7 @@ json report(Server &server) {
     Host &host = server.host();
     const Options &options = host.options();
     const Storage::Space space = host.volume().storage().space();
+    const PackedCount::Sums packed = host.volume().storage().packed().sums();
     const Storage::ParityUse parity = host.volume().storage().parity_use();
     json quotas = json::object();
     for (const auto &[user, quota] : host.volume().storage().quotas().report())
@@ -89,6 +90,7 @@ json report(Server &server) {
         {"scrub", describe_scrub(host.scrub_walk())},
         {"parity", {{"held", parity.held}, {"blocks_verified", parity.blocks.verified},
                        {"blocks_repaired", parity.blocks.repaired}, {"blocks_damaged", parity.blocks.damaged}}},
+        {"packed", {{"files", packed.files}, {"plain", packed.plain}, {"held", packed.held}}},
         {"quotas", std::move(quotas)},
         {"files_max", host.volume().names().inodes_max()},
         {"files", host.volume().names().count()},

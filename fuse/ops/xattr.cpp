@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -56,10 +58,30 @@ Result<void> leave_memory_attribute(Reply &, Inode &inode, std::string_view) {
 Result<std::string> get_extents(Reply &, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file has extents");
     json list = json::array();
-    for (const File::ExtentInfo &info : inode.file()->extent_infos())
+    for (const File::ExtentInfo &info : inode.file()->extent_infos()) {
         list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
             {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
+        if (info.is_packed) list.back()["packed"] = true; // it holds an image, and no peer may take it for the bytes
+    }
     return json_text(list, -1);
+}
+
+// Damaged chunks don't keep it from telling the rest.
+Result<std::string> get_residence(Reply &, Inode &inode) {
+    if (!inode.is_file()) return no_data("only a file's bytes are anywhere");
+    const File &file = *inode.file();
+    const Result<std::map<std::string, std::uint64_t>> codecs = file.codecs();
+    if (!codecs && codecs.error().code == ENODATA) {
+        json told = {{"where", "device"}};
+        if (const File::Busy busy = file.busy(); busy != File::Busy::no)
+            told["busy"] = busy == File::Busy::leased ? "leased" : "exported";
+        return json_text(told, -1);
+    }
+    const std::uint64_t plain = file.mappable(), held = file.allocated();
+    const double ratio = static_cast<double>(plain) / static_cast<double>(std::max<std::uint64_t>(held, 1));
+    return json_text({{"where", "packed"}, {"codecs", codecs ? json(*codecs) : json(nullptr)}, {"plain", plain},
+                         {"held", held}, {"ratio", std::round(ratio * 100) / 100}},
+        -1);
 }
 
 Result<std::string> get_generation(Reply &, Inode &inode) {
@@ -161,6 +183,7 @@ constexpr Virtual kVirtuals[] = {
     {kAllocationSize, get_allocation_size, leave_memory_attribute},
     {kFabricHandle, get_fabric_handle, leave_memory_attribute},
     {"user.gmemfs.extents", get_extents, nullptr},
+    {"user.gmemfs.residence", get_residence, nullptr},
     {"user.gmemfs.generation", get_generation, nullptr},
     {"user.gmemfs.digest", get_digest, nullptr},
     {"user.gmemfs.device", get_device, set_device},

@@ -3,16 +3,22 @@
 #
 #   fsx.py [--seed N] [--seconds N] [--operations N] [--size BYTES] FILE
 #
-# Reads, writes, appends, truncates, reopens, allocates, punches holes, copies ranges. A failure prints the seed and the
-# last operations, and exits with 1; the same seed does the same again.
+# Reads, writes, appends, truncates, reopens, allocates, punches holes, copies ranges; where the file lies in gmemfs,
+# packs and unpacks it. A failure prints the seed and the last operations, and exits with 1; the same seed does the same
+# again.
 import argparse
 import ctypes
 import os
 import random
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "cold"))
+from control import is_known, pack, wake
 
 FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE = 1, 2, 16
+FEW = bytes((0x3B, 0x3C, 0xBB, 0xBC)[byte % 4] for byte in range(256))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,6 +35,8 @@ class Run:
         self.model = bytearray()
         self.trace = []
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        self.weights = [30, 30, 8, 10, 4, 4, 6, 6, *([8, 3] if is_known(path) else [0, 0])]
+        self.packed = 0
 
     def note(self, *what):
         self.trace.append(" ".join(map(str, what)))
@@ -44,13 +52,20 @@ class Run:
         most = self.random.choice([1, 16, 4096, 65536, 1 << 20, 3 << 20])
         return min(self.random.randrange(1, most + 1), self.largest - offset)
 
+    def data(self, size):
+        """Bytes that can't be packed, or such as can: of two each is one of a few."""
+        data = bytearray(self.random.randbytes(size))
+        if self.random.random() < 0.7:
+            data[1::2] = data[1::2].translate(FEW)
+        return bytes(data)
+
     def extend(self, end):
         if end > len(self.model):
             self.model.extend(bytes(end - len(self.model)))
 
     def write(self):
         offset = self.offset()
-        data = self.random.randbytes(self.length(offset))
+        data = self.data(self.length(offset))
         self.note("write", len(data), "at", offset)
         done = 0
         while done < len(data):
@@ -62,7 +77,7 @@ class Run:
     def append(self):
         if len(self.model) >= self.largest:
             return
-        data = self.random.randbytes(self.length(len(self.model)))
+        data = self.data(self.length(len(self.model)))
         self.note("append", len(data))
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         assert os.write(fd, data) == len(data)
@@ -135,10 +150,22 @@ class Run:
             self.extend(target + count)
             self.model[target:target + count] = data
 
+    def pack(self):
+        self.note("pack")
+        plain, held, is_packed = pack(self.path)
+        if is_packed:
+            assert held < plain, f"packed, and {held} bytes are held of {plain}"
+            self.packed += 1
+
+    def unpack(self):
+        self.note("unpack")
+        plain, held, is_packed = wake(self.path)
+        assert not is_packed and held <= plain, (plain, held, is_packed)
+
     def step(self):
-        operation = self.random.choices(
-            [self.write, self.read, self.append, self.truncate, self.reopen, self.allocate, self.clear, self.copy],
-            [30, 30, 8, 10, 4, 4, 6, 6])[0]
+        operations = [self.write, self.read, self.append, self.truncate, self.reopen, self.allocate, self.clear,
+                      self.copy, self.pack, self.unpack]
+        operation = self.random.choices(operations, self.weights)[0]
         operation()
         size = os.stat(self.path).st_size
         if size != len(self.model):
@@ -172,7 +199,7 @@ def main():
         print("\n".join(run.trace[-40:]))
         print(f"fsx: seed {arguments.seed}, operation {count}: {failure}")
         sys.exit(1)
-    print(f"fsx: seed {arguments.seed}: {count} operations")
+    print(f"fsx: seed {arguments.seed}: {count} operations, {run.packed} times packed")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,9 @@ size_of() { stat -c %s "$1"; }
 mode_of() { stat -c %a "$1"; }
 xattr() { getfattr --absolute-names --only-values -n "$1" "$2"; }
 random_bytes() { head -c "$1" /dev/urandom; }
+# weights SIZE [--seed N] [--mixed]: bytes like a model's, which packing makes a third smaller. where FILE: packed or device.
+weights() { python3 "$TESTS/cold/weights.py" "$@"; }
+where() { xattr user.gmemfs.residence "$1" | json 'd["where"]'; }
 zeros() { head -c "$1" /dev/zero | sha256sum | cut -d ' ' -f 1; }
 
 # json EXPRESSION: evaluates Python over `d`, the JSON on standard input: json 'len(d["extents"])'

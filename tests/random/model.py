@@ -374,6 +374,9 @@ class Model:
         self.file(slot)
         return ()
 
+    def pack(self, slot, request):  # which nobody may see
+        return self.fsync(slot)
+
     def chmod(self, path, mode):
         self.find(path).mode = mode
         return ()

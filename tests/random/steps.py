@@ -5,6 +5,11 @@ small pool, so that it means something whatever was left out before it. Nothing 
 """
 import os
 import random
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount" / "cold"))
+from control import PACK, WAKE
 
 PROCESSES = 3
 SLOTS = 3
@@ -21,6 +26,7 @@ WEIGHTS = {
     "ftruncate": 6, "truncate": 5, "fallocate": 10, "copy": 8, "seek": 4, "rename": 8, "link": 4, "unlink": 6,
     "symlink": 2, "readlink": 1, "mkdir": 4, "rmdir": 3, "chmod": 2, "fchmod": 1, "setxattr": 2, "getxattr": 1,
     "listxattr": 1, "removexattr": 1, "readdir": 3, "stat": 3, "lstat": 2, "fstat": 3, "fsync": 1, "tree": 0.5,
+    "pack": 4,
 }
 
 
@@ -86,6 +92,7 @@ class Generator:
             "removexattr": lambda: (self.path(), pick.choice(XATTRS)),
             "fstat": lambda: (slot,),
             "fsync": lambda: (slot,),
+            "pack": lambda: (slot, pick.choice([PACK, PACK, WAKE])),
             "readdir": lambda: (pick.choice(FOLDERS + [self.path()]),),
             "tree": lambda: (),
         }.get(call, lambda: (self.path(),))()

@@ -4,6 +4,7 @@ A result is ("OK", value...) or the name of an errno. Bytes that were read come 
 """
 import ctypes
 import errno
+import fcntl
 import hashlib
 import mmap
 import multiprocessing
@@ -214,6 +215,14 @@ class Worker:
 
     def fsync(self, slot):
         os.fsync(self.fd(slot))
+        return ()
+
+    def pack(self, slot, request):
+        try:
+            fcntl.ioctl(self.fd(slot), request, bytes(24))
+        except OSError as error:
+            if error.errno != errno.ENOTTY:  # tmpfs has no such request, and a directory can't be packed
+                raise
         return ()
 
     def tree(self):

@@ -1,13 +1,11 @@
 #include "tools/cmd/parity_walk.hpp"
 
-#include "tools/host/mounts.hpp"
 #include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 
 namespace gmemfs {
@@ -39,43 +37,24 @@ const char *reason_of(int code) {
 } // namespace
 
 Result<void> ParityWalk::visit(const std::string &path) {
-    struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "look at file", path + advice_for(errno)};
-    TRY(find_mount_of(path)); // once, and not for each of what may be many
-    if (S_ISREG(status.st_mode)) return visit_file(path, Found::by_name);
-    if (!S_ISDIR(status.st_mode)) return Error{EINVAL, 0, "look at file", path + ": only files have parity"};
-    return visit_folder(path, status.st_dev);
-}
-
-// In the order of the names; not through links, nor into what is mounted there.
-Result<void> ParityWalk::visit_folder(const std::string &path, dev_t device) {
-    namespace fs = std::filesystem;
-    std::error_code error;
-    std::vector<std::string> names;
-    fs::directory_iterator next(path, error);
-    for (const fs::directory_iterator end; !error && next != end; next.increment(error)) {
-        if (is_interrupted()) return Error{EINTR, 0, "look at parity", path + ": interrupted"};
-        names.push_back(next->path().string());
-    }
-    if (error) outcomes_.push_back({.path = path, .error = error.value(), .message = error.message(), .listed = {}});
-    std::sort(names.begin(), names.end());
-    for (const std::string &name : names) {
-        struct stat status = {};
-        if (is_interrupted()) return Error{EINTR, 0, "look at parity", name + ": interrupted"};
-        if (::lstat(name.c_str(), &status) != 0 || status.st_dev != device) continue;
-        if (S_ISREG(status.st_mode)) TRY(visit_file(name, Found::in_folder));
-        if (S_ISDIR(status.st_mode)) TRY(visit_folder(name, device));
-    }
+    const std::vector<FoundFile> files = TRY(find_files(path, Folders::searched));
+    for (const FoundFile &file : files) TRY(visit_file(file));
     return {};
 }
 
-Result<void> ParityWalk::visit_file(const std::string &path, Found found) {
-    ParityOutcome outcome = {.path = path, .message = {}, .listed = {}};
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+Result<void> ParityWalk::visit_file(const FoundFile &found) {
+    const bool is_below = found.by == FoundFile::By::folder;
+    ParityOutcome outcome = {.path = found.path, .error = found.error, .message = {}, .listed = {}};
+    if (found.error != 0) {
+        outcome.message = std::strerror(found.error);
+        outcomes_.push_back(std::move(outcome));
+        return {};
+    }
+    const Fd file(::open(found.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status = {};
     Result<void> walked;
     if (!file || ::fstat(file.get(), &status) != 0) {
-        if (found == Found::in_folder && errno == ENOENT) return {}; // it was deleted meanwhile
+        if (is_below && errno == ENOENT) return {}; // it was deleted meanwhile
         outcome.error = errno;
         outcome.message = std::strerror(errno);
     } else {
@@ -86,7 +65,7 @@ Result<void> ParityWalk::visit_file(const std::string &path, Found found) {
         outcome.error = walked.error().code;
         outcome.message = reason_of(outcome.error);
     }
-    if (outcome.error == ENODATA && found == Found::in_folder)
+    if (outcome.error == ENODATA && is_below)
         ++without_parity_;
     else
         outcomes_.push_back(std::move(outcome));

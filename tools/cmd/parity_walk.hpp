@@ -2,11 +2,11 @@
 #pragma once
 
 #include "client/wire/file_control.hpp"
+#include "tools/host/file_walk.hpp"
 #include "tools/host/progress.hpp"
 
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs {
@@ -26,17 +26,15 @@ public:
     enum class Action { verify, scrub, seal };
     ParityWalk(Action action, Progress::Display display) : action_(action), display_(display) {}
 
-    /// Visits a file, or all files below a directory that lie in the same mount. EINVAL: `path` is neither, or lies in
-    /// no gmemfs mount. ENOENT and others: `path` can't be looked at. EINTR: the user has interrupted.
+    /// Visits a file, or all files below a directory that lie in the same mount. EINVAL and others: see find_files.
+    /// EINTR: the user has interrupted.
     Result<void> visit(const std::string &path);
     /// One for each file that has parity, and for each file that was named and has none.
     const std::vector<ParityOutcome> &outcomes() const { return outcomes_; }
     std::uint64_t without_parity() const { return without_parity_; } ///< files below directories
 
 private:
-    Result<void> visit_folder(const std::string &path, dev_t device);
-    enum class Found { by_name, in_folder };
-    Result<void> visit_file(const std::string &path, Found found);
+    Result<void> visit_file(const FoundFile &found);
     Result<void> walk_ranges(int fd, std::uint64_t size, ParityOutcome &outcome);
 
     const Action action_;

@@ -20,6 +20,13 @@ json attribute_or_null(const std::string &path, const char *name) {
     return value ? json(*value) : json(nullptr);
 }
 
+// Null: it is no file, or its server is older.
+json residence_of(const std::string &path) {
+    const Result<std::string> value = read_attribute(path, "user.gmemfs.residence");
+    json residence = value ? json::parse(*value, nullptr, false) : json();
+    return residence.is_object() ? residence : json();
+}
+
 const char *type_of(mode_t mode) {
     switch (mode & S_IFMT) {
     case S_IFREG: return "file";
@@ -33,7 +40,7 @@ const char *type_of(mode_t mode) {
 Result<json> describe_file(const std::string &path, const struct stat &status) {
     json file = {{"path", path}, {"type", type_of(status.st_mode)}, {"size", status.st_size}, {"allocation_size", 0},
         {"extents", json::array()}, {"device", attribute_or_null(path, "user.gmemfs.device")},
-        {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}};
+        {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}, {"residence", residence_of(path)}};
     if (!S_ISREG(status.st_mode)) return file;
     const Result<std::string> size = read_attribute(path, "user.allocation_size");
     if (size) file["allocation_size"] = std::strtoull(size->c_str(), nullptr, 10);
@@ -50,14 +57,40 @@ std::string text_of(const json &value) {
     return value.is_string() ? value.get<std::string>() : json_text(value, -1);
 }
 
+// "packed, 16 GiB awake (1.42), 128 chunks bf16".
+std::string text_of_residence(const json &residence) {
+    if (residence.is_null()) return "-";
+    if (residence.value("where", "") != "packed") {
+        const std::string busy = residence.value("busy", "");
+        if (busy.empty()) return text_of(residence["where"]);
+        return text_of(residence["where"]) + (busy == "leased" ? ", mapped by a peer" : ", its handle was read");
+    }
+    char ratio[32];
+    std::snprintf(ratio, sizeof ratio, "%.2f", residence.value("ratio", 0.0));
+    std::string text = "packed, " + format_size(residence.value("plain", std::uint64_t(0))) + " awake (" + ratio + ")";
+    const json codecs = residence.value("codecs", json());
+    if (!codecs.is_object()) return text + ", damaged";
+    for (const auto &[name, count] : codecs.items())
+        text += ", " + text_of(count) + " chunk" + (count == 1 ? " " : "s ") + name;
+    return text;
+}
+
+// What the file takes now; of a small one, what its own extent would.
+std::uint64_t held_by(const json &file) {
+    const json &residence = file["residence"];
+    return residence.is_object() ? residence.value("held", file["allocation_size"].get<std::uint64_t>())
+                                 : file["allocation_size"].get<std::uint64_t>();
+}
+
 void print_file(const json &file) {
     const auto bytes = [&](const char *key) { return file[key].get<std::uint64_t>(); };
     std::printf("%-14s %s\n", file["type"].get<std::string>().c_str(), file["path"].get<std::string>().c_str());
     std::printf("size           %s (%ju bytes)\n", format_size(bytes("size")).c_str(), uintmax_t(bytes("size")));
-    std::printf("device memory  %s in %zu extent%s\n", format_size(bytes("allocation_size")).c_str(),
-        file["extents"].size(), file["extents"].size() == 1 ? "" : "s");
+    std::printf("device memory  %s in %zu extent%s\n", format_size(held_by(file)).c_str(), file["extents"].size(),
+        file["extents"].size() == 1 ? "" : "s");
     std::printf("device         %s\n", text_of(file["device"]).c_str());
     std::printf("parity         %s\n", text_of(file["ecc"]).c_str());
+    std::printf("residence      %s\n", text_of_residence(file["residence"]).c_str());
     for (const json &extent : file["extents"])
         std::printf("extent         %s at offset %ju on %s, handles: %s, id %s\n",
             format_size(extent.value("length", std::uint64_t(0))).c_str(),
@@ -68,8 +101,9 @@ void print_file(const json &file) {
 // A counter whose name says that it is bytes is shown as a size too.
 std::string text_of_counter(const std::string &name, const json &value) {
     const bool is_size =
-        value.is_number_unsigned() && (name.ends_with("bytes") || name.ends_with("size") || name == "capacity" ||
-                                          name == "available" || name == "used" || name == "free" || name == "total");
+        value.is_number_unsigned() &&
+        (name.ends_with("bytes") || name.ends_with("size") || name == "capacity" || name == "available" ||
+            name == "used" || name == "free" || name == "total" || name == "plain" || name == "held");
     return text_of(value) + (is_size ? "  (" + format_size(value.get<std::uint64_t>()) + ")" : "");
 }
 
@@ -111,7 +145,8 @@ Result<json> describe(const std::string &path) {
 int run_stat(int argc, char **argv) {
     gboolean as_json = FALSE;
     const Synopsis synopsis = {"PATH...",
-        "Shows the device memory behind a file: size, extents, handles, parity; of a mount point: the server's "
+        "Shows the device memory behind a file: size, extents, handles, parity, residence; of a mount point: the "
+        "server's "
         "counters.",
         "A handle is not read by this: reading it is what opens a file for peers.", 1, SIZE_MAX};
     const CommandLine line =

@@ -142,7 +142,7 @@ std::vector<File::ExtentInfo> File::extent_infos() const {
     for (std::size_t index = 0; index < extents_.count(); ++index) {
         const Piece &piece = extents_.pieces()[index];
         infos.push_back({extents_.offset(index), piece.length, piece.extent->device().info().uuid_text(),
-            piece.extent->has_fabric(), !piece.is_whole(), piece.extent->id()});
+            piece.extent->has_fabric(), !piece.is_whole(), residence_ == Residence::packed, piece.extent->id()});
     }
     return infos;
 }
@@ -150,8 +150,11 @@ std::vector<File::ExtentInfo> File::extent_infos() const {
 std::uint64_t File::mappable() const {
     const HoldShared hold(layout_);
     if (!extents_.is_slot() && residence_ == Residence::plain) return extents_.size();
-    return round_up(std::max(size(), kept_), device_->info().granularity);
+    return awake_size(std::max(size(), kept_));
 }
+
+// Of a file of so many bytes that has an extent of its own.
+std::uint64_t File::awake_size(std::uint64_t size) const { return round_up(size, device_->info().granularity); }
 
 bool File::is_exported() const {
     const HoldShared hold(layout_);

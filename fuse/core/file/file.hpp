@@ -145,6 +145,9 @@ public:
     Residence residence() const {
         return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
     }
+    /// Who may have the memory mapped, so that the file can't be packed: a peer with a lease, or whoever read its handle.
+    enum class Busy { no, leased, exported };
+    Busy busy() const EXCLUDES(layout_);
     /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EIO: the image is damaged.
     Result<std::map<std::string, std::uint64_t>> codecs() EXCLUDES(layout_);
 
@@ -158,6 +161,7 @@ public:
         std::string device;           ///< UUID, as nvidia-smi prints it
         bool has_fabric;
         bool is_shared; ///< with other small files: a handle moves the file to an extent of its own
+        bool is_packed; ///< it holds an image of the file's bytes
         Keeper::Id id;
     };
     std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
@@ -205,6 +209,7 @@ private:
     Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
     void publish_same_bytes(Layout next) REQUIRES(layout_);
     std::uint64_t stored_end() const REQUIRES_SHARED(layout_);
+    std::uint64_t awake_size(std::uint64_t size) const REQUIRES_SHARED(layout_);
     Result<std::vector<Shared>> share_locked(Copiers &copiers, ShareBy by) REQUIRES(layout_);
     Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
         REQUIRES_SHARED(layout_);
@@ -237,6 +242,7 @@ private:
     FileParity parity_; // changes under the same locks as the extents and their bytes
     ExtentList extents_ GUARDED_BY(layout_);
     Residence residence_ GUARDED_BY(layout_) = Residence::plain;
+    std::optional<PackedCount::Member> counted_ GUARDED_BY(layout_); // while it is packed
     // A handle was given out by name, so nobody can know whether a process has the memory mapped.
     bool has_named_handle_ GUARDED_BY(layout_) = false;
     std::atomic<int> leases_ = 0;                                      // that peers hold

@@ -50,6 +50,12 @@ Result<void> File::check_packable() {
     return Error{EIO, 0, "pack file", "it is damaged beyond repair: `gmemfs verify` tells where"};
 }
 
+File::Busy File::busy() const {
+    const HoldShared hold(layout_);
+    if (is_leased()) return Busy::leased;
+    return has_named_handle_ ? Busy::exported : Busy::no;
+}
+
 Result<File::PackOutcome> File::pack(Copiers &copiers) {
     const Trace trace("gmemfs pack");
     const HoldExclusive hold(layout_);

@@ -300,6 +300,9 @@ void File::take(Layout next) {
     residence_ = next.residence;
     packed_.store(residence_ == Residence::packed, std::memory_order_release);
     extents_ = std::move(next.extents);
+    counted_.reset();
+    if (residence_ == Residence::packed)
+        counted_.emplace(storage_.packed(), awake_size(std::max(next.size, next.kept)), extents_.size());
     kept_ = next.kept;
     tail_dirty_ = next.tail == Layout::Tail::dirty;
     loose_.store(next.fit == Layout::Fit::loose, std::memory_order_release);

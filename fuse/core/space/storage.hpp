@@ -5,6 +5,7 @@
 #include "ecc/pack/packer.hpp"
 #include "ecc/parity/engine.hpp"
 #include "fuse/core/space/budget.hpp"
+#include "fuse/core/space/packed_count.hpp"
 #include "fuse/core/space/quota.hpp"
 #include "fuse/core/space/slab.hpp"
 #include "fuse/core/space/unpacked.hpp"
@@ -81,6 +82,7 @@ public:
     void continue_generations(std::uint64_t last); ///< the next ones are greater; before other threads use the storage
 
     Quotas &quotas() { return quotas_; }
+    PackedCount &packed() { return packed_; }
 
     struct Space {
         std::uint64_t capacity;  ///< bytes that files may use together
@@ -98,6 +100,7 @@ private:
     const std::vector<std::unique_ptr<Device>> &devices_;
     Budget budget_;
     Quotas quotas_;
+    PackedCount packed_;
     const bool verify_reads_;
     std::atomic<std::uint64_t> generation_ = 0;
     mutable Mutex mutex_;

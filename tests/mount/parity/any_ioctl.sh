@@ -7,7 +7,7 @@ python3 - "$MNT" << 'PYTHON'
 import errno, fcntl, os, random, struct, sys
 
 SIZE, MOST = 576, 2**64 - 1
-VERIFY, SCRUB, SEAL, INJECT = 1, 2, 3, 4
+VERIFY, SCRUB, SEAL, INJECT, PACK, WAKE = 1, 2, 3, 4, 5, 6
 
 def ask(path, number, offset=0, length=0, bits=0, seed=0, size=SIZE):
     """What came back: blocks, wrong, repaired, left wrong; or the error."""
@@ -38,6 +38,10 @@ for number in 0, 5, 255:
 for size in 1, 8, SIZE - 8, SIZE + 8:
     check(ask(f, VERIFY, size=size), "ENOTTY")
 check(ask(sys.argv[1], VERIFY, 0, MOST), "ENOTTY")
+for number in PACK, WAKE:
+    for size in 1, 16, 32, SIZE:
+        check(ask(f, number, size=size), "ENOTTY")
+    check(ask(sys.argv[1], number, size=24), "ENOTTY")
 source = random.Random(1)
 for _ in range(300):
     ask(f, source.choice((VERIFY, SCRUB, SEAL, INJECT)), *(source.getrandbits(source.randint(1, 64)) for _ in range(4)))

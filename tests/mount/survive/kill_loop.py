@@ -18,7 +18,8 @@ import argparse, errno, json, multiprocessing, os, random, select, shutil, signa
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+sys.path[:0] = (str(Path(__file__).resolve().parents[1] / folder) for folder in ("peers", "cold"))
+from control import pack, wake
 
 ROOT = Path(__file__).resolve().parents[3]
 # ECANCELED: Linux, of a request that was on its way to a ring of the server.
@@ -64,7 +65,7 @@ class Worker:
     def run(self, seconds):
         operations = [self.create, self.create, self.write, self.write, self.write, self.append, self.truncate,
                       self.unlink, self.rename, self.link, self.mkdir, self.rmdir, self.symlink, self.setxattr,
-                      self.chmod, self.copy]
+                      self.chmod, self.copy, self.pack, self.unpack]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.changed = []
@@ -204,6 +205,16 @@ class Worker:
             after.mode = self.random.choice([0o600, 0o644, 0o755])
             self.change(node, after)
             os.chmod(self.real(path), after.mode)
+
+    def pack(self):
+        path = self.pick("file")
+        if path is not None:
+            pack(self.real(path))
+
+    def unpack(self):
+        path = self.pick("file")
+        if path is not None:
+            wake(self.real(path))
 
     def copy(self):
         source, target = self.pick("file"), self.pick("file")

@@ -1,0 +1,200 @@
+// pack, unpack: files made smaller where they lie, and brought back (docs/cold.md).
+#include "client/wire/file_control.hpp"
+#include "fuse/host/json_text.hpp"
+#include "tools/host/command.hpp"
+#include "tools/host/file_walk.hpp"
+#include "tools/host/mounts.hpp"
+#include "tools/host/progress.hpp"
+#include "vmm/base/fd.hpp"
+#include "vmm/base/units.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace gmemfs {
+namespace {
+
+using cold_control::ColdState;
+using nlohmann::json;
+
+enum class Action { pack, unpack };
+
+struct Flags {
+    gboolean recursive = FALSE, json = FALSE, quiet = FALSE;
+};
+
+struct Outcome {
+    std::string path;
+    std::string error; // for people; empty: `state` tells what the file is now
+    ColdState state;
+};
+
+// What of the file's memory may be another process's, for which the server answered EBUSY.
+std::string reason_of_busy(const std::string &path) {
+    const Result<std::string> residence = read_attribute(path, "user.gmemfs.residence");
+    const json told = residence ? json::parse(*residence, nullptr, false) : json();
+    const std::string busy = told.is_object() ? told.value("busy", "") : "";
+    if (busy == "leased") return "a peer has it mapped: it can be packed when all peers have unmapped it";
+    if (busy == "exported")
+        return "its fabric handle was read, so a process may have it mapped, and nobody can know: pack a copy of it";
+    return "a peer had it mapped a moment ago: try again";
+}
+
+std::string reason_of(Action action, const std::string &path, int code) {
+    const bool packs = action == Action::pack;
+    switch (code) {
+    case EBUSY: return reason_of_busy(path);
+    case ENOSPC:
+        return packs
+                   ? "there is no room for the packed bytes beside the file: free some memory (`gmemfs df`)"
+                   : "there is no room for its bytes: free some memory (`gmemfs df`); it is packed and whole as before";
+    case EDQUOT: return "awake it takes more than its owner's quota leaves: free some of the owner's files";
+    case EACCES: return "only who may read and write the file may do this";
+    case ENOTTY: return "it lies in no gmemfs mount, or its server is older than this program";
+    case EIO: return "it is damaged, or the device has failed; the server's log says more";
+    case EBADMSG: return "what is packed is damaged, so its bytes are lost; the server's log says more";
+    case ENOEXEC: return "this server has no code for the device; its log says more";
+    default: return std::strerror(code);
+    }
+}
+
+// Nothing: the file was deleted since its directory was listed.
+std::optional<Outcome> serve(Action action, const FoundFile &found) {
+    Outcome outcome = {found.path, {}, {}};
+    int code = found.error;
+    const Fd file(code != 0 ? -1 : ::open(found.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (code == 0 && !file) {
+        code = errno;
+        if (code == ENOENT && found.by == FoundFile::By::folder) return std::nullopt;
+    } else if (code == 0) {
+        const unsigned long request = action == Action::pack ? cold_control::kPack : cold_control::kWake;
+        if (::ioctl(file.get(), request, &outcome.state) == 0) return outcome;
+        code = errno;
+    }
+    outcome.error = std::string("can't be ") + (action == Action::pack ? "packed: " : "unpacked: ") +
+                    (file ? reason_of(action, found.path, code) : std::strerror(code));
+    return outcome;
+}
+
+double ratio_of(const ColdState &state) {
+    return state.held == 0 ? 1 : static_cast<double>(state.plain) / static_cast<double>(state.held);
+}
+
+void print_outcome(Action action, const Outcome &outcome) {
+    const ColdState &state = outcome.state;
+    const char *const path = outcome.path.c_str();
+    if (action == Action::unpack)
+        std::printf("%s: unpacked, %s\n", path, format_size(state.held).c_str());
+    else if (state.packed != 0)
+        std::printf("%s: %s -> %s (%.2f)\n", path, format_size(state.plain).c_str(), format_size(state.held).c_str(),
+            ratio_of(state));
+    else
+        std::printf("%s: kept as it is: nothing would be saved\n", path);
+    std::fflush(stdout); // before the progress of the next one
+}
+
+json describe(const Outcome &outcome) {
+    if (!outcome.error.empty()) return {{"path", outcome.path}, {"error", outcome.error}};
+    const ColdState &state = outcome.state;
+    return {{"path", outcome.path}, {"residence", state.packed != 0 ? "packed" : "device"}, {"plain", state.plain},
+        {"held", state.held}, {"ratio", std::round(ratio_of(state) * 100) / 100}};
+}
+
+// Finds the files, serves one after the other, and tells of each. ^C ends it between two files.
+class Run {
+public:
+    Run(Action action, const Flags &flags) : action_(action), flags_(flags) {}
+
+    int run(const std::vector<std::string> &paths) {
+        for (const std::string &path : paths)
+            if (!find(path)) return finish(kInterrupted);
+        std::uint64_t total = 0;
+        for (const FoundFile &file : files_) total += file.size;
+        const bool shows = flags_.quiet == FALSE && flags_.json == FALSE && ::isatty(STDERR_FILENO) != 0;
+        Progress progress(shows ? Progress::Display::line : Progress::Display::none, total);
+        for (const FoundFile &file : files_) {
+            if (is_interrupted()) {
+                fail(Error{EINTR, 0, action_ == Action::pack ? "pack files" : "unpack files",
+                    file.path + ": interrupted before it"});
+                return finish(kInterrupted);
+            }
+            progress.start_file(file.path);
+            progress.add(0);
+            const std::optional<Outcome> outcome = serve(action_, file);
+            progress.add(file.size);
+            progress.finish();
+            if (outcome) tell(*outcome);
+        }
+        return finish(status_);
+    }
+
+private:
+    // False: the user has interrupted.
+    bool find(const std::string &path) {
+        const Folders folders = flags_.recursive != FALSE ? Folders::searched : Folders::refused;
+        Result<std::vector<FoundFile>> found = find_files(path, folders);
+        if (found) {
+            files_.insert(files_.end(), found->begin(), found->end());
+            return true;
+        }
+        status_ = fail_or_interrupted(found.error());
+        told_.push_back({{"path", path}, {"error", found.error().text()}});
+        return status_ != kInterrupted;
+    }
+
+    void tell(const Outcome &outcome) {
+        if (!outcome.error.empty()) {
+            status_ = kFailure;
+            std::fprintf(stderr, "gmemfs: %s: %s\n", outcome.path.c_str(), outcome.error.c_str());
+        } else if (flags_.json == FALSE && flags_.quiet == FALSE) {
+            print_outcome(action_, outcome);
+        }
+        told_.push_back(describe(outcome));
+    }
+
+    int finish(int status) const {
+        if (flags_.json != FALSE) std::printf("%s\n", json_text({{"files", told_}}, 2).c_str());
+        return status;
+    }
+
+    const Action action_;
+    const Flags flags_;
+    std::vector<FoundFile> files_;
+    json told_ = json::array();
+    int status_ = 0;
+};
+
+int run(Action action, int argc, char **argv, const char *summary) {
+    Flags flags;
+    const Synopsis synopsis = {"PATH...", summary,
+        "Exit status 0: all was done. 1: a file couldn't be; the others were. 130: interrupted, between two files.", 1,
+        SIZE_MAX};
+    const CommandLine line = parse_command_line(argc, argv, synopsis,
+        {{"recursive", 'r', 0, G_OPTION_ARG_NONE, &flags.recursive, "Take all files below directories", nullptr},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &flags.json, "Print one JSON object", nullptr},
+            {"quiet", 'q', 0, G_OPTION_ARG_NONE, &flags.quiet, "Print errors alone", nullptr}});
+    if (line.exit_status) return *line.exit_status;
+    catch_interruptions();
+    return Run(action, flags).run(line.parameters);
+}
+
+} // namespace
+
+int run_pack(int argc, char **argv) {
+    return run(Action::pack, argc, argv,
+        "Makes files take less device memory where they lie. Whoever reads one sees its bytes as before; whoever "
+        "writes\n"
+        "to it, or maps it, gets it back whole first.");
+}
+
+int run_unpack(int argc, char **argv) {
+    return run(Action::unpack, argc, argv, "Gives packed files plain device memory again.");
+}
+
+} // namespace gmemfs
