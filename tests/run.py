@@ -177,7 +177,8 @@ def suite_libfuse():
         print(f"skip: libfuse: all suites run with {SANITIZE}")
         return Count(skipped=1)
     scenarios = LIBFUSE_SCENARIOS + (["rings"] if runner.has_rings() else [])
-    slow = {"umount_of_a_hung_server.sh", "inherit.sh"}  # and they never ask libfuse
+    # And they never ask libfuse.
+    slow = {"umount_of_a_hung_server.sh", "inherit.sh", "free_after_rm.sh", "writes_beside_stores.sh"}
     count = Count()
     for debian in ("trixie", "sid"):
         status = subprocess.run([ROOT / "tests/libfuse/build.sh", debian], env=environment(), check=False).returncode

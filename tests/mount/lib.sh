@@ -113,7 +113,8 @@ except ProcessLookupError:
     pass' "$1"
 }
 
-# crash_server [PID]: the server alone, by SIGKILL; returns when it is gone. Its supervisor starts another one.
+# crash_server [PID]: the server alone, or the process with this number, by SIGKILL; returns when it is gone. A server's
+# supervisor starts another one.
 crash_server() {
     local server=${1:-}
     [ -n "$server" ] || server=$(server_pid)

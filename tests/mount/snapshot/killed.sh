@@ -1,14 +1,20 @@
 # A killed save leaves nothing; what a killed restore leaves, the next one removes, also where both have the same process id.
 # A device that takes its time, so that what is killed is at work.
-# env: GMEMFS_SIM_FAULTS=cuMemcpyHtoDAsync~10ms
+# env: GMEMFS_SIM_FAULTS=cuMemcpyHtoDAsync~20ms
 needs_root
 ended() { for _ in $(seq 200); do pgrep -f "$1" > /dev/null || return 0; sleep 0.05; done; return 1; } # unshare(1) ends before its child
+# opens PID PATTERN: returns when the child of unshare(1) has a file open whose path matches; fails when it has ended before.
+opens() {
+    timeout 20 bash -c 'until child=$(pgrep -P "$0") && ls -l "/proc/$child/fd" 2> /dev/null | grep -q "$1"; do
+        kill -0 "$0" || exit 1
+    done' "$1" "$2"
+}
 mkdir source out
 random_bytes 100M > source/large
 cp source/large "$MNT/large"
 for attempt in 1 2 3; do
     GMEMFS_SIM_FAULTS="cuMemcpyDtoHAsync~50ms" unshare -mpf --mount-proc --kill-child "$GMEMFS" save "$MNT" out/snapshot & save=$!
-    timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q "/out/#[0-9]*"; do kill -0 "$0"; done' "$save"
+    opens "$save" "/out/#[0-9]*"
     kill -KILL "$save"
     status=0
     wait "$save" || status=$?
@@ -23,8 +29,7 @@ used() { "$GMEMFS" stat --json "$MNT" | json 'd["used"]'; }
 before=$(used)
 for attempt in 1 2; do
     unshare -mpf --mount-proc --kill-child "$GMEMFS" restore --threads 1 out/snapshot "$MNT" & restore=$!
-    timeout 20 bash -c 'until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q " $0/.gmemfs-restore[^/]*/1$"; do kill -0 "$1"; done' \
-        "$MNT" "$restore"
+    opens "$restore" " $MNT/.gmemfs-restore[^/]*/1$"
     kill -KILL "$restore"
     status=0
     wait "$restore" || status=$?

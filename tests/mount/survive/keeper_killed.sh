@@ -1,7 +1,7 @@
 # When the keeper dies the server says so, goes on serving what is mapped, and refuses what it can't do.
 random_bytes 3M > source
 cp source "$MNT/f"
-kill -KILL "$(keeper_pid)"
+crash_server "$(keeper_pid)"
 for _ in $(seq 100); do grep -q "the keeper has died" "$LOG" && break; sleep 0.05; done
 grep -q "keeper error: the keeper has died" "$LOG"
 cmp source "$MNT/f"

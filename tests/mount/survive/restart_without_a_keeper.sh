@@ -5,7 +5,7 @@
 random_bytes 3M > "$MNT/f"
 sum=$(sha "$MNT/f")
 pid=$(server_pid)
-kill -KILL "$(keeper_pid)"
+crash_server "$(keeper_pid)"
 is "$("$GMEMFS" stat --json "$MNT" | json 'd["keeper"]')" dead
 refuses "copy out first what matters" "$GMEMFS" restart "$MNT"
 kill -USR2 "$pid"
