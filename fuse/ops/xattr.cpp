@@ -69,7 +69,7 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
 // Damaged chunks don't keep it from telling the rest.
 Result<std::string> get_residence(Reply &, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file's bytes are anywhere");
-    const File &file = *inode.file();
+    File &file = *inode.file();
     const Result<std::map<std::string, std::uint64_t>> codecs = file.codecs();
     if (!codecs && codecs.error().code == ENODATA) {
         json told = {{"where", "device"}};

@@ -11,6 +11,7 @@ digest is the same at the end, and after each round tensors have the sums that t
 exit status 1 where something is wrong.
 """
 import argparse
+import errno
 import fcntl
 import json
 import os
@@ -27,11 +28,21 @@ PACK, WAKE = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6)) 
 
 
 def control(path, command):
-    """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, 1 where the file is packed."""
+    """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, 1 where the file is packed.
+
+    A process that has told its figures lets go of its tensors a little later: until then the file is busy.
+    """
     with open(path, "rb") as file:
-        began = time.perf_counter()
-        told = fcntl.ioctl(file, command, bytes(24))
-        return time.perf_counter() - began, struct.unpack("3Q", told)
+        for _ in range(200):
+            began = time.perf_counter()
+            try:
+                told = fcntl.ioctl(file, command, bytes(24))
+                return time.perf_counter() - began, struct.unpack("3Q", told)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+            time.sleep(0.01)
+    sys.exit("cold: the file is still mapped")
 
 
 def make_weights(path, size):
