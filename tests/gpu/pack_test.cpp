@@ -1,10 +1,11 @@
 // Pack on a device: files' bytes packed and woken by the kernels as they are launched, against the reference that goes
 // value by value.
 //
-//     pack-tests [--driver LIBRARY] [--chunks N] [--seed N] [GoogleTest's options]
+//     pack-tests [--driver LIBRARY] [--chunks N] [--seed N] [--weights FILE --ratio N] [GoogleTest's options]
 //
 // The same tests run on the simulator, which is the default, and with --driver libcuda.so.1 on a GPU. --chunks is how
 // many chunks of each kind of bytes there are (2; 16 on a GPU take half a minute, most of it in the reference).
+// --weights: bytes that are packed and woken as well, and shrink to 1/N at least.
 #include "ecc/pack/packer.hpp"
 #include "tests/support/pack_reference.hpp"
 #include "vmm/base/units.hpp"
@@ -13,9 +14,11 @@
 #include "vmm/keeper/local.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdio>
+#include <fstream>
 #include <getopt.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -28,6 +31,8 @@ struct Options {
     std::string library;
     std::uint64_t chunks = 2;
     std::uint64_t seed = 1;
+    std::string weights;
+    double ratio = 0;
 };
 Options options;
 
@@ -270,6 +275,21 @@ TEST_F(PackOnDevice, ATurnedBitAnywhereIsFound) {
     }
 }
 
+TEST_F(PackOnDevice, BytesThatChangedSinceThePlanMakeNoImage) {
+    put(test::normal_bf16(random_, 20 * kChunk, 0.02));
+    const PackPlan plan = must(machine_.packer->plan(slices_, bytes_.size()));
+    image_ = machine_.make(plan.image_size + 4096, 0x5a);
+    const Bytes random = test::plain_kinds()[13].make(random_, kChunk);
+    machine_.upload(extents_[1]->address() + 2 * kChunk, random);
+    const Result<void> encoded = machine_.packer->encode(plan, slices_, {image_.get(), 4096, plan.image_size});
+    ASSERT_FALSE(encoded);
+    EXPECT_EQ(encoded.error().code, EIO);
+    EXPECT_NE(encoded.error().text().find("chunk 18: "), std::string::npos) << encoded.error().text();
+    const Result<ImageTable> opened = machine_.packer->open(image_slice());
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, EBADMSG);
+}
+
 // The damage has a checksum that fits: decode() judges as the reference does, and writes to its target alone.
 TEST_F(PackOnDevice, ForgedChunksAreBoundedAndJudged) {
     for (std::uint64_t round = 0; round < 10 * options.chunks; ++round) {
@@ -293,15 +313,44 @@ TEST_F(PackOnDevice, ForgedChunksAreBoundedAndJudged) {
     }
 }
 
+// Real weights, in pieces of 32 MiB, each an image of its own.
+TEST_F(PackOnDevice, WeightsOfAFileComeBackAndShrink) {
+    if (options.weights.empty()) GTEST_SKIP() << "no --weights FILE";
+    std::ifstream file(options.weights, std::ios::binary);
+    ASSERT_TRUE(file) << options.weights;
+    std::uint64_t plain = 0, packed = 0;
+    std::map<Codec, std::uint64_t> chunks;
+    Bytes piece(32 * MiB);
+    while (file.read(reinterpret_cast<char *>(piece.data()), std::streamsize(piece.size())), file.gcount() > 0) {
+        put(Bytes(piece.begin(), piece.begin() + file.gcount()));
+        const Bytes image = pack();
+        EXPECT_TRUE(must(decode(0, plan_.entries.size())) == filled_up());
+        plain += bytes_.size();
+        packed += image.size();
+        for (const ImageEntry &entry : plan_.entries) ++chunks[entry.codec()];
+    }
+    ASSERT_GT(packed, 0U);
+    const double ratio = double(plain) / double(packed);
+    std::printf("%ju bytes are packed to 1/%.4f; chunks: %ju bf16, %ju fp32, %ju raw, %ju zeros or one word\n",
+        uintmax_t(plain), ratio, uintmax_t(chunks[Codec::bf16]), uintmax_t(chunks[Codec::fp32]),
+        uintmax_t(chunks[Codec::raw]), uintmax_t(chunks[Codec::zero] + chunks[Codec::fill]));
+    EXPECT_GE(ratio, options.ratio);
+}
+
 int run(int argc, char **argv) {
     ::testing::InitGoogleTest(&argc, argv);
     constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
-        {"chunks", required_argument, nullptr, 'c'}, {"seed", required_argument, nullptr, 's'}, {}};
+        {"chunks", required_argument, nullptr, 'c'}, {"seed", required_argument, nullptr, 's'},
+        {"weights", required_argument, nullptr, 'w'}, {"ratio", required_argument, nullptr, 'r'}, {}};
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == 'd')
             options.library = optarg;
         else if (key == 'c')
             options.chunks = std::max(std::strtoull(optarg, nullptr, 0), 1ULL);
+        else if (key == 'w')
+            options.weights = optarg;
+        else if (key == 'r')
+            options.ratio = std::strtod(optarg, nullptr);
         else if (key == 's')
             options.seed = std::strtoull(optarg, nullptr, 0);
         else

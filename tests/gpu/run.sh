@@ -441,11 +441,11 @@ phase_parity() {
 
 phase_pack() {
     unmount_it
-    local chunks=16 size=8G
-    [ -z "$SIMULATE" ] || { chunks=1 size=16M; export GMEMFS_SIM_DEVICES=512M; }
+    local chunks=16 size=8G rounds=9
+    [ -z "$SIMULATE" ] || { chunks=1 size=4M rounds=1; export GMEMFS_SIM_DEVICES=512M; }
     check "pack kernels against the reference" \
         "$(program pack-tests)" --gtest_brief=1 --driver "$DRIVER" --chunks $chunks
-    "$(program pack)" --driver "$DRIVER" --size $size > "$OUT/pack.txt" 2>> "$LOG"
+    "$(program pack)" --driver "$DRIVER" --size $size --rounds $rounds > "$OUT/pack.txt" 2>> "$LOG"
     check "rates of packing and waking" test "$(grep -c '"cases"' "$OUT/pack.txt")" = 3
     grep -v '^{' "$OUT/pack.txt" | tee -a "$LOG" "$OUT/summary.txt"
     unset GMEMFS_SIM_DEVICES

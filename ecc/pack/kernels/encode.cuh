@@ -69,7 +69,8 @@ GPU_INLINE void encode_float(
                     while (left != 0) {
                         const unsigned value = first_bit(left);
                         left &= left - 1;
-                        const uint32_t word = kept.exponents[index].word[value < 4 ? 0 : 1];
+                        const Pair &exponents = kept.exponents[index];
+                        const uint32_t word = value < 4 ? exponents.word[0] : exponents.word[1];
                         if (at < escapes_max) escapes[at] = uint8_t(word >> 8 * (value % 4));
                         ++at;
                     }

@@ -30,7 +30,7 @@ PACK_KERNEL(8)
 pack_check(const uint8_t *image, const ImageEntry *entries, uint64_t count, uint64_t first, PackFindings *findings) {
     gmemfs::kernels::pack_check({}, image, entries, count, first, findings);
 }
-PACK_KERNEL(10)
+PACK_KERNEL(9)
 pack_compare(const uint8_t *plain, const uint8_t *image, const ImageEntry *entries, uint64_t count, uint64_t first,
     PackFindings *findings) {
     gmemfs::kernels::pack_compare({}, plain, image, entries, count, first, findings);
