@@ -1,11 +1,14 @@
 #include "ecc/pack/packer.hpp"
 
 #include "ecc/pack/crc32c.hpp"
+#include "ecc/pack/kernels/crc32c.cuh"
+#include "ecc/pack/kernels/decode.cuh"
 #include "vmm/device/stream.hpp"
 #include "vmm/device/trace.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 
 namespace gmemfs {
@@ -25,6 +28,12 @@ public:
         Stream stream = TRY(Stream::create(pool.device()));
         return Work(pool.device(), std::move(piece), std::move(stream));
     }
+    /// For copies alone: it needs no device memory.
+    static Result<Work> begin(Device &device) {
+        TRY(device.make_current());
+        Stream stream = TRY(Stream::create(device));
+        return Work(device, std::nullopt, std::move(stream));
+    }
     Work(Work &&) = default;
     Work &operator=(Work &&) = delete;
     Work(const Work &) = delete;
@@ -34,8 +43,8 @@ public:
     }
 
     CUstream stream() const { return stream_.get(); }
-    CUdeviceptr findings() const { return piece_.address(); }
-    CUdeviceptr entries() const { return piece_.address() + kFindingsSize; }
+    CUdeviceptr findings() const { return piece_->address(); }
+    CUdeviceptr entries() const { return piece_->address() + kFindingsSize; }
 
     Result<void> upload(CUdeviceptr to, std::span<const std::byte> bytes) {
         if (bytes.empty()) return {};
@@ -63,11 +72,11 @@ public:
     }
 
 private:
-    Work(Device &device, PoolPiece piece, Stream stream)
+    Work(Device &device, std::optional<PoolPiece> piece, Stream stream)
         : device_(device), piece_(std::move(piece)), stream_(std::move(stream)) {}
 
     Device &device_;
-    PoolPiece piece_;
+    std::optional<PoolPiece> piece_;
     Stream stream_;
 };
 
@@ -92,6 +101,14 @@ Result<void> for_each_slice(std::span<const Slice> slices, PackKernels::Chunks c
 
 Error about_chunk(int code, const char *doing, std::uint64_t chunk, const char *detail) {
     return {code, 0, doing, "chunk " + std::to_string(chunk) + ": " + detail};
+}
+
+Result<void> verdict_of(const PackFindings &found) {
+    if (found.checksum_wrong != PackFindings::kNoChunk)
+        return about_chunk(EIO, "check packed image", found.checksum_wrong, "its checksum is wrong");
+    if (found.malformed != PackFindings::kNoChunk)
+        return about_chunk(EBADMSG, "decode packed image", found.malformed, "its bytes contradict themselves");
+    return {};
 }
 
 } // namespace
@@ -147,7 +164,7 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
 
 Result<ImageTable> Packer::open(Slice image) {
     if (image.length < kImageHeaderSize) return Error{EBADMSG, 0, "read header of a packed image", "it is too short"};
-    Work work = TRY(Work::begin(pool_, 0));
+    Work work = TRY(Work::begin(device()));
     std::array<std::byte, kImageHeaderSize> bytes;
     TRY(work.download(bytes, address_of(image)));
     TRY(work.wait());
@@ -172,12 +189,27 @@ Result<void> Packer::decode(
     TRY(kernels_->check(work.stream(), all, work.findings()));
     TRY(for_each_slice(plain, all,
         [&](const PackKernels::Chunks &chunks) { return kernels_->decode(work.stream(), chunks, work.findings()); }));
-    const PackFindings found = TRY(work.wait_for_findings());
-    if (found.checksum_wrong != PackFindings::kNoChunk)
-        return about_chunk(EIO, "check packed image", found.checksum_wrong, "its checksum is wrong");
-    if (found.malformed != PackFindings::kNoChunk)
-        return about_chunk(EBADMSG, "decode packed image", found.malformed, "its bytes contradict themselves");
-    return {};
+    return verdict_of(TRY(work.wait_for_findings()));
+}
+
+Result<void> Packer::decode_on_host(const ImageTable &table, std::uint64_t first, std::uint64_t count,
+    std::span<const Quad> packed, std::span<Quad> plain) {
+    GMEMFS_ASSERT(first + count <= table.entries.size());
+    GMEMFS_ASSERT(plain.size_bytes() >= count * kChunk);
+    const auto begin = table.entries.begin() + static_cast<std::ptrdiff_t>(first);
+    std::vector<ImageEntry> entries(begin, begin + static_cast<std::ptrdiff_t>(count));
+    for (ImageEntry &entry : entries) entry.place -= begin->place; // packed begins there
+    PackFindings found;
+    std::memset(&found, 0xff, sizeof found);
+    const auto *const image = reinterpret_cast<const std::uint8_t *>(packed.data());
+    auto *const bytes = reinterpret_cast<std::uint8_t *>(plain.data());
+    for (std::uint64_t index = 0; index < count; ++index) {
+        GMEMFS_ASSERT(entries[index].offset() + entries[index].length() <= packed.size_bytes());
+        const kernels::Warp warp(index, count);
+        kernels::pack_check(warp, image, entries.data(), count, first, &found);
+        kernels::pack_decode(warp, bytes, image, entries.data(), count, first, &found);
+    }
+    return verdict_of(found);
 }
 
 } // namespace gmemfs

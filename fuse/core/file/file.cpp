@@ -31,7 +31,9 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     Windows held;
     const Result<void> queued = for_each_slice(offset, length, held,
         [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
-    TRY(copier.wait_after(queued));
+    Result<void> read = copier.wait_after(queued);
+    if (!read && read.error().code == ENOSPC) read = read_on_host(copier, offset, to.first(length));
+    TRY(read);
     if (by == By::page_cache) direct_writes_.forget({offset, offset + length});
     return static_cast<std::size_t>(length);
 }

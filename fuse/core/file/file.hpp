@@ -201,6 +201,7 @@ private:
     template <typename Visit>
     Result<void> for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
         REQUIRES_SHARED(layout_);
+    Result<void> read_on_host(Copier &copier, std::uint64_t offset, std::span<std::byte> to) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
     template <typename Use>

@@ -162,6 +162,28 @@ Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
     return window;
 }
 
+// A packed file's bytes, where the device has no memory for a window.
+Result<void> File::read_on_host(Copier &copier, std::uint64_t offset, std::span<std::byte> to) {
+    using Quads = std::vector<Packer::Quad>;
+    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    Quads plain(kChunk / sizeof(Packer::Quad));
+    for (std::uint64_t done = 0; done < to.size();) {
+        const std::uint64_t chunk = (offset + done) / kChunk, within = (offset + done) % kChunk;
+        const ImageEntry &entry = table->entries[chunk];
+        TRY(with_image([&](Packer &, Slice image) -> Result<void> {
+            Quads packed((entry.length() + sizeof(Packer::Quad) - 1) / sizeof(Packer::Quad));
+            const Slice from = {image.extent, image.offset + entry.offset(), entry.length()};
+            if (from.length > 0) TRY(copier.read(from, std::as_writable_bytes(std::span(packed)).first(from.length)));
+            return Packer::decode_on_host(*table, chunk, 1, packed, plain);
+        }));
+        const std::size_t part = std::min<std::size_t>(to.size() - done, kChunk - within);
+        std::ranges::copy(
+            std::as_bytes(std::span(plain)).subspan(within, part), to.begin() + static_cast<std::ptrdiff_t>(done));
+        done += part;
+    }
+    return {};
+}
+
 // Up to where the extents hold what parity and damage are about.
 std::uint64_t File::stored_end() const { return residence_ == Residence::packed ? extents_.size() : size(); }
 
