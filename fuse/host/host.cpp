@@ -51,10 +51,9 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 
 } // namespace
 
-Result<std::unique_ptr<Host>> Host::create(
-    const Options &options, Survival::Session session, const DeviceFailed &failed) {
+Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Start start, const DeviceFailed &failed) {
     std::unique_ptr<Host> host(new Host(options));
-    TRY(host->open_driver(session));
+    TRY(host->open_driver(start));
     TRY(host->open_devices(failed));
     const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
@@ -68,7 +67,7 @@ Result<std::unique_ptr<Host>> Host::create(
                 " it is");
     if (host->survival_)
         TRY(host->survival_->recover(*host->volume_,
-            session == Survival::Session::goes_on ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+            start == Survival::Start::resumed ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
     // A server that goes on with a mount must say what the one before it has said: so, by what they have in common.
     host->generation_ = static_cast<std::uint32_t>(
         host->survival_ ? host->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));
@@ -77,12 +76,12 @@ Result<std::unique_ptr<Host>> Host::create(
     return host;
 }
 
-Result<void> Host::open_driver(Survival::Session session) {
+Result<void> Host::open_driver(Survival::Start start) {
     if (options_.keeper) survival_ = TRY(Survival::create(options_.mount_point));
     const std::string machine = survival_ ? survival_->name() : std::to_string(::getpid());
     std::string library = kDriverLibrary;
     if (options_.simulate) library = TRY(prepare_simulator(options_, machine));
-    if (survival_) TRY(survival_->find_keeper(options_, library, session)); // it forks: not after cuInit
+    if (survival_) TRY(survival_->find_keeper(options_, library, start)); // it forks: not after cuInit
     Result<std::unique_ptr<Driver>> driver = Driver::open(library);
     if (!driver) return options_.simulate ? Error(driver.error()) : explain_driver(driver.error());
     driver_ = *std::move(driver);

@@ -24,9 +24,9 @@ public:
     using DeviceFailed = std::function<void(const Device &, const Error &)>;
 
     /// Opens driver and devices, and takes over what a dead server's keeper holds. Each error is one line for the user.
-    /// EIDRM: `session` is goes_on, and there is nothing to go on with.
+    /// EIDRM: `start` is resumed, and there is nothing to go on with.
     static Result<std::unique_ptr<Host>> create(
-        const Options &options, Survival::Session session, const DeviceFailed &failed);
+        const Options &options, Survival::Start start, const DeviceFailed &failed);
     Host(const Host &) = delete;
     Host &operator=(const Host &) = delete;
 
@@ -57,7 +57,7 @@ public:
 
 private:
     explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
-    Result<void> open_driver(Survival::Session session);
+    Result<void> open_driver(Survival::Start start);
     Result<void> open_devices(const DeviceFailed &failed);
 
     const Options options_;

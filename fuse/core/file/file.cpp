@@ -20,7 +20,7 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
     std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
-    const RangeLock::Range range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
+    const RangeLock::HeldRange range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
     if (parity_.verifies_reads()) {
         const Result<void> checked = parity_.before_read(extents_, offset, offset + length, length);
         if (length == 0) return Error(checked.error()); // else, what lies before the damage
@@ -52,11 +52,12 @@ Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::s
     const std::uint64_t end = offset + from.size();
     const std::uint64_t old_size = size(); // it can only grow while the layout is held shared
     if (end <= old_size) {
-        const RangeLock::Range range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
+        const RangeLock::HeldRange range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
         return transfer(copiers, offset, from, encoded_end(), by);
     }
     // A write that makes the file longer claims everything from the old end on.
-    const RangeLock::Range range = ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
+    const RangeLock::HeldRange range =
+        ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
     const std::uint64_t encoded = encoded_end();
     if (offset > size()) TRY(expose(copiers, size(), offset));
     // If the copy fails half-way, the tail holds what must never come to light.
@@ -87,7 +88,7 @@ Result<void> File::transfer(
 
 // Of what the page cache writes back, what isn't older than what is there.
 Result<void> File::queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from) {
-    for (const DirectWrites::Range part : direct_writes_.left_of({offset, offset + from.size()})) {
+    for (const DirectWrites::ByteRange part : direct_writes_.left_of({offset, offset + from.size()})) {
         const std::byte *const bytes = from.data() + (part.offset - offset);
         TRY(extents_.for_each(part.offset, part.end - part.offset,
             [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, bytes + done); }));

@@ -9,7 +9,7 @@ namespace gmemfs {
 Result<Digest> File::digest() {
     const HoldShared hold(layout_);
     const std::uint64_t length = size();
-    const RangeLock::Range range = ranges_.share(0, length);
+    const RangeLock::HeldRange range = ranges_.share(0, length);
     if (knows_digest_) {
         const Hold known(digest_mutex_);
         if (digest_ && digest_->size == length) return digest_->digest;

@@ -20,7 +20,7 @@ Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, st
     const std::uint64_t end = size();
     const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
     // Writers of the range wait: 40 us for 64 MiB (H200).
-    const RangeLock::Range range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
+    const RangeLock::HeldRange range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
     return parity_.check(mode, extents_, from, to);
 }
 

@@ -80,7 +80,7 @@ Result<std::uint64_t> File::copy_locked(
     if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
     // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
     // none.)
-    const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
+    const RangeLock::HeldRange range = source.ranges_.share(source_offset, source_offset + count);
     const std::uint64_t end = target_offset + count;
     // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
     // hint: no room for so much is no error.

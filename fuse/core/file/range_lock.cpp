@@ -2,7 +2,7 @@
 
 namespace gmemfs {
 
-RangeLock::Entries::iterator RangeLock::acquire(Range::Entry entry) {
+RangeLock::Entries::iterator RangeLock::acquire(HeldRange::Entry entry) {
     std::unique_lock<std::mutex> lock(mutex_);
     const Entries::iterator at = entries_.insert(entries_.end(), entry);
     if (!has_conflict(at)) return at;
