@@ -11,7 +11,7 @@ namespace gmemfs {
 namespace {
 
 constexpr std::uint64_t kJob = 64 * MiB;
-// Busy: more bytes, or more requests, in a second than a user makes who only looks around.
+// Busy means more bytes, or more requests, in a second than a user makes that only looks around.
 constexpr std::uint64_t kBusyBytes = 256 * MiB;
 constexpr std::uint64_t kBusyRequests = 2000;
 
@@ -59,7 +59,7 @@ void ScrubWalk::tick() {
     scrubber_->wake();
 }
 
-// The file is found anew for each job: what is held here would keep the memory of a file that was unlinked meanwhile.
+// The file is found anew for each job, because holding it would keep the memory of a file that was unlinked meanwhile.
 std::optional<Scrubber::Job> ScrubWalk::next() {
     while (begin_pass()) {
         if (files_.empty()) {
@@ -79,7 +79,7 @@ std::optional<Scrubber::Job> ScrubWalk::next() {
         return Scrubber::Job{bytes, [inode = *found, offset, bytes]() -> Result<BlockReport> {
                                  Result<BlockReport> report =
                                      inode->file()->check_parity(ParityMode::repair, offset, bytes);
-                                 if (!report && report.error().code == EBUSY) return BlockReport{}; // a peer's, for now
+                                 if (!report && report.error().code == EBUSY) return BlockReport{}; // a peer writes
                                  tell(inode->id(), report);
                                  return report;
                              }};
@@ -87,7 +87,7 @@ std::optional<Scrubber::Job> ScrubWalk::next() {
     return std::nullopt;
 }
 
-// Whether one is under way, or is now.
+// Whether a pass is under way, or begins now.
 bool ScrubWalk::begin_pass() {
     if (is_under_way_) return true;
     const auto now = std::chrono::steady_clock::now();

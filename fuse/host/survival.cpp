@@ -17,7 +17,7 @@ gboolean tell_of_death(gint, GIOCondition, gpointer) {
     log(LogLevel::error, "keeper",
         "the keeper has died: what is mapped can still be read and written, but no file can grow or be exported, and "
         "the memory is lost with the server; copy out what matters, unmount, and mount anew");
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {} // it was our child, unless we took it over
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {} // the keeper was our child, unless we took it over
     return G_SOURCE_REMOVE;
 }
 

@@ -28,7 +28,7 @@ Result<Digest> File::digest() {
     return digest;
 }
 
-// A store only where it changes something: workers that write to one file would fight for its cache line.
+// Stores only where that changes something, because workers that write to one file would fight for its cache line.
 void File::forget_digest() {
     if (knows_digest_.load(std::memory_order_relaxed)) knows_digest_ = false;
 }
