@@ -128,7 +128,7 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
 
 void Host::start_scrubbing() {
     if (options_.scrub_rate > 0)
-        scrub_walk_ = std::make_unique<ScrubWalk>(
+        scrubber_ = std::make_unique<Scrubber>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
 }
 

@@ -5,7 +5,7 @@
 
 #include "fuse/core/volume.hpp"
 #include "fuse/host/options.hpp"
-#include "fuse/host/scrub_walk.hpp"
+#include "fuse/host/scrubber.hpp"
 #include "fuse/host/stats.hpp"
 #include "fuse/host/survival.hpp"
 #include "vmm/keeper/local.hpp"
@@ -52,8 +52,8 @@ public:
 
     /// Begins to verify parity in the background, unless --scrub-rate=0. For the main thread, while nobody is served.
     void start_scrubbing();
-    void stop_scrubbing() { scrub_walk_.reset(); }
-    const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< while it runs; else null
+    void stop_scrubbing() { scrubber_.reset(); }
+    const Scrubber *scrubber() const { return scrubber_.get(); } ///< while it runs; else null
 
 private:
     explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
@@ -69,7 +69,7 @@ private:
     std::unique_ptr<Volume> volume_;
     std::uint32_t generation_ = 0;
     Stats stats_;
-    std::unique_ptr<ScrubWalk> scrub_walk_;
+    std::unique_ptr<Scrubber> scrubber_;
     std::atomic<bool> saves_;
 };
 
