@@ -269,8 +269,12 @@ def rule_dead_files(tree):
 
 
 def rule_docs(tree):
-    """`Name::member` (file) in docs/ is in that file."""
+    """`Name::member` (file) in docs/ is in that file, and a link to a file leads to one."""
     for name, text in tree.texts.items():
+        if name.endswith(".md"):
+            for target in re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", text):
+                if not (tree.root / name).parent.joinpath(target).exists():
+                    yield f"{name}: a link to {target}, which isn't there"
         if not name.startswith("docs/"):
             continue
         for number, line in enumerate(text.splitlines(), 1):
@@ -342,6 +346,7 @@ PLANTED = [
     (rule_first_lines, "vmm/planted.cpp", "// Planted: a sentence that goes\n// on.\n"),
     (rule_dead_files, "vmm/planted.hpp", "// Planted: a file.\n#pragma once\n"),
     (rule_docs, "docs/planted.md", "`Planted::nothing` (vmm/device/driver.hpp)\n"),
+    (rule_docs, "docs/planted.md", "[the keeper](../vmm/keeper.hpp)\n"),
     (rule_format, "vmm/planted.cpp", "// Planted: a file.\nint   a ;\n"),
     *((rule_scenarios, "tests/mount/cli/planted.sh", line + "\n") for line in scenarios.PLANTED),
     (rule_circles, "vmm/base/fd.hpp", "// Planted: a file.\nclass ExtentList;\n"),  # the last ones take files' places

@@ -4,7 +4,7 @@
 //     | extent 0            | extent 1     | extent 2               |       one cuMemAddressReserve, a cuMemMap each
 #pragma once
 
-#include "client/lib/session.hpp"
+#include "client/lib/broker_session.hpp"
 #include "vmm/device/device.hpp"
 
 #include <cstdint>

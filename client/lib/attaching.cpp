@@ -12,17 +12,18 @@ std::uint32_t lease_of(const gmemfs_map_options &options) {
            (options.sharing == GMEMFS_ALONE ? protocol::kExclusiveLease : 0);
 }
 
-Result<OwnMapping> make_mapping(const OpenFile &file, const std::string &path,
+Result<OwnMapping> make_mapping(const OpenedPath &file, const std::string &path,
     const std::shared_ptr<Connection> &connection, Attached &attached, const gmemfs_map_options &options) {
     Result<OwnMapping> mapping = FileMapping::create(file.devices, path, connection, attached, options);
     if (!mapping) return name_driver(file.fd, file.devices->driver->library, mapping.error());
     return mapping;
 }
 
-Result<OwnMapping> map_by(const OpenFile &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
+Result<OwnMapping> map_by(const OpenedPath &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
     return on_connection(file.fd, file.path, [&](const std::shared_ptr<Connection> &connection) -> Result<OwnMapping> {
-        Attached attached = TRY(connection->use(
-            [&](Session &session) { return session.attach(file.fd, file.path, handle_types, lease_of(options)); }));
+        Attached attached = TRY(connection->use([&](BrokerSession &session) {
+            return session.attach(file.fd, file.path, handle_types, lease_of(options));
+        }));
         Result<OwnMapping> mapping = make_mapping(file, file.path, connection, attached, options);
         if (!mapping) (void)connection->release(attached.lease, file.path); // or it would last as long as this process
         return mapping;
@@ -50,7 +51,7 @@ auto map_by_handles(int handles, const MapWith &map_with, const IsFailure &is_dr
 
 // What has been mapped when the request as a whole fails is unmapped with `entries`.
 Result<MappedEntries> map_directory_by(
-    const OpenFile &directory, const gmemfs_map_options &options, std::uint32_t handle_types) {
+    const OpenedPath &directory, const gmemfs_map_options &options, std::uint32_t handle_types) {
     return on_connection(
         directory.fd, directory.path, [&](const std::shared_ptr<Connection> &connection) -> Result<MappedEntries> {
             MappedEntries entries;
@@ -65,7 +66,7 @@ Result<MappedEntries> map_directory_by(
                     entries.push_back({attached.name, nullptr, mapping.error()});
                 return is_mapped;
             };
-            const Result<void> attached = connection->use([&](Session &session) {
+            const Result<void> attached = connection->use([&](BrokerSession &session) {
                 return session.attach_directory(directory.fd, directory.path, handle_types, lease_of(options), take);
             });
             if (!attached) return Error(attached.error());
@@ -75,14 +76,14 @@ Result<MappedEntries> map_directory_by(
 
 } // namespace
 
-Result<OwnMapping> map_file(const OpenFile &file, const gmemfs_map_options &options) {
+Result<OwnMapping> map_file(const OpenedPath &file, const gmemfs_map_options &options) {
     TRY(check_options(options, file.path));
     return map_by_handles(
         options.handles, [&](std::uint32_t handle_types) { return map_by(file, options, handle_types); },
         [](const Result<OwnMapping> &made) { return !made && made.error().driver != 0; });
 }
 
-Result<MappedEntries> map_directory(const OpenFile &directory, const gmemfs_map_options &options) {
+Result<MappedEntries> map_directory(const OpenedPath &directory, const gmemfs_map_options &options) {
     TRY(check_options(options, directory.path));
     if (options.address != 0) return Error{EINVAL, 0, "map directory", "its files can't all have one address"};
     const auto is_drivers = [](const MappedEntry &entry) { return entry.error && entry.error->driver != 0; };

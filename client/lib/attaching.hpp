@@ -18,7 +18,7 @@ struct MappedEntry {
 using MappedEntries = std::vector<MappedEntry>;
 
 /// Errors: see gmemfs_map and gmemfs_map_directory.
-Result<std::shared_ptr<FileMapping>> map_file(const OpenFile &file, const gmemfs_map_options &options);
-Result<MappedEntries> map_directory(const OpenFile &directory, const gmemfs_map_options &options);
+Result<std::shared_ptr<FileMapping>> map_file(const OpenedPath &file, const gmemfs_map_options &options);
+Result<MappedEntries> map_directory(const OpenedPath &directory, const gmemfs_map_options &options);
 
 } // namespace gmemfs::client

@@ -44,7 +44,7 @@ std::shared_ptr<Connection> find(const Key &key, const std::shared_ptr<Connectio
 
 Result<Lent> connect(const Fd &file, const std::string &path, const Key &key, const std::shared_ptr<Connection> &worn) {
     // Without the lock: it waits for the server.
-    const auto made = std::make_shared<Connection>(TRY(Session::connect(file, path)));
+    const auto made = std::make_shared<Connection>(TRY(BrokerSession::connect(file, path)));
     const Hold hold(connections().mutex);
     std::map<Key, std::shared_ptr<Connection>> &all = connections().all;
     for (auto each = all.begin(); each != all.end();) // of other mounts, too, which may never be asked for again
@@ -59,7 +59,7 @@ Result<Lent> connect(const Fd &file, const std::string &path, const Key &key, co
 
 Result<void> Connection::release(std::uint64_t lease, const std::string &path) {
     if (end_ == ETIMEDOUT || end_ == EPROTO) return {};
-    const Result<void> released = use([&](Session &session) { return session.release(lease, path); });
+    const Result<void> released = use([&](BrokerSession &session) { return session.release(lease, path); });
     return !released && !is_sound() ? Result<void>() : Result<void>(released);
 }
 

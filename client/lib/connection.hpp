@@ -6,7 +6,7 @@
 // keep it.
 #pragma once
 
-#include "client/lib/session.hpp"
+#include "client/lib/broker_session.hpp"
 #include "vmm/base/lock.hpp"
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace gmemfs::client {
 /// Thread-safe: requests go one at a time, as the protocol wants it.
 class Connection {
 public:
-    explicit Connection(Session session) : session_(std::move(session)) {}
+    explicit Connection(BrokerSession session) : session_(std::move(session)) {}
 
     /// Calls `call(session)` while no other thread uses the session.
     template <typename Call>
@@ -46,7 +46,7 @@ private:
     }
 
     Mutex mutex_;
-    Session session_ GUARDED_BY(mutex_);
+    BrokerSession session_ GUARDED_BY(mutex_);
     std::atomic<int> end_ = 0; // the errno that it has failed with; 0: it works
 };
 
@@ -58,7 +58,7 @@ struct Lent {
 
 /// The process's connection to the mount of `file`, made where there is none. Each user and group that the process runs
 /// as has a connection of its own, because the broker looks at the credentials of a connection. Errors: see
-/// Session::connect.
+/// BrokerSession::connect.
 Result<Lent> lend_connection(const Fd &file, const std::string &path);
 /// Whether there is a connection to the mount of `file` that is in use, or that the broker hasn't closed. Asks nobody.
 bool is_connected(const Fd &file);

@@ -32,7 +32,7 @@ struct MappedDirectory {
 };
 
 struct Tables {
-    HandleTable<gmemfs_file, OpenFile> files;
+    HandleTable<gmemfs_file, OpenedPath> files;
     HandleTable<gmemfs_mapping, FileMapping> mappings;
     HandleTable<gmemfs_directory, MappedDirectory> directories;
 };
@@ -44,9 +44,9 @@ Tables &tables() {
 
 Error closed(const char *doing) { return Error{EBADF, 0, doing, "it is closed, or never was one"}; }
 
-Result<std::shared_ptr<OpenFile>> find(const gmemfs_file *handle) {
+Result<std::shared_ptr<OpenedPath>> find(const gmemfs_file *handle) {
     TRY(check_origin());
-    std::shared_ptr<OpenFile> file = tables().files.find(handle);
+    std::shared_ptr<OpenedPath> file = tables().files.find(handle);
     if (!file) return closed("use file");
     return file;
 }
@@ -100,21 +100,21 @@ Result<gmemfs_file *> open(const char *path, const gmemfs_open_options *options)
 }
 
 Result<std::uint64_t> size_of(const gmemfs_file *handle) {
-    const std::shared_ptr<OpenFile> file = TRY(find(handle));
+    const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     struct stat status = {};
     if (::fstat(file->fd.get(), &status) != 0) return Error{errno, 0, "stat file", file->path};
     return static_cast<std::uint64_t>(status.st_size);
 }
 
 Result<void> resize(const gmemfs_file *handle, std::uint64_t size) {
-    const std::shared_ptr<OpenFile> file = TRY(find(handle));
+    const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     const bool is_size = static_cast<off_t>(size) >= 0;
     if (is_size && ::ftruncate(file->fd.get(), static_cast<off_t>(size)) == 0) return {};
     return Error{is_size ? errno : EFBIG, 0, "allocate device memory", file->path + ": " + format_size(size)};
 }
 
 Result<int> device_of(const gmemfs_file *handle) {
-    const std::shared_ptr<OpenFile> file = TRY(find(handle));
+    const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     const Result<std::string> uuid = read_attribute(file->fd, "user.gmemfs.device");
     if (!uuid) return about(file->path, uuid.error());
     for (const DeviceInfo &device : file->devices->all)
@@ -124,13 +124,13 @@ Result<int> device_of(const gmemfs_file *handle) {
 }
 
 Result<void> seal(const gmemfs_file *handle) {
-    const std::shared_ptr<OpenFile> file = TRY(find(handle));
+    const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     if (::fsync(file->fd.get()) == 0) return {};
     return Error{errno, 0, "seal file", file->path};
 }
 
 Result<gmemfs_mapping *> map(const gmemfs_file *handle, const gmemfs_map_options *options) {
-    const std::shared_ptr<OpenFile> file = TRY(find(handle));
+    const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     const gmemfs_map_options read = TRY(read_options(options));
     return tables().mappings.add(TRY(map_file(*file, read)));
 }
@@ -149,7 +149,7 @@ Result<void> unmap(const gmemfs_mapping *handle) {
 Result<gmemfs_directory *> map_all(const char *path, const gmemfs_map_options *options, const char *library) {
     TRY(check_origin());
     const gmemfs_map_options read = TRY(read_options(options));
-    const std::shared_ptr<OpenFile> directory = TRY(open_directory(path, library));
+    const std::shared_ptr<OpenedPath> directory = TRY(open_directory(path, library));
     MappedEntries entries = TRY(map_directory(*directory, read));
     auto listed = std::make_shared<MappedDirectory>();
     for (MappedEntry &entry : entries) {
@@ -208,7 +208,7 @@ int gmemfs_get_size(gmemfs_file *file, uint64_t *size) { return hand_over(size_o
 int gmemfs_set_size(gmemfs_file *file, uint64_t size) { return finish(resize(file, size)); }
 
 int gmemfs_get_fd(gmemfs_file *file) {
-    const Result<std::shared_ptr<OpenFile>> found = find(file);
+    const Result<std::shared_ptr<OpenedPath>> found = find(file);
     if (found) return (*found)->fd.get();
     fail(found.error());
     return -1;

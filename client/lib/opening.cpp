@@ -109,7 +109,7 @@ Result<void> resize(const Fd &file, const std::string &path, std::uint64_t size)
 
 } // namespace
 
-Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_options &options) {
+Result<std::shared_ptr<OpenedPath>> open_file(const char *path, const gmemfs_open_options &options) {
     constexpr int kKnown = GMEMFS_CREATE | GMEMFS_EXCLUSIVE | GMEMFS_TRUNCATE;
     if (path == nullptr || (options.flags & ~kKnown) != 0)
         return Error{EINVAL, 0, "open file", path == nullptr ? "no path" : "unknown flags"};
@@ -117,7 +117,7 @@ Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_
         return Error{EFBIG, 0, "open file", std::string(path) + ": no file can have that size"};
     const bool may_change = (options.flags & GMEMFS_TRUNCATE) != 0 || options.size != 0;
     const Place place = TRY(find_place(path, options.flags, may_change ? Intent::change : Intent::use));
-    auto opened = std::make_shared<OpenFile>();
+    auto opened = std::make_shared<OpenedPath>();
     opened->path = path;
     opened->devices = TRY(open_devices_at(place.file ? place.file : place.folder, options.driver));
     opened->fd = TRY(open_place(place, path, options.flags, options.mode));
@@ -129,9 +129,9 @@ Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_
     return opened;
 }
 
-Result<std::shared_ptr<OpenFile>> open_directory(const char *path, const char *library) {
+Result<std::shared_ptr<OpenedPath>> open_directory(const char *path, const char *library) {
     if (path == nullptr) return Error{EINVAL, 0, "map directory", "no path"};
-    auto opened = std::make_shared<OpenFile>();
+    auto opened = std::make_shared<OpenedPath>();
     opened->path = path;
     opened->fd = Fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!opened->fd) return failed(errno, path);

@@ -11,7 +11,7 @@
 namespace gmemfs::client {
 
 /// Immutable, and so thread-safe.
-struct OpenFile {
+struct OpenedPath {
     std::string path; ///< as it was given
     Fd fd;
     std::shared_ptr<const Devices> devices;
@@ -19,8 +19,8 @@ struct OpenFile {
 
 /// Does what gmemfs_open promises. Nothing is made or cut where there is no driver, and nothing ever outside a gmemfs
 /// mount.
-Result<std::shared_ptr<OpenFile>> open_file(const char *path, const gmemfs_open_options &options);
+Result<std::shared_ptr<OpenedPath>> open_file(const char *path, const gmemfs_open_options &options);
 /// `library`: the driver's, or null.
-Result<std::shared_ptr<OpenFile>> open_directory(const char *path, const char *library);
+Result<std::shared_ptr<OpenedPath>> open_directory(const char *path, const char *library);
 
 } // namespace gmemfs::client

@@ -107,7 +107,7 @@ void Broker::make_way() {
     const auto is_answering = [](const Peer &peer) { return !peer.outgoing.empty() || peer.listing; };
     const std::int64_t end = g_get_monotonic_time() + kLastAnswersTime;
     while (std::any_of(peers_.begin(), peers_.end(), is_answering) && g_get_monotonic_time() < end)
-        g_main_context_iteration(nullptr, TRUE); // the timer wakes it
+        g_main_context_iteration(nullptr, TRUE); // the timer ends the wait
     makes_way_ = true;
 }
 
@@ -119,7 +119,7 @@ void Broker::accept() {
             continue;
         }
         if (errno != EMFILE && errno != ENFILE) return;
-        reserve_.reset(); // or the connection would be there, and this be called, for ever
+        reserve_.reset(); // else the waiting connection would have this called for ever
         Fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
         reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         return;
@@ -140,7 +140,7 @@ void Broker::greet(Fd socket) {
     Result<Credentials> who = read_credentials(peer.socket.get(), peer.pid);
     if (!who) return log(LogLevel::info, "broker", who.error(), "a peer was turned away");
     peer.who = *std::move(who);
-    if (peer.pid == 0) { // no number here: since Linux 6.5 a descriptor names the process that sends a message
+    if (peer.pid == 0) { // no number here, because since Linux 6.5 a descriptor names the process that sends a message
         constexpr int kOn = 1;
         ::setsockopt(peer.socket.get(), SOL_SOCKET, SO_PASSPIDFD, &kOn, sizeof kOn);
         peer.process = PeerProcess::of_socket(peer.socket.get(), peer.pid);
@@ -163,14 +163,14 @@ void Broker::wait_for_input(Peer &peer) {
         peer.socket.get(), GIOCondition(G_IO_IN | G_IO_HUP | G_IO_ERR),
         [](gint, GIOCondition, gpointer data) -> gboolean {
             auto &self = *static_cast<Peer *>(data);
-            self.broker.serve(self); // may end the peer, and this source with it
+            self.broker.serve(self); // may end the peer, which owns this source
             return G_SOURCE_CONTINUE;
         },
         &peer);
 }
 
-// The request stays in the socket until what it has changed is recorded: a server that dies before leaves it to the
-// next one.
+// The request stays in the socket until its change is recorded, so that a server that dies before leaves the request to
+// the next one.
 void Broker::serve(Peer &peer) {
     const Result<Request> request = peek(peer);
     if (!request && (request.error().code == EAGAIN || request.error().code == EINTR)) return;
@@ -182,7 +182,7 @@ void Broker::serve(Peer &peer) {
 
 Result<Broker::Request> Broker::peek(const Peer &peer) {
     Request request;
-    // Room for the sender's credentials and pidfd alone: other descriptors are closed by the kernel, or below.
+    // Room for the sender's credentials and pidfd alone. The kernel closes other descriptors, or this does, below.
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int))];
     iovec part = {request.bytes.data(), request.bytes.size()};
     msghdr message = {};
@@ -237,7 +237,7 @@ Result<std::vector<Broker::Message>> Broker::answer(Peer &peer, const Request &r
                 EPERM, 0, "attach", "another process made this connection: each makes its own, after a fork, too"};
         return wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
     }
-    // What another process releases it doesn't have: so that is done already.
+    // A process that doesn't hold the lease has nothing to release, so the release is done already.
     if (is_own) TRY(release(peer, std::get<protocol::Release>(parsed).lease));
     messages.push_back(success());
     return messages;
@@ -253,7 +253,7 @@ void Broker::send(Peer &peer) {
             wait_for_room(peer);
             return;
         }
-        if (!sent) return hang_up(peer); // it has gone, or takes no more descriptors (ETOOMANYREFS)
+        if (!sent) return hang_up(peer); // the peer has gone, or takes no more descriptors (ETOOMANYREFS)
         peer.outgoing.pop_front();
     }
     if (!peer.listing) {

@@ -103,7 +103,7 @@ void Broker::take_over_peer(Leases::Id id, std::map<std::uint64_t, Fd> &kept) {
                 ": its files stay open, and are given to nobody alone, until the mount ends");
     else
         watch_process(peer);
-    // Whether it has had the answer nobody knows: it asks again on another connection.
+    // Nobody knows whether the peer has had the answer, so the peer asks again on another connection.
     if (!peer.socket || !who || peer.lost_from != 0) {
         if (peer.process.is_known()) return hang_up(peer);
         peer.socket.reset();
@@ -112,7 +112,7 @@ void Broker::take_over_peer(Leases::Id id, std::map<std::uint64_t, Fd> &kept) {
     wait_for_input(peer);
 }
 
-// From here on the next server knows it.
+// From here on the next server knows the peer.
 void Broker::become_holder(Peer &peer) {
     if (peer.holder != 0) return;
     if (!peer.process.is_known()) peer.process = PeerProcess::of_socket(peer.socket.get(), peer.pid);
@@ -129,7 +129,7 @@ std::size_t Broker::lease_count_of(const Peer &peer) const {
     return peer.holder == 0 ? 0 : leases_.holder(peer.holder).leases.size();
 }
 
-// A process ends, and its child may go on with its connection: the leases end all the same.
+// The leases end with the process, although a child of the process may go on with the connection.
 void Broker::watch_process(Peer &peer) {
     if (!peer.process.is_known()) return;
     peer.end = FdSource(
@@ -142,7 +142,7 @@ void Broker::watch_process(Peer &peer) {
         &peer);
 }
 
-// The peer of that number, where its connection has ended, and it is the same process.
+// The peer of that number, if its connection has ended and the number still stands for the same process.
 Broker::Peer *Broker::find_ended(const Peer &peer, Leases::Id holder) {
     if (holder == 0) return nullptr;
     const auto found = std::find_if(
@@ -174,8 +174,8 @@ void Broker::end_lost(const Peer &peer, InodeId inode) {
     }
 }
 
-// The connection has ended. A process that said nothing and lives may have kernels running on what it has mapped: its
-// leases stay until it has ended, too.
+// The connection has ended. A process that said nothing and lives may have kernels running on what it has mapped, so
+// its leases stay until the process has ended, too.
 void Broker::hang_up(Peer &peer) {
     if (lease_count_of(peer) == 0 || !peer.process.is_known()) return remove(peer);
     peer.outgoing.clear();
@@ -202,7 +202,7 @@ void Broker::tick() {
         if (peer.deadline_us != 0 && peer.deadline_us < now)
             hang_up(peer);
         else if (!peer.socket && now - peer.ended_us > kExecTime && peer.process.has_left_memory())
-            remove(peer); // exec: the process lives, and what it had mapped is gone
+            remove(peer); // exec(2): the process lives, and what it had mapped is gone
     }
 }
 
@@ -218,7 +218,7 @@ void Broker::close() {
     listener_.reset();
     if (keeper_ == nullptr) return;
     keeper_->drop_fds(kListener, kListener - 1);
-    // It is stopped, and what it keeps holds the filesystem: nobody would hear of the unmount.
+    // A stopped keeper's descriptors hold the filesystem, so the kernel would tell nobody of the unmount.
     if (!keeper_->catch_up() && keeper_->is_stopped()) front_.end();
 }
 

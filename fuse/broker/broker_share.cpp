@@ -34,7 +34,7 @@ protocol::ExtentRecord record_of(const File::Shared &shared) {
 template <typename Head, typename Message>
 void add_messages(const Head &head, std::span<File::Shared> shared, std::vector<Message> &messages) {
     std::size_t first = 0;
-    do { // one, too, for a file without extents: it is an error's
+    do { // one message even without extents: it carries the error
         const std::size_t count = std::min(protocol::kExtentsPerMessage, shared.size() - first);
         Message message = {bytes_of(head), {}};
         for (File::Shared &one : shared.subspan(first, count)) {
@@ -110,8 +110,7 @@ Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const p
     if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
         return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
-    // The check comes before the lease, because a user that may not have the file must not learn which processes have
-    // it.
+    // The check comes before the lease, because a user that may not have the file must not learn which processes do.
     TRY(inode->check_handle(peer.who));
     become_holder(peer);
     if ((attach.lease & protocol::kRepeated) != 0) end_lost(peer, inode->id());
@@ -134,7 +133,7 @@ Result<Broker::Granted> Broker::share(
         protocol::make_answer(0, ""),
         TRY(host_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]))
     };
-    if (will_move) front_.attributes_changed(inode->id()); // st_blocks
+    if (will_move) front_.attributes_changed(inode->id()); // st_blocks, because the file takes more memory now
     shared.answer.lease = lease;
     shared.answer.size = inode->file()->size();
     std::vector<std::shared_ptr<Extent>> extents;

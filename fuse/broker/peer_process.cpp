@@ -20,7 +20,7 @@ namespace {
 
 constexpr long kPidfsMagic = 0x50494446; // PID_FS_MAGIC of <linux/magic.h>, since Linux 6.9: an inode is a process
 
-// A file of /proc, which is shorter than a page. Not by a stream: each peer's first attach waits for it.
+// A file of /proc, which is shorter than a page. Not by a stream, because each peer's first attach waits for this.
 std::string read_proc(const std::string &path) {
     char text[4096];
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -28,7 +28,7 @@ std::string read_proc(const std::string &path) {
     return {text, static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
 }
 
-// Its number in the PID namespace that /proc shows, which needn't be ours; 0: it has none there, or has ended.
+// The process's number in the PID namespace that /proc shows, which needn't be ours. 0: none there, or it has ended.
 pid_t number_in_proc(const Fd &process, pid_t pid) {
     char self[16] = {};
     if (pid > 0 && ::readlink("/proc/self", self, sizeof self - 1) > 0 && std::atoi(self) == ::getpid()) return pid;
@@ -92,7 +92,7 @@ std::optional<PeerProcess> PeerProcess::find(pid_t pid, std::uint64_t start_time
     return peer;
 }
 
-// /proc is asked by number, and the number is right if the process lives afterwards.
+// /proc is asked by number. The number was right if the process still lives afterwards.
 void PeerProcess::look() {
     if (!process_) return;
     const pid_t number = number_in_proc(process_, pid_);

@@ -27,7 +27,7 @@ Result<InodeId> TicketMaker::check(const protocol::Ticket &ticket) const {
     InodeId id = 0;
     std::memcpy(&id, ticket.data(), sizeof id);
     const protocol::Ticket expected = make(id);
-    unsigned difference = 0; // every byte is looked at: the time taken tells nothing
+    unsigned difference = 0; // compares every byte, so that the time taken tells nothing
     for (std::size_t index = 0; index < ticket.size(); ++index)
         difference |= static_cast<unsigned>(ticket[index] ^ expected[index]);
     if (difference != 0)

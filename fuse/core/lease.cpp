@@ -28,7 +28,7 @@ void Leases::remove_holder(Id id) {
         (void)journal_->append([id](RecordWriter &record) { record.no_holder(id); }); // nobody waits for an answer
     while (!found->second.leases.empty()) {
         const Id lease = *found->second.leases.begin();
-        leases_.at(lease).is_recorded = false; // it goes with the holder's record
+        leases_.at(lease).is_recorded = false; // the change goes with the holder's record
         release(lease);
     }
     holders_.erase(found);
@@ -116,7 +116,7 @@ void Leases::release(Id id) {
     }
     Holder *const holder = ended.holder != 0 ? &holders_.at(ended.holder) : nullptr;
     if (holder != nullptr) holder->leases.erase(id);
-    // Before the memory goes: the journal names no extent that the keeper doesn't hold. Nobody waits for an answer.
+    // Before the memory goes, so that the journal names no extent that the keeper lacks. Nobody waits for an answer.
     if (ended.is_recorded && journal_ != nullptr)
         (void)journal_->append([&](RecordWriter &record) {
             const bool is_first = holder != nullptr && holder->is_recorded && holder->unanswered == 0;
@@ -124,7 +124,7 @@ void Leases::release(Id id) {
             if (is_first) record.holder(ended.holder, state_of(*holder));
             record.no_lease(id);
         });
-    // The device may have failed; then the file stays open.
+    // The device may have failed; then the file's parity stays open.
     if (ended.use == Use::write && ended.inode && ended.inode->file() != nullptr)
         (void)ended.inode->file()->end_writing();
     if (ended.inode && ended.inode->file() != nullptr) ended.inode->file()->lease_ended();

@@ -21,7 +21,7 @@ Result<InodeRef> Volume::make_unnamed(const Caller &caller, InodeId parent, mode
 
 void Volume::hold_new_file(Inode &made, const Inode &directory) {
     made.hold_file(std::make_unique<File>(storage_, directory.placement(), made.attributes().uid));
-    (void)made.file()->set_protection(directory.protection()); // it has no memory yet, so it can
+    (void)made.file()->set_protection(directory.protection()); // the file has no memory yet, so this can't fail
     made.file()->record_in(journal_, made.id());
 }
 
@@ -77,7 +77,7 @@ Result<void> Volume::close(const Caller &caller, Inode &inode) {
     const int before = inode.opens.fetch_sub(1, std::memory_order_acq_rel);
     GMEMFS_ASSERT(before > 0);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
-    // A file without a name is about to go: tidying it up would be work for nobody.
+    // A file without a name is about to go, and settling it would be work for nobody.
     if (before == 1 && inode.is_file() && inode.links() > 0) return inode.file()->settle(caller.copiers);
     return {};
 }
@@ -89,8 +89,9 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     if (inode.opens.load(std::memory_order_relaxed) <= 1) inode.is_closing.store(true, std::memory_order_relaxed);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
     if (!inode.is_file() || inode.links() == 0 || inode.opens.load(std::memory_order_acquire) > 1) return {};
-    // What can't be settled lies there whole, only looser: with a dead keeper every close would fail, and with it the
-    // cp that brings the file to safety. close() tries again and has it logged; a journal that can't be written counts.
+    // A file that can't be settled is whole, only looser. With a dead keeper every close would fail otherwise, and so
+    // would the cp that brings the file to safety. close() tries again and has the failure logged; a journal that can't
+    // be written counts.
     if (const Result<void> settled = inode.file()->settle(caller.copiers); !settled) return check_recorded();
     return {};
 }

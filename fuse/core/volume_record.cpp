@@ -1,6 +1,6 @@
 // Volume, recorded and restored: what of a volume goes to the journal, and how a volume is made from one.
 //
-// Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing: its times are
+// Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing. Its times are
 // recorded when the file is closed or the server makes way for another one, and a crash loses them (docs/keeper.md).
 #include "fuse/core/journal/journal.hpp"
 #include "fuse/core/names/inode_record.hpp"
@@ -106,7 +106,8 @@ Result<void> Volume::remove_xattr(const Caller &caller, Inode &inode, std::strin
     return record_xattr(caller, inode, name);
 }
 
-// As it is now, whoever has set another one since; with the inode's time, and the mode, which an ACL changes.
+// The attribute's value now, which another caller may have set; with the inode's time, and the mode, which an ACL
+// changes.
 Result<void> Volume::record_xattr(const Caller &caller, const Inode &inode, std::string_view name) {
     if (journal_ == nullptr) return {};
     return journal_->append(caller.request, [&](RecordWriter &record) {

@@ -20,7 +20,7 @@ timespec now() {
     return time;
 }
 
-// As tmpfs has it: an inode for every second page of the host's memory. One takes about a kilobyte here.
+// As on tmpfs, an inode for every second page of the host's memory. An inode takes about a kilobyte here.
 std::uint64_t usual_files_max() { return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2; }
 
 // The simulator reads its machine from the environment. A mount that says nothing else gets a machine of its own, so
@@ -51,10 +51,9 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 
 } // namespace
 
-Result<std::unique_ptr<Host>> Host::create(
-    const Options &options, Survival::Session session, const DeviceFailed &failed) {
+Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Start start, const DeviceFailed &failed) {
     std::unique_ptr<Host> host(new Host(options));
-    TRY(host->open_driver(session));
+    TRY(host->open_driver(start));
     TRY(host->open_devices(failed));
     const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
@@ -68,8 +67,8 @@ Result<std::unique_ptr<Host>> Host::create(
                 " it is");
     if (host->survival_)
         TRY(host->survival_->recover(*host->volume_,
-            session == Survival::Session::goes_on ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
-    // A server that goes on with a mount must say what the one before it has said: so, by what they have in common.
+            start == Survival::Start::resumed ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    // A server that goes on with a mount must give the generation that the one before gave, so both take the keeper's.
     host->generation_ = static_cast<std::uint32_t>(
         host->survival_ ? host->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));
     // Now, and not at the first write; and after recovery, which knows whose each extent is that the keeper holds.
@@ -77,12 +76,12 @@ Result<std::unique_ptr<Host>> Host::create(
     return host;
 }
 
-Result<void> Host::open_driver(Survival::Session session) {
+Result<void> Host::open_driver(Survival::Start start) {
     if (options_.keeper) survival_ = TRY(Survival::create(options_.mount_point));
     const std::string machine = survival_ ? survival_->name() : std::to_string(::getpid());
     std::string library = kDriverLibrary;
     if (options_.simulate) library = TRY(prepare_simulator(options_, machine));
-    if (survival_) TRY(survival_->find_keeper(options_, library, session)); // it forks: not after cuInit
+    if (survival_) TRY(survival_->find_keeper(options_, library, start)); // this forks, so not after cuInit
     Result<std::unique_ptr<Driver>> driver = Driver::open(library);
     if (!driver) return options_.simulate ? Error(driver.error()) : explain_driver(driver.error());
     driver_ = *std::move(driver);
@@ -117,7 +116,7 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
         if (!probe && probe.error().code != ENOSPC && options_.handles == HandlePolicy::fabric)
             return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
                 "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
-        // A full device is no reason: a server that takes over may well find one.
+        // A full device is no reason to refuse, because a server that takes over may well find one.
         if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
         if (probe) keeper_->release(*probe);
         devices_.push_back(TRY(Device::open(*driver_, info)));
@@ -129,7 +128,7 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
 
 void Host::start_walks(Front &front) {
     if (options_.scrub_rate > 0)
-        scrub_walk_ = std::make_unique<ScrubWalk>(
+        scrubber_ = std::make_unique<Scrubber>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
     if (options_.pack_after > 0)
         cold_walk_ = std::make_unique<ColdWalk>(*volume_, front, std::chrono::seconds(options_.pack_after));

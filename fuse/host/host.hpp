@@ -6,7 +6,7 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/host/cold_walk.hpp"
 #include "fuse/host/options.hpp"
-#include "fuse/host/scrub_walk.hpp"
+#include "fuse/host/scrubber.hpp"
 #include "fuse/host/stats.hpp"
 #include "fuse/host/survival.hpp"
 #include "vmm/keeper/local.hpp"
@@ -25,9 +25,9 @@ public:
     using DeviceFailed = std::function<void(const Device &, const Error &)>;
 
     /// Opens driver and devices, and takes over what a dead server's keeper holds. Each error is one line for the user.
-    /// EIDRM: `session` is goes_on, and there is nothing to go on with.
+    /// EIDRM: `start` is resumed, and there is nothing to go on with.
     static Result<std::unique_ptr<Host>> create(
-        const Options &options, Survival::Session session, const DeviceFailed &failed);
+        const Options &options, Survival::Start start, const DeviceFailed &failed);
     Host(const Host &) = delete;
     Host &operator=(const Host &) = delete;
 
@@ -54,13 +54,13 @@ public:
     /// Begins to verify parity in the background, unless --scrub-rate=0, and to pack files, with --pack-after. For the
     /// main thread, while nobody is served. `front` outlives it.
     void start_walks(Front &front);
-    void stop_walks() { scrub_walk_.reset(), cold_walk_.reset(); }
-    const ScrubWalk *scrub_walk() const { return scrub_walk_.get(); } ///< while it runs; else null
-    const ColdWalk *cold_walk() const { return cold_walk_.get(); }    ///< the same
+    void stop_walks() { scrubber_.reset(), cold_walk_.reset(); }
+    const Scrubber *scrubber() const { return scrubber_.get(); }   ///< while it runs; else null
+    const ColdWalk *cold_walk() const { return cold_walk_.get(); }  ///< the same
 
 private:
     explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
-    Result<void> open_driver(Survival::Session session);
+    Result<void> open_driver(Survival::Start start);
     Result<void> open_devices(const DeviceFailed &failed);
 
     const Options options_;
@@ -72,7 +72,7 @@ private:
     std::unique_ptr<Volume> volume_;
     std::uint32_t generation_ = 0;
     Stats stats_;
-    std::unique_ptr<ScrubWalk> scrub_walk_;
+    std::unique_ptr<Scrubber> scrubber_;
     std::unique_ptr<ColdWalk> cold_walk_;
     std::atomic<bool> saves_;
 };

@@ -19,7 +19,7 @@ namespace {
 struct State {
     std::atomic<bool> debug = false;
     bool background = false;
-    int file = -1;         // open until the process ends: records may come from exit handlers
+    int file = -1;         // open until the process ends, because records may come from exit handlers
     std::string path = {}; // constant from start_log() on
     Mutex mutex;
     std::string last GUARDED_BY(mutex);

@@ -35,9 +35,9 @@ bool allows_other() {
 Result<std::string> check_mount_point(const std::string &path) {
     struct stat status = {};
     struct statfs filesystem = {};
-    // The kernel answers stat from what it remembers, even when the server has died: statfs it has to ask for.
+    // The kernel answers stat(2) from what it remembers, even when the server has died. For statfs(2) it has to ask.
     if (::stat(path.c_str(), &status) != 0 || ::statfs(path.c_str(), &filesystem) != 0) {
-        const int code = errno == ECONNABORTED ? ENOTCONN : errno; // it died while it was asked
+        const int code = errno == ECONNABORTED ? ENOTCONN : errno; // the server died while it was asked
         if (code == ENOTCONN)
             return cannot_mount(
                 code, path, "the server of the mount there has died: `gmemfs umount " + path + "` lets go of it");

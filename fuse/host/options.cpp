@@ -17,7 +17,7 @@ Result<void> fix_runtime_base() {
 std::string runtime_base() {
     if (const char *const folder = std::getenv("GMEMFS_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
         return folder;
-    if (::geteuid() == 0) return "/run/gmemfs"; // whatever the session: `sudo` must find what systemd has left
+    if (::geteuid() == 0) return "/run/gmemfs"; // in any login session, because `sudo` must find what systemd has left
     if (const char *const folder = std::getenv("XDG_RUNTIME_DIR"); folder != nullptr && *folder != '\0')
         return std::string(folder) + "/gmemfs";
     return "/tmp/gmemfs-" + std::to_string(::geteuid());

@@ -56,7 +56,7 @@ Result<void> make_private(const std::string &path) {
     return {};
 }
 
-// Whether `file` is still the file at `path`: the last owner of its lock may have removed it.
+// Whether `file` is still the file at `path`, because the last owner of its lock may have removed that.
 bool is_file_at(const Fd &file, const std::string &path) {
     struct stat held = {};
     struct stat found = {};
@@ -64,7 +64,7 @@ bool is_file_at(const Fd &file, const std::string &path) {
            held.st_dev == found.st_dev;
 }
 
-// A path of 108 bytes at the most is all that an address has: so by way of the folder's descriptor.
+// By way of the folder's descriptor, because an address has room for a path of 108 bytes.
 sockaddr_un socket_address(const Fd &folder) {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
@@ -100,7 +100,7 @@ void empty_folder(const std::string &path) {
     ::rmdir(path.c_str());
 }
 
-// Whether the process that the lock file names is about to be gone: then the lock is worth waiting for.
+// Whether the process that the lock file names is about to be gone. Then the lock is worth waiting for.
 bool wait_for_owner(const Fd &lock) {
     char text[16] = {};
     if (::pread(lock.get(), text, sizeof text - 1, 0) <= 0) return false;
@@ -184,7 +184,7 @@ Result<Fd> RuntimeFolder::start_keeper(const std::vector<std::string> &arguments
     std::vector<std::string> words = {"keeper"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     TRY(spawn_self(words, {.extra = listener.get()}));
-    return connect_in(folder_); // the socket listens already: the keeper answers when it is there
+    return connect_in(folder_); // the socket listens already, and the keeper answers when it is there
 }
 
 Result<std::string> RuntimeFolder::make_private_place() const {
@@ -217,7 +217,7 @@ void RuntimeFolder::remove() const {
 
 namespace {
 
-// Calls visit(path, folder, its lock file) for each of the mount point that is there.
+// Calls visit(path, folder, its lock file) for each folder of the mount point that is there.
 template <typename Visit>
 void for_each_folder(const std::string &mount_point, Visit visit) {
     const std::string base = runtime_base();

@@ -225,7 +225,7 @@ Result<void> set_log(Options &options, std::string_view value) {
 }
 
 Result<void> set_source(Options &options, std::string_view value) {
-    // Shown as fstab has it, "none" too: else `mount -a` doesn't know it again, and mounts twice.
+    // Shown as fstab has it, "none" too; else `mount -a` doesn't recognise the mount, and mounts twice.
     if (!value.empty()) options.source = value;
     return {};
 }

@@ -17,7 +17,7 @@ gboolean tell_of_death(gint, GIOCondition, gpointer) {
     log(LogLevel::error, "keeper",
         "the keeper has died: what is mapped can still be read and written, but no file can grow or be exported, and "
         "the memory is lost with the server; copy out what matters, unmount, and mount anew");
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {} // it was our child, unless we took it over
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {} // the keeper was our child, unless we took it over
     return G_SOURCE_REMOVE;
 }
 
@@ -28,7 +28,7 @@ Result<std::unique_ptr<Survival>> Survival::create(const std::string &mount_poin
     return std::unique_ptr<Survival>(new Survival(std::move(folder)));
 }
 
-Result<void> Survival::find_keeper(const Options &options, const std::string &library, Session session) {
+Result<void> Survival::find_keeper(const Options &options, const std::string &library, Start start) {
     Result<Fd> left = folder_.connect_keeper();
     if (const std::string restoring = folder_.restoring_path(); ::access(restoring.c_str(), F_OK) == 0) {
         // Half a snapshot, which the next one is not to be made of. Nobody has seen it, and the snapshot is there.
@@ -38,7 +38,7 @@ Result<void> Survival::find_keeper(const Options &options, const std::string &li
         ::unlink(restoring.c_str());
     }
     is_recovery_ = left.has_value();
-    if (!left && session == Session::goes_on)
+    if (!left && start == Start::resumed)
         return Error{EIDRM, 0, "go on with the mount",
             options.mount_point + ": no keeper is to be found in " + folder_.path() +
                 ": it has died, or somebody has removed the folder; what it held is lost: `gmemfs umount`, and mount "

@@ -29,9 +29,9 @@ public:
     const RuntimeFolder &folder() const { return folder_; }
 
     /// Connects to the keeper that a dead server left, or starts one. Called before the driver is opened, because it
-    /// forks. EIDRM: `session` is goes_on, and there is no keeper that has its memory.
-    enum class Session { begins, goes_on };
-    Result<void> find_keeper(const Options &options, const std::string &library, Session session);
+    /// forks. EIDRM: `start` is resumed, and there is no keeper that has its memory.
+    enum class Start { anew, resumed };
+    Result<void> find_keeper(const Options &options, const std::string &library, Start start);
     /// Called after the driver was opened. Errors: what keeps the keeper from working.
     Result<Keeper *> greet_keeper(const Driver &driver);
     /// From here on the main loop notices a keeper that dies, and a folder that somebody removes. The log says what

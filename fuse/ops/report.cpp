@@ -48,10 +48,10 @@ json count_requests(const Stats &stats) {
     return counts;
 }
 
-json describe_scrub(const ScrubWalk *walk) {
-    if (walk == nullptr) return "off";
-    const Scrubber::Counts counts = walk->counts();
-    return {{"passes", walk->passes()}, {"blocks_scrubbed", counts.scrubbed}, {"blocks_repaired", counts.repaired},
+json describe_scrub(const Scrubber *scrubber) {
+    if (scrubber == nullptr) return "off";
+    const Scrubber::Counts counts = scrubber->counts();
+    return {{"passes", counts.passes}, {"blocks_scrubbed", counts.scrubbed}, {"blocks_repaired", counts.repaired},
         {"blocks_damaged", counts.damaged}, {"failed", counts.failed}};
 }
 
@@ -87,7 +87,7 @@ json report(Server &server) {
         {"used", space.used},
         {"available", space.available},
         {"shared", {{"extents", space.shared.extents}, {"slots", space.shared.slots}}},
-        {"scrub", describe_scrub(host.scrub_walk())},
+        {"scrub", describe_scrub(host.scrubber())},
         {"parity", {{"held", parity.held}, {"blocks_verified", parity.blocks.verified},
                        {"blocks_repaired", parity.blocks.repaired}, {"blocks_damaged", parity.blocks.damaged}}},
         {"packed", {{"files", packed.files}, {"plain", packed.plain}, {"held", packed.held}}},

@@ -44,9 +44,8 @@ Result<std::unique_ptr<Server>> Server::create(
     const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations) {
     std::unique_ptr<Server> server(new Server(supervisor, operations));
     const Server *const self = server.get();
-    server->host_ =
-        TRY(Host::create(options, server->resumes() ? Survival::Session::goes_on : Survival::Session::begins,
-            [self](const Device &device, const Error &error) { self->device_failed(device, error); }));
+    server->host_ = TRY(Host::create(options, server->resumes() ? Survival::Start::resumed : Survival::Start::anew,
+        [self](const Device &device, const Error &error) { self->device_failed(device, error); }));
     install_wake_signal();
     TRY(server->restore_all());
     TRY(server->mount(options.mount_point));

@@ -13,7 +13,7 @@ namespace {
 std::vector<std::pair<std::uint64_t, std::uint64_t>> left_of(
     const DirectWrites &writes, std::uint64_t offset, std::uint64_t end) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> parts;
-    for (const DirectWrites::Range part : writes.left_of({offset, end})) parts.emplace_back(part.offset, part.end);
+    for (const DirectWrites::ByteRange part : writes.left_of({offset, end})) parts.emplace_back(part.offset, part.end);
     return parts;
 }
 using Parts = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
@@ -55,7 +55,7 @@ TEST(DirectWrites, AgreesWithAByteByByteModel) {
                 writes.forget({offset, end});
             for (std::uint64_t at = offset; at < end; ++at) is_noted[at] = is_write;
             std::array<bool, kSize> is_left = {};
-            for (const DirectWrites::Range part : writes.left_of({0, kSize}))
+            for (const DirectWrites::ByteRange part : writes.left_of({0, kSize}))
                 for (std::uint64_t at = part.offset; at < part.end; ++at) is_left[at] = true;
             for (std::uint64_t at = 0; at < kSize; ++at) ASSERT_NE(is_left[at], is_noted[at]) << at;
         }

@@ -46,9 +46,9 @@ Result<void> for_each_chunk(
 }
 
 // A staged file that stays open for as long as its chunks come one after another.
-class OpenFile {
+class StagedFile {
 public:
-    explicit OpenFile(const SnapshotPlace &place) : place_(place) {}
+    explicit StagedFile(const SnapshotPlace &place) : place_(place) {}
     Result<int> open(std::uint32_t entry) {
         if (entry != entry_) {
             file_ = TRY(place_.open_file(entry));
@@ -66,7 +66,7 @@ private:
 Result<void> write_data(
     const Settings &settings, SnapshotReader &reader, const SnapshotPlace &place, Progress &progress) {
     return for_each_chunk(settings, reader, progress, [&]() -> UseChunk {
-        const auto file = std::make_shared<OpenFile>(place);
+        const auto file = std::make_shared<StagedFile>(place);
         return [&, file](const SnapshotChunk &chunk, std::span<const std::byte> data) -> Result<void> {
             const SnapshotEntry &entry = reader.entries()[chunk.entry];
             // A file of several chunks was truncated to its size, and new memory reads as zeros.
@@ -84,7 +84,7 @@ Result<void> compare_data(const Settings &settings, const std::string &path, con
     const std::unique_ptr<SnapshotReader> reader = TRY(SnapshotReader::open(path));
     Progress progress(Progress::Display::none, 0);
     return for_each_chunk(settings, *reader, progress, [&]() -> UseChunk {
-        const auto file = std::make_shared<OpenFile>(place);
+        const auto file = std::make_shared<StagedFile>(place);
         const auto buffer = std::make_shared<std::vector<std::byte>>(kChunkSize);
         return [&, file, buffer](const SnapshotChunk &chunk, std::span<const std::byte> data) -> Result<void> {
             const std::string name = reader->path_of(chunk.entry);

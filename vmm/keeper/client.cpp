@@ -23,7 +23,7 @@ Result<std::vector<Fd>> receive_one(const Fd &socket, std::span<std::byte> bytes
     if (!received) return Error{received.error().code, 0, "hear from the keeper"};
     if (received->size == 0) return Error{ECONNRESET, 0, "hear from the keeper", "it has ended"};
     if (received->is_cut || received->fds.size() > 1) return Error{EPROTO, 0, "hear from the keeper", "too much"};
-    // The message is whole, and the keeper is well: so this is no end.
+    // The message is whole, and the keeper is well, so the connection stays.
     if (received->lacks_fds)
         return Error{EMFILE, 0, "take a descriptor from the keeper",
             "this process may open no more: raise RLIMIT_NOFILE where it is started"};
@@ -72,7 +72,7 @@ Result<std::vector<Fd>> KeeperClient::exchange(
     std::uint32_t version = 0;
     if (fds && size >= sizeof version) std::memcpy(&version, answer.data(), sizeof version);
     if (fds && version != kVersion) fds = Error{EPROTO, 0, "hear from the keeper", "it speaks another version"};
-    // After a missed answer the next one would be taken for it: so there is no next one.
+    // After a missed answer the next request would get that answer, so no request follows.
     if (!fds && fds.error().code != EMFILE) return lost(fds.error());
     return fds;
 }
@@ -108,7 +108,7 @@ Result<Allocation> KeeperClient::import(Id id) {
     if (has_fabric(id)) {
         const Reply reply = TRY(ask(Operation::open_fabric, {.id = id}));
         Result<Allocation> imported = Allocation::import_fabric(driver_, reply.answer.fabric);
-        if (imported) return imported; // else this process may not open the IMEX channel: a descriptor works always
+        if (imported) return imported; // else this process may not open the IMEX channel; a descriptor works always
     }
     const Fd fd = TRY(ask_for_fd(Operation::open, id));
     return Allocation::import_fd(driver_, fd);
@@ -121,7 +121,7 @@ Result<Mapping> KeeperClient::map(Id id, const DeviceInfo &device, std::uint64_t
 
 void KeeperClient::release(Id id) {
     if (dead_) return;
-    (void)ask(Operation::release, {.id = id}); // a keeper that can't hear it holds nothing any more
+    (void)ask(Operation::release, {.id = id}); // a keeper that can't hear this holds nothing any more
     const Hold hold(mutex_);
     with_fabric_.erase(id);
 }
@@ -204,11 +204,11 @@ void KeeperClient::end() {
     if (!dead_.exchange(true))
         end_keeper(socket_);
     else if (is_late_)
-        (void)send(socket_, Operation::end, {}, {}); // it reads that when it runs again: nobody else will come for it
+        (void)send(socket_, Operation::end, {}, {}); // read when the keeper runs again
 }
 
 void end_keeper(const Fd &socket) {
-    if (!send(socket, Operation::end, {}, {})) return; // it has ended already
+    if (!send(socket, Operation::end, {}, {})) return; // the keeper has ended already
     // The answer, and then the end of the connection, which comes with the end of the process.
     std::array<std::byte, sizeof(Answer)> answer;
     set_patience(socket);

@@ -22,7 +22,7 @@ bool may_connect(const Fd &connection) {
     return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
-// One descriptor that is kept for the next server: where extents have taken all others it must get in all the same.
+// One descriptor that is kept for the next server, which must get in even where extents have taken all others.
 class Reserve {
 public:
     Reserve() { fill(); }
@@ -43,7 +43,7 @@ void accept_one(const Fd &listener, std::vector<Fd> &connections, Reserve &reser
         connection = Fd(::accept4(listener.get(), nullptr, nullptr, kFlags));
     }
     if (!connection || !may_connect(connection)) return;
-    // The oldest goes: a server that has just started is worth more than one that forgot to hang up.
+    // The oldest goes, because a server that has just started is worth more than one that forgot to hang up.
     if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
     connections.push_back(std::move(connection));
 }
@@ -61,10 +61,10 @@ Result<KeeperService::Served::Next> serve_one(KeeperService &service, const Fd &
     if (served.listener) listener = std::move(served.listener);
     if (served.next == Next::silent) return Next(served.next);
     const Fd *const passed[] = {&served.fd};
-    // The connection doesn't block: a server that sends without reading the answers loses its connection.
+    // The connection doesn't block, so a server that sends without reading the answers loses its connection.
     const Result<void> sent = send_with_fds(connection.get(), served.bytes, std::span(passed, served.fd ? 1 : 0));
-    // A server that is gone may have left more to read: the request that this process end, where the keeper hadn't
-    // answered in time.
+    // A server that is gone may have left more to read, such as the request that this process end, where the keeper
+    // hadn't answered in time.
     const bool has_gone = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
     if (!sent && !has_gone) return Error{ECONNABORTED, 0, "answer"};
     return Next(served.next);
@@ -78,7 +78,7 @@ Result<void> serve_keeper(KeeperService &service, Fd listener) {
     Reserve reserve;
     bool was_alone = true; // nobody ever connected
     while (true) {
-        reserve.fill(); // again, once one was closed
+        reserve.fill(); // filled again, once a connection was closed
         std::vector<pollfd> waited = {{listener.get(), POLLIN, 0}};
         for (const Fd &connection : connections) waited.push_back({connection.get(), POLLIN, 0});
         const bool lacks_server = connections.empty() && service.keeps_connections();
@@ -88,7 +88,8 @@ Result<void> serve_keeper(KeeperService &service, Fd listener) {
         if (count < 0) return Error{errno, 0, "wait for a request"};
         if (count == 0 && was_alone) return {};
         if (count == 0) service.drop_connections();
-        for (std::size_t index = waited.size() - 1; index > 0; --index) { // backwards: erasing moves those behind
+        // Backwards, because erasing moves those behind.
+        for (std::size_t index = waited.size() - 1; index > 0; --index) {
             if (waited[index].revents == 0) continue;
             const auto at = connections.begin() + static_cast<std::ptrdiff_t>(index) - 1;
             const Result<Next> next = serve_one(service, *at, listener);
@@ -98,7 +99,7 @@ Result<void> serve_keeper(KeeperService &service, Fd listener) {
                 continue;
             }
             if (*next == Next::end) {
-                // Left open: it closes when the process ends, which is what the other side waits for.
+                // Left open, because the other side waits until the end of the process closes the connection.
                 (void)at->release();
                 return {};
             }

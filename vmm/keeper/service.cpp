@@ -108,8 +108,8 @@ Result<void> KeeperService::create(const Request &request, Answer &answer) {
     return {};
 }
 
-// One that doesn't come (the keeper may open no more), or that there is no room for, isn't kept: the next server finds
-// its peer's process by its number then.
+// A descriptor that doesn't come (the keeper may open no more), or that there is no room for, isn't kept. The next
+// server finds its peer's process by the process's number then.
 void KeeperService::keep_fd(const Request &request, Fd fd) {
     if (!fd || request.id == 0) return;
     if (fds_.size() >= kFdsMax && fds_.count(request.id) == 0) return;

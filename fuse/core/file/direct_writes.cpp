@@ -12,7 +12,7 @@ void DirectWrites::begin() {
     is_mapped_.store(true, std::memory_order_release);
 }
 
-void DirectWrites::note(Range written) {
+void DirectWrites::note(ByteRange written) {
     const Hold hold(mutex_);
     Ranges &ranges = lots_->present;
     auto next = ranges.upper_bound(written.offset);
@@ -27,25 +27,25 @@ void DirectWrites::note(Range written) {
     lots_->present = {};
 }
 
-void DirectWrites::forget(Range read) {
+void DirectWrites::forget(ByteRange read) {
     const Hold hold(mutex_);
     remove(lots_->present, read);
     remove(lots_->before, read);
 }
 
-void DirectWrites::remove(Ranges &ranges, Range range) {
+void DirectWrites::remove(Ranges &ranges, ByteRange range) {
     auto next = ranges.upper_bound(range.offset);
     if (next != ranges.begin() && std::prev(next)->second > range.offset) --next;
     while (next != ranges.end() && next->first < range.end) {
-        const Range cut = {next->first, next->second};
+        const ByteRange cut = {next->first, next->second};
         next = ranges.erase(next);
         if (cut.offset < range.offset) ranges.emplace(cut.offset, range.offset);
         if (cut.end > range.end) ranges.emplace(range.end, cut.end);
     }
 }
 
-std::vector<DirectWrites::Range> DirectWrites::left_of(Range written_back) const {
-    std::vector<Range> parts = {written_back};
+std::vector<DirectWrites::ByteRange> DirectWrites::left_of(ByteRange written_back) const {
+    std::vector<ByteRange> parts = {written_back};
     if (!is_mapped()) return parts;
     const Hold hold(mutex_);
     subtract(lots_->present, parts);
@@ -53,9 +53,9 @@ std::vector<DirectWrites::Range> DirectWrites::left_of(Range written_back) const
     return parts;
 }
 
-void DirectWrites::subtract(const Ranges &ranges, std::vector<Range> &parts) {
-    std::vector<Range> left;
-    for (Range part : parts) {
+void DirectWrites::subtract(const Ranges &ranges, std::vector<ByteRange> &parts) {
+    std::vector<ByteRange> left;
+    for (ByteRange part : parts) {
         auto next = ranges.upper_bound(part.offset);
         if (next != ranges.begin() && std::prev(next)->second > part.offset) --next;
         for (; next != ranges.end() && next->first < part.end; ++next) {

@@ -26,7 +26,7 @@ namespace gmemfs {
 /// Thread-safe. A leaf in the order of locks. The caller has taken the range of the file that a call is about.
 class DirectWrites {
 public:
-    struct Range {
+    struct ByteRange {
         std::uint64_t offset, end;
     };
 
@@ -34,13 +34,13 @@ public:
     /// so that no later write is missed.
     void begin() EXCLUDES(mutex_);
     /// Notes a write. Costs one load where no page of the file was ever in the page cache.
-    void add(Range written) {
+    void add(ByteRange written) {
         if (is_mapped()) note(written);
     }
     /// Forgets a range that the kernel has just read for the page cache.
-    void forget(Range read) EXCLUDES(mutex_);
+    void forget(ByteRange read) EXCLUDES(mutex_);
     /// The parts of a write-back that are not older than the file's bytes, in order.
-    std::vector<Range> left_of(Range written_back) const EXCLUDES(mutex_);
+    std::vector<ByteRange> left_of(ByteRange written_back) const EXCLUDES(mutex_);
 
 private:
     // No two touch each other.
@@ -53,9 +53,9 @@ private:
     };
 
     bool is_mapped() const { return is_mapped_.load(std::memory_order_acquire); }
-    void note(Range written) EXCLUDES(mutex_);
-    static void remove(Ranges &ranges, Range range);
-    static void subtract(const Ranges &ranges, std::vector<Range> &parts);
+    void note(ByteRange written) EXCLUDES(mutex_);
+    static void remove(Ranges &ranges, ByteRange range);
+    static void subtract(const Ranges &ranges, std::vector<ByteRange> &parts);
 
     std::atomic<bool> is_mapped_ = false;
     mutable Mutex mutex_;

@@ -11,7 +11,7 @@ namespace gmemfs {
 
 File::File(Storage &storage, Device *device, uid_t owner)
     : storage_(storage), parity_(storage), device_(device), charge_(storage.quotas()) {
-    const HoldExclusive hold(layout_); // nobody else is here yet; it satisfies the thread-safety analysis
+    const HoldExclusive hold(layout_); // no other thread has the file yet; this satisfies the thread-safety analysis
     (void)charge_.move_to(owner);      // nothing is charged yet, so nothing can be too much
 }
 
@@ -22,7 +22,7 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     const std::uint64_t end = size();
     if (offset >= end || to.empty()) return std::size_t(0);
     std::uint64_t length = std::min<std::uint64_t>(to.size(), end - offset);
-    const RangeLock::Range range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
+    const RangeLock::HeldRange range = ranges_.share(parity_.start_of(offset), parity_.end_of(offset + length));
     if (parity_.verifies_reads() && residence_ == Residence::plain) {
         const Result<void> checked = parity_.before_read(extents_, offset, offset + length, length);
         if (length == 0) return Error(checked.error()); // else, what lies before the damage
@@ -57,16 +57,17 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
 
 Result<void> File::write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by) {
     const std::uint64_t end = offset + from.size();
-    const std::uint64_t old_size = size(); // it can only grow while the layout is held shared
+    const std::uint64_t old_size = size(); // the size can only grow while the layout is held shared
     if (end <= old_size) {
-        const RangeLock::Range range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
+        const RangeLock::HeldRange range = ranges_.claim(parity_.start_of(offset), parity_.end_of(end));
         return transfer(copiers, offset, from, encoded_end(), by);
     }
     // A write that makes the file longer claims everything from the old end on.
-    const RangeLock::Range range = ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
+    const RangeLock::HeldRange range =
+        ranges_.claim(parity_.start_of(std::min(offset, old_size)), RangeLock::kToTheEnd);
     const std::uint64_t encoded = encoded_end();
     if (offset > size()) TRY(expose(copiers, size(), offset));
-    // If the copy fails half-way, the tail holds what must never come to light.
+    // If the copy fails half-way, the tail holds bytes that nobody may ever read.
     const bool was_dirty = tail_dirty_.exchange(true);
     TRY(transfer(copiers, offset, from, encoded, by));
     tail_dirty_ = was_dirty;
@@ -92,9 +93,9 @@ Result<void> File::transfer(
     return copier.wait_after(queued);
 }
 
-// Of what the page cache writes back, what isn't older than what is there.
+// Writes the parts of a write-back that aren't older than the file's own bytes.
 Result<void> File::queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from) {
-    for (const DirectWrites::Range part : direct_writes_.left_of({offset, offset + from.size()})) {
+    for (const DirectWrites::ByteRange part : direct_writes_.left_of({offset, offset + from.size()})) {
         const std::byte *const bytes = from.data() + (part.offset - offset);
         TRY(extents_.for_each(part.offset, part.end - part.offset,
             [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, bytes + done); }));

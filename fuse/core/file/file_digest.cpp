@@ -18,7 +18,7 @@ Result<Digest> File::digest(Copiers &copiers) {
 
 Result<Digest> File::digest_locked() {
     const std::uint64_t length = size();
-    const RangeLock::Range range = ranges_.share(0, length);
+    const RangeLock::HeldRange range = ranges_.share(0, length);
     if (knows_digest_) {
         const Hold known(digest_mutex_);
         if (digest_ && digest_->size == length) return digest_->digest;
@@ -38,7 +38,7 @@ Result<Digest> File::digest_locked() {
     return digest;
 }
 
-// A store only where it changes something: workers that write to one file would fight for its cache line.
+// Stores only where that changes something, because workers that write to one file would fight for its cache line.
 void File::forget_digest() {
     if (knows_digest_.load(std::memory_order_relaxed)) knows_digest_ = false;
 }

@@ -1,7 +1,8 @@
 // File, journal: records a file's size and layout, and restores both after a restart.
 //
-// A change of size or extents is recorded before what it replaces is given back and before it is acknowledged; data is
-// not. Where the journal fails the change has happened all the same: Volume asks the journal before it acknowledges.
+// A change of size or extents is recorded before the replaced extents are given back, and before the change is
+// acknowledged. Data isn't recorded. Where the journal fails the change has happened all the same, so Volume asks the
+// journal before it acknowledges.
 #include "fuse/core/file/file.hpp"
 #include "fuse/core/journal/journal.hpp"
 

@@ -1,4 +1,4 @@
-// File, layout: growth, shrinking and settling: whatever changes a file's extents and size.
+// File, layout: growth, shrinking, settling, and whatever else changes a file's extents and size.
 //
 // One pattern throughout: the next Layout is built aside, owned by a local variable, and published whole, in one step
 // that can't fail. Whatever fails before unwinds by destructors, and the file is as it was.
@@ -34,7 +34,7 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
     const bool is_slot = extents_.is_slot(); // then it gets an extent of its own, whatever its size
     if (end > extents_.size() || is_slot) {
         if (!extents_.empty() && !extents_.any_exported()) {
-            // One extent of the whole size, so that a peer has one thing to map.
+            // One extent of the whole size, so that a peer has a single extent to map.
             Result<ExtentList> whole = merged(copiers, size(), end);
             if (whole) {
                 next.extents = *std::move(whole);
@@ -78,11 +78,11 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
     next.extents = extents_.cut_to(new_size);
     next.fit = fit_of(next.extents, new_size);
     const std::uint64_t old_end = std::min(next.extents.size(), size());
-    // Shortened first: a clear that fails half-way must not have eaten a file that is still long. Then the tail is
+    // Shortened first, because a clear that fails half-way must not eat a file that is still long. Then the tail is
     // dirty, and growth clears it.
     publish(std::move(next));
     if (!clear(copiers, new_size, old_end)) tail_dirty_ = true;
-    (void)move_tail(copiers, new_size); // what it can't give back now goes with the next settling
+    (void)move_tail(copiers, new_size); // what can't be given back now goes with the next settling
     return {};
 }
 
@@ -114,7 +114,7 @@ Result<void> File::settle_locked(Copiers &copiers) {
     return move_tail(copiers, wanted);
 }
 
-// Tight: nothing is left to do for settling, now or when there is more room.
+// Tight means that settling has nothing left to do, now or when there is more room.
 Layout::Fit File::fit_of(const ExtentList &extents, std::uint64_t wanted) const {
     if (extents.empty() || extents.is_slot() || extents.any_exported()) return Layout::Fit::tight;
     const bool is_tight = extents.count() == 1 && extents.size() == round_up(wanted, device_->info().granularity);
@@ -142,8 +142,8 @@ Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
     return {};
 }
 
-// Memory up to `end`, and where there is room some more: as much again as there is, or what is expected to come. It
-// isn't cleared: what is written next need not be zeros before.
+// Memory up to `end`, and where there is room as much again as there is, or what is expected to come. The new memory
+// isn't cleared, because it need not be zeros before it is written.
 Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) {
     if (end <= extents_.size()) return {};
     if (expected_end <= kSlotMax && (extents_.empty() || extents_.is_slot()))
@@ -184,7 +184,7 @@ std::uint64_t File::spare_growth(std::uint64_t needed) {
 // An extent for the file, beside so many bytes that it keeps; charged before it is made.
 Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from) {
     Device &device = chosen_device();
-    // What no device has is refused by the storage; here it is only kept from overflowing.
+    // The storage refuses what no device has; this only keeps the sum from overflowing.
     constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
     TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
     const auto make = [&]() -> Result<Piece> {
@@ -252,7 +252,7 @@ Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint6
 Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) {
     if (from == to) return {};
     const std::uint64_t length = to - from;
-    // What is copied is encoded anew: so what can be mended is mended, and the rest is known as damaged from here on.
+    // The copy is encoded anew, so what can be mended is mended first, and the rest is known as damaged from here on.
     if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, from, to));
     Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
@@ -279,7 +279,7 @@ Result<void> File::expose(Copiers &copiers, std::uint64_t from, std::uint64_t to
     return clear(copiers, from, std::min(to, extents_.size()));
 }
 
-// Up to where parity fits what is there: in a tail that holds anything, or whatever peers wrote, nothing was encoded.
+// The end of what parity fits. A dirty tail was never encoded, and neither was what peers wrote.
 std::uint64_t File::encoded_end() const {
     const bool tail_is_unknown = tail_dirty_ || (parity_.is_on() && extents_.any_exported());
     return tail_is_unknown ? size() : extents_.size();
@@ -316,7 +316,7 @@ void File::publish(Layout next) {
     if (!next.extents.is_same_memory(replaced))
         generation_.store(storage_.next_generation(), std::memory_order_release);
     take(std::move(next));
-    charge_.lower_to(extents_.size()); // it was raised before anything was made
+    charge_.lower_to(extents_.size()); // the charge was raised before anything was made
     parity_.cut_to(size());
     forget_digest();
     record_layout();

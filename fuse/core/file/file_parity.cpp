@@ -17,7 +17,7 @@ struct FileParity::Run {
 template <typename Visit>
 Result<void> FileParity::for_each_run(
     const ExtentList &extents, std::uint64_t offset, std::uint64_t end, Visit visit) const {
-    if (offset >= end) return {}; // rounded, it would be a block
+    if (offset >= end) return {}; // rounding would make an empty range a block
     const std::uint64_t from = round_down(offset, kBlockSize);
     const std::uint64_t to = std::min(round_up(end, kBlockSize), extents.size());
     for (std::size_t index = 0; index < extents.count(); ++index) {
@@ -72,7 +72,7 @@ Result<void> FileParity::before_change(
     const std::uint64_t first = round_down(offset, kBlockSize);
     const std::uint64_t last = round_down(end, kBlockSize);
     const bool keeps_head = offset != first;
-    // Of the last block, what lies behind the range is kept; unless that was never anything.
+    // The last block keeps its bytes behind the range, unless those were never part of the file.
     const bool keeps_tail = end != last && end < valid_end;
     if (keeps_head && first < valid_end) TRY(mend_block(extents, first));
     if (keeps_tail && (last != first || !keeps_head)) TRY(mend_block(extents, last));

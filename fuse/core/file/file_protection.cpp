@@ -19,8 +19,8 @@ Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, st
     const HoldShared hold(layout_);
     const std::uint64_t end = stored_end();
     const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
-    // Writers of the range wait: 40 us for 64 MiB (H200).
-    const RangeLock::Range range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
+    // Writers of the range wait meanwhile, 40 us for 64 MiB (H200).
+    const RangeLock::HeldRange range = ranges_.share(parity_.start_of(from), parity_.end_of(to));
     return parity_.check(mode, extents_, from, to);
 }
 
@@ -31,7 +31,7 @@ Result<void> File::damage(
     const std::uint64_t from = std::min(offset, stored_end()), bytes = std::min(length, stored_end() - from);
     if (bits > kMost || bits > bytes * 8) return Error{EINVAL, 0, "damage file", "there are not so many bits"};
     forget_digest();
-    TRY(parity_.wait(extents_)); // or the encode of a write would come later, and the damage be right
+    TRY(parity_.wait(extents_)); // else a write's encoding would come later, and make the damage right
     std::mt19937_64 random(seed);
     std::map<std::uint64_t, std::uint8_t> turned; // by byte: which of its bits
     for (std::uint64_t done = 0; done < bits;) {
@@ -70,13 +70,13 @@ Result<void> File::seal() {
     return parity_.seal(extents_, stored_end());
 }
 
-// The server before this one has left data, and no parity: what is there now counts as right.
+// The server before this one has left data and no parity, so what is there now counts as right.
 void File::restore_parity() {
     if (!parity_.is_on() || extents_.empty()) return;
     ExtentList::Pieces pieces = extents_.pieces();
     bool is_complete = !extents_.any_exported(); // or a peer may be writing
     for (Piece &piece : pieces)
-        if (!parity_.attach(piece, piece.length)) is_complete = false; // no room; it is tried again when it is sealed
+        if (!parity_.attach(piece, piece.length)) is_complete = false; // no room; sealing the file tries again
     extents_ = ExtentList(std::move(pieces));
     if (!is_complete || !parity_.encode(extents_, stored_end())) parity_.begun_writing(FileParity::Writer::unknown);
 }

@@ -44,7 +44,7 @@ Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t l
     const std::uint64_t end = end_of(offset, length);
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
-    // What was allocated past the end, and is a hole now, goes back at the next settling.
+    // Memory past the end that is a hole now goes back at the next settling.
     Layout next = layout();
     next.kept = std::max(size(), std::min(kept_, offset));
     next.fit = Layout::Fit::loose;
@@ -84,16 +84,16 @@ Result<std::uint64_t> File::copy_locked(
     if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
     // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
     // none.)
-    const RangeLock::Range range = source.ranges_.share(source_offset, source_offset + count);
+    const RangeLock::HeldRange range = source.ranges_.share(source_offset, source_offset + count);
     TRY(wake_locked(copiers));
     const std::uint64_t end = target_offset + count;
     // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
-    // hint: no room for so much is no error.
+    // hint, so having no room for that much is no error.
     const bool is_part = count >= kCopyCallMax && source.size() - source_offset <= INT64_MAX - target_offset;
     TRY(reserve_for_write(copiers, end, is_part ? target_offset + (source.size() - source_offset) : end));
     if (target_offset > size()) TRY(expose(copiers, size(), target_offset));
     forget_digest();
-    // What is copied is encoded anew: so it must be right.
+    // The copy is encoded anew, so the source must be right.
     if (std::uint64_t good = 0; source.parity_.follows() && source.residence_ == Residence::plain)
         TRY(source.parity_.before_read(source.extents_, source_offset, source_offset + count, good));
     TRY(parity_.before_change(extents_, target_offset, end, encoded_end()));

@@ -2,7 +2,7 @@
 
 namespace gmemfs {
 
-RangeLock::Entries::iterator RangeLock::acquire(Range::Entry entry) {
+RangeLock::Entries::iterator RangeLock::acquire(HeldRange::Entry entry) {
     std::unique_lock<std::mutex> lock(mutex_);
     const Entries::iterator at = entries_.insert(entries_.end(), entry);
     if (!has_conflict(at)) return at;
@@ -18,7 +18,7 @@ void RangeLock::release(Entries::iterator at) {
     if (waiting_ > 0) released_.notify_all();
 }
 
-// Whether one that came before, holding its range or waiting for it, forbids this one.
+// Whether an earlier entry, which holds its range or waits for it, forbids this one.
 bool RangeLock::has_conflict(Entries::iterator at) {
     for (Entries::iterator before = entries_.begin(); before != at; ++before) {
         const bool overlaps = before->offset < at->end && at->offset < before->end;

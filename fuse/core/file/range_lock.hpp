@@ -17,11 +17,11 @@ public:
     static constexpr std::uint64_t kToTheEnd = UINT64_MAX;
 
     /// Holds [offset, end) for as long as it lives.
-    class [[nodiscard]] Range {
+    class [[nodiscard]] HeldRange {
     public:
-        ~Range() { lock_.release(at_); }
-        Range(const Range &) = delete;
-        Range &operator=(const Range &) = delete;
+        ~HeldRange() { lock_.release(at_); }
+        HeldRange(const HeldRange &) = delete;
+        HeldRange &operator=(const HeldRange &) = delete;
 
     private:
         friend class RangeLock;
@@ -29,18 +29,18 @@ public:
             std::uint64_t offset, end;
             bool is_shared;
         };
-        Range(RangeLock &lock, std::list<Entry>::iterator at) : lock_(lock), at_(at) {}
+        HeldRange(RangeLock &lock, std::list<Entry>::iterator at) : lock_(lock), at_(at) {}
         RangeLock &lock_;
         const std::list<Entry>::iterator at_;
     };
 
-    Range share(std::uint64_t offset, std::uint64_t end) { return Range(*this, acquire({offset, end, true})); }
-    Range claim(std::uint64_t offset, std::uint64_t end) { return Range(*this, acquire({offset, end, false})); }
+    HeldRange share(std::uint64_t offset, std::uint64_t end) { return HeldRange(*this, acquire({offset, end, true})); }
+    HeldRange claim(std::uint64_t offset, std::uint64_t end) { return HeldRange(*this, acquire({offset, end, false})); }
 
 private:
-    using Entries = std::list<Range::Entry>; // in the order in which they came; 128 at the most, one a worker
+    using Entries = std::list<HeldRange::Entry>; // in the order in which they came; 128 at the most, one a worker
 
-    Entries::iterator acquire(Range::Entry entry);
+    Entries::iterator acquire(HeldRange::Entry entry);
     void release(Entries::iterator at);
     bool has_conflict(Entries::iterator at);
 

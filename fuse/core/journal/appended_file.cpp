@@ -77,7 +77,7 @@ void AppendedFile::append(std::uint64_t head, std::span<const std::byte> body) {
     const std::uint64_t at = end_ - window_at_;
     GMEMFS_ASSERT(at + sizeof head + body.size() <= window_.size());
     std::memcpy(window_.data() + at + sizeof head, body.data(), body.size());
-    // A process dies between two instructions: it is the compiler alone that mustn't exchange the stores.
+    // A process dies between two instructions, so only the compiler must be kept from exchanging the stores.
     std::atomic_signal_fence(std::memory_order_release);
     std::memcpy(window_.data() + at, &head, sizeof head);
     std::atomic_signal_fence(std::memory_order_release);

@@ -12,7 +12,7 @@ namespace gmemfs {
 namespace {
 
 constexpr char kMagic[8] = {'G', 'M', 'E', 'M', 'J', 'N', 'L', '1'};
-constexpr std::size_t kRecordMax = 4 * MiB; // no operation changes so much: a length beyond it is a torn one
+constexpr std::size_t kRecordMax = 4 * MiB; // no operation changes so much, so a greater length is a torn one
 constexpr std::uint64_t kCompactLeast = 16 * MiB;
 
 // All zeros where there is no record yet.
@@ -29,7 +29,7 @@ std::uint32_t crc_of(std::span<const std::byte> bytes) {
 // What the user can do something about keeps its name; whatever else a filesystem may say of itself is EIO of this one.
 int errno_to_tell(int code) {
     constexpr int kTold[] = {ENOENT, ENOSPC, EDQUOT, EMFILE, ENFILE, EACCES, EPERM, EROFS};
-    if (code == EFBIG) return ENOSPC; // RLIMIT_FSIZE: of the user's file it would say something else
+    if (code == EFBIG) return ENOSPC; // RLIMIT_FSIZE; the user would take EFBIG for a limit of their own file
     return std::find(std::begin(kTold), std::end(kTold), code) != std::end(kTold) ? code : EIO;
 }
 
@@ -123,8 +123,8 @@ bool has_record(std::span<const std::byte> bytes) {
     return crc_of(bytes.subspan(sizeof head, head.length)) == head.crc;
 }
 
-// What follows the last good record: a body without a head, or the beginning of a record, where the server died; or is
-// it damage? Nothing that was acknowledged comes after a record that is torn.
+// Whether what follows the last good record is what a death leaves, a body without a head or the beginning of a record,
+// and no damage. Nothing that was acknowledged comes after a torn record.
 bool is_torn(std::span<const std::byte> bytes, std::uint64_t good) {
     if (good == 0) return bytes.size() < sizeof kMagic;
     const std::span<const std::byte> rest = bytes.subspan(good);
@@ -232,7 +232,7 @@ Result<void> Journal::check() const {
 }
 
 Result<void> Journal::compact() {
-    // Whatever comes of it, not again before the file has doubled.
+    // Also after a failure not again before the file has doubled.
     compact_at_ = std::max(kCompactLeast, 2 * file_->end());
     const Result<std::vector<std::byte>> read = file_->read();
     if (!read) return cannot("read journal", path_, read.error().code);

@@ -55,7 +55,7 @@ private:
     bool failed_ = false;
 };
 
-// No bytes but what a record holds can make it allocate more than they say.
+// A count in a record makes the reader allocate no more than the record has bytes for.
 bool read_layout(Reader &reader, VolumeState &state) {
     VolumeState::Node &node = state.nodes[reader.number<std::uint64_t>()];
     node.size = reader.number<std::uint64_t>();

@@ -34,7 +34,7 @@ Result<Acl> Acl::parse(std::string_view bytes) {
     for (std::size_t at = kHeadSize; at < bytes.size(); at += kEntrySize) {
         const Tag tag = Tag(number_at<std::uint16_t>(bytes, at));
         const bool is_named = tag == Tag::user || tag == Tag::group;
-        // What stands there for nobody is anything: libacl and the kernel write all ones.
+        // The number of an entry that names nobody may be anything; libacl and the kernel write all ones.
         acl.entries_.push_back({tag, number_at<std::uint16_t>(bytes, at + 2),
             is_named ? number_at<std::uint32_t>(bytes, at + 4) : kNobody});
     }

@@ -43,7 +43,7 @@ Attributes Inode::attributes() const {
 
 void Inode::change(const AttributeChanges &changes, timespec now, const Credentials &by) {
     const Hold hold(mutex_);
-    // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes it
+    // A new owner doesn't inherit what the old one let the program do (chown(2)); FUSE_CAP_HANDLE_KILLPRIV makes that
     // ours.
     if ((changes.uid || changes.gid) && !is_directory()) {
         drop_set_ids(by);
@@ -53,7 +53,7 @@ void Inode::change(const AttributeChanges &changes, timespec now, const Credenti
         permissions_ = *changes.mode & kPermissionBits;
         if (std::optional<Acl> access = acl(kAccessAcl)) {
             access->change_mode(permissions_);
-            (void)put_xattr(kAccessAcl, access->bytes()); // as long as it was: there is room for it
+            (void)put_xattr(kAccessAcl, access->bytes()); // as long as before, so there is room
         }
     }
     if (changes.uid) uid_ = *changes.uid;
@@ -78,8 +78,8 @@ bool Inode::written(timespec now, const Credentials &by) {
     return permissions_ != before || had_capabilities;
 }
 
-// As setattr_should_drop_suidgid() of Linux. Without S_IXGRP the set-group-ID bit once meant mandatory locking: so it
-// stays where `by` might set it anew.
+// As setattr_should_drop_suidgid() of Linux. Without S_IXGRP the set-group-ID bit once meant mandatory locking, and so
+// the bit stays where `by` might set it anew.
 void Inode::drop_set_ids(const Credentials &by) {
     permissions_ &= ~mode_t(S_ISUID);
     const bool may_give_it = by.may_keep_set_ids || by.is_in(gid_);

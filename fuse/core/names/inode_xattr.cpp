@@ -78,7 +78,7 @@ std::optional<Acl> Inode::acl(std::string_view name) const {
     const auto found = xattrs_.find(name);
     if (found == xattrs_.end()) return std::nullopt;
     Result<Acl> parsed = Acl::parse(found->second);
-    GMEMFS_ASSERT(parsed.has_value()); // it was checked where it came in: set_acl, Namespace::restore
+    GMEMFS_ASSERT(parsed.has_value()); // set_acl or Namespace::restore has checked the list
     return *std::move(parsed);
 }
 
@@ -146,7 +146,7 @@ bool Inode::may(mode_t wanted, const Credentials &who) const {
     if (who.uid == 0) return true; // as CAP_DAC_OVERRIDE has it
     const Hold hold(mutex_);
     if (who.uid == uid_) return (permissions_ >> 6 & wanted) == wanted;
-    // As open(2) does it on Linux: where the mask is empty the list isn't asked, and a user that isn't in the group has
+    // As open(2) of Linux, which doesn't ask the list where the mask is empty. Then a user that isn't in the group has
     // the rights of others.
     const bool may_ask = (permissions_ & S_IRWXG) != 0;
     if (const std::optional<Acl> access = may_ask ? acl(kAccessAcl) : std::nullopt)

@@ -35,7 +35,7 @@ Result<void> Namespace::check_may_lose(const Inode &directory, const Inode &inod
 
 Namespace::Namespace(const Credentials &owner, mode_t root_mode, std::uint64_t inodes_max, timespec now)
     : root_(std::make_shared<Inode>(kRootInode, S_IFDIR | (root_mode & 07777), owner, now)), inodes_max_(inodes_max) {
-    const HoldExclusive hold(tree_); // nobody else is here yet; it satisfies the thread-safety analysis
+    const HoldExclusive hold(tree_); // no other thread has the namespace yet; this satisfies the thread-safety analysis
     root_->add_links(2, now);
     add_node(root_).directory = std::make_unique<Directory>(Directory{kRootInode, *root_, {}, {}});
 }
@@ -79,7 +79,7 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     return InodeRef(named->inode);
 }
 
-// One that is there.
+// An inode that is there.
 Result<InodeId> Namespace::find_dots(InodeId id, std::string_view name) const {
     const InodeId found = name == "." ? id : TRY(directory(id))
     ->parent;
@@ -105,7 +105,7 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
         dying_.fetch_add(1);
         (void)record({}, [id](RecordWriter &items) { items.gone(id); }); // nobody waits for an answer
     }
-    last.reset(); // its memory goes after the lock: up to 43 ms for 64 GiB (H200)
+    last.reset(); // the inode's memory goes after the lock, because that takes up to 43 ms for 64 GiB (H200)
     dying_.fetch_sub(1);
 }
 
@@ -253,7 +253,7 @@ Result<void> Namespace::list(
     const HoldShared hold(tree_);
     const Directory &names = *TRY(directory(id));
     const Inode &self = *node_of(id).inode;
-    // "." and ".." are never counted as lookups: the kernel takes no reference to them.
+    // "." and ".." are never counted as lookups, because the kernel takes no reference to them.
     if (after < kSelfCookie && visit({kSelfCookie, ".", self}) == Visit::stop) return {};
     const auto above = nodes_.find(names.parent); // gone, if both this directory and the one above were removed
     const Inode &parent = above == nodes_.end() ? self : *above->second.inode;
@@ -324,7 +324,7 @@ void Namespace::erase(Directory &directory, std::string_view name) {
     const auto found = directory.cookies.find(name);
     GMEMFS_ASSERT(found != directory.cookies.end());
     const std::uint64_t cookie = found->second;
-    directory.cookies.erase(found); // first: its key is a view of the string that goes next
+    directory.cookies.erase(found); // first, because its key is a view of the string that goes next
     directory.by_cookie.erase(cookie);
     directory.inode.hold_entries(directory.by_cookie.size());
 }
@@ -344,7 +344,7 @@ InodeRef Namespace::lose_link(const InodeRef &inode, timespec now) {
     return last;
 }
 
-// Of an inode that nobody knows any more: its memory is about to come back.
+// Of an inode that nobody knows any more, and whose memory is about to come back.
 void Namespace::watch(Inode &last) {
     const auto is_gone = [](const std::weak_ptr<const void> &inode) { return inode.expired(); };
     forgotten_.erase(std::remove_if(forgotten_.begin(), forgotten_.end(), is_gone), forgotten_.end());

@@ -41,7 +41,7 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     const InodeRef target = replaced == nullptr ? nullptr : replaced->inode;
     if (mode == RenameMode::no_replace && target) return Error{EEXIST, 0, "rename"};
     if (mode == RenameMode::exchange && !target) return Error{ENOENT, 0, "rename"};
-    if (source == target) return {}; // two names of one inode: POSIX has nothing happen
+    if (source == target) return {}; // two names of one inode, for which POSIX has nothing happen
     Inode &above_source = *node_of(from).inode;
     Inode &above_target = *node_of(to).inode;
     TRY(check_may_lose(above_source, *source));
@@ -55,7 +55,7 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     } else {
         if (target) {
             TRY(check_replace(*source, *target));
-            replaced->inode = source; // with the cookie of the old one: who reads the directory misses no name
+            replaced->inode = source; // with the old name's cookie, so that a reader of the directory misses no name
             if (target->is_directory()) above_target.add_links(-1, at.now);
             last = lose_link(target, at.now);
         }

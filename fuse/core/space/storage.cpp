@@ -14,12 +14,12 @@ std::uint64_t total_memory(const std::vector<std::unique_ptr<Device>> &devices) 
     return bytes;
 }
 
-// More than there is can't be had, and `df` would promise it.
+// A limit above what the devices have would make `df` promise what nobody can have.
 std::uint64_t capacity_of(std::uint64_t wanted, std::uint64_t total) {
     return wanted != 0 ? std::min(wanted, total) : total;
 }
 
-// A device whose driver can't tell has none: then nothing new is put there.
+// 0 for a device whose driver can't tell, so that nothing new is put there.
 std::uint64_t free_memory(const Device &device) {
     const Result<Device::Memory> memory = device.memory();
     return memory ? round_down(memory->free, device.info().granularity) : 0;
@@ -204,7 +204,8 @@ Storage::Space Storage::space() {
     std::uint64_t free = 0;
     for (const auto &device : devices_) free += free_memory(*device);
     const std::uint64_t used = budget_.used();
-    const std::uint64_t left = budget_.capacity() - std::min(used, budget_.capacity()); // taken over: may be too much
+    // What was taken over may be more than the capacity.
+    const std::uint64_t left = budget_.capacity() - std::min(used, budget_.capacity());
     return {budget_.capacity(), used, shared, std::min(free, left)};
 }
 

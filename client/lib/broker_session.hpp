@@ -1,4 +1,4 @@
-// Session: speaks the broker's protocol over one connection, and connects anew where the server was replaced.
+// BrokerSession: speaks the broker's protocol over one connection, and connects anew where the server was replaced.
 #pragma once
 
 #include "client/wire/protocol.hpp"
@@ -33,12 +33,12 @@ struct AttachedEntry {
 ///
 /// The next server goes on with its peers' connections. Where it can't, because the last one died in the middle of an
 /// answer, the session connects anew and asks once more. Callers notice nothing.
-class Session {
+class BrokerSession {
 public:
     /// Connects to the broker of the mount that the open `file` lies in. While a server is being replaced there may be
     /// no broker for a moment; this waits for it, 3 s at the most. ENOTTY: the file is on no gmemfs mount.
     /// ECONNREFUSED, ENOENT: there is no broker, or none in this network namespace.
-    static Result<Session> connect(const Fd &file, const std::string &path);
+    static Result<BrokerSession> connect(const Fd &file, const std::string &path);
     /// Takes a lease. EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: the broker gave none for
     /// 30 s. EPROTO: its answer is nonsense. `path` is for messages, as everywhere here.
     Result<Attached> attach(const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
@@ -57,7 +57,7 @@ public:
     bool has_hung_up() const;
 
 private:
-    explicit Session(std::string path) : path_(std::move(path)) {}
+    explicit BrokerSession(std::string path) : path_(std::move(path)) {}
     Result<void> reconnect();
     template <typename Attempt>
     auto repeat(protocol::Attach request, const Attempt &attempt) -> decltype(attempt(request));

@@ -1,4 +1,4 @@
-#include "client/lib/session.hpp"
+#include "client/lib/broker_session.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -141,8 +141,8 @@ Error name_driver(const Fd &at, const std::string &library, Error error) {
     return error;
 }
 
-Result<Session> Session::connect(const Fd &file, const std::string &path) {
-    Session session(path);
+Result<BrokerSession> BrokerSession::connect(const Fd &file, const std::string &path) {
+    BrokerSession session(path);
     const Fd folder = TRY(open_folder(file));
     session.folder_ = TRY(path_of(folder));
     const Result<void> connected = wait_for_broker([&]() -> Result<void> {
@@ -156,7 +156,7 @@ Result<Session> Session::connect(const Fd &file, const std::string &path) {
     return session;
 }
 
-Result<void> Session::reconnect() {
+Result<void> BrokerSession::reconnect() {
     return wait_for_broker([this]() -> Result<void> {
         const std::string address = TRY(find_address(folder_, address_));
         return connect_to_broker(address, Fd(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)));
@@ -164,7 +164,7 @@ Result<void> Session::reconnect() {
 }
 
 // The socket is in the folder, whatever the mount is called where the server runs.
-Result<void> Session::connect_to_broker(const std::string &address, const Fd &folder) {
+Result<void> BrokerSession::connect_to_broker(const std::string &address, const Fd &folder) {
     address_ = address;
     Result<Fd> socket = address.starts_with("@") ? connect_to_abstract(address) : connect_in(folder);
     if (socket) {
@@ -176,7 +176,7 @@ Result<void> Session::connect_to_broker(const std::string &address, const Fd &fo
     return at(socket.error().code, "connect to the broker", path_, "its socket is " + address + advice);
 }
 
-Result<void> Session::send(const void *message, std::size_t size) {
+Result<void> BrokerSession::send(const void *message, std::size_t size) {
     const ssize_t sent = ::send(socket_.get(), message, size, MSG_NOSIGNAL);
     if (sent == static_cast<ssize_t>(size)) return {};
     // A broker that refuses a connection says why, and closes it at once: that answer is to be read.
@@ -184,7 +184,7 @@ Result<void> Session::send(const void *message, std::size_t size) {
     return at(sent < 0 ? errno : EIO, "ask the broker", path_, "its server may have ended");
 }
 
-Result<std::vector<std::byte>> Session::receive(std::vector<Fd> &fds) {
+Result<std::vector<std::byte>> BrokerSession::receive(std::vector<Fd> &fds) {
     std::vector<std::byte> bytes(protocol::kAnswerSizeMax);
     Result<Received> received = receive_message(socket_.get(), bytes);
     if (!received && received.error().code == EAGAIN)
@@ -197,7 +197,7 @@ Result<std::vector<std::byte>> Session::receive(std::vector<Fd> &fds) {
     return bytes;
 }
 
-Result<protocol::Ticket> Session::read_ticket(const Fd &file) const {
+Result<protocol::Ticket> BrokerSession::read_ticket(const Fd &file) const {
     const Result<std::string> text = wait_for_broker([&] { return read_attribute(file, protocol::kTicketAttribute); });
     if (!text) return at(text.error().code, "map file", path_, "the ticket for the broker is refused: mind its mode");
     protocol::Ticket ticket = {};
@@ -208,7 +208,7 @@ Result<protocol::Ticket> Session::read_ticket(const Fd &file) const {
 
 // Whether the file is whole now. That descriptors are missing is the file's code: the rest of the answer is to come,
 // and its lease to be released.
-Result<bool> Session::add(AttachedEntry &entry, const protocol::AnswerPart &part, std::size_t fd_count) const {
+Result<bool> BrokerSession::add(AttachedEntry &entry, const protocol::AnswerPart &part, std::size_t fd_count) const {
     Attached &attached = entry.attached;
     const protocol::Answer &answer = part.answer;
     if (answer.code != 0) {
@@ -240,7 +240,7 @@ Result<bool> Session::add(AttachedEntry &entry, const protocol::AnswerPart &part
     return at(EPROTO, "ask the broker", path_, "its extents aren't the whole file");
 }
 
-Result<Attached> Session::attach_once(const protocol::Attach &request) {
+Result<Attached> BrokerSession::attach_once(const protocol::Attach &request) {
     TRY(send(&request, sizeof request));
     AttachedEntry entry;
     for (bool is_whole = false; !is_whole;) {
@@ -257,7 +257,7 @@ Result<Attached> Session::attach_once(const protocol::Attach &request) {
 
 // Asks once more where the connection ended before the answer came; also where the mount is there again only later.
 template <typename Attempt>
-auto Session::repeat(protocol::Attach request, const Attempt &attempt) -> decltype(attempt(request)) {
+auto BrokerSession::repeat(protocol::Attach request, const Attempt &attempt) -> decltype(attempt(request)) {
     if (lost_.count(request.ticket) != 0) request.lease |= protocol::kRepeated;
     auto done = attempt(request);
     if (!done && has_ended(done.error())) {
@@ -270,7 +270,7 @@ auto Session::repeat(protocol::Attach request, const Attempt &attempt) -> declty
     return done;
 }
 
-Result<Attached> Session::attach(
+Result<Attached> BrokerSession::attach(
     const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease) {
     path_ = path;
     const protocol::Ticket ticket = TRY(read_ticket(file));
@@ -278,7 +278,7 @@ Result<Attached> Session::attach(
         [this](const protocol::Attach &request) { return attach_once(request); });
 }
 
-Result<void> Session::attach_directory(
+Result<void> BrokerSession::attach_directory(
     const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, const Take &take) {
     path_ = path;
     bool has_taken = false;
@@ -294,7 +294,7 @@ Result<void> Session::attach_directory(
         });
 }
 
-Result<void> Session::attach_directory_once(const protocol::Attach &request, const Take &take) {
+Result<void> BrokerSession::attach_directory_once(const protocol::Attach &request, const Take &take) {
     TRY(send(&request, sizeof request));
     std::vector<std::uint64_t> unused;
     std::uint32_t file_count = 1; // until it is told
@@ -324,7 +324,7 @@ Result<void> Session::attach_directory_once(const protocol::Attach &request, con
     return {};
 }
 
-Result<void> Session::release(std::uint64_t lease, const std::string &path) {
+Result<void> BrokerSession::release(std::uint64_t lease, const std::string &path) {
     path_ = path;
     Result<void> released = release_once(lease);
     if (released || !has_ended(released.error())) return released;
@@ -334,12 +334,12 @@ Result<void> Session::release(std::uint64_t lease, const std::string &path) {
                                                         : released; // it was carried out, and not answered
 }
 
-bool Session::has_hung_up() const {
+bool BrokerSession::has_hung_up() const {
     pollfd state = {socket_.get(), POLLRDHUP, 0};
     return ::poll(&state, 1, 0) != 0;
 }
 
-Result<void> Session::release_once(std::uint64_t lease) {
+Result<void> BrokerSession::release_once(std::uint64_t lease) {
     const protocol::Release request = protocol::make_release(lease);
     TRY(send(&request, sizeof request));
     std::vector<Fd> none;
