@@ -26,7 +26,7 @@ public:
     explicit Memory(std::size_t size) : size_(size), quads_(size / 16 + 1 + 2 * kMargin / 16) {
         std::memset(quads_.data(), 0x5a, quads_.size() * 16);
     }
-    explicit Memory(const Bytes &bytes) : Memory(bytes.size()) { std::memcpy(data(), bytes.data(), bytes.size()); }
+    explicit Memory(const Bytes &bytes) : Memory(bytes.size()) { std::ranges::copy(bytes, data()); }
     std::uint8_t *data() { return reinterpret_cast<std::uint8_t *>(quads_.data()) + kMargin; }
     Bytes bytes() { return {data(), data() + size_}; }
     bool is_margin_whole() {

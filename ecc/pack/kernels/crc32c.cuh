@@ -92,7 +92,7 @@ enum class CrcBlock { first, later };
 /// rows lie before the message and count as zeros; the row behind them is changed by `begin`.
 template <CrcBlock kBlock>
 GPU_INLINE void crc_block(
-    CrcColumn &column, const uint32_t *words, uint32_t last_mask, uint32_t skipped = 0, uint32_t begin = 0) {
+    CrcColumn &column, const uint32_t *words, uint32_t last_mask, uint32_t skipped, uint32_t begin) {
     constexpr unsigned kAhead = 8;
     unrolled<32 / kAhead>([&](auto part) {
         uint32_t ahead[kAhead];
@@ -121,7 +121,7 @@ GPU_INLINE uint32_t crc_lane(const uint8_t *message, uint32_t length, unsigned l
     GPU_NO_UNROLL
     for (uint32_t block = 1; block < blocks; ++block) {
         words += 32 * 32;
-        crc_block<CrcBlock::later>(column, words, block + 1 == blocks ? last_mask : ~0u);
+        crc_block<CrcBlock::later>(column, words, block + 1 == blocks ? last_mask : ~0u, 0, 0);
     }
     uint32_t sum = 0;
     GPU_NO_UNROLL
