@@ -115,10 +115,14 @@ public:
         for (const std::string &path : paths)
             if (!find(path)) return finish(kInterrupted);
         std::uint64_t total = 0;
-        for (const FoundFile &file : files_) total += file.size;
+        for (const Item &item : items_) total += item.file.size;
         const bool shows = flags_.quiet == FALSE && flags_.json == FALSE && ::isatty(STDERR_FILENO) != 0;
         Progress progress(shows ? Progress::Display::line : Progress::Display::none, total);
-        for (const FoundFile &file : files_) {
+        for (const auto &[file, error] : items_) {
+            if (!error.empty()) {
+                told_.push_back(describe({file.path, error, {}}));
+                continue;
+            }
             if (is_interrupted()) {
                 fail(Error{EINTR, 0, action_ == Action::pack ? "pack files" : "unpack files",
                     file.path + ": interrupted before it"});
@@ -135,16 +139,21 @@ public:
     }
 
 private:
+    struct Item {
+        FoundFile file;
+        std::string error; // of a PATH that stands for no file, and was told; else empty
+    };
+
     // False: the user has interrupted.
     bool find(const std::string &path) {
         const Folders folders = flags_.recursive != FALSE ? Folders::searched : Folders::refused;
         Result<std::vector<FoundFile>> found = find_files(path, folders);
         if (found) {
-            files_.insert(files_.end(), found->begin(), found->end());
+            for (FoundFile &file : *found) items_.push_back({std::move(file), {}});
             return true;
         }
         status_ = fail_or_interrupted(found.error());
-        told_.push_back({{"path", path}, {"error", found.error().text()}});
+        items_.push_back({{.path = path}, found.error().text()});
         return status_ != kInterrupted;
     }
 
@@ -165,7 +174,7 @@ private:
 
     const Action action_;
     const Flags flags_;
-    std::vector<FoundFile> files_;
+    std::vector<Item> items_;
     json told_ = json::array();
     int status_ = 0;
 };

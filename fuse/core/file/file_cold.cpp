@@ -11,7 +11,7 @@ namespace gmemfs {
 namespace {
 
 // The image is worth it from here on: less than that is lost in the time that waking takes.
-constexpr std::uint64_t kSavedShare = 32; // of the extents' bytes
+constexpr std::uint64_t kSavedShare = 32; // of the bytes that the file takes awake
 
 constexpr const char *kCodecNames[kCodecs] = {"zero", "fill", "raw", "bf16", "fp32"};
 
@@ -72,7 +72,8 @@ Result<File::PackOutcome> File::pack(Copiers &copiers) {
     Packer &packer = *TRY(storage_.packer_of(*device_));
     const PackPlan plan = TRY(packer.plan(plain, size()));
     const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
-    if (taken + extents_.size() / kSavedShare > extents_.size()) return PackOutcome::kept;
+    const std::uint64_t awake = awake_size(std::max(size(), kept_)); // what it has more while it grows goes by itself
+    if (taken + awake / kSavedShare > awake) return PackOutcome::kept;
     const Piece image = TRY(make_extent(copiers, plan.image_size, 0, plan.image_size));
     const Result<void> encoded = packer.encode(plan, plain, {image.extent.get(), 0, taken});
     if (!encoded) {

@@ -12,10 +12,12 @@ def write(index, ended, counts):
     """Each has a quarter of the file to itself."""
     rng, fd = random.Random(index), os.open(path, os.O_RDWR)
     start = index * SHARE
-    mine = bytearray(open("model", "rb").read()[start:start + SHARE])
+    good = open("model", "rb").read()
+    mine = bytearray(good[start:start + SHARE])
     while not ended.is_set():
-        at, size = rng.randrange(SHARE - 70000), rng.choice([1, 100, 4096, 70000])
-        mine[at:at + size] = rng.choice([rng.randbytes(size), bytes(size)])
+        at, size = rng.randrange(0, SHARE - 70000, 2), rng.choice([1, 100, 4096, 70000])
+        source = rng.randrange(0, len(good) - size, 2)  # of the same kind, so that it can be packed again
+        mine[at:at + size] = good[source:source + size]
         assert os.pwrite(fd, mine[at:at + size], start + at) == size
         if os.pread(fd, SHARE, start) != mine:
             sys.exit(f"writer {index}: what was written isn't there")

@@ -21,7 +21,7 @@ says '^packed' "$GMEMFS" stat "$MNT"
 # What was saved is the owner's to use; then the quota says no to waking, and the file stays packed and whole.
 truncate -s 4M "$MNT/more"
 chown 12345 "$MNT/more"
-refuses "over the owner's quota" "$GMEMFS" unpack "$MNT/model"
+refuses "more than its owner's quota leaves" "$GMEMFS" unpack "$MNT/model"
 is "$(errno_of "os.pwrite(os.open('$MNT/model', os.O_WRONLY), b'x', 5)")" EDQUOT
 is "$(where "$MNT/model")" packed
 cmp model "$MNT/model"

@@ -11,7 +11,7 @@ kill -TERM "$packer"
 status=0
 wait "$packer" || status=$?
 is "$status" 130
-grep -q '^gmemfs: pack files .*interrupted' complaints
+grep -q '^gmemfs: pack files: .*: interrupted before it' complaints
 packed=$(wc -l < said)
 [ "$packed" -ge 1 ]
 [ "$packed" -lt 6 ]

@@ -19,9 +19,9 @@ for attempt in "os.pwrite(os.open('$MNT/model', os.O_WRONLY), b'x', 9)" "os.trun
     cmp model "$MNT/model"
 done
 is "$(errno_of "os.truncate('$MNT/model', 0)")" OK # which needs no memory
+rm "$MNT/other"
 cp model "$MNT/again"
 "$GMEMFS" pack "$MNT/again"
-rm "$MNT/other"
 printf x | dd of="$MNT/again" bs=1 seek=9 conv=notrunc status=none
 printf x | dd of=model bs=1 seek=9 conv=notrunc status=none
 is "$(where "$MNT/again")" device
