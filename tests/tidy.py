@@ -89,6 +89,11 @@ STANDARD = [  # (what is used, the header that has it)
     (r"\bstd::(unique_ptr|shared_ptr|make_unique|make_shared)\b", "memory"),
     (r"\bstd::(string|to_string)\b", "string"),
     (r"\bstd::(array|optional|vector|map|set|list|deque|span|tuple|atomic|thread|mutex|chrono)\b(?=<|::|\s\w)", None),
+    (r"\bstd::(lock_guard|unique_lock|scoped_lock|once_flag|call_once)\b", "mutex"),
+    (r"\bstd::(exchange|move|pair|swap|forward)\b", "utility"),
+    (r"\bstd::jthread\b", "thread"),
+    (r"\bstd::(from_chars|to_chars)\b", "charconv"),
+    (r"\bstd::errc\b", "system_error"),
     (r"\bstd::function\b", "functional"),
     (r"\bstd::numeric_limits\b", "limits"),
     (r"\bstd::(getenv|strtoull?|exit|abort)\b", "cstdlib"),
@@ -162,10 +167,12 @@ def rule_standard_headers(tree):
     for name in tree.cpp():
         text = without_comments(tree.texts[name])
         for pattern, header in STANDARD:
-            used = re.search(pattern, text)
-            header = header or (used and used.group(1))  # most are named after what they have
-            if used and header not in reached(name):
-                yield f"{name}:{text[:used.start()].count(chr(10)) + 1}: {used.group()} needs <{header}>"
+            told = set()
+            for used in re.finditer(pattern, text):
+                needed = header or used.group(1)  # most are named after what they have
+                if needed not in reached(name) and needed not in told:
+                    told.add(needed)
+                    yield f"{name}:{text[:used.start()].count(chr(10)) + 1}: {used.group()} needs <{needed}>"
 
 
 def rule_lengths(tree):

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <pwd.h>
 #include <sstream>
+#include <system_error>
 
 namespace gmemfs {
 

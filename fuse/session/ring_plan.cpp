@@ -4,6 +4,7 @@
 #include <charconv>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace gmemfs {
 namespace {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <system_error>
 #include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <utility>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
