@@ -45,7 +45,7 @@ public:
         const ImageTable &table, Slice image, std::uint64_t first, std::uint64_t count, std::span<const Slice> plain);
 
     using Quad = kernels::Quad; ///< 16 bytes, and at a multiple of that
-    /// The same for packed bytes that were copied to the host, by the kernels' text: for a device that has no memory left.
+    /// The same for packed bytes that were copied to the host, by the kernels' text: for a device without memory left.
     /// `packed` begins with chunk `first`, and goes to the end of the last one; `plain` has count chunks.
     static Result<void> decode_on_host(const ImageTable &table, std::uint64_t first, std::uint64_t count,
         std::span<const Quad> packed, std::span<Quad> plain);

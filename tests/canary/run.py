@@ -23,7 +23,7 @@ BUGS = [
     ("the clear isn't waited for", "fuse/core/space/storage.cpp",
      "    TRY(copier.wait());\n", ""),
     ("a read isn't waited for", "fuse/core/file/file.cpp",
-     "TRY(copier.wait_after(queued));", "TRY(queued);"),
+     "Result<void> read = copier.wait_after(queued);", "Result<void> read = queued;"),
     ("a write isn't waited for", "fuse/core/file/file.cpp",
      "return copier.wait_after(queued);", "return queued;"),
     ("a merged extent is published before its copy has ended", "fuse/core/file/file_layout.cpp",

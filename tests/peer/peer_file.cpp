@@ -5,9 +5,9 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
-#include <system_error>
 #include <fcntl.h>
 #include <sys/xattr.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace gmemfs {

@@ -8,12 +8,12 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
-#include <utility>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace gmemfs::sim {
 namespace {

@@ -1,5 +1,4 @@
 #include "fuse/core/file/file.hpp"
-#include "fuse/core/file/file_slices.hpp"
 
 #include "vmm/base/cache.hpp"
 #include "vmm/device/trace.hpp"
@@ -110,7 +109,7 @@ Result<std::vector<FabricHandle>> File::fabric_handles(Copiers &copiers) {
     handles.reserve(shared.size());
     for (const Shared &extent : shared) handles.push_back(*extent.fabric);
     parity_.begun_writing(FileParity::Writer::unknown);
-    if (!std::exchange(has_named_handle_, true)) record_layout();
+    if (std::exchange(named_handle_, NamedHandle::given) == NamedHandle::none) record_layout();
     return handles;
 }
 

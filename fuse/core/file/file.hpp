@@ -26,6 +26,7 @@
 #include "fuse/core/space/unpacked.hpp"
 #include "vmm/memory/extent_list.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -145,7 +146,8 @@ public:
     Residence residence() const {
         return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
     }
-    /// Who may have the memory mapped, so that the file can't be packed: a peer with a lease, or whoever read its handle.
+    /// Who may have the memory mapped, so that the file can't be packed: a peer with a lease, or whoever read its
+    /// handle.
     enum class Busy { no, leased, exported };
     Busy busy() const EXCLUDES(layout_);
     /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EIO: the image is damaged.
@@ -195,8 +197,8 @@ private:
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
-    // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents, or
-    // of windows that are decoded here, and stay as they are as long as `held` lives.
+    // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents,
+    // or of windows that are decoded here, and stay as they are as long as `held` lives.
     using Windows = std::vector<std::shared_ptr<UnpackedWindow>>;
     template <typename Visit>
     Result<void> for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
@@ -244,8 +246,7 @@ private:
     ExtentList extents_ GUARDED_BY(layout_);
     Residence residence_ GUARDED_BY(layout_) = Residence::plain;
     std::optional<PackedCount::Member> counted_ GUARDED_BY(layout_); // while it is packed
-    // A handle was given out by name, so nobody can know whether a process has the memory mapped.
-    bool has_named_handle_ GUARDED_BY(layout_) = false;
+    NamedHandle named_handle_ GUARDED_BY(layout_) = NamedHandle::none;
     std::atomic<int> leases_ = 0;                                      // that peers hold
     Mutex image_mutex_;                                                // a leaf but for the device
     std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
@@ -270,5 +271,22 @@ private:
     std::atomic<bool> slot_ = false;   // shares its extent
     std::atomic<bool> packed_ = false; // Residence::packed
 };
+
+template <typename Visit>
+Result<void> File::for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
+    if (residence_ == Residence::plain) return extents_.for_each(offset, length, visit);
+    constexpr std::uint64_t kSize = UnpackedWindows::kSize;
+    for (std::uint64_t done = 0; done < length;) {
+        const std::uint64_t at = offset + done, within = at % kSize;
+        const std::uint64_t part = std::min(length - done, kSize - within);
+        held.push_back(TRY(unpacked(at / kSize)));
+        Slice slice = held.back()->memory.slice();
+        slice.offset += within;
+        slice.length = part;
+        TRY(visit(slice, done));
+        done += part;
+    }
+    return {};
+}
 
 } // namespace gmemfs

@@ -1,6 +1,5 @@
 // File, cold: packs a file where it lies, wakes it, and reads what is packed (docs/cold.md).
 #include "fuse/core/file/file.hpp"
-#include "fuse/core/file/file_slices.hpp"
 
 #include "vmm/device/trace.hpp"
 
@@ -40,7 +39,7 @@ auto File::with_image(Use use) -> decltype(use(std::declval<Packer &>(), Slice()
 Result<void> File::check_packable() {
     if (is_leased())
         return Error{EBUSY, 0, "pack file", "a peer has it mapped: it can be packed when all have unmapped it"};
-    if (has_named_handle_)
+    if (named_handle_ == NamedHandle::given)
         return Error{EBUSY, 0, "pack file",
             "its fabric handle was read, so a process may have it mapped, and nobody can know: copy the file"};
     if (!parity_.is_on()) return {};
@@ -53,7 +52,7 @@ Result<void> File::check_packable() {
 File::Busy File::busy() const {
     const HoldShared hold(layout_);
     if (is_leased()) return Busy::leased;
-    return has_named_handle_ ? Busy::exported : Busy::no;
+    return named_handle_ == NamedHandle::given ? Busy::exported : Busy::no;
 }
 
 Result<File::PackOutcome> File::pack(Copiers &copiers) {

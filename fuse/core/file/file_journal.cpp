@@ -17,7 +17,8 @@ void File::record_layout() const {
     for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
         record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
-        if (residence_ != Residence::plain || has_named_handle_) record.residence(id_, residence_, has_named_handle_);
+        if (residence_ != Residence::plain || named_handle_ != NamedHandle::none)
+            record.residence(id_, residence_, named_handle_);
         record.generation(id_, generation());
     });
 }
@@ -32,7 +33,7 @@ void File::restore(ExtentList extents, const VolumeState::Node &node) {
     Layout restored = {
         std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence};
     if (node.residence == Residence::plain) restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
-    has_named_handle_ = node.has_named_handle;
+    named_handle_ = node.named_handle;
     take(std::move(restored));
     charge_.raise_anyway(extents_.size());
     generation_.store(node.generation, std::memory_order_release);

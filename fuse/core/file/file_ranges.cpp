@@ -1,6 +1,5 @@
 // File, ranges: allocating, clearing and copying ranges of files: fallocate(2) and copy_file_range(2).
 #include "fuse/core/file/file.hpp"
-#include "fuse/core/file/file_slices.hpp"
 
 #include "vmm/device/trace.hpp"
 

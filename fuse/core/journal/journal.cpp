@@ -60,8 +60,8 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
         writer.inode(id, node);
         if (S_ISREG(node.mode)) {
             writer.layout(id, node.size, node.kept, node.placement, node.pieces);
-            if (node.residence != Residence::plain || node.has_named_handle)
-                writer.residence(id, node.residence, node.has_named_handle);
+            if (node.residence != Residence::plain || node.named_handle != NamedHandle::none)
+                writer.residence(id, node.residence, node.named_handle);
             writer.generation(id, node.generation);
         }
         frame(bytes, writer.bytes());

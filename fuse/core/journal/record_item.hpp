@@ -21,7 +21,7 @@ enum class RecordItem : std::uint8_t {
     parity = 12,     // number 8, 1 or 0: 1
     generation = 13, // number 8, generation 8
     flags = 14,      // number 8, flags 4
-    residence = 15,  // number 8, residence 1, has_named_handle 1; after its layout
+    residence = 15,  // number 8, residence 1, named handle 1; after its layout
     linkable = 20,   // number 8
     // Of peers; their numbers begin apart, so that files may have more.
     ticket_secret = 32, // 32 bytes

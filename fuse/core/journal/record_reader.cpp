@@ -64,7 +64,7 @@ bool read_layout(Reader &reader, VolumeState &state) {
     const auto count = reader.number<std::uint32_t>();
     if (!reader.has(std::uint64_t(count) * 3 * sizeof(std::uint64_t))) return false;
     node.residence = Residence::plain;
-    node.has_named_handle = false;
+    node.named_handle = NamedHandle::none;
     node.pieces.clear();
     node.pieces.reserve(count);
     for (std::uint32_t index = 0; index < count; ++index) {
@@ -80,7 +80,7 @@ bool read_residence(Reader &reader, VolumeState &state) {
     const auto residence = reader.number<std::uint8_t>();
     if (residence > static_cast<std::uint8_t>(Residence::packed)) return false;
     node.residence = Residence(residence);
-    node.has_named_handle = reader.number<std::uint8_t>() != 0;
+    node.named_handle = reader.number<std::uint8_t>() != 0 ? NamedHandle::given : NamedHandle::none;
     return true;
 }
 

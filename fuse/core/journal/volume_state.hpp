@@ -27,6 +27,10 @@ enum class Residence : std::uint8_t {
     packed, ///< as an image that decodes to them; what needs the bytes themselves wakes the file first
 };
 
+/// Whether a handle of the file's memory was given out by name, as an attribute. Then nobody can know whether a process
+/// has it mapped.
+enum class NamedHandle : std::uint8_t { none, given };
+
 /// The flags of chattr(1) that tmpfs has, too, with the numbers of FS_IOC_SETFLAGS in <linux/fs.h>. The kernel's FUSE
 /// knows nothing of them, so every function that changes an inode first asks Inode::check_flags.
 using InodeFlags = std::uint32_t;
@@ -64,7 +68,7 @@ struct VolumeState {
         std::uint64_t generation = 0;             ///< of a file's extents; 0: never had any
         std::uint64_t size = 0, kept = 0;
         Residence residence = Residence::plain;
-        bool has_named_handle = false; ///< File::has_named_handle_
+        NamedHandle named_handle = NamedHandle::none;
         std::vector<Piece> pieces;
         std::map<std::string, std::string> xattrs;
         bool operator==(const Node &) const = default;

@@ -1,6 +1,6 @@
-// UnpackedWindows: the parts of packed files that were read last, decoded, so that the next read(2) needn't decode them.
+// UnpackedWindows: the parts of packed files that were read last, decoded, so that the next read(2) needn't do it.
 //
-// A window is 2 MiB of a file. A reader that goes through a file in small steps decodes each window once. A window holds
+// A window is 2 MiB of a file. A reader that goes through a file in small steps decodes each window once. Windows hold
 // device memory, so there are few of them, and they go when memory is wanted for files.
 #pragma once
 
