@@ -115,7 +115,9 @@ Result<void> verdict_of(const PackFindings &found) {
 
 Result<std::unique_ptr<Packer>> Packer::create(Keeper &keeper, Device &device) {
     std::unique_ptr<PackKernels> kernels = TRY(PackKernels::load(device));
-    return std::unique_ptr<Packer>(new Packer(keeper, device, std::move(kernels)));
+    std::unique_ptr<Packer> packer(new Packer(keeper, device, std::move(kernels)));
+    if (Result<PoolPiece> first = packer->pool_.take(1)) packer->first_.emplace(*std::move(first));
+    return packer;
 }
 
 Result<PackPlan> Packer::plan(std::span<const Slice> plain, std::uint64_t size) {

@@ -28,7 +28,7 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     }
     Copier &copier = copiers.of(*device_);
     Windows held;
-    const Result<void> queued = for_each_slice(offset, length, held,
+    const Result<void> queued = for_each_slice(copier, offset, length, held,
         [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
     Result<void> read = copier.wait_after(queued);
     if (!read && read.error().code == ENOSPC) read = read_on_host(copier, offset, to.first(length));

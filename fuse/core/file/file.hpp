@@ -198,10 +198,10 @@ private:
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
     // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents,
-    // or of windows that are decoded here, and stay as they are as long as `held` lives.
+    // or of windows that are decoded here, and stay as they are until `copier` has waited. `held` outlives that.
     using Windows = std::vector<std::shared_ptr<UnpackedWindow>>;
     template <typename Visit>
-    Result<void> for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
+    Result<void> for_each_slice(Copier &copier, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
         REQUIRES_SHARED(layout_);
     Result<void> read_on_host(Copier &copier, std::uint64_t offset, std::span<std::byte> to) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
@@ -273,12 +273,18 @@ private:
 };
 
 template <typename Visit>
-Result<void> File::for_each_slice(std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
+Result<void> File::for_each_slice(
+    Copier &copier, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
     if (residence_ == Residence::plain) return extents_.for_each(offset, length, visit);
     constexpr std::uint64_t kSize = UnpackedWindows::kSize;
+    constexpr std::size_t kWindowsAtOnce = 4; // a copy of gigabytes has no more decoded at a time
     for (std::uint64_t done = 0; done < length;) {
         const std::uint64_t at = offset + done, within = at % kSize;
         const std::uint64_t part = std::min(length - done, kSize - within);
+        if (held.size() == kWindowsAtOnce) {
+            TRY(copier.wait());
+            held.clear();
+        }
         held.push_back(TRY(unpacked(at / kSize)));
         Slice slice = held.back()->memory.slice();
         slice.offset += within;

@@ -102,7 +102,7 @@ Result<std::uint64_t> File::copy_locked(
     const ExtentList *const targets = &extents_; // locked here; the analysis doesn't follow locks into a lambda
     Windows held;
     const Result<void> queued =
-        source.for_each_slice(source_offset, count, held, [&](Slice from, std::uint64_t done) -> Result<void> {
+        source.for_each_slice(copier, source_offset, count, held, [&](Slice from, std::uint64_t done) -> Result<void> {
             return targets->for_each(target_offset + done, from.length, [&](Slice to, std::uint64_t within) {
                 return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
             });
