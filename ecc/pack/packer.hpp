@@ -4,10 +4,10 @@
 #include "ecc/pack/image.hpp"
 #include "ecc/pack/kernels.hpp"
 #include "ecc/parity/pool.hpp"
+#include "vmm/base/lock.hpp"
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,14 +21,19 @@ struct PackPlan {
     std::vector<ImageEntry> entries;
 };
 
-/// Thread-safe; each call has device memory and a stream of its own while it lasts, and waits for the device.
+/// Thread-safe; each call has device memory and a stream of its own while it lasts, and waits for the device. From the
+/// first call on, one stream and 2 MiB are kept for the next one: making and unmapping them costs a millisecond.
 /// Slices are whole chunks in the file's order, each but the last a multiple of 2 MiB. What the last chunk has past the
 /// file's size is zeros: the caller has cleared it. An image lies in one slice.
 class Packer {
 public:
     /// ENOEXEC: no machine code for this GPU.
     static Result<std::unique_ptr<Packer>> create(Keeper &keeper, Device &device);
+    ~Packer();
+    Packer(const Packer &) = delete;
+    Packer &operator=(const Packer &) = delete;
     Device &device() const { return kernels_->device(); }
+    std::uint64_t held() const { return pool_.held(); } ///< bytes of device memory, between calls and during them
 
     /// How `size` bytes would be packed. Nobody writes to them until encode() has returned. ENOSPC: no device memory
     /// for the table. EFBIG: the image would have more than 256 GiB.
@@ -37,7 +42,7 @@ public:
     /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
     Result<void> encode(const PackPlan &plan, std::span<const Slice> plain, Slice image);
 
-    /// Reads header and table. EBADMSG: this is no image, or a damaged one; the text says what is wrong.
+    /// Reads header and table; needs no device memory. EBADMSG: this is no image, or a damaged one; the text says what is wrong.
     Result<ImageTable> open(Slice image);
     /// Checks the checksums of chunks [first, first + count), and decodes them to `plain`, from its start; the last
     /// chunk whole, with the zeros that it was filled up with. Where it fails, what `plain` holds is undefined, and
@@ -52,14 +57,21 @@ public:
         std::span<const Quad> packed, std::span<Quad> plain);
 
 private:
-    Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels)
-        : pool_(keeper, device), kernels_(std::move(kernels)) {}
+    class Work;
+    struct GiveBack {
+        Packer *packer;
+        void operator()(Work *work) const;
+    };
+    using LentWork = std::unique_ptr<Work, GiveBack>;
+
+    Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels);
+    Result<LentWork> begin(std::uint64_t entry_count) EXCLUDES(mutex_);
+    Result<LentWork> begin_copies() EXCLUDES(mutex_);
 
     Pool pool_;
-    // Where there is room for it: so that the pool's first extent stays. Small calls find memory then when windows have
-    // taken the rest of the device, and don't make and unmap an extent each time, 0.65 ms to unmap alone (H200).
-    std::optional<PoolPiece> first_;
     const std::unique_ptr<PackKernels> kernels_;
+    Mutex mutex_;
+    std::unique_ptr<Work> idle_ GUARDED_BY(mutex_);
 };
 
 } // namespace gmemfs

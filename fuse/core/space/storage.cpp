@@ -165,6 +165,13 @@ Storage::ParityUse Storage::parity_use() const {
     return use;
 }
 
+std::uint64_t Storage::held_by_packers() const {
+    const Hold hold(mutex_);
+    std::uint64_t held = 0;
+    for (const auto &packer : packers_) held += packer->held();
+    return held;
+}
+
 // Its bytes are reserved already; they are released with the last holder.
 std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     Extent *const raw = extent.get();

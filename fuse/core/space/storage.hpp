@@ -74,6 +74,7 @@ public:
     Result<Digester *> digester_of(Device &device) EXCLUDES(mutex_);
     /// The device's Packer, as above.
     Result<Packer *> packer_of(Device &device) EXCLUDES(mutex_);
+    std::uint64_t held_by_packers() const EXCLUDES(mutex_); ///< bytes of device memory, which no file has
     /// What was decoded of packed files on the device, as above.
     Result<UnpackedWindows *> unpacked_of(Device &device) EXCLUDES(mutex_);
 
