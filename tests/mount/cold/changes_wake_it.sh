@@ -1,4 +1,5 @@
 # Whatever changes a packed file's bytes wakes it first, and changes the right ones.
+# timeout: 180
 weights 8388608 > model
 # change DO REFERENCE: the first on the packed file, the second on a plain one beside: $F is the file.
 change() {

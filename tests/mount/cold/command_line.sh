@@ -1,4 +1,5 @@
 # pack and unpack take files, and with -r directories; one that can't be packed doesn't keep the others from it.
+# timeout: 180
 mkdir -p "$MNT/d/deep"
 weights 8388608 > model
 for name in a d/b d/deep/c; do cp model "$MNT/$name"; done
