@@ -55,8 +55,8 @@ Result<void> verdict_of(const PackFindings &found) {
 
 } // namespace
 
-/// One call's stream and, unless it only copies, device memory. Not thread-safe. What it copies to and from on the host outlives the loan,
-/// which ends with a wait.
+/// One call's stream and, unless it only copies, device memory. Not thread-safe. What it copies to and from on the host
+/// outlives the loan, which ends with a wait.
 class Packer::Work {
 public:
     Work(Device &device, std::optional<PoolPiece> piece, Stream stream)

@@ -42,7 +42,8 @@ public:
     /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
     Result<void> encode(const PackPlan &plan, std::span<const Slice> plain, Slice image);
 
-    /// Reads header and table; needs no device memory. EBADMSG: this is no image, or a damaged one; the text says what is wrong.
+    /// Reads header and table; needs no device memory. EBADMSG: this is no image, or a damaged one; the text says what
+    /// is wrong.
     Result<ImageTable> open(Slice image);
     /// Checks the checksums of chunks [first, first + count), and decodes them to `plain`, from its start; the last
     /// chunk whole, with the zeros that it was filled up with. Where it fails, what `plain` holds is undefined, and

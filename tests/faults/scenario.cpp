@@ -255,21 +255,26 @@ std::vector<Step> file_to_pack(const std::string &name) {
     return {start(), make(name), truncate(name, 4 * MiB - 5), write(name, 2 * MiB - 100, 70000, 1)};
 }
 
+// A walk over megabytes takes long: each of them with one keeper.
 std::vector<Scenario> cold_scenarios() {
     const World::Shape parity = {.parity = true};
     return {
         {"Pack", {}, file_to_pack("a"),
             {pack("a"), read("a"), write("a", 5, 1000, 2), pack("a"), make("b"), copy("a", 100, "b", 0, MiB),
-                digest("a"), pack("a"), wake("a")}},
+                digest("a"), pack("a"), wake("a")},
+            Keepers::local},
         {"PackedLayout", {}, file_to_pack("a"),
             {pack("a"), truncate("a", 3 * MiB), pack("a"), clear(Clear::punch, "a", 100, MiB), pack("a"),
-                allocate("a", 0, 5 * MiB, File::SizeMode::keep), pack("a"), fabric_handles("a")}},
+                allocate("a", 0, 5 * MiB, File::SizeMode::keep), pack("a"), fabric_handles("a")},
+            Keepers::local},
         {"PackedRecovery", {}, file_to_pack("a"),
             {pack("a"), recover(), read("a"), wake("a"), pack("a"), recover(), write("a", 0, 100, 3), pack("a"),
-                truncate("a", 0)}},
+                truncate("a", 0)},
+            Keepers::served},
         {"PackedParity", parity, file_to_pack("a"),
             {pack("a"), check_parity("a", ParityMode::verify), wake("a"), check_parity("a", ParityMode::verify),
-                pack("a"), recover(), check_parity("a", ParityMode::repair), write("a", 7, 1000, 2)}},
+                pack("a"), recover(), check_parity("a", ParityMode::repair), write("a", 7, 1000, 2)},
+            Keepers::local},
     };
 }
 

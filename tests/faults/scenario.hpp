@@ -23,11 +23,15 @@ struct Step {
     } undecided = {};
 };
 
+/// Where the memory is kept while the faults walk: in the world itself, in a process of its own, or once in each.
+enum class Keepers { both, local, served };
+
 struct Scenario {
     std::string name; ///< letters and digits alone
     World::Shape shape = {};
     std::vector<Step> setup = {};
     std::vector<Step> walked = {};
+    Keepers keepers = Keepers::both;
 };
 inline void PrintTo(const Scenario &scenario, std::ostream *to) { *to << scenario.name; } // NOLINT: GoogleTest's name
 
