@@ -6,6 +6,7 @@
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests/mount"))
 import runner  # the scenarios' own
 BUILD = ROOT / os.environ.get("BUILD", "build")
 SANITIZE = os.environ.get("SANITIZE", "")
+SHARDS = min(4, os.cpu_count() or 1)  # processes of a suite that counts, and measures no time
 
 
 class Count:
@@ -77,11 +79,21 @@ def run_for_junit(name, command, argument, env=None):
         return count
 
 
-def google_test(name, program, *arguments):
+def google_test(name, program, *arguments, shards=1):
+    """With shards: so many processes side by side, each with its part of the tests."""
     if not (BUILD / program).exists():
         print(f"{name}: {BUILD / program} is missing")
         return Count(failed=1)
-    return run_for_junit(name, [str(BUILD / program), "--gtest_brief=1", *arguments], "--gtest_output=xml:")
+
+    def run(index):
+        env = environment() | {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(index)}
+        return run_for_junit(name, [str(BUILD / program), "--gtest_brief=1", *arguments], "--gtest_output=xml:", env)
+
+    count = Count()
+    with concurrent.futures.ThreadPoolExecutor(shards) as pool:
+        for part in pool.map(run, range(shards)):
+            count.add(part)
+    return count
 
 
 def suite_tidy():
@@ -98,7 +110,7 @@ def suite_unit():
 
 
 def suite_faults():
-    return google_test("faults", "fault-tests")
+    return google_test("faults", "fault-tests", shards=SHARDS)
 
 
 def suite_conformance():

@@ -31,7 +31,8 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
     const Result<void> queued = for_each_slice(copier, offset, length, held,
         [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
     Result<void> read = copier.wait_after(queued);
-    if (!read && read.error().code == ENOSPC) read = read_on_host(copier, offset, to.first(length));
+    if (!read && read.error().code == ENOSPC && residence_ == Residence::packed)
+        read = read_on_host(copier, offset, to.first(length));
     TRY(read);
     if (by == By::page_cache) direct_writes_.forget({offset, offset + length});
     return static_cast<std::size_t>(length);
