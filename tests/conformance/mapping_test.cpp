@@ -1,6 +1,5 @@
 // Conformance: address ranges, mappings and access rights.
 #include "tests/conformance/child.hpp"
-#include "tests/conformance/measured.hpp"
 #include "tests/conformance/memory.hpp"
 
 #include <gtest/gtest.h>
@@ -215,7 +214,6 @@ TEST_P(WrongCopy, IsRefusedWhenQueued) {
 INSTANTIATE_TEST_SUITE_P(Access, WrongCopy, testing::Values("unmapped", "no-access", "read-only", "past-the-end"));
 
 TEST(Access, OfAnotherDeviceIsNotEnough) {
-    not_yet_measured();
     if (count_devices() < 2) GTEST_SKIP() << "one device";
     Child child("copy", {"other-device"});
     const Message answer = child.receive();
