@@ -72,7 +72,6 @@ void ColdWalk::look_at(Copiers &copiers, Inode &inode, std::map<InodeId, Seen> &
         ::clock_gettime(CLOCK_REALTIME, &time);
         const Result<File::PackOutcome> outcome = volume_.pack({{}, time, copiers}, inode);
         if (outcome && *outcome == File::PackOutcome::packed) {
-            packed_.fetch_add(1, std::memory_order_relaxed);
             front_.attributes_changed(inode.id()); // st_blocks
             return;
         }

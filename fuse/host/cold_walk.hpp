@@ -4,7 +4,6 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/host/front.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -25,8 +24,6 @@ public:
     ColdWalk(const ColdWalk &) = delete;
     ColdWalk &operator=(const ColdWalk &) = delete;
 
-    std::uint64_t packed() const { return packed_.load(std::memory_order_relaxed); } ///< files, since the start
-
 private:
     using Clock = std::chrono::steady_clock;
     // What of a file changes when it is used; and since when it hasn't.
@@ -46,8 +43,7 @@ private:
     Front &front_;
     const std::chrono::seconds after_;
     std::map<InodeId, Seen> seen_; // the thread's
-    std::atomic<std::uint64_t> packed_ = 0;
-    std::mutex mutex_; // std::condition_variable wants this one; for what follows
+    std::mutex mutex_;             // std::condition_variable wants this one; for what follows
     std::condition_variable changed_;
     bool ends_ = false;
     std::thread thread_; // last: it uses all of these

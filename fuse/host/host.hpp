@@ -55,8 +55,7 @@ public:
     /// main thread, while nobody is served. `front` outlives it.
     void start_walks(Front &front);
     void stop_walks() { scrubber_.reset(), cold_walk_.reset(); }
-    const Scrubber *scrubber() const { return scrubber_.get(); }   ///< while it runs; else null
-    const ColdWalk *cold_walk() const { return cold_walk_.get(); } ///< the same
+    const Scrubber *scrubber() const { return scrubber_.get(); } ///< while it runs; else null
 
 private:
     explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
