@@ -24,8 +24,10 @@ namespace {
 constexpr std::int64_t kSecond = 1000000;          // microseconds, as g_get_monotonic_time counts
 constexpr std::int64_t kIdleTime = 30 * kSecond;   // a peer without a lease says something within this
 constexpr std::int64_t kAnswerTime = 10 * kSecond; // a peer takes an answer within this
-constexpr std::int64_t kLastAnswersTime = kSecond; // of all, when another server is to go on
-constexpr int kAcceptsAtOnce = 16;                 // then others have their turn
+constexpr std::int64_t kMillisecond = kSecond / 1000;
+constexpr std::int64_t kFirstQuestionTime = 100 * kMillisecond; // of connections that have asked for nothing yet
+constexpr std::int64_t kLastAnswersTime = kSecond;              // of all, when another server is to go on
+constexpr int kAcceptsAtOnce = 16;                              // then others have their turn
 constexpr int kSendBufferSize = 1 << 20;
 constexpr rlim_t kDescriptorsForOthers = 256; // of the server itself, and of answers under way
 
@@ -108,6 +110,13 @@ void Broker::make_way() {
     const std::int64_t end = g_get_monotonic_time() + kLastAnswersTime;
     while (std::any_of(peers_.begin(), peers_.end(), is_answering) && g_get_monotonic_time() < end)
         g_main_context_iteration(nullptr, TRUE); // the timer ends the wait
+    // Who connects from here on waits for the next server, which gets the listener. Who is connected already and has no
+    // lease would lose the connection, perhaps with a question in it.
+    listens_ = FdSource();
+    const auto is_new = [&](const Peer &peer) { return peer.socket && (peer.holder == 0 || is_answering(peer)); };
+    const std::int64_t last = g_get_monotonic_time() + kFirstQuestionTime;
+    while (std::any_of(peers_.begin(), peers_.end(), is_new) && g_get_monotonic_time() < last)
+        if (!g_main_context_iteration(nullptr, FALSE)) g_usleep(kMillisecond);
     makes_way_ = true;
 }
 

@@ -5,6 +5,7 @@ cp model "$MNT/model"
 PYTHONPATH="$TESTS/cold" python3 - "$MNT/model" << 'P'
 import multiprocessing, os, random, sys
 from control import pack, wake
+multiprocessing.set_start_method("fork")  # Python 3.14 would start the script anew, which comes by stdin
 path = sys.argv[1]
 good = open("model", "rb").read()
 digest = os.getxattr(path, "user.gmemfs.digest")

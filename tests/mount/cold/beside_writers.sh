@@ -6,6 +6,7 @@ cp model "$MNT/model"
 PYTHONPATH="$TESTS/cold" python3 - "$MNT/model" << 'P'
 import multiprocessing, os, random, sys
 from control import pack
+multiprocessing.set_start_method("fork")  # Python 3.14 would start the script anew, which comes by stdin
 path, SHARE = sys.argv[1], 2 << 20
 
 def write(index, ended, counts):

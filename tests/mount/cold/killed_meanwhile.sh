@@ -9,6 +9,7 @@ for name in 0 1 2; do cp model "$MNT/$name"; done
 PYTHONPATH="$TESTS/cold" python3 - "$MNT" << 'P'
 import collections, errno, json, multiprocessing, os, random, signal, sys, time
 from control import pack, wake
+multiprocessing.set_start_method("fork")  # Python 3.14 would start the script anew, which comes by stdin
 mount = sys.argv[1]
 good = open("model", "rb").read()
 

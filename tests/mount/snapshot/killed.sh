@@ -29,7 +29,7 @@ used() { "$GMEMFS" stat --json "$MNT" | json 'd["used"]'; }
 before=$(used)
 for attempt in 1 2; do
     unshare -mpf --mount-proc --kill-child "$GMEMFS" restore --threads 1 out/snapshot "$MNT" & restore=$!
-    opens "$restore" " $MNT/.gmemfs-restore[^/]*/1$"
+    opens "$restore" "$MNT/.gmemfs-restore[^/]*/1$" # in a chroot, below what it is for others
     kill -KILL "$restore"
     status=0
     wait "$restore" || status=$?
