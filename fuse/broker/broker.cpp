@@ -107,15 +107,16 @@ Broker::~Broker() {
 
 void Broker::make_way() {
     const auto is_answering = [](const Peer &peer) { return !peer.outgoing.empty() || peer.listing; };
-    const std::int64_t end = g_get_monotonic_time() + kLastAnswersTime;
-    while (std::any_of(peers_.begin(), peers_.end(), is_answering) && g_get_monotonic_time() < end)
-        g_main_context_iteration(nullptr, TRUE); // the timer ends the wait
     // Who connects from here on waits for the next server, which gets the listener. Who is connected already and has no
     // lease would lose the connection, perhaps with a question in it.
     listens_ = FdSource();
-    const auto is_new = [&](const Peer &peer) { return peer.socket && (peer.holder == 0 || is_answering(peer)); };
-    const std::int64_t last = g_get_monotonic_time() + kFirstQuestionTime;
-    while (std::any_of(peers_.begin(), peers_.end(), is_new) && g_get_monotonic_time() < last)
+    const auto is_new = [](const Peer &peer) { return peer.socket && peer.holder == 0; };
+    const std::int64_t began = g_get_monotonic_time();
+    const auto is_waited_for = [&](const Peer &peer) {
+        const std::int64_t waited = g_get_monotonic_time() - began;
+        return is_answering(peer) ? waited < kLastAnswersTime : is_new(peer) && waited < kFirstQuestionTime;
+    };
+    while (std::any_of(peers_.begin(), peers_.end(), is_waited_for))
         if (!g_main_context_iteration(nullptr, FALSE)) g_usleep(kMillisecond);
     makes_way_ = true;
 }
