@@ -13,7 +13,6 @@ exit status 1 where something is wrong.
 import argparse
 import errno
 import fcntl
-import json
 import os
 import statistics
 import struct
@@ -22,7 +21,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from frameworks import GIB, GMEMFS, TENSORS, Child, tell, timed_copy
+from frameworks import GIB, GMEMFS, TENSORS, Child, model_header, tell, timed_copy
 
 PACK, WAKE = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6))  # client/wire/file_control.hpp
 
@@ -48,20 +47,13 @@ def control(path, command):
 def make_weights(path, size):
     import gmemfs
     import torch
-    each = size // TENSORS
-    header, offset = {}, 0
-    for index in range(TENSORS):
-        header[f"layer.{index}.weight"] = {"dtype": "BF16", "shape": [each // 2 // 4096, 4096],
-                                           "data_offsets": [offset, offset + each]}
-        offset += each
-    text = json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % 256)
+    each, header = size // TENSORS, model_header(size)
     with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + size)
+        file.write(header)
+        file.truncate(len(header) + size)
     torch.manual_seed(7)
-    words = torch.from_dlpack(gmemfs.tensor(path, ((8 + len(text) + size) // 2,), "bfloat16"))
-    start = (8 + len(text)) // 2
+    words = torch.from_dlpack(gmemfs.tensor(path, ((len(header) + size) // 2,), "bfloat16"))
+    start = len(header) // 2
     for index in range(TENSORS):
         part = words[start + index * each // 2:start + (index + 1) * each // 2]
         part.copy_(torch.randn(part.shape, dtype=torch.float32, device="cuda") * (0.01 + 0.001 * index))

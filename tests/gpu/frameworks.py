@@ -138,9 +138,8 @@ def share(mount):
 
 # ---- a model ----
 
-def make_model(path, size):
-    """TENSORS tensors of bfloat16, with random bytes of which no exponent is all ones."""
-    import numpy
+def model_header(size):
+    """What a .safetensors file begins with whose TENSORS tensors of bfloat16 have `size` bytes together."""
     each = size // TENSORS
     header, offset = {}, 0
     for index in range(TENSORS):
@@ -149,9 +148,15 @@ def make_model(path, size):
         offset += each
     text = json.dumps(header).encode()
     text += b" " * (-(8 + len(text)) % 256)
+    return len(text).to_bytes(8, "little") + text
+
+
+def make_model(path, size):
+    """TENSORS tensors of bfloat16, with random bytes of which no exponent is all ones."""
+    import numpy
     block = numpy.random.default_rng(7).integers(0, 1 << 16, 32 << 20, dtype=numpy.uint16) & 0xBFFF
     with open(path, "wb", buffering=0) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(model_header(size))
         for _ in range(size // block.nbytes):
             file.write(block)
 

@@ -7,6 +7,7 @@
 // many chunks of each kind of bytes there are (2; 16 on a GPU take half a minute, most of it in the reference).
 // --weights: bytes that are packed and woken as well, and shrink to 1/N at least.
 #include "ecc/pack/packer.hpp"
+#include "tests/support/must.hpp"
 #include "tests/support/pack_reference.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/device/simulator_path.hpp"
@@ -25,6 +26,7 @@ namespace gmemfs {
 namespace {
 
 using test::Bytes;
+using test::must;
 using test::PackedChunk;
 
 struct Options {
@@ -35,15 +37,6 @@ struct Options {
     double ratio = 0;
 };
 Options options;
-
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        ADD_FAILURE() << result.error().text();
-        std::abort();
-    }
-    if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 // One device, opened once: a driver can't be closed.
 struct Machine {

@@ -7,6 +7,7 @@
 // reference).
 #include "ecc/parity/parity.hpp"
 #include "tests/support/damage.hpp"
+#include "tests/support/must.hpp"
 #include "tests/support/parity_variants.hpp"
 #include "vmm/device/simulator_path.hpp"
 #include "vmm/keeper/local.hpp"
@@ -20,6 +21,7 @@ namespace gmemfs {
 namespace {
 
 using test::BlockMemory;
+using test::must;
 
 struct Options {
     std::string library;
@@ -27,15 +29,6 @@ struct Options {
     std::uint64_t seed = 1;
 };
 Options options;
-
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        ADD_FAILURE() << result.error().text();
-        std::abort();
-    }
-    if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 // One device, opened once: a driver can't be closed.
 struct Machine {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fuse/core/volume.hpp"
+#include "tests/support/must.hpp"
 #include "vmm/device/driver.hpp"
 #include "vmm/keeper/local.hpp"
 #include "vmm/memory/copiers.hpp"
@@ -69,16 +70,6 @@ protected:
 private:
     const std::uint64_t used_before_;
 };
-
-/// The value, or a failure of the test that shows the Error.
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        ADD_FAILURE() << result.error().text();
-        std::abort();
-    }
-    if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 /// The errno of a Result that must have failed; 0 where it didn't.
 template <typename T>
