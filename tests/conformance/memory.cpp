@@ -26,6 +26,23 @@ CUmemAllocationProp properties(unsigned handle_types, int device) {
     return wanted;
 }
 
+CUmemAllocationProp host_properties(unsigned handle_types) {
+    CUmemAllocationProp wanted = {};
+    wanted.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+    wanted.location.type = CU_MEM_LOCATION_TYPE_HOST_NUMA;
+    // -1: the machine has no nodes, and 0 is the one to name (<cuda.h>).
+    wanted.location.id = std::max(attribute_of_device(CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID), 0);
+    wanted.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(handle_types);
+    return wanted;
+}
+
+CUmemAccessDesc access_of_host(CUmemAccess_flags flags) {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_HOST;
+    access.flags = flags;
+    return access;
+}
+
 CUmemAccessDesc access_of(int device, CUmemAccess_flags flags) {
     CUmemAccessDesc access = {};
     access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
@@ -33,6 +50,13 @@ CUmemAccessDesc access_of(int device, CUmemAccess_flags flags) {
     access.flags = flags;
     return access;
 }
+
+int attribute_of_device(CUdevice_attribute attribute) {
+    int value = -1;
+    return driver().cuDeviceGetAttribute(&value, attribute, 0) == CUDA_SUCCESS ? value : -1;
+}
+
+bool has_host_memory() { return driver().is_simulator() || attribute_of_device(kHostNumaMemory) == 1; }
 
 bool has_fabric() {
     const CUmemAllocationProp wanted = properties(kFabric);
@@ -44,10 +68,21 @@ bool has_fabric() {
 
 unsigned shareable() { return has_fabric() ? kDescriptor | kFabric : kDescriptor; }
 
-Memory::Memory(std::size_t size, unsigned handle_types, int device) : size_(size) {
-    const CUmemAllocationProp wanted = properties(handle_types, device);
-    require(driver().cuMemCreate(&handle_, size, &wanted, 0), "create memory");
+namespace {
+
+CUmemGenericAllocationHandle create(std::size_t size, const CUmemAllocationProp &wanted) {
+    CUmemGenericAllocationHandle handle = 0;
+    require(driver().cuMemCreate(&handle, size, &wanted, 0), "create memory");
+    return handle;
 }
+
+} // namespace
+
+Memory::Memory(std::size_t size, unsigned handle_types, int device)
+    : Memory(create(size, properties(handle_types, device)), size) {}
+
+HostMemory::HostMemory(std::size_t size, unsigned handle_types)
+    : Memory(create(size, host_properties(handle_types)), size) {}
 
 void Memory::release() {
     if (handle_ != 0) driver().cuMemRelease(handle_);
@@ -86,6 +121,24 @@ void Reservation::unmap(std::size_t offset) {
 void Reservation::allow(CUmemAccess_flags flags, int device) {
     const CUmemAccessDesc access = access_of(device, flags);
     require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access");
+}
+
+void Reservation::allow_host(CUmemAccess_flags flags) {
+    const CUmemAccessDesc access = access_of_host(flags);
+    require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access for the host");
+}
+
+std::uint8_t *Reservation::host_pointer() const {
+    std::uint8_t *pointer = nullptr;
+    require(driver().cuPointerGetAttribute(&pointer, CU_POINTER_ATTRIBUTE_HOST_POINTER, address_),
+        "ask for the host's pointer");
+    return pointer;
+}
+
+CUresult import_descriptor(int descriptor, CUmemGenericAllocationHandle &handle) {
+    // The driver takes the descriptor's number in place of a pointer.
+    void *const number = reinterpret_cast<void *>(static_cast<std::uintptr_t>(descriptor)); // NOLINT
+    return driver().cuMemImportFromShareableHandle(&handle, number, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
 }
 
 OwnStream::OwnStream() { require(driver().cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "create a stream"); }

@@ -17,9 +17,21 @@ inline constexpr unsigned kFabric = CU_MEM_HANDLE_TYPE_FABRIC;
 /// Ends the process with one line unless the driver said CUDA_SUCCESS: for what a test needs, not for what it asks.
 void require(CUresult result, const char *doing);
 
-CUmemAllocationProp properties(unsigned handle_types, int device = 0);
-CUmemAccessDesc access_of(int device, CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+enum class Place { device, host };
 
+CUmemAllocationProp properties(unsigned handle_types, int device = 0);
+/// Of host memory at the node that device 0 is nearest to.
+CUmemAllocationProp host_properties(unsigned handle_types);
+CUmemAccessDesc access_of(int device, CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+CUmemAccessDesc access_of_host(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+
+/// CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, a name that <cuda.h> has from 12.9 on.
+inline constexpr auto kHostNumaMemory = static_cast<CUdevice_attribute>(141);
+/// Of device 0; -1 where the driver doesn't know the attribute.
+int attribute_of_device(CUdevice_attribute attribute);
+
+/// Whether device 0 maps memory of the host. The simulator's does, whatever its attribute says.
+bool has_host_memory();
 /// Whether memory with a fabric handle can be made here: on a card, once an IMEX channel exists.
 bool has_fabric();
 /// Every handle type that this machine can give.
@@ -44,6 +56,12 @@ private:
     std::size_t size_ = 0;
 };
 
+/// An allocation of host memory.
+class HostMemory : public Memory {
+public:
+    explicit HostMemory(std::size_t size, unsigned handle_types = 0);
+};
+
 /// Owns a reserved range of addresses. What is mapped in it is unmapped first.
 class Reservation {
 public:
@@ -57,6 +75,9 @@ public:
     void map(const Memory &memory, std::size_t offset = 0);
     void unmap(std::size_t offset = 0);
     void allow(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE, int device = 0);
+    void allow_host(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE); ///< processors
+    /// Where processors reach the first byte of a range that holds host memory.
+    std::uint8_t *host_pointer() const;
 
 private:
     struct Part {
@@ -100,6 +121,9 @@ void write(CUdeviceptr to, const Bytes &bytes);
 /// A byte that is kUnread may be one that the driver hasn't brought.
 Bytes read(CUdeviceptr from, std::size_t size);
 inline constexpr std::uint8_t kUnread = 0xEE;
+
+/// Imports a descriptor's memory into this process.
+CUresult import_descriptor(int descriptor, CUmemGenericAllocationHandle &handle);
 
 std::size_t free_memory(); ///< of the current context's device
 

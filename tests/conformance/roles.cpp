@@ -3,6 +3,7 @@
 #include "tests/conformance/child.hpp"
 #include "tests/conformance/gate.hpp"
 #include "tests/conformance/memory.hpp"
+#include "tests/conformance/poke.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -32,7 +33,7 @@ int creator(const Arguments &arguments) {
     const std::uint64_t seed = std::stoull(arguments.at(1));
     Message message;
     at(message, CreatorStep::init) = driver().cuInit(0);
-    const CUmemAllocationProp wanted = properties(types);
+    const CUmemAllocationProp wanted = arguments.at(2) == "host" ? host_properties(types) : properties(types);
     CUmemGenericAllocationHandle handle = 0;
     const CUresult created = driver().cuMemCreate(&handle, kSize, &wanted, 0);
     at(message, CreatorStep::create) = created;
@@ -72,10 +73,8 @@ int importer(const Arguments &) {
     at(answer, ImporterStep::init) = driver().cuInit(0);
     use_context();
     CUmemGenericAllocationHandle handle = 0;
-    // The driver takes the descriptor's number in place of a pointer.
-    void *const number = reinterpret_cast<void *>(static_cast<std::uintptr_t>(descriptor.get())); // NOLINT
     const CUresult imported =
-        descriptor ? driver().cuMemImportFromShareableHandle(&handle, number, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+        descriptor ? import_descriptor(descriptor.get(), handle)
                    : driver().cuMemImportFromShareableHandle(&handle, asked.fabric.data(), CU_MEM_HANDLE_TYPE_FABRIC);
     at(answer, ImporterStep::import) = imported;
     descriptor.reset(); // the import stands by itself
@@ -139,14 +138,10 @@ CUresult give_garbage(const std::string &what) {
     int fd = -1;
     if (what == "export")
         return driver().cuMemExportToShareableHandle(&fd, handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
-    const auto import_number = [&](int number) {
-        return driver().cuMemImportFromShareableHandle(&handle,
-            reinterpret_cast<void *>(static_cast<std::uintptr_t>(number)), // NOLINT(performance-no-int-to-ptr)
-            CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
-    };
-    if (what == "import-closed") return import_number(1000);
-    if (what == "import-file") return import_number(Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)).get());
-    if (what == "import-null") return import_number(Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)).get());
+    if (what == "import-closed") return import_descriptor(1000, handle);
+    if (what == "import-file")
+        return import_descriptor(Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)).get(), handle);
+    if (what == "import-null") return import_descriptor(Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)).get(), handle);
     unsigned char fabric[64] = {};
     if (what == "import-random") {
         const Bytes bytes = pattern(sizeof fabric, 7);
@@ -211,26 +206,30 @@ int dereference(const Arguments &) {
     return send(kChildSocket, message) ? 0 : 1;
 }
 
-// A kernel of one argument, an address, that it writes to.
-const char *const kPokePtx = R"(
-.version 7.0
-.target sm_80
-.address_size 64
-.visible .entry poke(.param .u64 where)
-{
-    .reg .b64 %rd<3>;
-    .reg .b32 %r<2>;
-    ld.param.u64 %rd1, [where];
-    mov.u32 %r1, 42;
-    st.global.u32 [%rd1], %r1;
-    ret;
-}
-)";
-
-void poke_on_host(const gmemfs_lane *, void **params, void *(*translate)(unsigned long long)) {
-    unsigned long long where = 0;
-    std::memcpy(&where, params[0], sizeof where);
-    if (void *const target = translate(where); target != nullptr) std::memset(target, 42, 4);
+// Loads from host memory, which the device has access to, by the processor. Killed where processors have none.
+int load(const Arguments &arguments) {
+    require(driver().cuInit(0), "initialise");
+    use_context();
+    const std::string &what = arguments.at(0);
+    const HostMemory memory(kGranule);
+    Mapped range(memory);
+    write(range.address(), pattern(kGranule, 5));
+    if (what != "closed") range.allow_host();
+    if (what == "taken-away") range.allow_host(CU_MEM_ACCESS_FLAGS_PROT_NONE);
+    if (what == "read-only") range.allow_host(CU_MEM_ACCESS_FLAGS_PROT_READ);
+    if (what == "mapped-anew") {
+        range.unmap();
+        range.map(memory);
+        range.allow();
+    }
+    volatile std::uint8_t *byte = range.host_pointer();
+    if (what == "device-address") byte = reinterpret_cast<std::uint8_t *>(range.address()); // NOLINT
+    for (const int signal : {SIGSEGV, SIGBUS}) ::signal(signal, SIG_DFL); // without a sanitizer's report
+    Message message;
+    message.number = *byte;
+    if (!send(kChildSocket, message)) return 1;
+    if (what == "read-only") *byte = 1;
+    return 0;
 }
 
 int lost(const Arguments &) {
@@ -240,9 +239,7 @@ int lost(const Arguments &) {
     require(driver().cuInit(0), "initialise");
     use_context();
     CUmemGenericAllocationHandle imported = 0;
-    void *const number = reinterpret_cast<void *>(static_cast<std::uintptr_t>(descriptor.get())); // NOLINT
-    require(
-        driver().cuMemImportFromShareableHandle(&imported, number, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR), "import");
+    require(import_descriptor(descriptor.get(), imported), "import");
     const Memory memory(imported, asked.size);
     const Mapped mapped(memory);
     const Memory other(kGranule, kDescriptor);
@@ -250,11 +247,9 @@ int lost(const Arguments &) {
     const OwnStream stream;
     Bytes bytes(4096);
     Message answer;
-    const unsigned param_size = sizeof(CUdeviceptr);
-    if (driver().offer_host_kernel != nullptr) driver().offer_host_kernel("poke", poke_on_host, &param_size, 1);
     CUmodule module = nullptr;
     CUfunction function = nullptr;
-    at(answer, LostStep::load) = driver().cuModuleLoadData(&module, kPokePtx);
+    at(answer, LostStep::load) = driver().cuModuleLoadData(&module, poke_image());
     if (at(answer, LostStep::load) != CUDA_SUCCESS) return send(kChildSocket, answer) ? 0 : 1;
     at(answer, LostStep::find) = driver().cuModuleGetFunction(&function, module, "poke");
     CUdeviceptr nowhere = range.address();
@@ -325,7 +320,7 @@ int init(const Arguments &) {
 int play(const std::string &role, const Arguments &arguments) {
     const std::map<std::string, int (*)(const Arguments &)> roles = {{"creator", creator}, {"importer", importer},
         {"uninitialised", uninitialised}, {"garbage", garbage}, {"copy", copy}, {"dereference", dereference},
-        {"lost", lost}, {"forked", forked}, {"init", init}};
+        {"load", load}, {"lost", lost}, {"forked", forked}, {"init", init}};
     const auto found = roles.find(role);
     if (found == roles.end()) {
         std::fprintf(stderr, "conformance-tests: no role '%s'\n", role.c_str());

@@ -11,9 +11,10 @@ int play(const std::string &role, const std::vector<std::string> &arguments);
 
 // Steps of the roles, as places in Message::results.
 
-/// `creator TYPES SEED`: makes memory of two granules, fills it with the pattern of SEED (0: doesn't, and makes no
-/// context), exports what it can, sends all. Then, for each message: reads the memory and answers with `number` 1 where
-/// it holds the pattern of the message's `number`; releases the memory where the message's `size` is 1.
+/// `creator TYPES SEED PLACE`: makes memory of two granules, of the host where PLACE is "host", fills it with the
+/// pattern of SEED (0: doesn't, and makes no context), exports what it can, sends all. Then, for each message: reads
+/// the memory and answers with `number` 1 where it holds the pattern of the message's `number`; releases the memory
+/// where the message's `size` is 1.
 enum class CreatorStep { init, create, export_descriptor, export_fabric, release };
 /// `importer`: for the message with a handle, imports it, maps it, and checks it for the pattern of `number`; answers
 /// with `number` 1 where it is there. Then, for each message: fills the memory with the pattern of `number`.
@@ -22,6 +23,7 @@ enum class ImporterStep { init, import, map, access, export_descriptor, export_f
 enum class EarlyStep { version, count_devices, create, release, reserve, copy, current_context };
 /// `garbage CASE`: gives the driver what no driver made; the answer is step 0.
 /// `copy CASE`: copies where it may not. Steps: enqueue, synchronise.
+/// `load CASE`: loads a byte of host memory that holds the pattern of 5, by the processor, and says it in `number`.
 /// `lost`: imports the descriptor that comes with a message, runs a kernel that writes nowhere, then calls on.
 enum class LostStep { load, find, launch, synchronise, copy, create, export_handle, map, unmap, release, other_thread };
 

@@ -1,8 +1,5 @@
 // Conformance: descriptors and fabric handles between processes, and how long what they name lives.
-#include "tests/conformance/child.hpp"
-#include "tests/conformance/measured.hpp"
-#include "tests/conformance/memory.hpp"
-#include "tests/conformance/roles.hpp"
+#include "tests/conformance/peers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,58 +13,6 @@ namespace {
 
 #define SKIP_WITHOUT_FABRIC()                                                                                          \
     if (!has_fabric()) GTEST_SKIP() << "no IMEX channel on this machine"
-
-CUresult step(const Message &message, CreatorStep which) { return message.result(std::size_t(which)); }
-CUresult step(const Message &message, ImporterStep which) { return message.result(std::size_t(which)); }
-
-std::string types_text(unsigned types) { return std::to_string(types); }
-
-/// A process that made memory and filled it with the pattern of a seed, and what it sent of it.
-struct Creator {
-    Fd descriptor;
-    Child child;
-    Message message;
-
-    explicit Creator(unsigned types, std::uint64_t seed)
-        : child("creator", {types_text(types), std::to_string(seed)}), message(child.receive(&descriptor)) {
-        EXPECT_EQ(step(message, CreatorStep::init), CUDA_SUCCESS);
-        EXPECT_EQ(step(message, CreatorStep::create), CUDA_SUCCESS);
-        if ((types & kDescriptor) != 0) {
-            EXPECT_EQ(step(message, CreatorStep::export_descriptor), CUDA_SUCCESS);
-        }
-        if ((types & kFabric) != 0) {
-            EXPECT_EQ(step(message, CreatorStep::export_fabric), CUDA_SUCCESS);
-        }
-    }
-    bool holds(std::uint64_t seed) {
-        Message asked;
-        asked.number = seed;
-        child.send(asked);
-        return child.receive().number == 1;
-    }
-};
-
-/// What an importer answered, and whether it found the pattern of the seed.
-struct Importer {
-    Child child{"importer"};
-    Message answer;
-
-    /// By the descriptor, or by the fabric handle where it is null.
-    Importer(const Message &exported, const Fd *descriptor, std::uint64_t seed) {
-        Message asked = exported;
-        asked.number = seed;
-        child.send(asked, descriptor);
-        answer = child.receive();
-    }
-    CUresult imported() const { return step(answer, ImporterStep::import); }
-    bool found() const { return answer.number == 1; }
-    void fill(std::uint64_t seed) {
-        Message asked;
-        asked.number = seed;
-        child.send(asked);
-        child.receive();
-    }
-};
 
 TEST(Descriptor, IsARealOneOfThisProcess) {
     const Memory memory(kGranule, kDescriptor);
@@ -111,9 +56,7 @@ TEST(Descriptor, IsImportedBySeveralProcesses) {
 TEST(Descriptor, IsImportedByAProcessThatStartedTheCreator) {
     Creator creator(kDescriptor, 25);
     CUmemGenericAllocationHandle handle = 0;
-    void *const number = reinterpret_cast<void *>(static_cast<std::uintptr_t>(creator.descriptor.get())); // NOLINT
-    ASSERT_EQ(driver().cuMemImportFromShareableHandle(&handle, number, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
-        CUDA_SUCCESS);
+    ASSERT_EQ(import_descriptor(creator.descriptor.get(), handle), CUDA_SUCCESS);
     const Memory memory(handle, creator.message.size);
     const Mapped first(memory); // H200, driver 580: an importer may map the same memory twice
     const Mapped second(memory);

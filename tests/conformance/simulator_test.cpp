@@ -183,7 +183,7 @@ TEST_F(SimulatorMachine, LeavesNoTableBehind) {
 TEST_F(SimulatorMachine, CountsADescriptorWhereItWasMade) {
     const std::string machine = "GMEMFS_SIM_MACHINE=conformance-other-" + std::to_string(::getpid());
     Fd descriptor;
-    Child creator("creator", {std::to_string(kDescriptor), "71"}, {machine, "GMEMFS_SIM_DEVICES=64M"});
+    Child creator("creator", {std::to_string(kDescriptor), "71", "device"}, {machine, "GMEMFS_SIM_DEVICES=64M"});
     Message asked = creator.receive(&descriptor);
     const std::size_t before = free_memory();
     Child importer("importer");
@@ -200,7 +200,7 @@ TEST_F(SimulatorMachine, CountsAgainWhatOnlyADescriptorHeld) {
     Fd descriptor;
     Message asked;
     {
-        Child creator("creator", {std::to_string(kDescriptor), "72"});
+        Child creator("creator", {std::to_string(kDescriptor), "72", "device"});
         asked = creator.receive(&descriptor);
     }
     EXPECT_EQ(free_memory(), before) << "the known kindness: a descriptor alone isn't counted";
@@ -212,7 +212,7 @@ TEST_F(SimulatorMachine, CountsAgainWhatOnlyADescriptorHeld) {
 }
 
 TEST_F(SimulatorMachine, SpoiltHandleIsRefused) {
-    Child creator("creator", {std::to_string(kFabric), "0"});
+    Child creator("creator", {std::to_string(kFabric), "0", "device"});
     const Message good = creator.receive();
     CUmemGenericAllocationHandle whole = 0;
     Message sent = good;

@@ -3,6 +3,7 @@
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/streams.hpp"
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -49,7 +50,23 @@ std::atomic<std::size_t> *limit_of(Context &context, CUlimit limit) {
     }
 }
 
-int attribute_of(CUdevice_attribute attribute) {
+// <cuda.h> has their names from 12.9 and 12.8 on: CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED,
+// CU_DEVICE_ATTRIBUTE_HOST_NUMA_MULTINODE_IPC_SUPPORTED.
+constexpr int kHostNumaMemory = 141;
+constexpr int kHostNumaMultinode = 143;
+
+// The version whose driver is the first to know an attribute.
+int first_version(int attribute) {
+    switch (attribute) {
+    case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED: return kFabricVersion;
+    case CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID: return kHostNumaVersion;
+    case kHostNumaMemory: return 12090;
+    case kHostNumaMultinode: return 12080;
+    default: return attribute > 0 && attribute < CU_DEVICE_ATTRIBUTE_MAX ? 0 : INT_MAX;
+    }
+}
+
+int attribute_of(int attribute) {
     switch (attribute) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return 9; // an H200's
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return 0;
@@ -61,7 +78,10 @@ int attribute_of(CUdevice_attribute attribute) {
     case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED:
     case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED: // also where creation refuses it, as on an H200
-    case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED: return 1;
+    case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED:
+    case kHostNumaMemory: return 1;
+    case kHostNumaMultinode: // 0, and fabric handles of host memory are made all the same (H200, driver 580)
+    case CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID: // one node, whatever the host has
     default: return 0;
     }
 }
@@ -124,10 +144,7 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
     GMEMFS_SIM_ENTER(cuDeviceGetAttribute);
     GMEMFS_SIM_NOT_NULL(value);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-    const bool is_known =
-        attribute > 0 && attribute < CU_DEVICE_ATTRIBUTE_MAX &&
-        (attribute != CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED || process()->version >= kFabricVersion);
-    if (!is_known) return CUDA_ERROR_INVALID_VALUE;
+    if (process()->version < first_version(attribute)) return CUDA_ERROR_INVALID_VALUE;
     *value = attribute_of(attribute);
     return CUDA_SUCCESS;
 }

@@ -1,4 +1,4 @@
-// Entry, memory: allocations, addresses, handles, host memory. None but the last needs a context (H200, driver 580).
+// Entry, memory: allocations, addresses, handles, pinned memory. None but the last needs a context (H200, driver 580).
 #include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/streams.hpp"
@@ -11,11 +11,18 @@ using namespace gmemfs::sim;
 
 namespace {
 
-CUmemAllocationProp plain_properties(unsigned device) {
+CUmemAllocationProp plain_properties(std::uint32_t device) {
     CUmemAllocationProp properties = {};
     properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-    properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {static_cast<int>(device)}};
+    properties.location.type = device == kHost ? CU_MEM_LOCATION_TYPE_HOST_NUMA : CU_MEM_LOCATION_TYPE_DEVICE;
+    properties.location.id = device == kHost ? 0 : static_cast<int>(device);
     return properties;
+}
+
+template <typename Value>
+CUresult tell(void *data, Value value) {
+    std::memcpy(data, &value, sizeof value);
+    return CUDA_SUCCESS;
 }
 
 } // namespace
@@ -183,20 +190,19 @@ CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdevi
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuPointerGetAttribute);
     GMEMFS_SIM_NOT_NULL(data);
     const std::lock_guard<std::mutex> hold(process()->mutex);
+    if ((address & kTag) == 0) address = process()->device_address(address); // <cuda.h>: "from either address"
     const auto found = process()->mapping_at(address);
     if (found == process()->mappings.end()) return CUDA_ERROR_INVALID_VALUE;
+    const Mapping &mapping = found->second;
+    const bool is_host = mapping.memory->is_host();
     switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: {
-        const unsigned type = CU_MEMORYTYPE_DEVICE;
-        std::memcpy(data, &type, sizeof type);
-        return CUDA_SUCCESS;
-    }
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: std::memcpy(data, &address, sizeof address); return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: {
-        const int ordinal = static_cast<int>(found->second.memory->device);
-        std::memcpy(data, &ordinal, sizeof ordinal);
-        return CUDA_SUCCESS;
-    }
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+        return tell(data, static_cast<unsigned>(is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE));
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: return tell(data, address);
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER: // INVALID_VALUE where there is none (<cuda.h>)
+        return is_host ? tell(data, mapping.host_view + (address & ~kTag) - found->first) : CUDA_ERROR_INVALID_VALUE;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: // 0 of host memory (one H200, driver 580)
+        return tell(data, is_host ? 0 : static_cast<int>(mapping.memory->device));
     default: return CUDA_ERROR_NOT_SUPPORTED;
     }
 }

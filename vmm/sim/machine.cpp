@@ -18,7 +18,7 @@
 namespace gmemfs::sim {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x324d4953534d4547; // "GEMSSIM2": of another version, another table
+constexpr std::uint64_t kMagic = 0x334d4953534d4547; // "GEMSSIM3": of another version, another table
 constexpr std::uint64_t kDefaultSize = std::uint64_t(8) << 30;
 constexpr std::size_t kNameMax = 80; // a memfd's name, which holds it, has 249 bytes at the most
 
@@ -26,6 +26,10 @@ std::uint64_t random_nonce() {
     std::uint64_t nonce = 0;
     if (::getrandom(&nonce, sizeof nonce, 0) != sizeof nonce) nonce = Random(std::uint64_t(::getpid())).next();
     return nonce;
+}
+
+std::uint64_t physical_memory() {
+    return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 struct Machines {
@@ -48,8 +52,8 @@ struct Machine::Table {
     std::uint64_t magic;
     std::uint64_t next_id;
     std::uint32_t device_count;
-    std::uint64_t sizes[kDevicesMax];
-    std::uint64_t used[kDevicesMax];
+    std::uint64_t sizes[kDevicesMax + 1]; // the last is kHost's
+    std::uint64_t used[kDevicesMax + 1];
     std::uint32_t attached_count;
     Holder attached[1024]; // every process that uses the machine; `allocation` is 0
     Allocation allocations[kAllocationsMax];
@@ -156,6 +160,7 @@ Machine::SetUp Machine::set_up(const std::vector<std::uint64_t> &sizes) {
         table.device_count = sizes.empty() ? 1 : static_cast<std::uint32_t>(sizes.size());
         table.sizes[0] = kDefaultSize;
         std::copy(sizes.begin(), sizes.end(), table.sizes);
+        table.sizes[kHost] = physical_memory();
     }
     for (auto &process : table.attached) {
         if (process.pid != 0) continue;
@@ -259,7 +264,7 @@ std::optional<Machine::Allocation> Machine::hold(std::uint64_t id, std::uint32_t
     for (const auto &allocation : table_->allocations)
         if (allocation.in_use != 0 && allocation.id == id)
             return add_holder(id) ? std::optional(allocation) : std::nullopt;
-    if (device >= table_->device_count) return std::nullopt;
+    if (device >= table_->device_count && device != kHost) return std::nullopt;
     const Allocation *const made = add(id, device, bytes);
     return made == nullptr ? std::nullopt : std::optional(*made);
 }

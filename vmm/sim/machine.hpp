@@ -7,6 +7,8 @@
 //     allocations: id, device, bytes, nonce       an allocation lives while a holder of it lives
 //     holders: allocation id, pid, start time     a process that died is swept away when space runs out or is counted
 //
+// Memory of the host is counted like a device's, at an index of its own. There is as much as this host has.
+//
 // The table is set up by the first process, removed by the last one that ends by itself, and set up again where none is
 // left. A descriptor that no living process of the machine has imported is held by nobody, and so isn't counted until
 // it is imported: a kindness that real hardware doesn't have.
@@ -22,6 +24,7 @@
 namespace gmemfs::sim {
 
 inline constexpr unsigned kDevicesMax = 16;
+inline constexpr std::uint32_t kHost = kDevicesMax; ///< stands for a device's index where memory is the host's
 inline constexpr unsigned kAllocationsMax = 8192;
 inline constexpr unsigned kHoldersMax = 32768;
 
@@ -30,7 +33,7 @@ class Machine {
 public:
     struct Allocation {
         std::uint64_t id, bytes, nonce;
-        std::uint32_t device;
+        std::uint32_t device; // or kHost
         std::uint32_t in_use;
     };
 
@@ -40,6 +43,8 @@ public:
 
     const std::string &name() const { return name_; }
     std::vector<std::uint64_t> sizes();
+
+    // A `device` is an index below sizes().size(), or kHost.
 
     /// Takes `bytes` of the device for this process; empty where it hasn't so many left.
     std::optional<Allocation> take(std::uint32_t device, std::uint64_t bytes);

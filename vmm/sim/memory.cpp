@@ -3,10 +3,16 @@
 // A reservation is a PROT_NONE mapping of nothing; cuMemMap lays a memfd over it, still PROT_NONE; cuMemSetAccess opens
 // it. So the kernel of the host enforces what a card enforces. Each refusal here says whether a card was seen to
 // refuse.
+//
+// Host memory is laid over two ranges, because devices and processors have each their own access to it:
+//
+//     reservation:  | device memory |  host memory  |   device addresses, less the tag: the access of all devices
+//     host view:    |    (closed)   |  host memory  |   HOST_POINTER: the access of processors
 #include "vmm/sim/process.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <utility>
@@ -81,6 +87,24 @@ bool is_reserved_and_empty(CUdeviceptr address, std::uint64_t size) {
     return next == mine.mappings.begin() || std::prev(next)->first + std::prev(next)->second.size <= start;
 }
 
+// Addresses that nothing is mapped at, closed; 0 where there are none. `align` is a power of two.
+std::uint64_t find_addresses(std::uint64_t size, std::uint64_t align) {
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *const larger = ::mmap(nullptr, size + align, PROT_NONE, kFlags, -1, 0);
+    if (larger == MAP_FAILED) return 0;
+    const auto first = reinterpret_cast<std::uint64_t>(larger);
+    const std::uint64_t start = (first + align - 1) / align * align;
+    if (start > first) ::munmap(larger, start - first);
+    if (start < first + align) ::munmap(host(start + size), first + align - start);
+    return start;
+}
+
+// Takes away what is laid over a range, and keeps the addresses.
+bool uncover(std::uint64_t start, std::uint64_t size) {
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    return ::mmap(host(start), size, PROT_NONE, kFlags, -1, 0) != MAP_FAILED;
+}
+
 // Lays memory over a reserved range, closed to all. Where it has no descriptor any more it is mapped elsewhere, and
 // mremap(2) of nothing makes another mapping of the same pages.
 bool lay_over(std::uint64_t start, const Memory &memory) {
@@ -91,6 +115,50 @@ bool lay_over(std::uint64_t start, const Memory &memory) {
             return ::mremap(host(address), 0, memory.size, MREMAP_MAYMOVE | MREMAP_FIXED, host(start)) != MAP_FAILED &&
                    ::mprotect(host(start), memory.size, PROT_NONE) == 0;
     return false;
+}
+
+// Where memory with these properties is counted: a device's index, or kHost.
+CUresult find_place(const CUmemAllocationProp &properties, std::uint32_t &place) {
+    const Process &mine = *process();
+    const CUmemLocation &location = properties.location;
+    if (location.type == CU_MEM_LOCATION_TYPE_HOST_NUMA && mine.version >= kHostNumaVersion) {
+        place = kHost;
+        // A node that there isn't, and remote access, which device memory may be asked for (H200, driver 580).
+        const bool is_granted = location.id == 0 && properties.allocFlags.gpuDirectRDMACapable == 0;
+        return is_granted ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    }
+    // Of the host, but of no node: INVALID_VALUE, although the granularity is told (H200, driver 580).
+    if (location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
+    if (location.id < 0 || static_cast<std::size_t>(location.id) >= mine.device_sizes.size())
+        return CUDA_ERROR_INVALID_DEVICE;
+    place = static_cast<std::uint32_t>(location.id);
+    return CUDA_SUCCESS;
+}
+
+// What cuMemSetAccess says by itself, whatever is mapped. Of a device that is none: INVALID_VALUE (H200, driver 580).
+bool is_possible(const CUmemAccessDesc &one) {
+    if (protection(one.flags) < 0) return false;
+    if (one.location.type == CU_MEM_LOCATION_TYPE_HOST) return true;
+    return one.location.type == CU_MEM_LOCATION_TYPE_DEVICE && one.location.id >= 0 &&
+           static_cast<std::size_t>(one.location.id) < process()->device_sizes.size();
+}
+
+// What it says of memory.
+CUresult is_allowed(const CUmemAccessDesc &one, const Memory &memory) {
+    if (memory.is_host()) return CUDA_SUCCESS; // by every device, and by processors
+    if (one.location.type == CU_MEM_LOCATION_TYPE_HOST) return CUDA_ERROR_NOT_SUPPORTED; // H200, driver 580
+    const bool is_near = process()->has_peers || one.location.id == static_cast<int>(memory.device);
+    return is_near ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+bool give_access(std::uint64_t start, Mapping &mapping, const CUmemAccessDesc &one) {
+    const int given = protection(one.flags);
+    if (one.location.type == CU_MEM_LOCATION_TYPE_HOST)
+        return ::mprotect(host(mapping.host_view), mapping.size, given) == 0;
+    mapping.access[static_cast<std::size_t>(one.location.id)] = static_cast<std::uint8_t>(given);
+    int any = PROT_NONE;
+    for (const std::uint8_t access : mapping.access) any |= access;
+    return ::mprotect(host(start), mapping.size, any) == 0;
 }
 
 } // namespace
@@ -107,22 +175,22 @@ CUresult create(
     const unsigned types = properties->requestedHandleTypes;
     const bool may_share = (types & CU_MEM_HANDLE_TYPE_FABRIC) == 0 || mine.version >= kFabricVersion;
     if (size == 0 || !is_aligned(size) || !may_share || properties->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
-        properties->location.type != CU_MEM_LOCATION_TYPE_DEVICE || (types & ~kKnownTypes) != 0)
+        (types & ~kKnownTypes) != 0)
         return CUDA_ERROR_INVALID_VALUE;
-    const int device = properties->location.id;
-    if (device < 0 || static_cast<std::size_t>(device) >= mine.device_sizes.size()) return CUDA_ERROR_INVALID_DEVICE;
+    std::uint32_t place = 0;
+    if (const CUresult refused = find_place(*properties, place); refused != CUDA_SUCCESS) return refused;
     // Without an IMEX channel: NOT_PERMITTED, although the device's attribute says 1 (H200, driver 580).
     if ((types & CU_MEM_HANDLE_TYPE_FABRIC) != 0 && !mine.has_imex) return CUDA_ERROR_NOT_PERMITTED;
-    const auto taken = mine.machine->take(static_cast<std::uint32_t>(device), size);
+    const auto taken = mine.machine->take(place, size);
     if (!taken) return CUDA_ERROR_OUT_OF_MEMORY;
     const auto memory = std::make_shared<Memory>(mine.machine, -1);
     memory->id = taken->id;
     memory->size = size;
     memory->nonce = taken->nonce;
-    memory->device = static_cast<std::uint32_t>(device);
+    memory->device = place;
     memory->handle_types = types;
     const std::string name =
-        "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(device) + ":" + std::to_string(taken->id);
+        "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(place) + ":" + std::to_string(taken->id);
     memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||
         ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, used))
@@ -155,22 +223,16 @@ CUresult reserve(CUdeviceptr *address, std::size_t size, std::size_t alignment, 
     if (size == 0 || !is_aligned(size) || (alignment & (alignment - 1)) != 0) return CUDA_ERROR_INVALID_VALUE;
     if (size > kAddressesMax || alignment > kAddressesMax) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::uint64_t align = std::max<std::uint64_t>(alignment, kGranularity);
-    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     std::uint64_t start = 0;
     if ((wished & kTag) != 0 && is_aligned(wished)) { // a wish is granted where nothing lies
-        void *const there = ::mmap(host(wished & ~kTag), size, PROT_NONE, kFlags | MAP_FIXED_NOREPLACE, -1, 0);
+        constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+        void *const there = ::mmap(host(wished & ~kTag), size, PROT_NONE, kFlags, -1, 0);
         if (there != MAP_FAILED) start = reinterpret_cast<std::uint64_t>(there);
     }
-    if (start == 0) {
-        void *const larger = ::mmap(nullptr, size + align, PROT_NONE, kFlags, -1, 0);
-        if (larger == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
-        const auto first = reinterpret_cast<std::uint64_t>(larger);
-        start = (first + align - 1) / align * align;
-        if (start > first) ::munmap(larger, start - first);
-        if (start < first + align) ::munmap(host(start + size), first + align - start);
-    }
+    if (start == 0) start = find_addresses(size, align);
+    if (start == 0) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::lock_guard<std::mutex> hold(mine.mutex);
-    mine.reservations[start] = {size};
+    mine.reservations[start] = {size, 0};
     *address = start | kTag;
     return CUDA_SUCCESS;
 }
@@ -185,6 +247,7 @@ CUresult free_addresses(CUdeviceptr address, std::size_t size) {
     const auto mapped = mine.mappings.lower_bound(start);
     if (mapped != mine.mappings.end() && mapped->first < start + size) return CUDA_ERROR_INVALID_VALUE;
     ::munmap(host(start), size);
+    if (found->second.host_view != 0) ::munmap(host(found->second.host_view), size);
     mine.reservations.erase(found);
     return CUDA_SUCCESS;
 }
@@ -207,8 +270,19 @@ CUresult map(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGen
     if (next != mine.mappings.end() && next->first < start + size) return CUDA_ERROR_INVALID_VALUE;
     if (next != mine.mappings.begin() && std::prev(next)->first + std::prev(next)->second.size > start)
         return CUDA_ERROR_INVALID_VALUE;
+    std::uint64_t host_view = 0;
+    if (memory->is_host()) {
+        Reservation &range = reserved->second;
+        if (range.host_view == 0) range.host_view = find_addresses(range.size, kGranularity);
+        if (range.host_view == 0) return CUDA_ERROR_MAP_FAILED;
+        host_view = range.host_view + (start - reserved->first);
+    }
     if (!lay_over(start, *memory)) return CUDA_ERROR_MAP_FAILED;
-    mine.mappings[start] = {memory, size, {}};
+    if (host_view != 0 && !lay_over(host_view, *memory)) {
+        uncover(start, size);
+        return CUDA_ERROR_MAP_FAILED;
+    }
+    mine.mappings[start] = {memory, size, {}, host_view};
     return CUDA_SUCCESS;
 }
 
@@ -221,8 +295,10 @@ CUresult unmap(CUdeviceptr address, std::size_t size) {
     const auto [first, end] = whole_mappings(address, size);
     if (first == end && is_reserved_and_empty(address, size)) return CUDA_SUCCESS; // H200, driver 580
     if (first == end) return CUDA_ERROR_INVALID_VALUE; // several neighbours in one call, but none in part
-    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    if (::mmap(host(start), size, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) return CUDA_ERROR_UNMAP_FAILED;
+    if (!uncover(start, size)) return CUDA_ERROR_UNMAP_FAILED;
+    for (auto each = first; each != end; ++each)
+        if (each->second.host_view != 0 && !uncover(each->second.host_view, each->second.size))
+            return CUDA_ERROR_UNMAP_FAILED;
     for (auto each = first; each != end; each = mine.mappings.erase(each))
         last.push_back(std::move(each->second.memory));
     return CUDA_SUCCESS;
@@ -230,31 +306,18 @@ CUresult unmap(CUdeviceptr address, std::size_t size) {
 
 CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
     Process &mine = *process();
-    if (count == 0) return CUDA_ERROR_INVALID_VALUE;
-    for (std::size_t i = 0; i < count; ++i) {
-        const CUmemAccessDesc &one = descriptions[i];
-        if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
-        if (one.location.id < 0 || static_cast<std::size_t>(one.location.id) >= mine.device_sizes.size())
-            return CUDA_ERROR_INVALID_VALUE; // of a device that is none (H200, driver 580)
-        if (protection(one.flags) < 0) return CUDA_ERROR_INVALID_VALUE;
-    }
+    const std::span<const CUmemAccessDesc> wanted(descriptions, count);
+    if (count == 0 || !std::all_of(wanted.begin(), wanted.end(), is_possible)) return CUDA_ERROR_INVALID_VALUE;
     const std::lock_guard<UseLock> alone(mine.in_use);
     const std::lock_guard<std::mutex> hold(mine.mutex);
     const auto [first, end] = whole_mappings(address, size);
     if (first == end) return CUDA_ERROR_INVALID_VALUE;
-    for (auto each = first; each != end && !mine.has_peers; ++each)
-        for (std::size_t i = 0; i < count; ++i)
-            if (descriptions[i].location.id != static_cast<int>(each->second.memory->device))
-                return CUDA_ERROR_INVALID_DEVICE;
-    for (auto each = first; each != end; ++each) {
-        Mapping &mapping = each->second;
-        for (std::size_t i = 0; i < count; ++i)
-            mapping.access[static_cast<std::size_t>(descriptions[i].location.id)] =
-                static_cast<std::uint8_t>(protection(descriptions[i].flags));
-        int any = PROT_NONE;
-        for (const std::uint8_t access : mapping.access) any |= access;
-        if (::mprotect(host(each->first), mapping.size, any) != 0) return CUDA_ERROR_OPERATING_SYSTEM;
-    }
+    for (auto each = first; each != end; ++each)
+        for (const CUmemAccessDesc &one : wanted)
+            if (const CUresult refused = is_allowed(one, *each->second.memory); refused != CUDA_SUCCESS) return refused;
+    for (auto each = first; each != end; ++each)
+        for (const CUmemAccessDesc &one : wanted)
+            if (!give_access(each->first, each->second, one)) return CUDA_ERROR_OPERATING_SYSTEM;
     return CUDA_SUCCESS;
 }
 

@@ -116,6 +116,13 @@ std::map<std::uint64_t, Mapping>::iterator Process::mapping_at(CUdeviceptr addre
     return at < found->first + found->second.size ? found : mappings.end();
 }
 
+CUdeviceptr Process::device_address(CUdeviceptr address) const {
+    for (const auto &[start, range] : reservations)
+        if (range.host_view != 0 && address >= range.host_view && address - range.host_view < range.size)
+            return (start + (address - range.host_view)) | kTag;
+    return address;
+}
+
 std::byte *Process::translate(CUdeviceptr address, std::uint64_t size, int access, std::uint32_t device) {
     if (size > kTag) return nullptr;
     const std::lock_guard<std::mutex> hold(mutex);

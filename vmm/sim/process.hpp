@@ -23,10 +23,14 @@ namespace gmemfs::sim {
 
 inline constexpr std::uint64_t kGranularity = std::uint64_t(2) << 20; // as on an H200, driver 580
 /// Device addresses carry this bit, which no address of the host has: a host that follows one faults, as on a card.
+/// Addresses of host memory carry it as well, because cuMemAddressReserve doesn't know what will be mapped: a processor
+/// comes to host memory by HOST_POINTER, the one case of "disjoint addressing" that <cuda.h> speaks of. On a card both
+/// are one number.
 inline constexpr CUdeviceptr kTag = CUdeviceptr(1) << 62;
 
 /// CU_MEM_HANDLE_TYPE_FABRIC came with it; an older driver takes the value for a wrong one.
 inline constexpr int kFabricVersion = 12030;
+inline constexpr int kHostNumaVersion = 12020; ///< the same of CU_MEM_LOCATION_TYPE_HOST_NUMA
 /// An importer must not be made to touch pages that are gone: no memfd of ours can be cut, and only such are imported.
 inline constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
@@ -41,10 +45,12 @@ struct Memory {
     int fd; // -1 for an import that is mapped and has no handle any more: a card keeps no descriptor either
     std::uint64_t id = 0; // 0: the table doesn't count it
     std::uint64_t size = 0, nonce = 0;
-    std::uint32_t device = 0;
+    std::uint32_t device = 0; // or kHost
     unsigned handle_types = 0;
     unsigned handle_count = 0; // under the process's mutex
     bool is_imported = false;  // and so can't be exported again: INVALID_VALUE (H200, driver 580)
+
+    bool is_host() const { return device == kHost; }
 };
 
 /// A context; work on it fails for ever once `failed` is set. Never freed: its streams' threads may still look at it.
@@ -60,10 +66,12 @@ struct Mapping {
     std::shared_ptr<Memory> memory;
     std::uint64_t size;
     std::array<std::uint8_t, kDevicesMax> access; // PROT_ bits that each device has
+    std::uint64_t host_view; // where processors reach host memory, with the access that they have; 0 of device memory
 };
 
 struct Reservation {
     std::uint64_t size;
+    std::uint64_t host_view; // as large, of the host memory in it at the same offsets; 0 until some has been mapped
 };
 
 /// A shared mutex that lets no reader past a waiting writer: streams that copy all the time would starve cuMemUnmap.
@@ -116,6 +124,8 @@ struct Process {
     std::byte *translate(CUdeviceptr address, std::uint64_t size, int access, std::uint32_t device);
     /// The mapping that an address lies in; mappings.end() where there is none. The caller holds `mutex`.
     std::map<std::uint64_t, Mapping>::iterator mapping_at(CUdeviceptr address);
+    /// The device address of a place in a host view; what is none comes back as it is. The caller holds `mutex`.
+    CUdeviceptr device_address(CUdeviceptr address) const;
 };
 
 /// Null before cuInit, and in a child of the process that called it.

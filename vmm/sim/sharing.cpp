@@ -38,7 +38,7 @@ std::uint64_t check_of(const Handle &handle) { // FNV-1a, 64 bits
     return sum;
 }
 
-struct Origin { // what a memfd's name says: "/memfd:gmemfs-sim:MACHINE:DEVICE:ID (deleted)"
+struct Origin { // what a memfd's name says: "/memfd:gmemfs-sim:MACHINE:DEVICE:ID (deleted)"; DEVICE may be kHost
     std::string machine;
     std::uint32_t device;
     std::uint64_t id;
@@ -91,7 +91,8 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     memory->id = origin->id;
     memory->size = size;
     memory->nonce = held->nonce;
-    memory->device = origin->device < mine.device_sizes.size() ? origin->device : 0;
+    const bool is_known = origin->device < mine.device_sizes.size() || origin->device == kHost;
+    memory->device = is_known ? origin->device : 0;
     memory->handle_types = expected == nullptr ? unsigned(CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) : expected->types;
     memory->is_imported = true;
     const std::lock_guard<std::mutex> hold(mine.mutex);
