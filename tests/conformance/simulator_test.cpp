@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <sys/stat.h>
@@ -26,16 +27,27 @@ struct Simulator : testing::Test {
             EXPECT_EQ(driver().set_faults(""), 0);
         }
     }
-    static CUresult try_to_create() {
-        const CUmemAllocationProp wanted = properties(0);
+    static CUresult try_to_create(const CUmemAllocationProp &wanted = properties(0), std::size_t size = kGranule) {
         CUmemGenericAllocationHandle handle = 0;
-        const CUresult result = driver().cuMemCreate(&handle, kGranule, &wanted, 0);
+        const CUresult result = driver().cuMemCreate(&handle, size, &wanted, 0);
         if (result == CUDA_SUCCESS) require(driver().cuMemRelease(handle), "release");
         return result;
     }
 };
 using SimulatorFaults = Simulator;
 using SimulatorMachine = Simulator;
+
+/// Host memory: there is as much as the host has. It is sparse, so taking all of it takes little.
+struct SimulatorHost : Simulator {
+    /// All but a granule: nobody else may have two.
+    static CUresult try_to_take_all() {
+        const auto all = std::size_t(::sysconf(_SC_PHYS_PAGES)) * std::size_t(::sysconf(_SC_PAGESIZE));
+        return try_to_create(host_properties(0), (all / kGranule - 1) * kGranule);
+    }
+    static std::string machine(const char *name) {
+        return "GMEMFS_SIM_MACHINE=conformance-" + std::string(name) + "-" + std::to_string(::getpid());
+    }
+};
 using SimulatorWork = Simulator;
 
 TEST_F(SimulatorFaults, NthCallFailsOnce) {
@@ -209,6 +221,62 @@ TEST_F(SimulatorMachine, CountsAgainWhatOnlyADescriptorHeld) {
     importer.send(asked, &descriptor);
     EXPECT_EQ(importer.receive().number, 1U);
     EXPECT_EQ(free_memory(), before - asked.size);
+}
+
+TEST_F(SimulatorHost, MemoryIsCountedAndComesBack) {
+    ASSERT_EQ(try_to_take_all(), CUDA_SUCCESS);
+    {
+        const HostMemory memory(2 * kGranule);
+        EXPECT_EQ(try_to_take_all(), CUDA_ERROR_OUT_OF_MEMORY);
+    }
+    EXPECT_EQ(try_to_take_all(), CUDA_SUCCESS);
+}
+
+TEST_F(SimulatorHost, MemoryIsCountedForTheWholeMachineAndNoOther) {
+    Child other("creator", {std::to_string(kDescriptor), "0", "host"}, {machine("other"), "GMEMFS_SIM_DEVICES=64M"});
+    EXPECT_EQ(other.receive().result(std::size_t(CreatorStep::create)), CUDA_SUCCESS);
+    EXPECT_EQ(try_to_take_all(), CUDA_SUCCESS);
+    Child mine("creator", {std::to_string(kDescriptor), "0", "host"});
+    EXPECT_EQ(mine.receive().result(std::size_t(CreatorStep::create)), CUDA_SUCCESS);
+    EXPECT_EQ(try_to_take_all(), CUDA_ERROR_OUT_OF_MEMORY);
+    mine.kill();
+    EXPECT_EQ(try_to_take_all(), CUDA_SUCCESS) << "what a killed process held is swept away";
+    EXPECT_EQ(other.finish(), 0);
+}
+
+TEST_F(SimulatorHost, MemoryThatOnlyADescriptorHeldIsCountedAgain) {
+    Fd descriptor;
+    {
+        Child creator("creator", {std::to_string(kDescriptor), "0", "host"});
+        creator.receive(&descriptor);
+    }
+    const std::size_t before = free_memory();
+    EXPECT_EQ(try_to_take_all(), CUDA_SUCCESS) << "the known kindness: a descriptor alone isn't counted";
+    CUmemGenericAllocationHandle handle = 0;
+    ASSERT_EQ(import_descriptor(descriptor.get(), handle), CUDA_SUCCESS);
+    const Memory memory(handle, 2 * kGranule);
+    EXPECT_EQ(try_to_take_all(), CUDA_ERROR_OUT_OF_MEMORY);
+    EXPECT_EQ(free_memory(), before) << "and no device's";
+}
+
+TEST_F(SimulatorHost, OldDriverKnowsNoHostMemory) {
+    Child child("creator", {"0", "0", "host"}, {machine("old"), "GMEMFS_SIM_DRIVER_VERSION=12010"});
+    EXPECT_EQ(child.receive().result(std::size_t(CreatorStep::create)), CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST_F(SimulatorHost, MemoryIsRefusedAsPlanned) {
+    ASSERT_EQ(driver().set_faults("cuMemCreate#1=NOT_PERMITTED; cuMemSetAccess#2=UNKNOWN"), 0);
+    EXPECT_EQ(try_to_create(host_properties(0)), CUDA_ERROR_NOT_PERMITTED);
+    const HostMemory memory(kGranule);
+    const Mapped mapped(memory);
+    const CUmemAccessDesc access = access_of_host();
+    EXPECT_EQ(driver().cuMemSetAccess(mapped.address(), kGranule, &access, 1), CUDA_ERROR_UNKNOWN);
+}
+
+// The known difference from a card, whose device address and host pointer are one.
+TEST_F(SimulatorHost, AddressThatDevicesUseIsNoneForProcessors) {
+    Child child("load", {"device-address"});
+    EXPECT_EQ(child.finish(), 128 + SIGSEGV);
 }
 
 TEST_F(SimulatorMachine, SpoiltHandleIsRefused) {
