@@ -68,6 +68,11 @@ TEST_F(HostAccess, ProcessorsFaultWhenItIsTakenAway) {
     EXPECT_TRUE(Load("taken-away").is_killed());
 }
 
+TEST_F(HostAccess, ProcessorsFaultOnceTheMemoryIsUnmapped) {
+    not_yet_measured();
+    EXPECT_TRUE(Load("unmapped").is_killed());
+}
+
 TEST_F(HostAccess, ProcessorsFaultWhereTheMemoryIsMappedAnew) {
     not_yet_measured(); // a device's access is lost with the unmap
     EXPECT_TRUE(Load("mapped-anew").is_killed());

@@ -223,6 +223,7 @@ int load(const Arguments &arguments) {
         range.allow();
     }
     volatile std::uint8_t *byte = range.host_pointer();
+    if (what == "unmapped") range.unmap();
     if (what == "device-address") byte = reinterpret_cast<std::uint8_t *>(range.address()); // NOLINT
     for (const int signal : {SIGSEGV, SIGBUS}) ::signal(signal, SIG_DFL); // without a sanitizer's report
     Message message;

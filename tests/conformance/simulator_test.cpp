@@ -12,6 +12,8 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -277,6 +279,16 @@ TEST_F(SimulatorHost, MemoryIsRefusedAsPlanned) {
 TEST_F(SimulatorHost, AddressThatDevicesUseIsNoneForProcessors) {
     Child child("load", {"device-address"});
     EXPECT_EQ(child.finish(), 128 + SIGSEGV);
+}
+
+TEST_F(SimulatorHost, AddressesForProcessorsAreGivenBack) {
+    const HostMemory memory(kGranule);
+    std::optional<Mapped> mapped(std::in_place, memory);
+    void *const pointer = mapped->host_pointer();
+    EXPECT_EQ(::msync(pointer, kGranule, MS_ASYNC), 0);
+    mapped.reset();
+    EXPECT_EQ(::msync(pointer, kGranule, MS_ASYNC), -1);
+    EXPECT_EQ(errno, ENOMEM) << "nothing is mapped there";
 }
 
 TEST_F(SimulatorMachine, SpoiltHandleIsRefused) {

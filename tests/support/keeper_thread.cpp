@@ -9,6 +9,7 @@ namespace {
 std::vector<DeviceInfo> devices() {
     std::vector<DeviceInfo> infos;
     for (const auto &device : Simulation::get().devices()) infos.push_back(device->info());
+    infos.push_back(Simulation::get().host().info());
     return infos;
 }
 

@@ -26,6 +26,7 @@ Simulation::Simulation() {
     ::setenv("GMEMFS_SIM_DEVICES", "256M,128M", 1);
     driver_ = must(Driver::open(library()));
     for (const DeviceInfo &info : must(query_devices(*driver_))) devices_.push_back(must(Device::open(*driver_, info)));
+    host_ = must(Device::open(*driver_, must(DeviceInfo::query_host(*driver_, must(query_devices(*driver_))))));
     copiers_ = std::make_unique<Copiers>(must(Copiers::create(devices_)));
     buffer_ = std::make_unique<PinnedBuffer>(must(PinnedBuffer::create(*devices_.front(), kBufferSize)));
     void *const handle = ::dlopen(library().c_str(), RTLD_NOW | RTLD_NOLOAD);

@@ -26,6 +26,7 @@ public:
     const Driver &driver() const { return *driver_; }
     const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
     Device &device() { return *devices_.front(); }
+    Device &host() { return *host_; } ///< host memory for both
     Copiers &copiers() { return *copiers_; }
     PinnedBuffer &buffer() { return *buffer_; } ///< 8 MiB of pinned memory for reads and writes
 
@@ -43,6 +44,7 @@ private:
 
     std::unique_ptr<Driver> driver_;
     std::vector<std::unique_ptr<Device>> devices_;
+    std::unique_ptr<Device> host_;
     std::unique_ptr<Copiers> copiers_;
     std::unique_ptr<PinnedBuffer> buffer_;
     int (*set_faults_)(const char *) = nullptr;

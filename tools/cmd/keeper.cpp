@@ -39,6 +39,9 @@ int run_keeper(int argc, char **argv) {
         (void)serve_keeper(service, std::move(listener)); // the server that asks is told why
         return kFailure;
     }
+    if (!devices->empty())
+        if (Result<DeviceInfo> host = DeviceInfo::query_host(**driver, *devices); host)
+            devices->push_back(*std::move(host));
     KeeperService service(**driver, *std::move(devices), *policy, random_nonce());
     const Result<void> served = serve_keeper(service, std::move(listener));
     return served ? 0 : fail(served.error());

@@ -1,11 +1,43 @@
 #include "vmm/device/device.hpp"
 
+#include "vmm/base/units.hpp"
+
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <unistd.h>
 
 namespace gmemfs {
+namespace {
+
+std::uint64_t physical_memory() {
+    return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Bytes that processes can have without swapping, after the kernel's own estimate; 0 where it isn't told.
+std::uint64_t available_memory() {
+    std::ifstream told("/proc/meminfo");
+    std::string word;
+    while (told >> word) {
+        std::uint64_t kib = 0;
+        if (word == "MemAvailable:" && told >> kib) return kib * KiB;
+    }
+    return 0;
+}
+
+Result<std::uint64_t> granularity_of(const Driver &driver, const DeviceInfo &info) {
+    const CUmemAllocationProp properties = allocation_properties(info, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+    std::size_t granularity = 0;
+    TRY(driver.check(
+        driver.cuMemGetAllocationGranularity(&granularity, &properties, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
+        "read device's granularity"));
+    return std::uint64_t(granularity);
+}
+
+} // namespace
 
 std::string DeviceInfo::uuid_text() const {
+    if (uuid == kHostUuid) return "host";
     std::string text = "GPU-";
     for (std::size_t i = 0; i < uuid.size(); ++i) {
         if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
@@ -40,23 +72,42 @@ Result<DeviceInfo> DeviceInfo::query(const Driver &driver, int ordinal) {
     int has_vmm = 0;
     TRY(attribute(&has_vmm, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED));
     if (has_vmm == 0) return Error{ENODEV, 0, "find device", info.name + " has no virtual memory management"};
+    info.granularity = TRY(granularity_of(driver, info));
+    info.users = {info.handle};
+    return info;
+}
+
+Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vector<DeviceInfo> &gpus) {
+    DeviceInfo info = gpus.front();                          // whose context it uses
+    constexpr auto kNode = CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID; // unknown before 12.2
+    if (driver.cuDeviceGetAttribute(&info.numa_node, kNode, info.handle) != CUDA_SUCCESS) info.numa_node = 0;
+    if (info.numa_node < 0) info.numa_node = 0; // a machine without nodes
+    info.kind = Kind::host;
+    info.ordinal = -1;
+    info.uuid = kHostUuid;
+    info.name = "host memory";
+    info.total = physical_memory();
+    info.users.clear();
+    for (const DeviceInfo &gpu : gpus) info.users.push_back(gpu.handle);
+    const Result<std::uint64_t> granularity = granularity_of(driver, info);
+    if (granularity) info.granularity = *granularity;
+    // The attribute that tells whether it can is known to drivers from 12.9 on alone: so creation is what is asked.
     const CUmemAllocationProp properties = allocation_properties(info, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
-    std::size_t granularity = 0;
-    TRY(driver.check(
-        driver.cuMemGetAllocationGranularity(&granularity, &properties, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
-        "read device's granularity"));
-    info.granularity = granularity;
+    CUmemGenericAllocationHandle probe = 0;
+    if (!granularity || driver.cuMemCreate(&probe, info.granularity, &properties, 0) != CUDA_SUCCESS)
+        return Error{ENOTSUP, 0, "use host memory", "the driver makes none that can be shared: it needs 12.2 or later"};
+    driver.cuMemRelease(probe);
     return info;
 }
 
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types) {
     CUmemAllocationProp properties = {};
     properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-    properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-    properties.location.id = device.handle;
+    properties.location.type = device.is_host() ? CU_MEM_LOCATION_TYPE_HOST_NUMA : CU_MEM_LOCATION_TYPE_DEVICE;
+    properties.location.id = device.is_host() ? device.numa_node : device.handle;
     // Handle types are bits that <cuda.h> declares as an enum; the driver takes them together (H200, driver 580).
     properties.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(types);
-    properties.allocFlags.gpuDirectRDMACapable = 1;
+    properties.allocFlags.gpuDirectRDMACapable = device.is_host() ? 0 : 1; // host memory: INVALID_VALUE (H200)
     return properties;
 }
 
@@ -110,6 +161,7 @@ Device::~Device() {
 Result<void> Device::make_current() const { return check(driver_.cuCtxSetCurrent(context_), "bind context to thread"); }
 
 Result<Device::Memory> Device::memory() const {
+    if (info_.is_host()) return Memory{available_memory(), info_.total};
     TRY(make_current());
     std::size_t free = 0;
     std::size_t total = 0;

@@ -17,8 +17,9 @@ public:
             copiers.copiers_.push_back(std::make_unique<Copier>(TRY(Copier::create(*device))));
         return copiers;
     }
-    /// `device` is one of those given to create().
+    /// `device` is one of those given to create(), or the host, whose memory each of them reaches.
     Copier &of(const Device &device) {
+        if (device.info().is_host()) return *copiers_.front();
         for (const auto &copier : copiers_)
             if (&copier->device() == &device) return *copier;
         GMEMFS_ASSERT(!"a device that this thread has no copier for");

@@ -1,6 +1,7 @@
 #include "vmm/memory/mapping.hpp"
 
 #include <utility>
+#include <vector>
 
 namespace gmemfs {
 
@@ -11,11 +12,15 @@ Result<Mapping> Mapping::create(
         {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
     TRY(driver.check(driver.cuMemMap(mapping.address_, size, 0, allocation.handle(), 0), "map extent"));
     mapping.mapped_ = true;
-    CUmemAccessDesc access = {};
-    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-    access.location.id = device.handle;
-    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-    TRY(driver.check(driver.cuMemSetAccess(mapping.address_, size, &access, 1), "make extent accessible"));
+    std::vector<CUmemAccessDesc> access;
+    for (const CUdevice user : device.users) {
+        access.emplace_back();
+        access.back().location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+        access.back().location.id = user;
+        access.back().flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    }
+    TRY(driver.check(
+        driver.cuMemSetAccess(mapping.address_, size, access.data(), access.size()), "make extent accessible"));
     return mapping;
 }
 
