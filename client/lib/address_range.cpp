@@ -24,6 +24,7 @@ Result<AddressRange> AddressRange::create(const Driver &driver, const std::vecto
     TRY(range.reserve(wished));
     TRY(range.map(attached));
     TRY(range.allow(devices, attached, access, reach));
+    if (attached.extents.front().device == kHostUuid) TRY(range.allow_processors(access));
     return range;
 }
 
@@ -53,6 +54,7 @@ Result<void> AddressRange::allow(
     const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach) {
     std::set<std::array<std::uint8_t, 16>> wanted;
     for (const protocol::ExtentRecord &extent : attached.extents) wanted.insert(extent.device);
+    wanted.erase(kHostUuid); // which is every device's
     std::vector<const DeviceInfo *> others;
     for (const DeviceInfo &device : devices) {
         if (wanted.erase(device.uuid) != 0)
@@ -83,6 +85,22 @@ Result<void> AddressRange::allow(
     return set_access(access);
 }
 
+// After the devices: the driver takes one kind at a time.
+Result<void> AddressRange::allow_processors(Access access) {
+    CUmemAccessDesc description = {};
+    description.location.type = CU_MEM_LOCATION_TYPE_HOST;
+    description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    TRY(driver_->check(
+        driver_->cuMemSetAccess(address_, size_, &description, 1), "make extents accessible to processors"));
+    // One address for both (H200, driver 580). The driver is asked, where a context is current, as it wants.
+    void *there = nullptr;
+    const bool is_told =
+        driver_->cuPointerGetAttribute != nullptr &&
+        driver_->cuPointerGetAttribute(&there, CU_POINTER_ATTRIBUTE_HOST_POINTER, address_) == CUDA_SUCCESS;
+    host_address_ = is_told ? reinterpret_cast<std::uint64_t>(there) : address_;
+    return {};
+}
+
 Result<void> AddressRange::set_access(Access access) {
     std::vector<CUmemAccessDesc> descriptions;
     for (const CUdevice device : allowed_) {
@@ -104,7 +122,7 @@ std::uint64_t AddressRange::extent_end(std::uint64_t offset) const {
 
 AddressRange::AddressRange(AddressRange &&other) noexcept
     : driver_(other.driver_), address_(std::exchange(other.address_, 0)), size_(other.size_),
-      ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)) {}
+      ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)), host_address_(other.host_address_) {}
 
 AddressRange::~AddressRange() {
     std::uint64_t start = 0;

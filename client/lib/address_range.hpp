@@ -37,6 +37,8 @@ public:
     CUdeviceptr address() const { return address_; }
     std::uint64_t size() const { return size_; }
     const std::vector<CUdevice> &devices() const { return allowed_; } ///< that may use the range
+    /// By which processors load and store what is in host memory; 0: the range is device memory.
+    std::uint64_t host_address() const { return host_address_; }
     /// Where the extent that holds `offset` ends; `offset` lies in the range.
     std::uint64_t extent_end(std::uint64_t offset) const;
 
@@ -46,6 +48,7 @@ private:
     Result<void> map(Attached &attached);
     Result<void> allow(
         const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach);
+    Result<void> allow_processors(Access access);
     Result<void> set_access(Access access);
 
     const Driver *driver_;
@@ -53,6 +56,7 @@ private:
     std::uint64_t size_;
     std::vector<std::uint64_t> ends_; // of the extents that are mapped: offsets
     std::vector<CUdevice> allowed_;
+    std::uint64_t host_address_ = 0;
 };
 
 } // namespace gmemfs::client

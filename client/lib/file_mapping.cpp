@@ -7,9 +7,11 @@
 namespace gmemfs::client {
 namespace {
 
-int ordinal_of(const Devices &devices, const std::array<std::uint8_t, 16> &uuid) {
-    const auto found = std::find_if(
-        devices.all.begin(), devices.all.end(), [&](const DeviceInfo &device) { return device.uuid == uuid; });
+// Of host memory the first device that may use it.
+int ordinal_of(const Devices &devices, const AddressRange &range, const std::array<std::uint8_t, 16> &uuid) {
+    const auto found = std::find_if(devices.all.begin(), devices.all.end(), [&](const DeviceInfo &device) {
+        return uuid == kHostUuid ? device.handle == range.devices().front() : device.uuid == uuid;
+    });
     GMEMFS_ASSERT(found != devices.all.end()); // AddressRange::create has found it
     return found->ordinal;
 }
@@ -26,9 +28,9 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
     if (!range) return about(path, range.error());
     const protocol::ExtentRecord &first = attached.extents.front();
     const gmemfs_mapping_info info = {sizeof info, range->address(), range->size(), attached.size,
-        ordinal_of(*devices, first.device), options.access,
+        ordinal_of(*devices, *range, first.device), options.access,
         first.handle_type == protocol::kFabric ? GMEMFS_HANDLES_FABRIC : GMEMFS_HANDLES_FD,
-        static_cast<unsigned>(attached.extents.size())};
+        static_cast<unsigned>(attached.extents.size()), range->host_address()};
     return std::shared_ptr<FileMapping>(new FileMapping(
         std::move(devices), std::move(path), std::move(connection), attached.lease, *std::move(range), info));
 }

@@ -117,6 +117,7 @@ Result<int> device_of(const gmemfs_file *handle) {
     const std::shared_ptr<OpenedPath> file = TRY(find(handle));
     const Result<std::string> uuid = read_attribute(file->fd, "user.gmemfs.device");
     if (!uuid) return about(file->path, uuid.error());
+    if (*uuid == "host") return -1;
     for (const DeviceInfo &device : file->devices->all)
         if (device.uuid_text() == *uuid) return device.ordinal;
     return Error{ENODEV, 0, "find device",

@@ -65,8 +65,8 @@ int gmemfs_set_size(gmemfs_file *file, uint64_t size);
 /* The file's descriptor, for fstat, flock and the like; it stays the file's. */
 int gmemfs_get_fd(gmemfs_file *file);
 
-/* The ordinal, in this process, of the device that the file lives on. ENODATA: it has no memory yet, and may come to
- * live on any. ENODEV: this process doesn't see that device (CUDA_VISIBLE_DEVICES). */
+/* The ordinal, in this process, of the device that the file lives on; -1 for host memory. ENODATA: it has no memory
+ * yet, and may come to live on any. ENODEV: this process doesn't see that device (CUDA_VISIBLE_DEVICES). */
 int gmemfs_get_device(gmemfs_file *file, int *ordinal);
 
 /* After writing through a mapping, and after the kernels have ended: makes what the filesystem keeps of the contents
@@ -111,10 +111,11 @@ typedef struct gmemfs_mapping_info {
     uint64_t address;      /* device address (CUdeviceptr) of byte 0 */
     uint64_t length;       /* bytes that are mapped, a multiple of 2 MiB */
     uint64_t size;         /* of the file when it was mapped; what lies behind is zeros, unless a peer has written */
-    int device;            /* ordinal of the device that byte 0 lives on */
+    int device;            /* ordinal of the device that byte 0 lives on; of host memory the first that may use it */
     int access;            /* GMEMFS_READ_WRITE, GMEMFS_READ */
     int handles;           /* GMEMFS_HANDLES_FABRIC or _FD: what was imported */
     unsigned extent_count; /* how many allocations it is made of */
+    uint64_t host_address; /* where processors load and store it, of a file that lives in host memory; else 0 */
 } gmemfs_mapping_info;
 
 int gmemfs_get_info(gmemfs_mapping *mapping, gmemfs_mapping_info *info);

@@ -34,18 +34,23 @@ inline constexpr unsigned long kInject = _IOWR('g', 4, ParityRange); ///< damage
 
 } // namespace gmemfs::parity_control
 
-// ioctl(fd, cold_control::kPack, &state): packs the file, or wakes it (docs/cold.md). EBUSY: a peer may have it mapped.
-// ENOSPC: no room beside it. EACCES: the caller may not read and write the file. ENOTTY: as above.
+// ioctl(fd, cold_control::kPack, &state): packs the file, moves it to host memory, or wakes it (docs/cold.md). EBUSY: a
+// peer may have it mapped. ENOSPC: no room beside it. EACCES: the caller may not read and write the file. ENOTSUP: the
+// mount has no host memory. ENOTTY: as above.
 namespace gmemfs::cold_control {
 
 struct ColdState {
-    std::uint64_t plain = 0;  ///< out: bytes of device memory that the file takes when it is awake
-    std::uint64_t held = 0;   ///< out: bytes of device memory that it takes now
-    std::uint64_t packed = 0; ///< out: 1: it is packed; 0: it is plain, after kPack because nothing would be saved
+    std::uint64_t plain = 0; ///< out: bytes of memory that the file takes when it is awake
+    std::uint64_t held = 0;  ///< out: bytes of memory that it takes now
+    std::uint64_t where =
+        0; ///< out: the sum of kPacked and kInHost; without kPacked after kPack: nothing would be saved
 };
+inline constexpr std::uint64_t kPacked = 1, kInHost = 2;
 static_assert(sizeof(ColdState) == 24);
 
 inline constexpr unsigned long kPack = _IOWR('g', 5, ColdState);
 inline constexpr unsigned long kWake = _IOWR('g', 6, ColdState);
+inline constexpr unsigned long kOffload = _IOWR('g', 7, ColdState);       ///< to host memory, packed where that saves
+inline constexpr unsigned long kOffloadAsItIs = _IOWR('g', 8, ColdState); ///< to host memory, and not packed for it
 
 } // namespace gmemfs::cold_control

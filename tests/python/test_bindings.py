@@ -90,3 +90,39 @@ def test_handle_outlives_the_server(mount):
     done = subprocess.run([sys.executable, "-c", script, handle.hex()], timeout=PATIENCE_S, stdout=subprocess.PIPE,
                           text=True, env=AS_DRIVER, check=True)
     assert done.stdout.strip() == "CUDA_SUCCESS"  # its creator is the keeper
+
+
+HOST_PEER = """
+import os, sys
+import gmemfs
+import numpy
+path = sys.argv[1]
+mapping = gmemfs.open(path).map()
+seen = numpy.asarray(mapping)
+assert seen.tobytes() == open(path, "rb").read(), "NumPy sees the file's bytes"
+part = numpy.asarray(mapping.array((1000,), "int32", offset=4096))
+part[:] = numpy.arange(1000)  # no copy: the file has it
+with open(path, "rb") as file:
+    file.seek(4096)
+    assert file.read(4000) == part.tobytes()
+read_only = numpy.asarray(gmemfs.open(path).map(read_only=True))
+assert not read_only.flags.writeable and read_only.tobytes() == seen.tobytes()
+assert mapping.host_address and gmemfs.open(path).device == -1
+on_device = gmemfs.open(sys.argv[2]).map()
+assert on_device.host_address == 0 and not hasattr(on_device, "__array_interface__")
+"""
+
+
+def test_numpy_sees_a_file_that_lives_in_host_memory(mount):
+    folder = mount / "host"
+    folder.mkdir()
+    os.setxattr(folder, "user.gmemfs.device", b"host")
+    (folder / "buffer").write_bytes(os.urandom(5 * MIB + 123))
+    (mount / "buffer").write_bytes(bytes(3 * MIB))
+    before = json.loads(os.getxattr(mount, "user.gmemfs.stats"))["used"]
+    done = subprocess.run([sys.executable, "-c", HOST_PEER, folder / "buffer", mount / "buffer"],
+                          env={**AS_DRIVER, "PYTHONPATH": str(ROOT / "client/python"),
+                               "GMEMFS_LIBRARY": str(BUILD / "libgmemfs.so.0")},
+                          timeout=PATIENCE_S, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(os.getxattr(mount, "user.gmemfs.stats"))["used"] == before == 4 * MIB

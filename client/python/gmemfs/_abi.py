@@ -29,7 +29,7 @@ class MapOptions(ctypes.Structure):
 class MappingInfo(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("address", ctypes.c_uint64), ("length", ctypes.c_uint64),
                 ("size", ctypes.c_uint64), ("device", ctypes.c_int), ("access", ctypes.c_int),
-                ("handles", ctypes.c_int), ("extent_count", ctypes.c_uint)]
+                ("handles", ctypes.c_int), ("extent_count", ctypes.c_uint), ("host_address", ctypes.c_uint64)]
 
 
 class WaitOptions(ctypes.Structure):

@@ -87,6 +87,17 @@ class Array:
         return {"shape": self._shown_shape, "typestr": self._dtype.typestr, "version": 3, "strides": None,
                 "data": (self.address if self.nbytes else 0, self._mapping.read_only), "stream": None}
 
+    @property
+    def __array_interface__(self) -> Dict[str, Any]:
+        """For NumPy, where the file lives in host memory. AttributeError where it is device memory."""
+        if not self._mapping.host_address:
+            raise AttributeError("gmemfs: this is device memory: NumPy can't see it")
+        if self._dtype.typestr is None:
+            raise AttributeError(f"gmemfs: the array interface has no {self._dtype.name}")
+        self._mapping._check()
+        return {"shape": self._shown_shape, "typestr": self._dtype.typestr, "version": 3, "strides": None,
+                "data": (self._mapping.host_address + self.offset if self.nbytes else 0, self._mapping.read_only)}
+
     def _check_for_jax(self, module: str) -> None:
         """JAX takes any address, and its first computation fails. No protocol says who asks; its module's name does."""
         if module.partition(".")[0] == "jax" and self.nbytes and self.address % 16:

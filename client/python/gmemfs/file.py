@@ -25,7 +25,8 @@ def _let_go() -> None:
 class Mapping:
     """A file's memory at one contiguous device address, and a lease on it, until unmap() or the last reference goes.
 
-    It is an array of bytes: DLPack and the array interface show the file's `size`.
+    It is an array of bytes: DLPack and the array interface show the file's `size`. Of a file that lives in host memory
+    NumPy sees the bytes, too: `numpy.asarray(mapping)` has no copy of them.
     """
 
     def __init__(self, path: str, owner: _abi.Owner) -> None:
@@ -37,6 +38,7 @@ class Mapping:
         self.length: int = info.length
         self.size: int = info.size
         self.device: int = info.device
+        self.host_address: int = info.host_address
         self.read_only: bool = info.access == _abi.READ
         self.handles: str = {value: name for name, value in _abi.HANDLES.items()}[info.handles]
         self.extent_count: int = info.extent_count
@@ -66,6 +68,10 @@ class Mapping:
         info = _abi.MappingInfo(struct_size=ctypes.sizeof(_abi.MappingInfo))
         _abi.check(_abi.library().gmemfs_get_info(self.handle, info), self.path)
         return info
+
+    @property
+    def __array_interface__(self) -> Any:
+        return self.array((self.size,), "uint8").__array_interface__
 
     def __dlpack_device__(self) -> Any:
         return self.array((self.size,), "uint8").__dlpack_device__()
@@ -192,6 +198,7 @@ class _Nothing(NamedTuple):
     length: int = 0
     size: int = 0
     handle: None = None
+    host_address: int = 0
 
     def _check(self) -> None:
         pass
