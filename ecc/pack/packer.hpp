@@ -13,6 +13,8 @@
 
 namespace gmemfs {
 
+class PackWork;
+
 /// What an image of some bytes will be: the codec and length of each chunk, so its exact size, before there is memory
 /// for it. A value; good for exactly those bytes.
 struct PackPlan {
@@ -23,8 +25,10 @@ struct PackPlan {
 
 /// Thread-safe; each call has device memory and a stream of its own while it lasts, and waits for the device. From the
 /// first call on, one stream and 2 MiB are kept for the next one: making and unmapping them costs a millisecond.
-/// Slices are whole chunks in the file's order, each but the last a multiple of 2 MiB. What the last chunk has past the
-/// file's size is zeros: the caller has cleared it. An image lies in one slice.
+/// Slices of plain bytes are whole chunks in the file's order, each but the last a multiple of 2 MiB. What the last
+/// chunk has past the file's size is zeros: the caller has cleared it. An image lies in slices, too, each but the last
+/// a multiple of 2 MiB: one slice on the device, which kernels work on; or several, or host memory, and then its bytes
+/// go through two windows on the device, while the bus carries one, and kernels work on the other.
 class Packer {
 public:
     /// ENOEXEC: no machine code for this GPU.
@@ -39,17 +43,18 @@ public:
     /// for the table. EFBIG: the image would have more than 256 GiB.
     Result<PackPlan> plan(std::span<const Slice> plain, std::uint64_t size);
     /// Makes the image: header, table, chunks and their checksums; then decodes it and compares it with the plain
-    /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right.
-    Result<void> encode(const PackPlan &plan, std::span<const Slice> plain, Slice image);
+    /// bytes. `image` has plan.image_size bytes at least. EIO: the device failed, or the image isn't right. ENOSPC: no
+    /// device memory for the windows.
+    Result<void> encode(const PackPlan &plan, std::span<const Slice> plain, std::span<const Slice> image);
 
     /// Reads header and table; needs no device memory. EBADMSG: this is no image, or a damaged one; the text says what
     /// is wrong.
-    Result<ImageTable> open(Slice image);
+    Result<ImageTable> open(std::span<const Slice> image);
     /// Checks the checksums of chunks [first, first + count), and decodes them to `plain`, from its start; the last
     /// chunk whole, with the zeros that it was filled up with. Where it fails, what `plain` holds is undefined, and
     /// nothing outside of it has changed. EIO: a checksum is wrong; the text names the chunk. EBADMSG: a chunk is none.
-    Result<void> decode(
-        const ImageTable &table, Slice image, std::uint64_t first, std::uint64_t count, std::span<const Slice> plain);
+    Result<void> decode(const ImageTable &table, std::span<const Slice> image, std::uint64_t first, std::uint64_t count,
+        std::span<const Slice> plain);
 
     using Quad = kernels::Quad; ///< 16 bytes, and at a multiple of that
     /// The same for packed bytes that were copied to the host, by the kernels' text: for a device without memory left.
@@ -58,21 +63,28 @@ public:
         std::span<const Quad> packed, std::span<Quad> plain);
 
 private:
-    class Work;
+    class Lane;
+    static constexpr std::uint64_t kOverBusMax = 32; // chunks: twice the window of a read(2)
     struct GiveBack {
         Packer *packer;
-        void operator()(Work *work) const;
+        void operator()(PackWork *work) const;
     };
-    using LentWork = std::unique_ptr<Work, GiveBack>;
+    using LentWork = std::unique_ptr<PackWork, GiveBack>;
 
     Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels);
     Result<LentWork> begin(std::uint64_t entry_count) EXCLUDES(mutex_);
     Result<LentWork> begin_copies() EXCLUDES(mutex_);
+    Result<void> finish(
+        PackWork &work, const PackPlan &plan, std::span<const ImageEntry> entries, std::span<const Slice> image);
+    Result<std::unique_ptr<Lane>> make_lane(std::uint64_t window_size);
+    Result<void> encode_staged(const PackPlan &plan, std::span<const Slice> plain, std::span<const Slice> image);
+    Result<void> decode_staged(const ImageTable &table, std::span<const Slice> image, std::uint64_t first,
+        std::uint64_t count, std::span<const Slice> plain);
 
     Pool pool_;
     const std::unique_ptr<PackKernels> kernels_;
     Mutex mutex_;
-    std::unique_ptr<Work> idle_ GUARDED_BY(mutex_);
+    std::unique_ptr<PackWork> idle_ GUARDED_BY(mutex_);
 };
 
 } // namespace gmemfs

@@ -4,6 +4,13 @@
 
 namespace gmemfs {
 
+template <typename Operation>
+auto Volume::making_room(const Caller &caller, const Inode &inode, Operation operation) -> decltype(operation()) {
+    auto result = operation();
+    while (!result && result.error().code == ENOSPC && make_room_ && make_room_(caller, inode)) result = operation();
+    return result;
+}
+
 Result<InodeRef> Volume::make_node(
     const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number) {
     return names_.create(parent, name, mode, caller.who, caller.at(), [&](Inode &made, const Inode &directory) {
@@ -48,7 +55,7 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
     if (changes.size) {
         if (inode.is_directory()) return Error{EISDIR, 0, "truncate"};
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
-        TRY(inode.file()->resize(caller.copiers, *changes.size));
+        TRY(making_room(caller, inode, [&] { return inode.file()->resize(caller.copiers, *changes.size); }));
         TRY(check_recorded());
         if (inode.written(caller.now, caller.who)) TRY(record_xattr(caller, inode, kFileCapabilities));
     }
@@ -68,12 +75,14 @@ Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
         TRY(inode.written(caller.now, caller.who) ? record_xattr(caller, inode, kFileCapabilities)
                                                   : record_inode(inode));
     }
+    if (inode.is_file()) inode.file()->used();
     inode.opens.fetch_add(1, std::memory_order_relaxed);
     inode.is_closing.store(false, std::memory_order_relaxed);
     return {};
 }
 
 Result<void> Volume::close(const Caller &caller, Inode &inode) {
+    if (inode.is_file()) inode.file()->used();
     const int before = inode.opens.fetch_sub(1, std::memory_order_acq_rel);
     GMEMFS_ASSERT(before > 0);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
@@ -112,7 +121,7 @@ void Volume::accessed(const Caller &caller, Inode &inode) const {
 Result<void> Volume::write(
     const Caller &caller, Inode &inode, std::uint64_t offset, std::span<const std::byte> from, File::By by) {
     GMEMFS_ASSERT(inode.is_file());
-    TRY(inode.file()->write(caller.copiers, offset, from, by));
+    TRY(making_room(caller, inode, [&] { return inode.file()->write(caller.copiers, offset, from, by); }));
     if (by == File::By::call) return data_changed(caller, inode);
     inode.modified(caller.now);
     return times_changed(inode);
@@ -122,21 +131,21 @@ Result<void> Volume::allocate(
     const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length, File::SizeMode mode) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.check_flags(kImmutable));
-    TRY(inode.file()->allocate(caller.copiers, offset, length, mode));
+    TRY(making_room(caller, inode, [&] { return inode.file()->allocate(caller.copiers, offset, length, mode); }));
     return data_changed(caller, inode);
 }
 
 Result<void> Volume::punch(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.check_flags(kFixed));
-    TRY(inode.file()->punch(caller.copiers, offset, length));
+    TRY(making_room(caller, inode, [&] { return inode.file()->punch(caller.copiers, offset, length); }));
     return data_changed(caller, inode);
 }
 
 Result<void> Volume::zero(const Caller &caller, Inode &inode, std::uint64_t offset, std::uint64_t length) {
     GMEMFS_ASSERT(inode.is_file());
     TRY(inode.check_flags(kFixed));
-    TRY(inode.file()->zero(caller.copiers, offset, length));
+    TRY(making_room(caller, inode, [&] { return inode.file()->zero(caller.copiers, offset, length); }));
     return data_changed(caller, inode);
 }
 
@@ -145,8 +154,9 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
     GMEMFS_ASSERT(source.is_file());
     GMEMFS_ASSERT(target.is_file());
     TRY(target.check_flags(kFixed));
-    const std::uint64_t count =
-        TRY(target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length));
+    const std::uint64_t count = TRY(making_room(caller, target, [&] {
+        return target.file()->copy_from(caller.copiers, *source.file(), source_offset, target_offset, length);
+    }));
     accessed(caller, source);
     if (count > 0) TRY(data_changed(caller, target));
     return count;
@@ -155,13 +165,13 @@ Result<std::uint64_t> Volume::copy(const Caller &caller, Inode &source, std::uin
 Result<std::vector<FabricHandle>> Volume::fabric_handles(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "export fabric handle", "only a file has device memory"};
     TRY(inode.check_handle(caller.who));
-    return inode.file()->fabric_handles(caller.copiers);
+    return making_room(caller, inode, [&] { return inode.file()->fabric_handles(caller.copiers); });
 }
 
 Result<std::vector<File::Shared>> Volume::share(const Caller &caller, Inode &inode, File::ShareBy by) {
     if (!inode.is_file()) return Error{ENODATA, 0, "share file", "only a file has device memory"};
     TRY(inode.check_handle(caller.who));
-    return inode.file()->share(caller.copiers, by);
+    return making_room(caller, inode, [&] { return inode.file()->share(caller.copiers, by); });
 }
 
 Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode) {
@@ -177,9 +187,16 @@ Result<File::PackOutcome> Volume::pack(const Caller &caller, Inode &inode) {
     return outcome;
 }
 
+Result<File::OffloadOutcome> Volume::offload(const Caller &caller, Inode &inode, File::Form form) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "move to host memory", "only a file has device memory"};
+    const File::OffloadOutcome outcome = TRY(inode.file()->offload(caller.copiers, form));
+    TRY(check_recorded());
+    return outcome;
+}
+
 Result<void> Volume::wake(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "unpack", "only a file has device memory"};
-    TRY(inode.file()->wake(caller.copiers));
+    TRY(making_room(caller, inode, [&] { return inode.file()->wake(caller.copiers); }));
     return check_recorded();
 }
 

@@ -9,8 +9,10 @@
 #include "fuse/core/space/storage.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace gmemfs {
 
@@ -48,6 +50,14 @@ public:
     /// After an error the keeper still holds everything.
     Result<void> restore(
         const VolumeState &state, const std::vector<Keeper::Held> &held, Namespace::KernelMemory memory);
+
+    /// Called where an operation on `inode` lacked memory, by a thread that holds no lock. True: it is worth another
+    /// try. Before anybody else uses this.
+    using MakeRoom = std::function<bool(const Caller &caller, const Inode &inode)>;
+    void make_room_by(MakeRoom make_room) { make_room_ = std::move(make_room); }
+
+    /// Whether an inode was ever told by itself when it is packed or goes to host memory.
+    bool has_own_ages() const { return has_own_ages_.load(std::memory_order_relaxed); }
 
     Namespace &names() { return names_; }
     Storage &storage() { return storage_; }
@@ -121,11 +131,15 @@ public:
     /// regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
-    /// See File::pack and File::wake. Neither changes a time: the bytes stay the same. ENODATA: not a regular file.
+    /// See File::pack, offload and wake. None changes a time: the bytes stay the same. ENODATA: not a regular file.
     Result<File::PackOutcome> pack(const Caller &caller, Inode &inode);
+    Result<File::OffloadOutcome> offload(const Caller &caller, Inode &inode, File::Form form);
     Result<void> wake(const Caller &caller, Inode &inode);
 
 private:
+    // Runs the operation; once more each time that other files gave up memory for it.
+    template <typename Operation>
+    auto making_room(const Caller &caller, const Inode &inode, Operation operation) -> decltype(operation());
     void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);
     Result<void> record_xattr(const Caller &caller, const Inode &inode, std::string_view name);
@@ -138,6 +152,8 @@ private:
     Namespace names_;
     Leases leases_;              // they hold inodes and extents: gone before those
     Journal *journal_ = nullptr; // null: nothing is recorded
+    MakeRoom make_room_;
+    std::atomic<bool> has_own_ages_ = false;
     std::atomic<AccessTimes> access_times_ = AccessTimes::relative;
 };
 

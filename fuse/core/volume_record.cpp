@@ -39,12 +39,6 @@ private:
     bool is_committed_ = false;
 };
 
-Device *device_of(const Storage &storage, const VolumeState::Uuid &uuid) {
-    for (const auto &device : storage.devices())
-        if (device->info().uuid == uuid) return device.get();
-    return nullptr;
-}
-
 } // namespace
 
 void Volume::record_in(Journal *journal) {
@@ -90,6 +84,7 @@ Result<void> Volume::data_changed(const Caller &caller, Inode &inode) {
 Result<void> Volume::set_xattr(
     const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
     TRY(inode.check_flags(kFixed));
+    if (name == kPackAfter || name == kHostAfter) has_own_ages_ = true;
     if (is_acl(name))
         TRY(inode.set_acl(name, value, caller.who, caller.now)); // the kernel has no modes for these
     else
@@ -117,7 +112,8 @@ Result<void> Volume::record_xattr(const Caller &caller, const Inode &inode, std:
 }
 
 Result<void> Volume::set_flags(const Caller &caller, Inode &inode, InodeFlags flags) {
-    if ((flags & ~kAllFlags) != 0) return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, d and A"};
+    if ((flags & ~kAllFlags) != 0) return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, c, d and A"};
+    if ((flags & kCompress) != 0) has_own_ages_ = true;
     inode.set_flags(flags, caller.now);
     if (journal_ == nullptr) return {};
     return journal_->append([&](RecordWriter &record) {
@@ -147,18 +143,23 @@ Result<void> Volume::restore(
     for (const Keeper::Held &each : held)
         if (wanted.count(each.id) != 0) TRY(adopted.adopt(storage_, each));
     TRY(names_.restore(state, memory, [&](Inode &made, const VolumeState::Node &node) -> Result<void> {
-        Device *const placement = device_of(storage_, node.placement);
+        Device *const placement = storage_.find(node.placement);
         made.restore(node, made.is_directory() ? placement : nullptr);
+        const bool has_age =
+            node.xattrs.contains(std::string(kPackAfter)) || node.xattrs.contains(std::string(kHostAfter));
+        if (has_age || (node.flags & kCompress) != 0) has_own_ages_ = true;
         if (!made.is_file()) return {};
         ExtentList::Pieces pieces;
         for (const VolumeState::Piece &piece : node.pieces)
             pieces.push_back(TRY(storage_.adopt_piece(TRY(adopted.find(piece.extent)), piece.offset, piece.length)));
         ExtentList list(std::move(pieces));
-        if (node.residence == Residence::packed && (list.count() != 1 || list.is_slot()))
-            return Error{EBADMSG, 0, "restore file", "it is packed, and its image isn't one extent"};
+        if (node.residence == Residence::packed && (list.empty() || list.is_slot()))
+            return Error{EBADMSG, 0, "restore file", "it is packed, and has no image"};
         if (node.residence == Residence::plain && node.size > list.size())
             return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
-        Device *const device = list.empty() ? placement : &list.pieces().front().extent->device();
+        // Where it lives; a file in host memory that lives on no device of this mount stays where it is.
+        Device *const device =
+            placement != nullptr || list.empty() ? placement : &list.pieces().front().extent->device();
         made.hold_file(std::make_unique<File>(storage_, device, node.uid));
         made.file()->restore(std::move(list), node);
         made.file()->record_in(journal_, made.id());

@@ -55,7 +55,8 @@ Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Sta
     std::unique_ptr<Host> host(new Host(options));
     TRY(host->open_driver(start));
     TRY(host->open_devices(failed));
-    const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads},
+    const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads,
+                                       host->host_memory_.get(), options.host_limit.value_or(0)},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
         .protection = options.ecc ? Protection::parity : Protection::none};
     host->volume_ = std::make_unique<Volume>(
@@ -123,6 +124,15 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
         Device &device = *devices_.back();
         device.when_failed([failed, &device](const Error &error) { failed(device, error); });
     }
+    if (options_.host_limit == 0U) return {};
+    const Result<DeviceInfo> memory = DeviceInfo::query_host(*driver_, chosen);
+    if (memory) {
+        host_memory_ = TRY(Device::open(*driver_, *memory));
+        // It fails as the GPU does whose context it uses.
+        host_memory_->when_failed([failed, &device = *devices_.front()](const Error &error) { failed(device, error); });
+    } else if (options_.host_after > 0 || options_.host_limit || options_.make_room == RoomBy::host) {
+        return Error(memory.error());
+    }
     return {};
 }
 
@@ -130,8 +140,12 @@ void Host::start_walks(Front &front) {
     if (options_.scrub_rate > 0)
         scrubber_ = std::make_unique<Scrubber>(
             *volume_, stats_, options_.scrub_rate, std::chrono::seconds(options_.scrub_every));
-    if (options_.pack_after > 0)
-        cold_walk_ = std::make_unique<ColdWalk>(*volume_, front, std::chrono::seconds(options_.pack_after));
+    const ColdWalk::Ages ages = {std::chrono::seconds(options_.pack_after), std::chrono::seconds(options_.host_after)};
+    cold_walk_ = std::make_unique<ColdWalk>(*volume_, front, ages);
+    if (options_.make_room == RoomBy::none) return;
+    room_maker_ = std::make_unique<RoomMaker>(*volume_, front, options_.make_room);
+    volume_->make_room_by([maker = room_maker_.get()](
+                              const Caller &caller, const Inode &inode) { return maker->make_room(caller, inode); });
 }
 
 Result<void> Host::set_at_end(AtEnd what) {

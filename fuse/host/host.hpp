@@ -6,6 +6,7 @@
 #include "fuse/core/volume.hpp"
 #include "fuse/host/cold_walk.hpp"
 #include "fuse/host/options.hpp"
+#include "fuse/host/room_maker.hpp"
 #include "fuse/host/scrubber.hpp"
 #include "fuse/host/stats.hpp"
 #include "fuse/host/survival.hpp"
@@ -33,7 +34,7 @@ public:
 
     const Options &options() const { return options_; }
     const Driver &driver() const { return *driver_; }
-    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
+    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; } ///< the GPUs
     Volume &volume() { return *volume_; }
     const Volume &volume() const { return *volume_; }
     Stats &stats() { return stats_; }
@@ -51,8 +52,9 @@ public:
     enum class AtEnd { nothing, save };
     Result<void> set_at_end(AtEnd what); ///< EINVAL: the mount has no file to save to
 
-    /// Begins to verify parity in the background, unless --scrub-rate=0, and to pack files, with --pack-after. For the
-    /// main thread, while nobody is served. `front` outlives it.
+    /// Begins to verify parity in the background, unless --scrub-rate=0, to pack files and move them to host memory
+    /// after a while, and to make room, with --make-room. For the main thread, while nobody is served. `front` outlives
+    /// what is served.
     void start_walks(Front &front);
     void stop_walks() { scrubber_.reset(), cold_walk_.reset(); }
     const Scrubber *scrubber() const { return scrubber_.get(); } ///< while it runs; else null
@@ -68,11 +70,13 @@ private:
     std::unique_ptr<LocalKeeper> local_keeper_;
     Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
+    std::unique_ptr<Device> host_memory_; // null: the driver makes none that can be shared
     std::unique_ptr<Volume> volume_;
     std::uint32_t generation_ = 0;
     Stats stats_;
     std::unique_ptr<Scrubber> scrubber_;
     std::unique_ptr<ColdWalk> cold_walk_;
+    std::unique_ptr<RoomMaker> room_maker_;
     std::atomic<bool> saves_;
 };
 

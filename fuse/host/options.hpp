@@ -9,11 +9,33 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
 namespace gmemfs {
+
+/// What files that nobody uses do where an allocation finds the device full.
+enum class RoomBy {
+    none, ///< nothing
+    pack, ///< they are packed
+    host, ///< they go to host memory, packed
+};
+constexpr const char *word_of(RoomBy how) {
+    switch (how) {
+    case RoomBy::none: return "off";
+    case RoomBy::pack: return "pack";
+    case RoomBy::host: return "host";
+    }
+    return "";
+}
+constexpr std::optional<RoomBy> room_by_of(std::string_view word) {
+    for (const RoomBy how : {RoomBy::none, RoomBy::pack, RoomBy::host})
+        if (word == word_of(how)) return how;
+    return {};
+}
 
 /// A plain value, never changed after parse_options().
 struct Options {
@@ -29,20 +51,23 @@ struct Options {
     std::map<uid_t, std::uint64_t> quotas;    ///< bytes a user
     std::uint64_t max_files = 0;              ///< 0: by the host's memory
     HandlePolicy handles = HandlePolicy::automatic;
-    bool keeper = true;             ///< a process of its own holds the memory, and it outlives the server
-    bool broker = true;             ///< descriptors for peers; without it, fabric handles alone
-    bool ecc = false;               ///< new files have parity, unless their directory says otherwise
-    bool acl = true;                ///< there are access control lists
-    bool allow_inject = false;      ///< `gmemfs inject` may damage files
-    bool verify_reads = false;      ///< what is read is compared with its parity before
-    std::uint64_t scrub_rate = GiB; ///< bytes a second that are read in the background to verify them; 0: none
-    unsigned scrub_every = 60;      ///< seconds from the begin of a pass to that of the next
-    unsigned pack_after = 0;        ///< seconds after which a file that nobody uses is packed; 0: never
-    unsigned workers = 0;           ///< threads that serve requests; 0 for 4 to 16, by the cores
-    bool page_cache = false;        ///< read and write agree with shared mappings: through the host's page cache
-    bool list_handles = false;      ///< user.fabric_handle is among the attributes that are listed
-    std::uint64_t blksize = MiB;    ///< st_blksize of files: by what programs read and write
-    bool io_uring = false;          ///< requests come by the kernel's rings; then there is no supervisor
+    bool keeper = true;                      ///< a process of its own holds the memory, and it outlives the server
+    bool broker = true;                      ///< descriptors for peers; without it, fabric handles alone
+    bool ecc = false;                        ///< new files have parity, unless their directory says otherwise
+    bool acl = true;                         ///< there are access control lists
+    bool allow_inject = false;               ///< `gmemfs inject` may damage files
+    bool verify_reads = false;               ///< what is read is compared with its parity before
+    std::uint64_t scrub_rate = GiB;          ///< bytes a second that are read in the background to verify them; 0: none
+    unsigned scrub_every = 60;               ///< seconds from the begin of a pass to that of the next
+    unsigned pack_after = 0;                 ///< seconds after which a file that nobody uses is packed; 0: never
+    unsigned host_after = 0;                 ///< seconds after which it goes to host memory; 0: never
+    std::optional<std::uint64_t> host_limit; ///< bytes of host memory that files may have; unset: half of the machine's
+    RoomBy make_room = RoomBy::none;
+    unsigned workers = 0;        ///< threads that serve requests; 0 for 4 to 16, by the cores
+    bool page_cache = false;     ///< read and write agree with shared mappings: through the host's page cache
+    bool list_handles = false;   ///< user.fabric_handle is among the attributes that are listed
+    std::uint64_t blksize = MiB; ///< st_blksize of files: by what programs read and write
+    bool io_uring = false;       ///< requests come by the kernel's rings; then there is no supervisor
     int supervisor = -1; ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string save_file; ///< where all is saved when the mount ends, and restored from when it begins; empty: nowhere
     std::string log_file;

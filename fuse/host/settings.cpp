@@ -1,5 +1,7 @@
 #include "fuse/host/settings.hpp"
 
+#include "fuse/core/names/inode.hpp"
+
 #include "vmm/base/limits.hpp"
 #include "vmm/base/units.hpp"
 
@@ -148,15 +150,31 @@ Result<void> set_scrub_rate(Options &options, std::string_view value) {
     return {};
 }
 
-// Seconds, or with a unit behind.
+Result<unsigned> parse_time(const char *name, std::string_view value) {
+    const Result<unsigned> seconds = parse_age(value);
+    if (!seconds) return bad_option(std::string(name) + ": " + seconds.error().detail);
+    return *seconds;
+}
+
 Result<void> set_pack_after(Options &options, std::string_view value) {
-    static constexpr std::pair<char, unsigned> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    unsigned unit = 1;
-    for (const auto &[letter, seconds] : kUnits)
-        if (unit == 1 && value.ends_with(letter)) unit = seconds, value.remove_suffix(1);
-    constexpr unsigned kLongest = 10 * 365 * 86400U; // ten years
-    const std::uint64_t count = TRY(parse_number("pack-after", value, 0, kLongest / unit, "time: 90s, 10m, 2h or 1d"));
-    options.pack_after = static_cast<unsigned>(count * unit);
+    options.pack_after = TRY(parse_time("pack-after", value));
+    return {};
+}
+
+Result<void> set_host_after(Options &options, std::string_view value) {
+    options.host_after = TRY(parse_time("host-after", value));
+    return {};
+}
+
+Result<void> set_host_limit(Options &options, std::string_view value) {
+    options.host_limit = TRY(parse_size(value));
+    return {};
+}
+
+Result<void> set_make_room(Options &options, std::string_view value) {
+    const std::optional<RoomBy> how = room_by_of(value);
+    if (!how) return bad_option("make-room: '" + std::string(value) + "' is none of off, pack, host");
+    options.make_room = *how;
     return {};
 }
 
@@ -288,6 +306,16 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return number(options.scrub_every); }, ""},
     {"pack-after", "TIME", "pack files that nobody has used for so long: 90s, 10m, 2h, 1d; 0: none (0)", Kind::plain,
         set_pack_after, [](const Options &options) { return number(options.pack_after); }, "never"},
+    {"host-after", "TIME", "move files that nobody has used for so long to host memory, packed; 0: none (0)",
+        Kind::plain, set_host_after, [](const Options &options) { return number(options.host_after); }, "never"},
+    {"host-limit", "BYTES", "use no more host memory for files than this; 0: none (half of the machine's)", Kind::plain,
+        set_host_limit,
+        [](const Options &options) {
+            return options.host_limit ? Words{std::to_string(*options.host_limit)} : Words();
+        },
+        "half of the machine's"},
+    {"make-room", "off|pack|host", "what files that nobody uses do where the device is full, the oldest first (off)",
+        Kind::plain, set_make_room, [](const Options &options) { return Words{word_of(options.make_room)}; }, ""},
     {"allow-inject", nullptr, "let `gmemfs inject` damage files, to try repairs", Kind::flag, set_allow_inject,
         [](const Options &options) { return options.allow_inject ? Words{""} : Words(); }, "no"},
     {"workers", "N", "threads that serve requests (4 to 16, by the cores)", Kind::plain, set_workers,

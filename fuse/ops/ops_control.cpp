@@ -11,6 +11,7 @@ namespace gmemfs {
 namespace {
 
 using parity_control::ParityRange;
+using Form = File::Form;
 
 void tell(const BlockReport &report, ParityRange &range) {
     range.blocks = report.blocks;
@@ -54,13 +55,20 @@ Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityR
 Result<void> control(Reply &reply, Inode &inode, unsigned command, cold_control::ColdState &state) {
     if (!inode.is_file()) return Error{ENOTTY, 0, "control file", "only a file can be packed"};
     TRY(check_access(reply, inode));
+    const Caller caller = caller_of(reply);
+    Volume &volume = reply.volume();
+    const Form form = command == unsigned(cold_control::kOffload) ? Form::packed : Form::as_they_are;
     if (command == unsigned(cold_control::kPack))
-        TRY(reply.volume().pack(caller_of(reply), inode));
+        TRY(with_room(reply.server(), [&] { return volume.pack(caller, inode); }));
+    else if (command == unsigned(cold_control::kWake))
+        TRY(with_room(reply.server(), [&] { return volume.wake(caller, inode); }));
     else
-        TRY(reply.volume().wake(caller_of(reply), inode));
+        TRY(with_room(reply.server(), [&] { return volume.offload(caller, inode, form); }));
     reply.server().attributes_changed(inode.id()); // st_blocks
     File &file = *inode.file();
-    state = {file.mappable(), file.allocated(), file.residence() == Residence::packed ? 1U : 0U};
+    state = {file.mappable(), file.allocated(),
+        (file.residence() == Residence::packed ? cold_control::kPacked : 0) |
+            (file.is_offloaded() ? cold_control::kInHost : 0)};
     return {};
 }
 
@@ -75,7 +83,8 @@ Result<bool> exchange(Reply &reply, std::span<const std::byte> input, std::size_
     return true;
 }
 
-// FS_IOC_FSSETXATTR's bits of fsx_xflags, and the others' that mean the same. Its other fields are XFS's, and 0 here.
+// FS_IOC_FSSETXATTR's bits of fsx_xflags, and the others' that mean the same; it has none for c. Its other fields are
+// XFS's, and 0 here.
 struct FlagPair {
     InodeFlags flag;
     std::uint32_t extended;
@@ -83,7 +92,7 @@ struct FlagPair {
 constexpr FlagPair kFlagPairs[] = {{kImmutable, FS_XFLAG_IMMUTABLE}, {kAppendOnly, FS_XFLAG_APPEND},
     {kNoDump, FS_XFLAG_NODUMP}, {kNoAccessTime, FS_XFLAG_NOATIME}};
 static_assert(kImmutable == FS_IMMUTABLE_FL && kAppendOnly == FS_APPEND_FL && kNoDump == FS_NODUMP_FL);
-static_assert(kNoAccessTime == FS_NOATIME_FL);
+static_assert(kNoAccessTime == FS_NOATIME_FL && kCompress == FS_COMPR_FL);
 
 Result<InodeFlags> flags_of(const fsxattr &extended) {
     InodeFlags flags = 0;
@@ -93,7 +102,7 @@ Result<InodeFlags> flags_of(const fsxattr &extended) {
         unknown &= ~pair.extended;
     }
     if (unknown != 0 || extended.fsx_extsize != 0 || extended.fsx_projid != 0 || extended.fsx_cowextsize != 0)
-        return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, d and A"};
+        return Error{EOPNOTSUPP, 0, "set inode flags", "there are i, a, c, d and A"};
     return flags;
 }
 
@@ -131,7 +140,8 @@ bool serve_flags(Reply &reply, Inode &inode, unsigned command, std::span<const s
     case unsigned(FS_IOC_FSSETXATTR): {
         if (!take(extended)) return false;
         const Result<InodeFlags> wanted = flags_of(extended);
-        reply.control_result(wanted ? set_flags(reply, inode, *wanted) : Result<void>(wanted.error()));
+        const InodeFlags stays = inode.flags() & kCompress;
+        reply.control_result(wanted ? set_flags(reply, inode, *wanted | stays) : Result<void>(wanted.error()));
         return true;
     }
     default: return false;
@@ -146,7 +156,8 @@ void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse
         const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
         if (reply.server().kernel_checks_flags() && serve_flags(reply, inode, command, bytes)) return {};
         const auto serve = [&](auto &value) { return control(reply, inode, command, value); };
-        const bool is_cold = command == unsigned(cold_control::kPack) || command == unsigned(cold_control::kWake);
+        const bool is_cold =
+            command >= unsigned(cold_control::kPack) && command <= unsigned(cold_control::kOffloadAsItIs);
         const bool is_served = TRY(is_cold ? exchange<cold_control::ColdState>(reply, bytes, output_size, serve)
                                            : exchange<ParityRange>(reply, bytes, output_size, serve));
         // Others are asked of every filesystem: no size of ours, so no gmemfs'.

@@ -62,6 +62,8 @@ json report(Server &server) {
     const Options &options = host.options();
     const Storage::Space space = host.volume().storage().space();
     const PackedCount::Sums packed = host.volume().storage().packed().sums();
+    const PackedCount::Sums in_host = host.volume().storage().in_host().sums();
+    const Storage::HostSpace host_space = host.volume().storage().host_space();
     const Storage::ParityUse parity = host.volume().storage().parity_use();
     json quotas = json::object();
     for (const auto &[user, quota] : host.volume().storage().quotas().report())
@@ -91,6 +93,8 @@ json report(Server &server) {
         {"parity", {{"held", parity.held}, {"blocks_verified", parity.blocks.verified},
                        {"blocks_repaired", parity.blocks.repaired}, {"blocks_damaged", parity.blocks.damaged}}},
         {"packed", {{"files", packed.files}, {"plain", packed.plain}, {"held", packed.held}}},
+        {"host", {{"capacity", host_space.capacity}, {"used", host_space.used}, {"files", in_host.files},
+                     {"plain", in_host.plain}, {"held", in_host.held}}},
         {"quotas", std::move(quotas)},
         {"files_max", host.volume().names().inodes_max()},
         {"files", host.volume().names().count()},

@@ -71,16 +71,18 @@ Result<std::string> get_residence(Reply &, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file's bytes are anywhere");
     File &file = *inode.file();
     const Result<std::map<std::string, std::uint64_t>> codecs = file.codecs();
+    const std::uint64_t plain = file.mappable(), held = file.allocated();
     if (!codecs && codecs.error().code == ENODATA) {
+        if (file.is_offloaded()) return json_text({{"where", "host"}, {"plain", plain}, {"held", held}}, -1);
         json told = {{"where", "device"}};
         if (const File::Busy busy = file.busy(); busy != File::Busy::no)
             told["busy"] = busy == File::Busy::leased ? "leased" : "exported";
         return json_text(told, -1);
     }
-    const std::uint64_t plain = file.mappable(), held = file.allocated();
     const double ratio = static_cast<double>(plain) / static_cast<double>(std::max<std::uint64_t>(held, 1));
-    return json_text({{"where", "packed"}, {"codecs", codecs ? json(*codecs) : json(nullptr)}, {"plain", plain},
-                         {"held", held}, {"ratio", std::round(ratio * 100) / 100}},
+    return json_text(
+        {{"where", file.is_offloaded() ? "host-packed" : "packed"}, {"codecs", codecs ? json(*codecs) : json(nullptr)},
+            {"plain", plain}, {"held", held}, {"ratio", std::round(ratio * 100) / 100}},
         -1);
 }
 
@@ -125,6 +127,22 @@ Result<void> set_ecc(Reply &reply, Inode &inode, std::string_view value) {
         return Error{EINVAL, 0, "set parity", std::string(value) + " is neither on nor off"};
     return reply.volume().set_protection(inode, value == "on" ? Protection::parity : Protection::none);
 }
+
+Result<void> set_age(Reply &reply, Inode &inode, std::string_view name, std::string_view value) {
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "set attribute", "only files and directories have it"};
+    TRY(parse_age(value));
+    return reply.volume().set_xattr(caller_of(reply), inode, name, value, Inode::XattrMode::any);
+}
+Result<void> set_pack_after(Reply &reply, Inode &inode, std::string_view value) {
+    return set_age(reply, inode, kPackAfter, value);
+}
+Result<void> set_host_after(Reply &reply, Inode &inode, std::string_view value) {
+    return set_age(reply, inode, kHostAfter, value);
+}
+// Kept like a user's own attributes: it is listed, copied, and can be removed.
+Result<std::string> get_pack_after(Reply &, Inode &inode) { return inode.xattr(kPackAfter); }
+Result<std::string> get_host_after(Reply &, Inode &inode) { return inode.xattr(kHostAfter); }
 
 Result<std::string> get_stats(Reply &reply, Inode &inode) {
     if (inode.id() != kRootInode) return no_data("the counters are the root's");
@@ -188,6 +206,8 @@ constexpr Virtual kVirtuals[] = {
     {"user.gmemfs.digest", get_digest, nullptr},
     {"user.gmemfs.device", get_device, set_device},
     {"user.gmemfs.ecc", get_ecc, set_ecc},
+    {kPackAfter, get_pack_after, set_pack_after},
+    {kHostAfter, get_host_after, set_host_after},
     {"user.gmemfs.stats", get_stats, nullptr},
     {"user.gmemfs.on_shutdown", get_on_shutdown, set_on_shutdown},
     {"user.gmemfs.socket", get_socket, nullptr},
@@ -261,6 +281,7 @@ std::string list_xattrs(const Reply &reply, const Inode &inode) {
 
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (name == kAllocationSize || name == kFabricHandle) return leave_memory_attribute(reply, inode, {});
+    if (name == kPackAfter || name == kHostAfter) return reply.volume().remove_xattr(caller_of(reply), inode, name);
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
     TRY(check_name(reply, name));
     return reply.volume().remove_xattr(caller_for(reply, name), inode, name);

@@ -64,8 +64,8 @@ public:
         TRY(fill());
         plan_ = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size));
         if (plan_.image_size > machine_.image.length) return Error{ENOSPC, 0, "pack: the image doesn't fit"};
-        TRY(machine_.packer.encode(plan_, {&machine_.plain, 1}, machine_.image));
-        table_ = TRY(machine_.packer.open(machine_.image));
+        TRY(machine_.packer.encode(plan_, {&machine_.plain, 1}, {&machine_.image, 1}));
+        table_ = TRY(machine_.packer.open({&machine_.image, 1}));
         TRY(machine_.device.check(driver_.cuMemcpyHtoDAsync(machine_.entries, table_.entries.data(),
                                       table_.entries.size() * sizeof(ImageEntry), machine_.stream),
             "upload table"));
@@ -188,19 +188,21 @@ private:
         const std::uint64_t size = options_.size;
         cases_.push_back({"whole pack", 3 * size + 3 * packed_, [this]() -> Result<void> {
                               const PackPlan plan = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size));
-                              return machine_.packer.encode(plan, {&machine_.plain, 1}, machine_.image);
+                              return machine_.packer.encode(plan, {&machine_.plain, 1}, {&machine_.image, 1});
                           }});
         cases_.push_back({"whole wake", size + 2 * packed_,
             [this]() -> Result<void> {
-                const ImageTable table = TRY(machine_.packer.open(machine_.image));
-                return machine_.packer.decode(table, machine_.image, 0, table.entries.size(), {&machine_.target, 1});
+                const ImageTable table = TRY(machine_.packer.open({&machine_.image, 1}));
+                return machine_.packer.decode(
+                    table, {&machine_.image, 1}, 0, table.entries.size(), {&machine_.target, 1});
             },
             [this] { return spoil_target(); }, [this] { return expect_decoded(); }});
-        cases_.push_back({"one window of 2 MiB, by Packer::decode", 0, [this] {
-                              Slice window = machine_.target;
-                              window.length = kWindow;
-                              return machine_.packer.decode(table_, machine_.image, 0, kWindow / kChunk, {&window, 1});
-                          }});
+        cases_.push_back(
+            {"one window of 2 MiB, by Packer::decode", 0, [this] {
+                 Slice window = machine_.target;
+                 window.length = kWindow;
+                 return machine_.packer.decode(table_, {&machine_.image, 1}, 0, kWindow / kChunk, {&window, 1});
+             }});
         cases_.push_back({"one window of 2 MiB, check and decode", 0, [this]() -> Result<void> {
                               PackKernels::Chunks of = chunks(machine_.target);
                               of.count = kWindow / kChunk;

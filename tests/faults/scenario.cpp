@@ -168,6 +168,14 @@ Step pack(const std::string &name) {
             }};
 }
 
+Step offload(const std::string &name, File::Form form) {
+    return {"offload " + name, [=](World &world) -> Result<void> {
+                const auto outcome = TRY(world.volume().offload(world.caller(), world.inode(name), form));
+                EXPECT_EQ(outcome, File::OffloadOutcome::moved);
+                return {};
+            }};
+}
+
 Step wake(const std::string &name) {
     return {"wake " + name, [=](World &world) { return world.volume().wake(world.caller(), world.inode(name)); }};
 }
@@ -257,7 +265,7 @@ std::vector<Step> file_to_pack(const std::string &name) {
 
 // A walk over megabytes takes long: each of them with one keeper.
 std::vector<Scenario> cold_scenarios() {
-    const World::Shape parity = {.parity = true};
+    const World::Shape parity = {.parity = true}, host = {.has_host = true};
     return {
         {"Pack", {}, file_to_pack("a"),
             {pack("a"), read("a"), write("a", 5, 1000, 2), pack("a"), make("b"), copy("a", 100, "b", 0, MiB),
@@ -275,6 +283,15 @@ std::vector<Scenario> cold_scenarios() {
             {pack("a"), check_parity("a", ParityMode::verify), wake("a"), check_parity("a", ParityMode::verify),
                 pack("a"), recover(), check_parity("a", ParityMode::repair), write("a", 7, 1000, 2)},
             Keepers::local},
+        {"Host", host, file_to_pack("a"),
+            {offload("a", File::Form::packed), read("a"), write("a", 5, 1000, 2), offload("a", File::Form::as_they_are),
+                read("a"), make("b"), copy("a", 100, "b", 0, MiB), wake("a"), pack("a"),
+                offload("a", File::Form::as_they_are), wake("a")},
+            Keepers::local},
+        {"HostRecovery", host, file_to_pack("a"),
+            {offload("a", File::Form::packed), recover(), read("a"), wake("a"), offload("a", File::Form::as_they_are),
+                recover(), read("a"), write("a", 0, 100, 3)},
+            Keepers::served},
     };
 }
 

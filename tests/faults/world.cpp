@@ -32,7 +32,11 @@ World::~World() {
 }
 
 Volume::Limits World::limits() const {
-    return {.storage = {kCapacity, {{kUser, kQuota}}, shape_.parity},
+    return {.storage = {.capacity = kCapacity,
+                .quotas = {{kUser, kQuota}},
+                .verify_reads = shape_.parity,
+                .host = host_.get(),
+                .host_extent = 2 * MiB},
         .files = 0,
         .protection = shape_.parity ? Protection::parity : Protection::none};
 }
@@ -52,9 +56,12 @@ Result<void> World::start() {
     journal_.reset();
     buffer_.reset();
     copiers_.reset();
+    host_.reset();
     devices_.clear();
     const Driver &driver = Simulation::get().driver();
-    devices_.push_back(TRY(Device::open(driver, TRY(DeviceInfo::query(driver, 0)))));
+    const DeviceInfo info = TRY(DeviceInfo::query(driver, 0));
+    devices_.push_back(TRY(Device::open(driver, info)));
+    if (shape_.has_host) host_ = TRY(Device::open(driver, TRY(DeviceInfo::query_host(driver, {info}))));
     copiers_ = std::make_unique<Copiers>(TRY(Copiers::create(devices_)));
     buffer_ = std::make_unique<PinnedBuffer>(TRY(PinnedBuffer::create(*devices_.front(), kBuffer)));
     TRY(connect());
@@ -167,14 +174,18 @@ void World::check() {
 // df, quotas and what the keeper holds: each is the sum of what the files have.
 void World::check_accounts() {
     const Storage::Space space = volume_->storage().space();
-    std::uint64_t files = 0, wholes = 0, parities = 0;
+    std::uint64_t files = 0, in_host = 0, wholes = 0, parities = 0;
     for (const auto &[name, bytes] : model) {
-        files += file(name).allocated();
+        if (file(name).is_offloaded())
+            in_host += file(name).allocated();
+        else
+            files += file(name).allocated();
         if (!file(name).is_shared()) wholes += file(name).allocated();
         if (shape_.parity) parities += Parity::size_of(file(name).allocated());
     }
     ASSERT_EQ(space.used, files + parities + space.shared.extents - space.shared.slots);
-    ASSERT_EQ(volume_->storage().quotas().report().at(kUser).used, files);
+    ASSERT_EQ(volume_->storage().host_space().used, in_host);
+    ASSERT_EQ(volume_->storage().quotas().report().at(kUser).used, files + in_host);
     ASSERT_EQ(volume_->names().count(), model.size() + 1);
     std::uint64_t held = 0;
     for (const Keeper::Held &each : must(keeper_->list())) held += each.size;

@@ -45,8 +45,9 @@ private:
 class World {
 public:
     struct Shape {
-        bool parity = false;  ///< of all files, verified at each read
-        bool damaged = false; ///< some of it, by a step, and mended by another
+        bool parity = false;   ///< of all files, verified at each read
+        bool damaged = false;  ///< some of it, by a step, and mended by another
+        bool has_host = false; ///< host memory, in extents of 2 MiB
     };
     /// `served` is the keeper's process; null: the world owns its memory. `folder` is where the journal is.
     World(KeeperThread *served, std::string folder, Shape shape);
@@ -91,6 +92,7 @@ private:
     const std::string folder_;
     const Shape shape_;
     std::vector<std::unique_ptr<Device>> devices_;
+    std::unique_ptr<Device> host_;
     std::unique_ptr<Copiers> copiers_;
     std::unique_ptr<PinnedBuffer> buffer_;
     std::unique_ptr<LocalKeeper> local_;

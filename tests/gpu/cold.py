@@ -5,14 +5,16 @@
 
 A .safetensors file of N GiB (16) of bfloat16 weights, normal random numbers of the scales that layers have, is made in
 the mount by PyTorch. Then, ROUNDS times (5): it is packed; woken by itself; packed; and loaded by a process of PyTorch
-that is ready, up to the first use of a tensor. Beside it, in the same run: the same process loads it while it is awake;
-`gmemfs cp` of the file from FOLDER (host memory) into the mount; safetensors' load_file from FOLDER onto the GPU. The
-digest is the same at the end, and after each round tensors have the sums that they had. Prints JSON, times in seconds;
-exit status 1 where something is wrong.
+that is ready, up to the first use of a tensor. Then it goes to host memory and back, as it is and packed. Beside it, in
+the same run: the same process loads it while it is awake; `gmemfs cp` of the file from FOLDER (host memory) into the
+mount; safetensors' load_file from FOLDER onto the GPU; the bus, by `gmemfs bench`. The digest is the same at the end,
+and after each round tensors have the sums that they had. Prints JSON, times in seconds; exit status 1 where something
+is wrong.
 """
 import argparse
 import errno
 import fcntl
+import json
 import os
 import statistics
 import struct
@@ -23,11 +25,13 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from frameworks import GIB, GMEMFS, TENSORS, Child, model_header, tell, timed_copy
 
-PACK, WAKE = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6))  # client/wire/file_control.hpp
+# client/wire/file_control.hpp
+PACK, WAKE, OFFLOAD, OFFLOAD_AS_IT_IS = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6, 7, 8))
+PACKED, IN_HOST = 1, 2
 
 
 def control(path, command):
-    """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, 1 where the file is packed.
+    """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, where: the sum of PACKED and IN_HOST.
 
     A process that has told its figures lets go of its tensors a little later: until then the file is busy.
     """
@@ -60,6 +64,26 @@ def make_weights(path, size):
     torch.cuda.synchronize()
 
 
+def host_rounds(path, process, command, where, rounds):
+    """Seconds to host memory; back, alone; and up to the first use of a tensor by a process that is ready."""
+    out, back, loads = [], [], []
+    for _ in range(rounds):
+        seconds, (_, _, is_at) = control(path, command)
+        if is_at != where:
+            sys.exit(f"cold: the file is at {is_at}, not at {where}")
+        out.append(seconds)
+        back.append(control(path, WAKE)[0])
+        control(path, command)
+        loads.append(process.ask("load"))
+    return out, back, loads
+
+
+def bus_rates():
+    """GB/s of pinned DMA, to the device and from it."""
+    told = json.loads(subprocess.run([GMEMFS, "bench", "--json"], check=True, capture_output=True, text=True).stdout)
+    return told["gb_per_second"]["host_to_device"], told["gb_per_second"]["device_to_host"]
+
+
 def digest(path):
     return os.getxattr(path, "user.gmemfs.digest").decode()
 
@@ -84,6 +108,9 @@ def run(mount, folder, size, rounds):
         wakes.append(control(target, WAKE)[0])
         control(target, PACK)
         loads.append(process.ask("load"))
+    plain_out, plain_back, plain_loads = host_rounds(target, process, OFFLOAD_AS_IT_IS, IN_HOST, rounds)
+    packed_out, packed_back, packed_loads = host_rounds(target, process, OFFLOAD, PACKED | IN_HOST, rounds)
+    loads += plain_loads + packed_loads
     if {(each["first"], each["last"]) for each in loads + awake} != {(first["first"], first["last"])}:
         sys.exit("cold: the tensors have changed")
     process.end()
@@ -105,6 +132,14 @@ def run(mount, folder, size, rounds):
     file.end()
     os.unlink(source)
     median = lambda values: round(statistics.median(values), 6)
+    to_device, to_host = bus_rates()
+    gb_s = lambda values: round(size / median(values) / 1e9, 1)
+    tell({"bus_to_host_gb_s": round(to_host, 1), "bus_to_device_gb_s": round(to_device, 1),
+          "host_gb_s": gb_s(plain_out), "back_gb_s": gb_s(plain_back), "host_packed_gb_s": gb_s(packed_out),
+          "back_packed_gb_s": gb_s(packed_back),
+          "host_first_use_s": median(each["first_use_s"] for each in plain_loads),
+          "host_packed_first_use_s": median(each["first_use_s"] for each in packed_loads),
+          "seconds": {"host": plain_out, "back": plain_back, "host_packed": packed_out, "back_packed": packed_back}})
     tell({"gib": size / GIB, "ratio": round(plain / held, 4), "pack_s": median(packs), "wake_s": median(wakes),
           "pack_gb_s": round(size / median(packs) / 1e9, 1), "wake_gb_s": round(size / median(wakes) / 1e9, 1),
           "packed_load_s": median(each["load_s"] for each in loads),

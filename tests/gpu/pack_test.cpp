@@ -94,7 +94,7 @@ protected:
     Bytes pack() {
         plan_ = must(machine_.packer->plan(slices_, bytes_.size()));
         image_ = machine_.make(plan_.image_size + 4096 + kPlaceUnit, 0x5a);
-        must(machine_.packer->encode(plan_, slices_, {image_.get(), 4096, plan_.image_size}));
+        must(machine_.packer->encode(plan_, slices_, std::array{Slice{image_.get(), 4096, plan_.image_size}}));
         Bytes all = machine_.download(image_->address(), image_->size());
         EXPECT_TRUE(std::all_of(all.begin(), all.begin() + 4096, [](auto byte) { return byte == 0x5a; }));
         const auto end = all.begin() + 4096 + std::ptrdiff_t(plan_.image_size);
@@ -107,10 +107,11 @@ protected:
     }
     // Chunks [first, first + count) of the image, in memory whose surroundings must stay as they are.
     Result<Bytes> decode(std::uint64_t first, std::uint64_t count) {
-        const ImageTable table = must(machine_.packer->open(image_slice()));
+        const ImageTable table = must(machine_.packer->open(std::array{image_slice()}));
         const auto target = machine_.make((count + 2) * kChunk, 0x77);
         const Slice slice = {target.get(), kChunk, count * kChunk};
-        const Result<void> decoded = machine_.packer->decode(table, image_slice(), first, count, {&slice, 1});
+        const Result<void> decoded =
+            machine_.packer->decode(table, std::array{image_slice()}, first, count, {&slice, 1});
         const Bytes all = machine_.download(target->address(), target->size());
         EXPECT_TRUE(std::all_of(all.begin(), all.begin() + kChunk, [](auto byte) { return byte == 0x77; }));
         const auto end = all.begin() + std::ptrdiff_t((count + 1) * kChunk);
@@ -192,7 +193,7 @@ TEST_F(PackOnDevice, AFileOfSeveralExtentsIsPackedAsOneAndTheSameEachTime) {
             << first;
     }
     // Woken into extents as a file has them.
-    const ImageTable table = must(machine_.packer->open(image_slice()));
+    const ImageTable table = must(machine_.packer->open(std::array{image_slice()}));
     EXPECT_EQ(table.plain_size, bytes.size());
     std::vector<std::shared_ptr<Extent>> woken;
     std::vector<Slice> slices;
@@ -200,7 +201,7 @@ TEST_F(PackOnDevice, AFileOfSeveralExtentsIsPackedAsOneAndTheSameEachTime) {
         woken.push_back(machine_.make(2 * MiB, 0x77));
         slices.push_back({woken.back().get(), 0, slice.length});
     }
-    must(machine_.packer->decode(table, image_slice(), 0, table.entries.size(), slices));
+    must(machine_.packer->decode(table, std::array{image_slice()}, 0, table.entries.size(), slices));
     Bytes back;
     for (const Slice &slice : slices) {
         const Bytes part = machine_.download(slice.extent->address(), slice.length);
@@ -219,7 +220,7 @@ TEST_F(PackOnDevice, SizesAtTheEndOfAFile) {
     }
     put({});
     EXPECT_EQ(pack().size(), kImageHeaderSize);
-    EXPECT_EQ(must(machine_.packer->open(image_slice())).entries.size(), 0U);
+    EXPECT_EQ(must(machine_.packer->open(std::array{image_slice()})).entries.size(), 0U);
 }
 
 TEST_F(PackOnDevice, WeightsShrinkAsPromised) {
@@ -262,7 +263,7 @@ TEST_F(PackOnDevice, ATurnedBitAnywhereIsFound) {
         Bytes changed = front;
         changed[at] ^= std::uint8_t(1U << random_.below(8));
         machine_.upload(image_->address() + 4096, changed);
-        const Result<ImageTable> opened = machine_.packer->open(image_slice());
+        const Result<ImageTable> opened = machine_.packer->open(std::array{image_slice()});
         ASSERT_FALSE(opened) << at;
         EXPECT_EQ(opened.error().code, EBADMSG) << at;
     }
@@ -274,11 +275,12 @@ TEST_F(PackOnDevice, BytesThatChangedSinceThePlanMakeNoImage) {
     image_ = machine_.make(plan.image_size + 4096, 0x5a);
     const Bytes random = test::plain_kinds()[13].make(random_, kChunk);
     machine_.upload(extents_[1]->address() + 2 * kChunk, random);
-    const Result<void> encoded = machine_.packer->encode(plan, slices_, {image_.get(), 4096, plan.image_size});
+    const Result<void> encoded =
+        machine_.packer->encode(plan, slices_, std::array{Slice{image_.get(), 4096, plan.image_size}});
     ASSERT_FALSE(encoded);
     EXPECT_EQ(encoded.error().code, EIO);
     EXPECT_NE(encoded.error().text().find("chunk 18: "), std::string::npos) << encoded.error().text();
-    const Result<ImageTable> opened = machine_.packer->open(image_slice());
+    const Result<ImageTable> opened = machine_.packer->open(std::array{image_slice()});
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, EBADMSG);
 }

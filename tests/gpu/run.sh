@@ -18,7 +18,8 @@
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
-#     cold          a model of 16 GiB packed, woken, loaded by PyTorch; beside gmemfs cp and load_file
+#     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
+#     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
 #                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
@@ -47,7 +48,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack damage
-    ecc_cost frameworks cold survive bench)
+    ecc_cost frameworks cold models survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -62,7 +63,7 @@ mkdir "$MOUNT"
 
 # Sizes in MiB. What the driver counts as used moves by a little: what a context loads when it is first needed.
 GIGABYTE=1024 COPY=8192 SLACK=128 SAVED=32768 ROUNDS=200 RECOVERY_OPTIONS=(--rounds 3)
-MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
+MODELS=${MODELS:-200} MINUTES=${MINUTES:-5} MOUNT_OPTIONS=() DRIVER=libcuda.so.1 BENCH_OPTIONS=()
 
 program() {
     local name=$1 folder
@@ -600,15 +601,43 @@ kill_loop_with_peers() { # their writes go through the driver; what they wrote i
     as_peer "$PYTHON" "$here/../mount/survive/kill_loop.py" --rounds $(((ROUNDS + 1) / 2)) --peers 3 --processes 1 \
         --gmemfs "$GMEMFS" "--options=${MOUNT_OPTIONS[*]:---capacity=16G}" "$@"
 }
+# A file with parity goes to host memory, as it is and packed; damage there is found and mended, and the bytes come back.
+host_parity() {
+    local file=$MOUNT/with-parity way
+    touch "$file"
+    "$PYTHON" -c 'import os, sys; os.setxattr(sys.argv[1], "user.gmemfs.ecc", b"on")' "$file" || return 1
+    head -c 600000000 /dev/urandom > "$WORK/noise" && truncate -s 300000000 "$WORK/noise" && truncate -s 700000000 "$WORK/noise"
+    "$GMEMFS" cp "$WORK/noise" "$file" || return 1
+    for way in --as-is ""; do
+        "$GMEMFS" pack --host $way "$file" && "$GMEMFS" verify "$file" && "$GMEMFS" scrub "$file" || return 1
+        cmp "$WORK/noise" "$file" && "$GMEMFS" unpack "$file" && "$GMEMFS" verify "$file" && cmp "$WORK/noise" "$file" || return 1
+    done
+    rm "$file" "$WORK/noise"
+}
 phase_cold() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch, safetensors' 2> /dev/null; then
         report SKIP "cold files" 0 "no GPU, or $PYTHON has not torch and safetensors"
         return
     fi
     mount_it || return
+    check "parity of files in host memory" host_parity
     check "a model of 16 GiB packed, woken, loaded" python_peer cold.py "$MOUNT" "$WORK"
     unmount_it
-    grep '^{"gib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
+    grep -E '^\{"(gib|bus_to_host_gb_s)"' "$LOG" | tail -2 >> "$OUT/summary.txt"
+}
+# More models than the device holds. Each is 1 GiB; memory of the device, 1/1.4 of them packed in host memory.
+phase_models() {
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then
+        report SKIP "many models" 0 "no GPU, or $PYTHON has no torch"
+        return
+    fi
+    unmount_it
+    MOUNT_OPTIONS+=(--make-room=host --host-limit=90G)
+    mount_it || return
+    check "$MODELS models of 1 GiB on one device" python_peer many_models.py "$MOUNT" --models "$MODELS" --minutes "$MINUTES"
+    unmount_it
+    MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
+    grep '^{"models"' "$LOG" | tail -1 >> "$OUT/summary.txt"
 }
 
 phase_survive() {

@@ -21,6 +21,8 @@ Result<json> measure(const Mount &mount) {
         {"files", space.f_files - space.f_ffree}, {"devices", json::array()}};
     const Result<json> stats = read_stats(mount.path); // not readable for other users, perhaps: then without
     if (stats && stats->contains("devices")) row["devices"] = (*stats)["devices"];
+    if (stats && stats->contains("host")) row["host"] = (*stats)["host"];
+    if (stats && stats->contains("packed")) row["packed"] = (*stats)["packed"];
     return row;
 }
 
@@ -39,6 +41,12 @@ void print_table(const json &rows) {
             std::printf("  device %d: %s %s, %s of %s free\n", device.value("ordinal", 0),
                 device.value("name", "").c_str(), device.value("uuid", "").c_str(), size_of(device, "free").c_str(),
                 size_of(device, "total").c_str());
+        if (const json host = row.value("host", json()); host.is_object() && host.value("used", std::uint64_t(0)) > 0)
+            std::printf(
+                "  host memory: %s of %s used\n", size_of(host, "used").c_str(), size_of(host, "capacity").c_str());
+        if (const json packed = row.value("packed", json()); packed.is_object() && packed.value("files", 0U) > 0)
+            std::printf("  packed: %u files, %s, awake %s\n", packed.value("files", 0U),
+                size_of(packed, "held").c_str(), size_of(packed, "plain").c_str());
     }
 }
 

@@ -1,4 +1,4 @@
-// pack, unpack: files made smaller where they lie, and brought back (docs/cold.md).
+// pack, unpack: files made smaller where they lie, or moved to host memory, and brought back (docs/cold.md).
 #include "client/wire/file_control.hpp"
 #include "fuse/host/json_text.hpp"
 #include "tools/host/command.hpp"
@@ -23,11 +23,31 @@ namespace {
 using cold_control::ColdState;
 using nlohmann::json;
 
-enum class Action { pack, unpack };
+enum class Action { pack, offload, offload_as_is, unpack };
 
 struct Flags {
-    gboolean recursive = FALSE, json = FALSE, quiet = FALSE;
+    gboolean host = FALSE, as_is = FALSE, recursive = FALSE, json = FALSE, quiet = FALSE;
 };
+
+unsigned long request_of(Action action) {
+    switch (action) {
+    case Action::pack: return cold_control::kPack;
+    case Action::offload: return cold_control::kOffload;
+    case Action::offload_as_is: return cold_control::kOffloadAsItIs;
+    case Action::unpack: return cold_control::kWake;
+    }
+    return 0;
+}
+
+const char *verb_of(Action action) {
+    switch (action) {
+    case Action::pack: return "packed";
+    case Action::offload:
+    case Action::offload_as_is: return "moved to host memory";
+    case Action::unpack: return "unpacked";
+    }
+    return "";
+}
 
 struct Outcome {
     std::string path;
@@ -47,13 +67,15 @@ std::string reason_of_busy(const std::string &path) {
 }
 
 std::string reason_of(Action action, const std::string &path, int code) {
-    const bool packs = action == Action::pack;
     switch (code) {
     case EBUSY: return reason_of_busy(path);
     case ENOSPC:
-        return packs
-                   ? "there is no room for the packed bytes beside the file: free some memory (`gmemfs df`)"
-                   : "there is no room for its bytes: free some memory (`gmemfs df`); it is packed and whole as before";
+        if (action == Action::unpack)
+            return "there is no room for its bytes: free some memory (`gmemfs df`); it is as it was, and whole";
+        if (action == Action::pack)
+            return "there is no room for the packed bytes beside the file: free some memory (`gmemfs df`)";
+        return "there is no room for it in host memory (`gmemfs df`): mount with a larger --host-limit, or free some";
+    case ENOTSUP: return "this driver makes no host memory that can be shared: it needs CUDA 12.2 or later";
     case EDQUOT: return "awake it takes more than its owner's quota leaves: free some of the owner's files";
     case EACCES: return "only who may read and write the file may do this";
     case ENOTTY: return "it lies in no gmemfs mount, or its server is older than this program";
@@ -73,11 +95,10 @@ std::optional<Outcome> serve(Action action, const FoundFile &found) {
         code = errno;
         if (code == ENOENT && found.by == FoundFile::By::folder) return std::nullopt;
     } else if (code == 0) {
-        const unsigned long request = action == Action::pack ? cold_control::kPack : cold_control::kWake;
-        if (::ioctl(file.get(), request, &outcome.state) == 0) return outcome;
+        if (::ioctl(file.get(), request_of(action), &outcome.state) == 0) return outcome;
         code = errno;
     }
-    outcome.error = std::string("can't be ") + (action == Action::pack ? "packed: " : "unpacked: ") +
+    outcome.error = std::string("can't be ") + verb_of(action) + ": " +
                     (file ? reason_of(action, found.path, code) : std::strerror(code));
     return outcome;
 }
@@ -89,11 +110,14 @@ double ratio_of(const ColdState &state) {
 void print_outcome(Action action, const Outcome &outcome) {
     const ColdState &state = outcome.state;
     const char *const path = outcome.path.c_str();
+    const char *const where = (state.where & cold_control::kInHost) != 0 ? " in host memory" : "";
     if (action == Action::unpack)
         std::printf("%s: unpacked, %s\n", path, format_size(state.held).c_str());
-    else if (state.packed != 0)
-        std::printf("%s: %s -> %s (%.2f)\n", path, format_size(state.plain).c_str(), format_size(state.held).c_str(),
-            ratio_of(state));
+    else if ((state.where & cold_control::kPacked) != 0)
+        std::printf("%s: %s -> %s%s (%.2f)\n", path, format_size(state.plain).c_str(), format_size(state.held).c_str(),
+            where, ratio_of(state));
+    else if ((state.where & cold_control::kInHost) != 0)
+        std::printf("%s: %s%s\n", path, format_size(state.held).c_str(), where);
     else
         std::printf("%s: kept as it is: nothing would be saved\n", path);
     std::fflush(stdout); // before the progress of the next one
@@ -102,7 +126,8 @@ void print_outcome(Action action, const Outcome &outcome) {
 json describe(const Outcome &outcome) {
     if (!outcome.error.empty()) return {{"path", outcome.path}, {"error", outcome.error}};
     const ColdState &state = outcome.state;
-    return {{"path", outcome.path}, {"residence", state.packed != 0 ? "packed" : "device"}, {"plain", state.plain},
+    constexpr const char *kResidences[] = {"device", "packed", "host", "host-packed"};
+    return {{"path", outcome.path}, {"residence", kResidences[state.where % 4]}, {"plain", state.plain},
         {"held", state.held}, {"ratio", std::round(ratio_of(state) * 100) / 100}};
 }
 
@@ -124,7 +149,7 @@ public:
                 continue;
             }
             if (is_interrupted()) {
-                fail(Error{EINTR, 0, action_ == Action::pack ? "pack files" : "unpack files",
+                fail(Error{EINTR, 0, action_ == Action::unpack ? "unpack files" : "pack files",
                     file.path + ": interrupted before it"});
                 return finish(kInterrupted);
             }
@@ -184,11 +209,21 @@ int run(Action action, int argc, char **argv, const char *summary) {
     const Synopsis synopsis = {"PATH...", summary,
         "Exit status 0: all was done. 1: a file couldn't be; the others were. 130: interrupted, between two files.", 1,
         SIZE_MAX};
-    const CommandLine line = parse_command_line(argc, argv, synopsis,
-        {{"recursive", 'r', 0, G_OPTION_ARG_NONE, &flags.recursive, "Take all files below directories", nullptr},
-            {"json", 0, 0, G_OPTION_ARG_NONE, &flags.json, "Print one JSON object", nullptr},
-            {"quiet", 'q', 0, G_OPTION_ARG_NONE, &flags.quiet, "Print errors alone", nullptr}});
+    std::vector<GOptionEntry> entries = {
+        {"recursive", 'r', 0, G_OPTION_ARG_NONE, &flags.recursive, "Take all files below directories", nullptr},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &flags.json, "Print one JSON object", nullptr},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &flags.quiet, "Print errors alone", nullptr}};
+    if (action == Action::pack)
+        entries.insert(entries.begin(),
+            {{"host", 0, 0, G_OPTION_ARG_NONE, &flags.host, "Move the files to host memory, too", nullptr},
+                {"as-is", 0, 0, G_OPTION_ARG_NONE, &flags.as_is, "With --host: move them as they are", nullptr}});
+    const CommandLine line = parse_command_line(argc, argv, synopsis, entries);
     if (line.exit_status) return *line.exit_status;
+    if (flags.as_is != FALSE && flags.host == FALSE) {
+        std::fputs("gmemfs pack: --as-is belongs to --host: gmemfs pack --host --as-is PATH\n", stderr);
+        return kUsage;
+    }
+    if (flags.host != FALSE) action = flags.as_is != FALSE ? Action::offload_as_is : Action::offload;
     catch_interruptions();
     return Run(action, flags).run(line.parameters);
 }

@@ -57,17 +57,20 @@ std::string text_of(const json &value) {
     return value.is_string() ? value.get<std::string>() : json_text(value, -1);
 }
 
-// "packed, 16 GiB awake (1.42), 128 chunks bf16".
+// "packed, 16 GiB awake (1.42), 128 chunks bf16"; "host memory, packed, ..."; "host memory".
 std::string text_of_residence(const json &residence) {
     if (residence.is_null()) return "-";
-    if (residence.value("where", "") != "packed") {
+    const std::string where = residence.value("where", "");
+    if (where == "host") return "host memory";
+    if (where != "packed" && where != "host-packed") {
         const std::string busy = residence.value("busy", "");
         if (busy.empty()) return text_of(residence["where"]);
         return text_of(residence["where"]) + (busy == "leased" ? ", mapped by a peer" : ", its handle was read");
     }
     char ratio[32];
     std::snprintf(ratio, sizeof ratio, "%.2f", residence.value("ratio", 0.0));
-    std::string text = "packed, " + format_size(residence.value("plain", std::uint64_t(0))) + " awake (" + ratio + ")";
+    std::string text = std::string(where == "packed" ? "" : "host memory, ") + "packed, " +
+                       format_size(residence.value("plain", std::uint64_t(0))) + " awake (" + ratio + ")";
     const json codecs = residence.value("codecs", json());
     if (!codecs.is_object()) return text + ", damaged";
     for (const auto &[name, count] : codecs.items())
@@ -86,8 +89,9 @@ void print_file(const json &file) {
     const auto bytes = [&](const char *key) { return file[key].get<std::uint64_t>(); };
     std::printf("%-14s %s\n", file["type"].get<std::string>().c_str(), file["path"].get<std::string>().c_str());
     std::printf("size           %s (%ju bytes)\n", format_size(bytes("size")).c_str(), uintmax_t(bytes("size")));
-    std::printf("device memory  %s in %zu extent%s\n", format_size(held_by(file)).c_str(), file["extents"].size(),
-        file["extents"].size() == 1 ? "" : "s");
+    const bool is_in_host = file["residence"].is_object() && file["residence"].value("where", "").starts_with("host");
+    std::printf("%s memory  %s%s in %zu extent%s\n", is_in_host ? "host" : "device", is_in_host ? "  " : "",
+        format_size(held_by(file)).c_str(), file["extents"].size(), file["extents"].size() == 1 ? "" : "s");
     std::printf("device         %s\n", text_of(file["device"]).c_str());
     std::printf("parity         %s\n", text_of(file["ecc"]).c_str());
     std::printf("residence      %s\n", text_of_residence(file["residence"]).c_str());

@@ -46,8 +46,7 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
     for (;;) { // once more where another thread has taken back what was reserved: a truncate, or the last close
         {
             const HoldShared hold(layout_);
-            if (residence_ == Residence::plain && end <= extents_.size())
-                return write_reserved(copiers, offset, from, by);
+            if (!is_cold_locked() && end <= extents_.size()) return write_reserved(copiers, offset, from, by);
         }
         const HoldExclusive hold(layout_);
         TRY(wake_locked(copiers));
@@ -152,7 +151,7 @@ std::vector<File::ExtentInfo> File::extent_infos() const {
 
 std::uint64_t File::mappable() const {
     const HoldShared hold(layout_);
-    if (!extents_.is_slot() && residence_ == Residence::plain) return extents_.size();
+    if (!extents_.is_slot() && !is_cold_locked()) return extents_.size();
     return awake_size(std::max(size(), kept_));
 }
 

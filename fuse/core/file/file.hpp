@@ -13,8 +13,9 @@
 // size. Where even that might not fit, extents grow by a sixteenth. So a file holds at most a granule and a sixteenth
 // more than its size, and may have nearly all of its device. Memory that a peer may have mapped never moves.
 //
-// A packed file's extent holds an image of its bytes (docs/cold.md). Reading decodes what it touches; whatever needs
-// the bytes themselves wakes the file first: it gets plain memory, or ENOSPC, and is packed as before.
+// A cold file (docs/cold.md) is packed, so that its extents hold an image of its bytes, or lies in host memory, while
+// it lives on a device; or both. Reading takes what it touches from there. Whatever needs the bytes where the file
+// lives wakes it first: it gets plain memory there, or ENOSPC, and is as cold as before.
 #pragma once
 
 #include "fuse/core/file/direct_writes.hpp"
@@ -57,7 +58,7 @@ public:
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
     /// Whether giving a handle changes how much memory the file takes.
-    bool moves_when_shared() const { return is_shared() || residence() == Residence::packed; }
+    bool moves_when_shared() const { return is_shared() || is_cold(); }
     bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
@@ -140,12 +141,22 @@ public:
     /// meanwhile. EBUSY: a peer has the file mapped, or got a handle by name. ENOSPC: no room for the image beside the
     /// bytes. EIO: the device failed, or the bytes are damaged beyond repair. After an error the file is as it was.
     Result<PackOutcome> pack(Copiers &copiers) EXCLUDES(layout_);
-    /// Gives a packed file plain memory again. ENOSPC: there is no room for it beside the image. EIO: the device
-    /// failed, or the image is damaged. After an error the file is packed as before.
+    /// What offload() makes of the bytes on their way.
+    enum class Form { packed, as_they_are };
+    enum class OffloadOutcome { moved, kept };
+    /// Moves the bytes, packed where that saves memory, or as they are, to host memory, and gives the device's memory
+    /// back. Readers and writers wait meanwhile. `kept`: the file is in host memory already, has no memory of its own,
+    /// or lives in host memory. Errors: as pack; ENOTSUP: the mount has no host memory.
+    Result<OffloadOutcome> offload(Copiers &copiers, Form form) EXCLUDES(layout_);
+    /// Gives a cold file plain memory where it lives. ENOSPC: there is no room for it. EIO: the device failed, or the
+    /// image is damaged. After an error the file is as cold as before.
     Result<void> wake(Copiers &copiers) EXCLUDES(layout_);
     Residence residence() const {
         return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
     }
+    /// Whether the bytes are in host memory, and the file lives on a device.
+    bool is_offloaded() const { return offloaded_.load(std::memory_order_acquire); }
+    bool is_cold() const { return residence() == Residence::packed || is_offloaded(); }
     /// Who may have the memory mapped, so that the file can't be packed: a peer with a lease, or whoever read its
     /// handle.
     enum class Busy { no, leased, exported };
@@ -155,7 +166,14 @@ public:
 
     /// Called by Leases: from begin to end a peer may have the memory mapped.
     void lease_began() { leases_.fetch_add(1); }
-    void lease_ended() { leases_.fetch_sub(1); }
+    void lease_ended() {
+        used();
+        leases_.fetch_sub(1);
+    }
+    /// Somebody begins to use the file, or ends.
+    void used() { last_use_.store(storage_.next_use(), std::memory_order_relaxed); }
+    /// The greater, the later; 0: not since the server began.
+    std::uint64_t last_use() const { return last_use_.load(std::memory_order_relaxed); }
     bool is_leased() const { return leases_.load() > 0; }
 
     struct ExtentInfo {
@@ -207,8 +225,14 @@ private:
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
     template <typename Use>
-    auto with_image(Use use) -> decltype(use(std::declval<Packer &>(), Slice())) REQUIRES_SHARED(layout_);
+    auto with_image(Use use) -> decltype(use(std::declval<Packer &>(), std::span<const Slice>()))
+        REQUIRES_SHARED(layout_);
+    std::vector<Slice> slices_of_plain() const REQUIRES_SHARED(layout_);
     Result<void> check_packable() REQUIRES(layout_);
+    Result<PackOutcome> pack_locked(Copiers &copiers, Device &target) REQUIRES(layout_);
+    Result<ExtentList> make_pieces(Copiers &copiers, Device &device, std::uint64_t size) REQUIRES(layout_);
+    Result<void> move_to(Copiers &copiers, Device &device) REQUIRES(layout_);
+    bool is_cold_locked() const REQUIRES_SHARED(layout_);
     Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
     void publish_same_bytes(Layout next) REQUIRES(layout_);
     std::uint64_t stored_end() const REQUIRES_SHARED(layout_);
@@ -245,12 +269,13 @@ private:
     FileParity parity_; // changes under the same locks as the extents and their bytes
     ExtentList extents_ GUARDED_BY(layout_);
     Residence residence_ GUARDED_BY(layout_) = Residence::plain;
-    std::optional<PackedCount::Member> counted_ GUARDED_BY(layout_); // while it is packed
+    std::optional<PackedCount::Member> counted_ GUARDED_BY(layout_);           // while it is packed
+    std::optional<PackedCount::Member> counted_offloaded_ GUARDED_BY(layout_); // while it is offloaded
     NamedHandle named_handle_ GUARDED_BY(layout_) = NamedHandle::none;
     std::atomic<int> leases_ = 0;                                      // that peers hold
     Mutex image_mutex_;                                                // a leaf but for the device
     std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
-    Device *device_ GUARDED_BY(layout_);
+    Device *device_ GUARDED_BY(layout_); // where it lives; its extents may be in host memory
     Charge charge_ GUARDED_BY(layout_);
     std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
     struct KnownDigest {
@@ -270,6 +295,8 @@ private:
     std::atomic<bool> loose_ = false;  // Layout::Fit::loose
     std::atomic<bool> slot_ = false;   // shares its extent
     std::atomic<bool> packed_ = false; // Residence::packed
+    std::atomic<bool> offloaded_ = false;
+    std::atomic<std::uint64_t> last_use_ = 0;
 };
 
 template <typename Visit>

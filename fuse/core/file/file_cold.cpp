@@ -1,4 +1,4 @@
-// File, cold: packs a file where it lies, wakes it, and reads what is packed (docs/cold.md).
+// File, cold: packs a file, moves it to host memory, wakes it, and reads what is packed (docs/cold.md).
 #include "fuse/core/file/file.hpp"
 
 #include "vmm/device/trace.hpp"
@@ -20,9 +20,10 @@ std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); 
 
 // Runs `use`, which reads the image; once more where it was damaged, and parity has mended it. EIO: it is damaged.
 template <typename Use>
-auto File::with_image(Use use) -> decltype(use(std::declval<Packer &>(), Slice())) {
+auto File::with_image(Use use) -> decltype(use(std::declval<Packer &>(), std::span<const Slice>())) {
     Packer &packer = *TRY(storage_.packer_of(*device_));
-    const Slice image = {extents_.pieces().front().extent.get(), 0, extents_.size()};
+    std::vector<Slice> image;
+    for (const Piece &piece : extents_.pieces()) image.push_back({piece.extent.get(), piece.offset, piece.length});
     auto result = use(packer, image);
     if (!result && parity_.follows() && (result.error().code == EBADMSG || result.error().code == EIO)) {
         TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
@@ -55,38 +56,126 @@ File::Busy File::busy() const {
     return named_handle_ == NamedHandle::given ? Busy::exported : Busy::no;
 }
 
+bool File::is_cold_locked() const { return residence_ == Residence::packed || offloaded_; }
+
+std::vector<Slice> File::slices_of_plain() const {
+    std::vector<Slice> plain;
+    (void)extents_.for_each(0, whole_chunks(size()), [&](Slice slice, std::uint64_t) -> Result<void> {
+        plain.push_back(slice);
+        return {};
+    });
+    return plain;
+}
+
 Result<File::PackOutcome> File::pack(Copiers &copiers) {
     const Trace trace("gmemfs pack");
     const HoldExclusive hold(layout_);
     if (residence_ == Residence::packed) return PackOutcome::packed;
     if (extents_.empty() || extents_.is_slot() || size() == 0) return PackOutcome::kept;
     TRY(check_packable());
+    Device &here = extents_.pieces().front().extent->device();
+    Result<PackOutcome> outcome = pack_locked(copiers, here);
+    if (outcome || outcome.error().code != ENOSPC || storage_.host() == nullptr || here.info().is_host())
+        return outcome;
+    // By way of host memory, where the device has no room for the image beside the bytes. It stays there if others have
+    // taken what they left.
+    outcome = TRY(pack_locked(copiers, *storage_.host()));
+    if (*outcome == PackOutcome::packed)
+        if (const Result<void> moved = move_to(copiers, here); !moved && !is_no_space(moved.error()))
+            return Error(moved.error());
+    return outcome;
+}
+
+// Encodes plain bytes into an image on `target`.
+Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target) {
     // The last chunk is packed whole.
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole_chunks(size())));
-    std::vector<Slice> plain;
-    TRY(extents_.for_each(0, whole_chunks(size()), [&](Slice slice, std::uint64_t) -> Result<void> {
-        plain.push_back(slice);
-        return {};
-    }));
+    const std::vector<Slice> plain = slices_of_plain();
     Packer &packer = *TRY(storage_.packer_of(*device_));
     const PackPlan plan = TRY(packer.plan(plain, size()));
     const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
     const std::uint64_t awake = awake_size(std::max(size(), kept_)); // what it has more while it grows goes by itself
     if (taken + awake / kSavedShare > awake) return PackOutcome::kept;
-    const Piece image = TRY(make_extent(copiers, plan.image_size, 0, plan.image_size));
-    const Result<void> encoded = packer.encode(plan, plain, {image.extent.get(), 0, taken});
+    ExtentList made = TRY(make_pieces(copiers, target, plan.image_size));
+    std::vector<Slice> image;
+    for (const Piece &piece : made.pieces()) image.push_back({piece.extent.get(), 0, piece.length});
+    const Result<void> encoded = packer.encode(plan, plain, image);
     if (!encoded) {
         charge_.lower_to(extents_.size());
         return Error(encoded.error());
     }
-    parity_.after_move(copiers.of(*device_), image, plan.image_size);
+    std::uint64_t left = plan.image_size;
+    for (const Piece &piece : made.pieces()) {
+        parity_.after_move(copiers.of(*device_), piece, std::min(left, piece.length));
+        left -= std::min(left, piece.length);
+    }
     Layout next = layout();
-    next.extents = ExtentList({image});
+    next.extents = std::move(made);
     next.tail = Layout::Tail::zeros;
     next.fit = Layout::Fit::tight;
     next.residence = Residence::packed;
     publish_same_bytes(std::move(next));
     return PackOutcome::packed;
+}
+
+// One extent on a GPU, several of host memory. What is made isn't cleared.
+Result<ExtentList> File::make_pieces(Copiers &copiers, Device &device, std::uint64_t size) {
+    const std::uint64_t most = storage_.extent_max(device, size);
+    TRY(charge_.raise_to(round_up(size, device.info().granularity)));
+    const auto make = [&]() -> Result<ExtentList> {
+        ExtentList::Pieces pieces;
+        for (std::uint64_t done = 0; done < size;) {
+            const std::uint64_t part = std::min(most, size - done);
+            Piece piece(TRY(storage_.create(copiers, device, part, part)));
+            TRY(parity_.attach(piece, part));
+            done += piece.length;
+            pieces.push_back(std::move(piece));
+        }
+        return ExtentList(std::move(pieces));
+    };
+    Result<ExtentList> made = make();
+    if (!made) charge_.lower_to(extents_.size());
+    return made;
+}
+
+// The extents' bytes, whatever they are, go to new ones on `device`.
+Result<void> File::move_to(Copiers &copiers, Device &device) {
+    const std::uint64_t used = residence_ == Residence::packed ? extents_.size() : std::max(size(), kept_);
+    ExtentList made = TRY(make_pieces(copiers, device, used));
+    for (std::size_t index = 0; index < made.count(); ++index) {
+        const std::uint64_t start = made.offset(index);
+        const std::uint64_t end = std::max(start, std::min(stored_end(), start + made.pieces()[index].length));
+        const Result<void> copied = copy_to(copiers, made.pieces()[index], start, end);
+        if (!copied) {
+            charge_.lower_to(extents_.size());
+            return copied;
+        }
+    }
+    Layout next = layout();
+    next.extents = std::move(made);
+    next.tail = residence_ == Residence::packed ? Layout::Tail::zeros : Layout::Tail::dirty; // it wasn't copied
+    next.fit = Layout::Fit::tight;
+    publish_same_bytes(std::move(next));
+    return {};
+}
+
+Result<File::OffloadOutcome> File::offload(Copiers &copiers, Form form) {
+    const Trace trace("gmemfs offload");
+    const HoldExclusive hold(layout_);
+    Device *const host = storage_.host();
+    if (host == nullptr)
+        return Error{ENOTSUP, 0, "move file to host memory", "the driver makes none that can be shared"};
+    if (device_ == host || extents_.empty() || extents_.is_slot() || size() == 0) return OffloadOutcome::kept;
+    const bool is_packed = residence_ == Residence::packed;
+    if (offloaded_ && (is_packed || form == Form::as_they_are)) return OffloadOutcome::kept;
+    TRY(check_packable());
+    if (form == Form::packed && !is_packed) {
+        const PackOutcome outcome = TRY(pack_locked(copiers, *host));
+        if (outcome == PackOutcome::packed) return OffloadOutcome::moved;
+        if (offloaded_) return OffloadOutcome::kept;
+    }
+    TRY(move_to(copiers, *host));
+    return OffloadOutcome::moved;
 }
 
 Result<void> File::wake(Copiers &copiers) {
@@ -95,12 +184,13 @@ Result<void> File::wake(Copiers &copiers) {
 }
 
 Result<void> File::wake_locked(Copiers &copiers) {
-    if (residence_ == Residence::plain) return {};
+    if (!is_cold_locked()) return {};
     const Trace trace("gmemfs wake");
+    if (residence_ == Residence::plain) return move_to(copiers, *device_);
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
     const Piece plain = TRY(make_extent(copiers, std::max(size(), kept_), 0, whole_chunks(size())));
     const Slice target = {plain.extent.get(), 0, whole_chunks(size())};
-    const Result<void> decoded = with_image([&](Packer &packer, Slice image) {
+    const Result<void> decoded = with_image([&](Packer &packer, std::span<const Slice> image) {
         return packer.decode(*table, image, 0, table->entries.size(), std::span(&target, 1));
     });
     if (!decoded) {
@@ -130,7 +220,8 @@ void File::publish_same_bytes(Layout next) {
 Result<std::shared_ptr<const ImageTable>> File::image_table() {
     const Hold hold(image_mutex_);
     if (image_ == nullptr) {
-        ImageTable table = TRY(with_image([](Packer &packer, Slice image) { return packer.open(image); }));
+        ImageTable table =
+            TRY(with_image([](Packer &packer, std::span<const Slice> image) { return packer.open(image); }));
         if (table.plain_size != size()) return Error{EIO, 0, "read packed file", "its image is that of another size"};
         image_ = std::make_shared<const ImageTable>(std::move(table));
     }
@@ -155,7 +246,7 @@ Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
     const std::uint64_t first = index * kChunks;
     const std::uint64_t count = std::min<std::uint64_t>(kChunks, table->entries.size() - first);
     const Slice target = window->memory.slice();
-    TRY(with_image([&](Packer &packer, Slice image) {
+    TRY(with_image([&](Packer &packer, std::span<const Slice> image) {
         return packer.decode(*table, image, first, count, std::span(&target, 1));
     }));
     window->is_filled = true;
@@ -170,10 +261,11 @@ Result<void> File::read_on_host(Copier &copier, std::uint64_t offset, std::span<
     for (std::uint64_t done = 0; done < to.size();) {
         const std::uint64_t chunk = (offset + done) / kChunk, within = (offset + done) % kChunk;
         const ImageEntry &entry = table->entries[chunk];
-        TRY(with_image([&](Packer &, Slice image) -> Result<void> {
+        TRY(with_image([&](Packer &, std::span<const Slice>) REQUIRES_SHARED(layout_) -> Result<void> {
             Quads packed((entry.length() + sizeof(Packer::Quad) - 1) / sizeof(Packer::Quad));
-            const Slice from = {image.extent, image.offset + entry.offset(), entry.length()};
-            if (from.length > 0) TRY(copier.read(from, std::as_writable_bytes(std::span(packed)).first(from.length)));
+            const std::span<std::byte> bytes = std::as_writable_bytes(std::span(packed));
+            TRY(extents_.for_each(entry.offset(), entry.length(),
+                [&](Slice from, std::uint64_t at) { return copier.read(from, bytes.subspan(at, from.length)); }));
             return Packer::decode_on_host(*table, chunk, 1, packed, plain);
         }));
         const std::size_t part = std::min<std::size_t>(to.size() - done, kChunk - within);

@@ -32,7 +32,9 @@ void File::restore(ExtentList extents, const VolumeState::Node &node) {
     const HoldExclusive hold(layout_);
     Layout restored = {
         std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence};
-    if (node.residence == Residence::plain) restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
+    const bool is_away = !restored.extents.empty() && &restored.extents.pieces().front().extent->device() != device_;
+    if (node.residence == Residence::plain && !is_away)
+        restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
     named_handle_ = node.named_handle;
     take(std::move(restored));
     charge_.raise_anyway(extents_.size());

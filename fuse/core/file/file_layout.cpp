@@ -13,8 +13,6 @@ namespace {
 constexpr std::uint64_t kClearNothing = UINT64_MAX;
 constexpr std::uint64_t kSpareShare = 16; // of a file's size: what it may hold above that, and a granule
 
-bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
-
 } // namespace
 
 Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
@@ -300,9 +298,15 @@ void File::take(Layout next) {
     residence_ = next.residence;
     packed_.store(residence_ == Residence::packed, std::memory_order_release);
     extents_ = std::move(next.extents);
+    const bool is_away = !extents_.empty() && &extents_.pieces().front().extent->device() != device_;
+    offloaded_.store(is_away, std::memory_order_release);
     counted_.reset();
-    if (residence_ == Residence::packed)
-        counted_.emplace(storage_.packed(), awake_size(std::max(next.size, next.kept)), extents_.size());
+    counted_offloaded_.reset();
+    if (is_away || residence_ == Residence::packed) {
+        const std::uint64_t awake = awake_size(std::max(next.size, next.kept));
+        if (residence_ == Residence::packed) counted_.emplace(storage_.packed(), awake, extents_.size());
+        if (is_away) counted_offloaded_.emplace(storage_.in_host(), awake, extents_.size());
+    }
     kept_ = next.kept;
     tail_dirty_ = next.tail == Layout::Tail::dirty;
     loose_.store(next.fit == Layout::Fit::loose, std::memory_order_release);

@@ -4,6 +4,7 @@
 #include "fuse/core/journal/volume_state.hpp"
 #include "vmm/memory/extent_list.hpp"
 
+#include <cerrno>
 #include <cstdint>
 
 namespace gmemfs {
@@ -26,5 +27,8 @@ struct Layout {
     Fit fit = Fit::tight;
     Residence residence = Residence::plain;
 };
+
+/// There is no memory for it, or none for its owner.
+inline bool is_no_space(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 } // namespace gmemfs

@@ -31,15 +31,16 @@ enum class Residence : std::uint8_t {
 /// has it mapped.
 enum class NamedHandle : std::uint8_t { none, given };
 
-/// The flags of chattr(1) that tmpfs has, too, with the numbers of FS_IOC_SETFLAGS in <linux/fs.h>. The kernel's FUSE
-/// knows nothing of them, so every function that changes an inode first asks Inode::check_flags.
+/// The flags of chattr(1) that tmpfs has, too, and btrfs's c, with the numbers of FS_IOC_SETFLAGS in <linux/fs.h>. The
+/// kernel's FUSE knows nothing of them, so every function that changes an inode first asks Inode::check_flags.
 using InodeFlags = std::uint32_t;
+inline constexpr InodeFlags kCompress = 0x4;      ///< c: a file that nobody uses is packed, soon
 inline constexpr InodeFlags kImmutable = 0x10;    ///< i: nothing of the inode changes; of a directory: nor do its names
 inline constexpr InodeFlags kAppendOnly = 0x20;   ///< a: a file grows at its end; a directory gets names and loses none
 inline constexpr InodeFlags kNoDump = 0x40;       ///< d: for backups
 inline constexpr InodeFlags kNoAccessTime = 0x80; ///< A: reading leaves no trace
 inline constexpr InodeFlags kFixed = kImmutable | kAppendOnly;
-inline constexpr InodeFlags kHandedDown = kNoDump | kNoAccessTime; ///< by a directory to what is made in it
+inline constexpr InodeFlags kHandedDown = kNoDump | kNoAccessTime | kCompress; ///< by a directory to what is made in it
 inline constexpr InodeFlags kAllFlags = kFixed | kHandedDown;
 
 /// A plain value. Numbers as in Attributes; times to the nanosecond. Namespace::restore checks everything in it,

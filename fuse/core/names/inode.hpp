@@ -46,6 +46,12 @@ struct AttributeChanges {
     bool is_touch = false; ///< sets both times to now, which a user that may write may do
 };
 
+/// After what time a file that nobody uses is packed, or goes to host memory: attributes that a directory hands down.
+/// Seconds, or with a unit: 90s, 10m, 2h, 1d; 0: never. They go before what the mount was told.
+inline constexpr std::string_view kPackAfter = "user.gmemfs.pack_after", kHostAfter = "user.gmemfs.host_after";
+/// EINVAL: it is no such time, or more than ten years.
+Result<unsigned> parse_age(std::string_view text);
+
 /// Thread-safe. Names point to an inode, which knows none of them. Times are arguments everywhere; no clock is read.
 class Inode {
 public:
@@ -55,6 +61,8 @@ public:
     InodeId id() const { return id_; }
     mode_t type() const { return type_; } ///< S_IFREG, S_IFDIR, ...: never changes
     bool is_file() const { return type_ == S_IFREG; }
+    /// What `name`, kPackAfter or kHostAfter, says: seconds, 0 for never. Empty: this inode says nothing of it.
+    std::optional<unsigned> age(std::string_view name) const EXCLUDES(mutex_);
     bool is_directory() const { return type_ == S_IFDIR; }
 
     /// The data of a regular file; null for everything else. Lives as long as the inode.

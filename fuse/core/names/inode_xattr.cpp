@@ -1,6 +1,10 @@
 // Inode, extended attributes: those that users set, and access control lists, which are kept as two of them.
 #include "fuse/core/names/inode.hpp"
 
+#include <charconv>
+#include <system_error>
+#include <utility>
+
 namespace gmemfs {
 namespace {
 
@@ -32,6 +36,28 @@ Result<void> Inode::put_xattr(std::string_view name, std::string_view value) {
         found->second = value;
     xattr_bytes_ = xattr_bytes_ - before + after;
     return {};
+}
+
+Result<unsigned> parse_age(std::string_view text) {
+    static constexpr std::pair<char, unsigned> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    constexpr unsigned kLongest = 10 * 365 * 86400U;
+    const Error none = {EINVAL, 0, "read time", "'" + std::string(text) + "' is no time: 90s, 10m, 2h or 1d"};
+    unsigned unit = 1;
+    for (const auto &[letter, seconds] : kUnits)
+        if (unit == 1 && text.ends_with(letter)) unit = seconds, text.remove_suffix(1);
+    unsigned count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc() || end != text.data() + text.size() || text.empty() || count > kLongest / unit)
+        return none;
+    return count * unit;
+}
+
+std::optional<unsigned> Inode::age(std::string_view name) const {
+    const Hold hold(mutex_);
+    const auto found = xattrs_.find(name);
+    if (found == xattrs_.end()) return std::nullopt;
+    const Result<unsigned> seconds = parse_age(found->second); // a journal of another version may say anything
+    return seconds ? std::optional(*seconds) : std::nullopt;
 }
 
 bool Inode::drop_xattr(std::string_view name) {
@@ -119,11 +145,16 @@ void Inode::inherit(const Inode &directory, mode_t umask) {
     flags_ = directory.flags() & kHandedDown;
     if (type_ == S_IFLNK) return; // its mode is nobody's business
     std::optional<Acl> handed_down;
+    std::map<std::string, std::string> ages;
     {
         const Hold hold(directory.mutex_);
         handed_down = directory.acl(kDefaultAcl);
+        for (const std::string_view name : {kPackAfter, kHostAfter})
+            if (const auto age = directory.xattrs_.find(name); age != directory.xattrs_.end()) ages.insert(*age);
     }
     const Hold hold(mutex_);
+    if (is_file() || is_directory())
+        for (const auto &[name, age] : ages) (void)put_xattr(name, age); // there is room: they are the first
     if (!handed_down) {
         permissions_ &= ~(umask & ACCESSPERMS);
         return;

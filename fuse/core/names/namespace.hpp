@@ -105,8 +105,9 @@ public:
 
     /// Files that have parity, in the order of their numbers.
     std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
-    /// Files that aren't packed, and have so many bytes of device memory, in any order.
-    std::vector<InodeId> plain_files_of_at_least(std::uint64_t bytes) const EXCLUDES(tree_);
+    /// Files of which `is_wanted` says so, in any order. It runs under the tree lock: it calls nothing of this class,
+    /// and takes no lock of a file.
+    std::vector<InodeId> files_where(const std::function<bool(const Inode &)> &is_wanted) const EXCLUDES(tree_);
     /// Inodes with times that no record tells of.
     std::vector<InodeRef> with_unrecorded_times() const EXCLUDES(tree_);
     std::uint64_t inodes_max() const { return inodes_max_; }

@@ -62,13 +62,11 @@ std::vector<InodeId> Namespace::files_with_parity() const {
     return files;
 }
 
-std::vector<InodeId> Namespace::plain_files_of_at_least(std::uint64_t bytes) const {
+std::vector<InodeId> Namespace::files_where(const std::function<bool(const Inode &)> &is_wanted) const {
     std::vector<InodeId> files;
     const HoldShared hold(tree_);
     for (const auto &[id, node] : nodes_)
-        if (node.inode->is_file() && node.inode->file()->residence() == Residence::plain &&
-            node.inode->file()->allocated() >= bytes)
-            files.push_back(id);
+        if (node.inode->is_file() && is_wanted(*node.inode)) files.push_back(id);
     return files;
 }
 

@@ -1,6 +1,7 @@
 #include "fuse/core/space/storage.hpp"
 
 #include "fuse/core/space/piece_parity.hpp"
+#include "vmm/base/limits.hpp"
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
@@ -17,6 +18,11 @@ std::uint64_t total_memory(const std::vector<std::unique_ptr<Device>> &devices) 
 // A limit above what the devices have would make `df` promise what nobody can have.
 std::uint64_t capacity_of(std::uint64_t wanted, std::uint64_t total) {
     return wanted != 0 ? std::min(wanted, total) : total;
+}
+
+// As tmpfs has it.
+std::uint64_t host_capacity_of(std::uint64_t wanted, std::uint64_t total) {
+    return wanted != 0 && wanted < total ? wanted : total / 2;
 }
 
 // 0 for a device whose driver can't tell, so that nothing new is put there.
@@ -37,12 +43,17 @@ Result<Made *> find_or_make(std::vector<std::unique_ptr<Made>> &all, Keeper &kee
 } // namespace
 
 Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits)
-    : keeper_(keeper), devices_(devices), budget_(capacity_of(limits.capacity, total_memory(devices))),
-      quotas_(limits.quotas), verify_reads_(limits.verify_reads) {
+    : keeper_(keeper), devices_(devices), host_(limits.host),
+      budget_(capacity_of(limits.capacity, total_memory(devices))),
+      host_budget_(limits.host == nullptr ? 0 : host_capacity_of(limits.host_capacity, limits.host->info().total)),
+      quotas_(limits.quotas), verify_reads_(limits.verify_reads), host_extent_(limits.host_extent) {
     GMEMFS_ASSERT(!devices.empty());
-    for (const auto &device : devices)
+    const auto add_slab = [this](Device &device) {
         slabs_.push_back(std::make_unique<Slab>(
-            [this, &device = *device](Copiers &copiers, std::uint64_t size) { return create(copiers, device, size); }));
+            [this, &device](Copiers &copiers, std::uint64_t size) { return create(copiers, device, size); }));
+    };
+    for (const auto &device : devices) add_slab(*device);
+    if (host_ != nullptr) add_slab(*host_);
 }
 
 Result<std::shared_ptr<Extent>> Storage::create(
@@ -63,7 +74,7 @@ Result<Piece> Storage::adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t
 }
 
 Slab &Storage::slab_of(const Device &device) {
-    const auto at = std::find_if(
+    const auto at = std::find_if( // the host's is behind all others
         devices_.begin(), devices_.end(), [&](const auto &candidate) { return candidate.get() == &device; });
     return *slabs_[static_cast<std::size_t>(at - devices_.begin())];
 }
@@ -79,16 +90,17 @@ bool Storage::trim() {
 Result<std::shared_ptr<Extent>> Storage::make(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
     // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
-    if (size > budget_.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
+    Budget &budget = budget_of(device);
+    if (size > budget.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
     const std::uint64_t whole = round_up(size, device.info().granularity);
-    TRY(budget_.reserve(whole));
+    TRY(budget.reserve(whole));
     struct Reservation { // gives the bytes back unless an extent has taken them over
         Budget *budget;
         std::uint64_t bytes;
         ~Reservation() {
             if (budget != nullptr) budget->release(bytes);
         }
-    } reservation{&budget_, whole};
+    } reservation{&budget, whole};
     std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
     if (clear_from < whole) {
         Copier &copier = copiers.of(device);
@@ -100,10 +112,9 @@ Result<std::shared_ptr<Extent>> Storage::make(
 }
 
 Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
-    for (const auto &device : devices_) {
-        if (device->info().uuid != held.device_uuid) continue;
+    if (Device *const device = find(held.device_uuid)) {
         std::shared_ptr<Extent> extent = TRY(Extent::adopt(keeper_, *device, held));
-        budget_.reserve_anyway(held.size);
+        budget_of(*device).reserve_anyway(held.size);
         return charged(std::move(extent));
     }
     DeviceInfo unknown;
@@ -119,17 +130,17 @@ Result<ParityEngine *> Storage::engine_of(Device &device) {
 
 Result<Digester *> Storage::digester_of(Device &device) {
     const Hold hold(mutex_);
-    return find_or_make(digesters_, keeper_, device);
+    return find_or_make(digesters_, keeper_, gpu_of(device));
 }
 
 Result<Packer *> Storage::packer_of(Device &device) {
     const Hold hold(mutex_);
-    return find_or_make(packers_, keeper_, device);
+    return find_or_make(packers_, keeper_, gpu_of(device));
 }
 
 Result<UnpackedWindows *> Storage::unpacked_of(Device &device) {
     const Hold hold(mutex_);
-    return find_or_make(unpacked_, keeper_, device);
+    return find_or_make(unpacked_, keeper_, gpu_of(device));
 }
 
 Result<void> Storage::check_parity() {
@@ -141,10 +152,11 @@ Result<std::shared_ptr<Companion>> Storage::make_parity(const Piece &piece) {
     ParityEngine &engine = *TRY(engine_of(piece.extent->device()));
     if (piece.length % kBlockSize != 0) return Error{EBADMSG, 0, "make parity", "for a piece of less than a block"};
     const std::uint64_t bytes = Parity::size_of(piece.length);
-    TRY(budget_.reserve(bytes));
+    Budget &budget = budget_of(engine.device());
+    TRY(budget.reserve(bytes));
     Result<std::unique_ptr<Parity>> parity = engine.make({piece.extent.get(), piece.offset, piece.length});
-    if (parity) return std::shared_ptr<Companion>(std::make_shared<PieceParity>(engine, *std::move(parity), budget_));
-    budget_.release(bytes);
+    if (parity) return std::shared_ptr<Companion>(std::make_shared<PieceParity>(engine, *std::move(parity), budget));
+    budget.release(bytes);
     return Error(parity.error());
 }
 
@@ -177,15 +189,16 @@ std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     Extent *const raw = extent.get();
     const std::uint64_t bytes = raw->size();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
-    return std::shared_ptr<Extent>(raw, [this, bytes, held = std::move(extent)](Extent *) mutable {
+    Budget &budget = budget_of(raw->device());
+    return std::shared_ptr<Extent>(raw, [&budget, bytes, held = std::move(extent)](Extent *) mutable {
         held.reset();
-        budget_.release(bytes);
+        budget.release(bytes);
     });
 }
 
 std::uint64_t Storage::room_on(const Device &device) const {
-    const std::uint64_t used = budget_.used();
-    return std::min(free_memory(device), budget_.capacity() - std::min(used, budget_.capacity()));
+    const Budget &budget = budget_of(device);
+    return std::min(free_memory(device), budget.capacity() - std::min(budget.used(), budget.capacity()));
 }
 
 Device &Storage::roomiest() const {
@@ -197,8 +210,22 @@ Device &Storage::roomiest() const {
 Device *Storage::find(const std::string &name) const {
     for (const auto &device : devices_)
         if (name == std::to_string(device->info().ordinal) || name == device->info().uuid_text()) return device.get();
+    if (host_ != nullptr && name == host_->info().uuid_text()) return host_;
     return nullptr;
 }
+
+Device *Storage::find(const std::array<std::uint8_t, 16> &uuid) const {
+    for (const auto &device : devices_)
+        if (device->info().uuid == uuid) return device.get();
+    return host_ != nullptr && host_->info().uuid == uuid ? host_ : nullptr;
+}
+
+std::uint64_t Storage::extent_max(const Device &device, std::uint64_t size) const {
+    if (!device.info().is_host()) return size;
+    return std::max(host_extent_, round_up(size / kExtentsPerFileMax, device.info().granularity));
+}
+
+Storage::HostSpace Storage::host_space() const { return {host_budget_.capacity(), host_budget_.used()}; }
 
 Storage::Space Storage::space() {
     trim();

@@ -1,4 +1,4 @@
-// Storage: gives files their extents, slots and parity, within the budget, on the devices of the mount.
+// Storage: gives files their extents, slots and parity, within the budgets, on the mount's devices and in host memory.
 #pragma once
 
 #include "ecc/digest/digest.hpp"
@@ -9,12 +9,15 @@
 #include "fuse/core/space/quota.hpp"
 #include "fuse/core/space/slab.hpp"
 #include "fuse/core/space/unpacked.hpp"
+#include "vmm/base/units.hpp"
 #include "vmm/memory/copiers.hpp"
 #include "vmm/memory/extent.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace gmemfs {
@@ -25,9 +28,14 @@ public:
     struct Limits {
         std::uint64_t capacity = 0; ///< bytes of device memory; 0, or too many: the memory of all devices
         Quotas::Limits quotas = {};
-        bool verify_reads = false; ///< --verify-reads
+        bool verify_reads = false;       ///< --verify-reads
+        Device *host = nullptr;          ///< host memory; null: files are on GPUs alone. Outlives the Storage
+        std::uint64_t host_capacity = 0; ///< bytes of host memory; 0, or too many: half of the machine's
+        /// Bytes of host memory in one extent, whole granules: while the driver makes it (4.4 GB/s, H200), the keeper
+        /// does nothing else.
+        std::uint64_t host_extent = 256 * MiB;
     };
-    /// `devices` is not empty.
+    /// `devices` are GPUs, and not empty.
     Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
 
     /// A new extent on `device`, cleared from byte `clear_from` on. The bytes before `clear_from` may be another user's
@@ -49,9 +57,13 @@ public:
     std::uint64_t room_on(const Device &device) const;
     /// The device with the most free memory, on which a file that nobody has placed goes.
     Device &roomiest() const;
-    /// The device with this ordinal ("1") or UUID ("GPU-..."). Null: the mount uses no such device.
+    /// The device with this ordinal ("1") or UUID ("GPU-..."), or "host". Null: the mount uses no such device.
     Device *find(const std::string &name) const;
-    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; }
+    Device *find(const std::array<std::uint8_t, 16> &uuid) const;
+    const std::vector<std::unique_ptr<Device>> &devices() const { return devices_; } ///< the GPUs
+    Device *host() const { return host_; }                                           ///< null: there is none
+    /// The most bytes that one extent should have, of a file of `size` bytes.
+    std::uint64_t extent_max(const Device &device, std::uint64_t size) const;
 
     /// A file's piece of an adopted extent: all of it, or a slot. EBADMSG: there can be no such piece.
     Result<Piece> adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t offset, std::uint64_t length);
@@ -69,8 +81,8 @@ public:
     };
     ParityUse parity_use() const EXCLUDES(mutex_);
 
-    /// The device's Digester, made at the first call, owned by the Storage. ENOEXEC: this program has no kernels for
-    /// the device.
+    /// The device's Digester, made at the first call, owned by the Storage; of the host that of a GPU, which reads over
+    /// the bus. ENOEXEC: this program has no kernels for the device.
     Result<Digester *> digester_of(Device &device) EXCLUDES(mutex_);
     /// The device's Packer, as above.
     Result<Packer *> packer_of(Device &device) EXCLUDES(mutex_);
@@ -80,10 +92,13 @@ public:
 
     /// A number that no file has had yet, for File::generation().
     std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
+    /// A number that is greater than all before, for File::last_use().
+    std::uint64_t next_use() { return use_.fetch_add(1, std::memory_order_relaxed) + 1; }
     void continue_generations(std::uint64_t last); ///< the next ones are greater; before other threads use the storage
 
     Quotas &quotas() { return quotas_; }
     PackedCount &packed() { return packed_; }
+    PackedCount &in_host() { return in_host_; } ///< files that live on a device, and are in host memory
 
     struct Space {
         std::uint64_t capacity;  ///< bytes that files may use together
@@ -91,29 +106,39 @@ public:
         Slab::Usage shared;      ///< of the extents that small files share
         std::uint64_t available; ///< bytes that can be allocated: what the budget leaves and the devices have free
     };
-    /// The space, after extents that are only kept in reserve were given back.
+    /// The space of the GPUs, after extents that are only kept in reserve were given back.
     Space space();
+    struct HostSpace {
+        std::uint64_t capacity, used; ///< bytes of host memory
+    };
+    HostSpace host_space() const; ///< zeros where there is none
 
 private:
     std::shared_ptr<Extent> charged(std::shared_ptr<Extent> extent);
 
     Keeper &keeper_;
     const std::vector<std::unique_ptr<Device>> &devices_;
-    Budget budget_;
+    Device *const host_;
+    Budget budget_, host_budget_;
     Quotas quotas_;
-    PackedCount packed_;
+    PackedCount packed_, in_host_;
     const bool verify_reads_;
-    std::atomic<std::uint64_t> generation_ = 0;
+    const std::uint64_t host_extent_;
+    std::atomic<std::uint64_t> generation_ = 0, use_ = 0;
     mutable Mutex mutex_;
     std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_);     // one a device that was asked for
     std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);       // the same
     std::vector<std::unique_ptr<Packer>> packers_ GUARDED_BY(mutex_);           // the same
     std::vector<std::unique_ptr<UnpackedWindows>> unpacked_ GUARDED_BY(mutex_); // the same
-    std::vector<std::unique_ptr<Slab>> slabs_; // one a device, in the order of devices_; after budget_, which they use
+    // One a device, in the order of devices_, and one for the host; after the budgets, which they use.
+    std::vector<std::unique_ptr<Slab>> slabs_;
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
     Slab &slab_of(const Device &device);
+    Budget &budget_of(const Device &device) { return device.info().is_host() ? host_budget_ : budget_; }
+    const Budget &budget_of(const Device &device) const { return device.info().is_host() ? host_budget_ : budget_; }
+    Device &gpu_of(Device &device) const { return device.info().is_host() ? *devices_.front() : device; }
     Result<ParityEngine *> engine_of(Device &device) EXCLUDES(mutex_);
     bool trim() EXCLUDES(mutex_);
 };

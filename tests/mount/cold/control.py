@@ -9,7 +9,7 @@ def control(path, request):
     fd = os.open(path, os.O_RDONLY)
     try:
         plain, held, packed = struct.unpack("3Q", fcntl.ioctl(fd, request, bytes(24)))
-        return plain, held, bool(packed)
+        return plain, held, bool(packed & 1)
     finally:
         os.close(fd)
 

@@ -1,5 +1,5 @@
 # No room to wake: ENOSPC, the file still packed and right. No room to pack: the file is as it was.
-# options: --capacity 26M
+# options: --capacity 26M --host-limit=0
 weights 14680064 > model
 cp model "$MNT/model"
 truncate -s 4M "$MNT/other"
