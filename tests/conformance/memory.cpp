@@ -123,7 +123,7 @@ void Reservation::allow(CUmemAccess_flags flags, int device) {
     require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access");
 }
 
-void Reservation::allow_host(CUmemAccess_flags flags) {
+void Reservation::allow_host(CUmemAccess_flags flags) const {
     const CUmemAccessDesc access = access_of_host(flags);
     require(driver().cuMemSetAccess(address_, size_, &access, 1), "set access for the host");
 }
@@ -132,6 +132,15 @@ std::uint8_t *Reservation::host_pointer() const {
     std::uint8_t *pointer = nullptr;
     require(driver().cuPointerGetAttribute(&pointer, CU_POINTER_ATTRIBUTE_HOST_POINTER, address_),
         "ask for the host's pointer");
+    return pointer;
+}
+
+std::uint8_t *Reservation::host_address() const {
+    if (!driver().is_simulator())
+        return reinterpret_cast<std::uint8_t *>(address_); // NOLINT(performance-no-int-to-ptr)
+    allow_host();
+    std::uint8_t *const pointer = host_pointer();
+    allow_host(CU_MEM_ACCESS_FLAGS_PROT_NONE);
     return pointer;
 }
 

@@ -75,9 +75,11 @@ public:
     void map(const Memory &memory, std::size_t offset = 0);
     void unmap(std::size_t offset = 0);
     void allow(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE, int device = 0);
-    void allow_host(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE); ///< processors
+    void allow_host(CUmemAccess_flags flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE) const; ///< processors
     /// Where processors reach the first byte of a range that holds host memory.
     std::uint8_t *host_pointer() const;
+    /// Where processors would load, before they have access.
+    std::uint8_t *host_address() const;
 
 private:
     struct Part {

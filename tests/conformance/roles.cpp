@@ -214,6 +214,7 @@ int load(const Arguments &arguments) {
     const HostMemory memory(kGranule);
     Mapped range(memory);
     write(range.address(), pattern(kGranule, 5));
+    volatile std::uint8_t *byte = range.host_address();
     if (what != "closed") range.allow_host();
     if (what == "taken-away") range.allow_host(CU_MEM_ACCESS_FLAGS_PROT_NONE);
     if (what == "read-only") range.allow_host(CU_MEM_ACCESS_FLAGS_PROT_READ);
@@ -222,7 +223,6 @@ int load(const Arguments &arguments) {
         range.map(memory);
         range.allow();
     }
-    volatile std::uint8_t *byte = range.host_pointer();
     if (what == "unmapped") range.unmap();
     if (what == "device-address") byte = reinterpret_cast<std::uint8_t *>(range.address()); // NOLINT
     for (const int signal : {SIGSEGV, SIGBUS}) ::signal(signal, SIG_DFL); // without a sanitizer's report

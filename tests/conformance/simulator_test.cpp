@@ -284,7 +284,7 @@ TEST_F(SimulatorHost, AddressThatDevicesUseIsNoneForProcessors) {
 TEST_F(SimulatorHost, AddressesForProcessorsAreGivenBack) {
     const HostMemory memory(kGranule);
     std::optional<Mapped> mapped(std::in_place, memory);
-    void *const pointer = mapped->host_pointer();
+    void *const pointer = mapped->host_address();
     EXPECT_EQ(::msync(pointer, kGranule, MS_ASYNC), 0);
     mapped.reset();
     EXPECT_EQ(::msync(pointer, kGranule, MS_ASYNC), -1);

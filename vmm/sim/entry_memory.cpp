@@ -199,8 +199,9 @@ CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdevi
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
         return tell(data, static_cast<unsigned>(is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE));
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: return tell(data, address);
-    case CU_POINTER_ATTRIBUTE_HOST_POINTER: // INVALID_VALUE where there is none (<cuda.h>)
-        return is_host ? tell(data, mapping.host_view + (address & ~kTag) - found->first) : CUDA_ERROR_INVALID_VALUE;
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER: // INVALID_VALUE where processors have no access (H200, driver 580)
+        if (!mapping.has_host_access) return CUDA_ERROR_INVALID_VALUE;
+        return tell(data, mapping.host_view + (address & ~kTag) - found->first);
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: // 0 of host memory (one H200, driver 580)
         return tell(data, is_host ? 0 : static_cast<int>(mapping.memory->device));
     default: return CUDA_ERROR_NOT_SUPPORTED;

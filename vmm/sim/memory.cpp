@@ -153,8 +153,10 @@ CUresult is_allowed(const CUmemAccessDesc &one, const Memory &memory) {
 
 bool give_access(std::uint64_t start, Mapping &mapping, const CUmemAccessDesc &one) {
     const int given = protection(one.flags);
-    if (one.location.type == CU_MEM_LOCATION_TYPE_HOST)
+    if (one.location.type == CU_MEM_LOCATION_TYPE_HOST) {
+        mapping.has_host_access = given != PROT_NONE;
         return ::mprotect(host(mapping.host_view), mapping.size, given) == 0;
+    }
     mapping.access[static_cast<std::size_t>(one.location.id)] = static_cast<std::uint8_t>(given);
     int any = PROT_NONE;
     for (const std::uint8_t access : mapping.access) any |= access;

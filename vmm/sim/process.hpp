@@ -67,6 +67,7 @@ struct Mapping {
     std::uint64_t size;
     std::array<std::uint8_t, kDevicesMax> access; // PROT_ bits that each device has
     std::uint64_t host_view; // where processors reach host memory, with the access that they have; 0 of device memory
+    bool has_host_access = false; // that processors have any
 };
 
 struct Reservation {
