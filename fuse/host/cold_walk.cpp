@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kLeast = 4 * MiB; // bytes of memory: of less, packing gives no granule back
 constexpr std::chrono::seconds kPassMin{1}, kPassMax{60};
+constexpr std::chrono::seconds kReserve{5};  // as long, and twice that, host memory is kept for the next file
 constexpr std::chrono::seconds kFlagged{10}; // until a file with chattr +c is packed
 
 bool is_same(const timespec &one, const timespec &other) {
@@ -38,21 +39,36 @@ ColdWalk::~ColdWalk() {
     if (thread_.joinable()) thread_.join();
 }
 
-// False: it is to end.
-bool ColdWalk::wait() {
+// From one pass to the next.
+ColdWalk::Clock::duration ColdWalk::interval() const {
     std::chrono::seconds sooner = volume_.has_own_ages() ? kPassMin : 4 * kPassMax;
     for (const std::chrono::seconds age : {ages_.pack, ages_.host})
         if (age.count() > 0) sooner = std::min(sooner, age);
+    return std::clamp(sooner / 4, kPassMin, kPassMax);
+}
+
+// False: it is to end.
+bool ColdWalk::wait() {
     std::unique_lock<std::mutex> hold(mutex_);
-    return !changed_.wait_for(hold, std::clamp(sooner / 4, kPassMin, kPassMax), [this] { return ends_; });
+    return !changed_.wait_for(hold, std::min<Clock::duration>(interval(), kReserve), [this] { return ends_; });
 }
 
 void ColdWalk::run() {
     Result<Copiers> copiers = Copiers::create(volume_.storage().devices());
     if (!copiers)
         return log(LogLevel::warning, "pack", copiers.error(), "no file is packed or moved in the background");
-    while (wait())
-        if (ages_.pack.count() > 0 || ages_.host.count() > 0 || volume_.has_own_ages()) pass(*copiers);
+    Clock::time_point passed = Clock::now(), dropped = passed;
+    while (wait()) {
+        const Clock::time_point now = Clock::now();
+        if (now - dropped >= kReserve) {
+            volume_.storage().drop_reserve(Storage::Reserve::old);
+            dropped = now;
+        }
+        const bool is_wanted = ages_.pack.count() > 0 || ages_.host.count() > 0 || volume_.has_own_ages();
+        if (!is_wanted || now - passed < interval()) continue;
+        pass(*copiers);
+        passed = Clock::now();
+    }
 }
 
 void ColdWalk::pass(Copiers &copiers) {

@@ -46,6 +46,7 @@ private:
     void look_at(Copiers &copiers, Inode &inode, std::map<InodeId, Seen> &next);
     Step next_step(const Inode &inode, Clock::duration idle) const;
     Result<bool> take(Step step, Copiers &copiers, Inode &inode);
+    Clock::duration interval() const;
     bool wait();
 
     Volume &volume_;

@@ -93,7 +93,7 @@ json report(Server &server) {
         {"parity", {{"held", parity.held}, {"blocks_verified", parity.blocks.verified},
                        {"blocks_repaired", parity.blocks.repaired}, {"blocks_damaged", parity.blocks.damaged}}},
         {"packed", {{"files", packed.files}, {"plain", packed.plain}, {"held", packed.held}}},
-        {"host", {{"capacity", host_space.capacity}, {"used", host_space.used}, {"files", in_host.files},
+        {"host", {{"capacity", host_space.capacity}, {"used", host_space.used}, {"reserve", host_space.reserve}, {"files", in_host.files},
                      {"plain", in_host.plain}, {"held", in_host.held}}},
         {"quotas", std::move(quotas)},
         {"files_max", host.volume().names().inodes_max()},

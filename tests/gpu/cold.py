@@ -110,8 +110,8 @@ def run(mount, folder, size, rounds):
         loads.append(process.ask("load"))
     plain_out, plain_back, plain_loads = host_rounds(target, process, OFFLOAD_AS_IT_IS, IN_HOST, rounds)
     packed_out, packed_back, packed_loads = host_rounds(target, process, OFFLOAD, PACKED | IN_HOST, rounds)
-    loads += plain_loads + packed_loads
-    if {(each["first"], each["last"]) for each in loads + awake} != {(first["first"], first["last"])}:
+    from_host = plain_loads + packed_loads
+    if {(each["first"], each["last"]) for each in loads + awake + from_host} != {(first["first"], first["last"])}:
         sys.exit("cold: the tensors have changed")
     process.end()
     control(target, PACK)

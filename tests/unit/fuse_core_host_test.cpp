@@ -83,7 +83,7 @@ protected:
         EXPECT_TRUE(file->is_offloaded());
         return file;
     }
-    std::uint64_t used_of_host() const { return storage_.host_space().used; }
+    std::uint64_t used_of_host() const { return storage_.host_space().used - storage_.host_space().reserve; }
 
     LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
     Storage storage_;
@@ -267,6 +267,37 @@ TEST_F(HostTest, AFileMayLiveInHostMemory) {
     EXPECT_TRUE(all_of(*small) == noise(1000));
     EXPECT_TRUE(small->is_shared()) << "with other small files";
     EXPECT_EQ(storage_.space().used, 0U);
+}
+
+TEST_F(HostTest, WhatWasGivenUpIsKeptForTheNextAndThenGoes) {
+    const Bytes bytes = weights(8 * MiB, 15);
+    auto file = offloaded(bytes, Form::as_they_are);
+    must(file->wake(copiers()));
+    EXPECT_EQ(storage_.host_space().reserve, 8 * MiB);
+    EXPECT_EQ(storage_.host_space().used, 8 * MiB);
+    const std::size_t held = must(keeper_.list()).size();
+    must(file->offload(copiers(), Form::as_they_are));
+    EXPECT_EQ(storage_.host_space().reserve, 0U);
+    EXPECT_EQ(must(keeper_.list()).size(), held - 1) << "the device's extent went, and nothing was made";
+    EXPECT_TRUE(all_of(*file) == bytes);
+    file.reset();
+    EXPECT_FALSE(storage_.drop_reserve(Storage::Reserve::old)) << "it is kept for a while";
+    EXPECT_TRUE(storage_.drop_reserve(Storage::Reserve::old));
+    EXPECT_EQ(storage_.host_space().used, 0U);
+}
+
+TEST_F(HostTest, TheReserveGoesWhereItIsLacked) {
+    auto file = offloaded(weights(60 * MiB, 16), Form::as_they_are); // of 64
+    file.reset();
+    EXPECT_EQ(storage_.host_space().reserve, 60 * MiB);
+    const auto home = make(simulation().host());
+    must(home->resize(copiers(), 62 * MiB)); // one extent, and so none of the reserve
+    EXPECT_EQ(storage_.host_space().reserve, 0U);
+    EXPECT_EQ(read(*home, 61 * MiB, 100), Bytes(100)) << "new memory is cleared";
+    const auto reused = make(simulation().host());
+    must(home->resize(copiers(), 0));
+    must(reused->resize(copiers(), 2 * MiB));
+    EXPECT_EQ(read(*reused, 0, 2 * MiB), Bytes(2 * MiB));
 }
 
 class LittleHostTest : public HostTest {

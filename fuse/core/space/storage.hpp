@@ -109,12 +109,18 @@ public:
     /// The space of the GPUs, after extents that are only kept in reserve were given back.
     Space space();
     struct HostSpace {
-        std::uint64_t capacity, used; ///< bytes of host memory
+        std::uint64_t capacity, used; ///< bytes of host memory; used ones with `reserve`
+        std::uint64_t reserve;        ///< bytes that were given up a moment ago, and are kept for the next file
     };
-    HostSpace host_space() const; ///< zeros where there is none
+    HostSpace host_space() const EXCLUDES(reserve_mutex_); ///< zeros where there is none
+    enum class Reserve { old, all };
+    /// Gives back what was in reserve when this was called last, or all. False: that was nothing. Every few seconds.
+    bool drop_reserve(Reserve which) EXCLUDES(reserve_mutex_);
 
 private:
     std::shared_ptr<Extent> charged(std::shared_ptr<Extent> extent);
+    bool put_in_reserve(std::shared_ptr<Extent> &extent) EXCLUDES(reserve_mutex_);
+    std::shared_ptr<Extent> take_from_reserve(const Device &device, std::uint64_t size) EXCLUDES(reserve_mutex_);
 
     Keeper &keeper_;
     const std::vector<std::unique_ptr<Device>> &devices_;
@@ -132,6 +138,13 @@ private:
     std::vector<std::unique_ptr<UnpackedWindows>> unpacked_ GUARDED_BY(mutex_); // the same
     // One a device, in the order of devices_, and one for the host; after the budgets, which they use.
     std::vector<std::unique_ptr<Slab>> slabs_;
+    // Whole extents of host memory, which takes long to make, and to give back. Nobody else has had them mapped.
+    struct Reserved {
+        std::shared_ptr<Extent> extent;
+        bool is_old; ///< there was a call of drop_reserve() since
+    };
+    mutable Mutex reserve_mutex_; // a leaf
+    std::vector<Reserved> reserve_ GUARDED_BY(reserve_mutex_);
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
