@@ -180,6 +180,11 @@ Result<std::uint64_t> Volume::allocation_size(const Caller &caller, Inode &inode
     return inode.file()->mappable();
 }
 
+Result<Digest> Volume::digest(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "digest", "only a file has contents"};
+    return making_room(caller, inode, [&] { return inode.file()->digest(caller.copiers); });
+}
+
 Result<File::PackOutcome> Volume::pack(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "pack", "only a file has device memory"};
     const File::PackOutcome outcome = TRY(inode.file()->pack(caller.copiers));

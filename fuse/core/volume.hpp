@@ -131,6 +131,8 @@ public:
     /// regular file.
     Result<std::uint64_t> allocation_size(const Caller &caller, Inode &inode);
 
+    /// See File::digest. ENODATA: not a regular file.
+    Result<Digest> digest(const Caller &caller, Inode &inode);
     /// See File::pack, offload and wake. None changes a time: the bytes stay the same. ENODATA: not a regular file.
     Result<File::PackOutcome> pack(const Caller &caller, Inode &inode);
     Result<File::OffloadOutcome> offload(const Caller &caller, Inode &inode, File::Form form);

@@ -93,7 +93,7 @@ Result<std::string> get_generation(Reply &, Inode &inode) {
 
 Result<std::string> get_digest(Reply &reply, Inode &inode) {
     if (!inode.is_file()) return no_data("only a file has contents to digest");
-    return digest_text(TRY(inode.file()->digest(caller_of(reply).copiers)));
+    return digest_text(TRY(reply.volume().digest(caller_of(reply), inode)));
 }
 
 Result<std::string> get_device(Reply &reply, Inode &inode) {

@@ -63,15 +63,12 @@ TEST_F(HostAccess, ProcessorsOfTheSameChildLoadOnceItIsSet) {
     EXPECT_EQ(load.child.finish(), 0);
 }
 
-TEST_F(HostAccess, ProcessorsFaultWhenItIsTakenAway) {
-    not_yet_measured();
-    EXPECT_TRUE(Load("taken-away").is_killed());
-}
+TEST_F(HostAccess, ProcessorsFaultWhenItIsTakenAway) { EXPECT_TRUE(Load("taken-away").is_killed()); }
 
 TEST_F(HostAccess, ProcessorsFaultOnceTheMemoryIsUnmapped) { EXPECT_TRUE(Load("unmapped").is_killed()); }
 
 TEST_F(HostAccess, ProcessorsFaultWhereTheMemoryIsMappedAnew) {
-    not_yet_measured(); // a device's access is lost with the unmap
+    // a device's access is lost with the unmap
     EXPECT_TRUE(Load("mapped-anew").is_killed());
 }
 
@@ -182,7 +179,6 @@ TEST_F(HostPointer, LeadsToItsDevicePointer) {
 }
 
 TEST_F(HostPointer, IsNoneOfDeviceMemory) {
-    not_yet_measured(); // <cuda.h>
     const Memory memory(kGranule);
     const Mapped mapped(memory);
     CUdeviceptr found = 0;
