@@ -53,14 +53,15 @@ void run_checksum(const gmemfs_lane *lane, void **params, Translate translate) {
     if (image == nullptr || entries == nullptr) return;
     kernels::pack_checksum(warp(*lane), image, entries, arguments.value<std::uint64_t>(2));
 }
-void run_check(const gmemfs_lane *lane, void **params, Translate translate) {
+template <auto kKernel> // check and prove: they have the same arguments
+void run_look(const gmemfs_lane *lane, void **params, Translate translate) {
     if (!is_first(*lane)) return;
     const HostArguments arguments(params, translate);
     const auto *const image = arguments.pointer<std::uint8_t>(0);
     const auto *const entries = arguments.pointer<ImageEntry>(1);
     auto *const findings = arguments.pointer<PackFindings>(4);
     if (image == nullptr || entries == nullptr || findings == nullptr) return;
-    kernels::pack_check(
+    kKernel(
         warp(*lane), image, entries, arguments.value<std::uint64_t>(2), arguments.value<std::uint64_t>(3), findings);
 }
 
@@ -95,8 +96,9 @@ constexpr unsigned kSizes[] = {8, 8, 8, 8, 8, 8};
 static_assert(sizeof(CUdeviceptr) == 8);
 constexpr HostTwin kTwins[] = {{"pack_plan", run_plan, std::span(kSizes).first(3)},
     {"pack_encode", run_encode, std::span(kSizes).first(4)},
-    {"pack_checksum", run_checksum, std::span(kSizes).first(3)}, {"pack_check", run_check, std::span(kSizes).first(5)},
-    {"pack_compare", run_compare, kSizes}, {"pack_decode", run_decode, kSizes}};
+    {"pack_checksum", run_checksum, std::span(kSizes).first(3)},
+    {"pack_check", run_look<kernels::pack_check>, std::span(kSizes).first(5)}, {"pack_compare", run_compare, kSizes},
+    {"pack_decode", run_decode, kSizes}, {"pack_prove", run_look<kernels::pack_prove>, std::span(kSizes).first(5)}};
 
 std::span<const unsigned char> own_image() {
     // Through a volatile pointer: two arrays never begin at one address, as the compiler sees it.
@@ -149,6 +151,12 @@ Result<void> PackKernels::check(CUstream stream, const Chunks &of, CUdeviceptr f
     Chunks chunks = of;
     void *arguments[] = {&chunks.image, &chunks.entries, &chunks.count, &chunks.first, &findings};
     return launch(kCheck, stream, chunks.count, arguments);
+}
+
+Result<void> PackKernels::prove(CUstream stream, const Chunks &of, CUdeviceptr findings) const {
+    Chunks chunks = of;
+    void *arguments[] = {&chunks.image, &chunks.entries, &chunks.count, &chunks.first, &findings};
+    return launch(kProve, stream, chunks.count, arguments);
 }
 
 Result<void> PackKernels::compare(CUstream stream, const Chunks &of, CUdeviceptr findings) const {

@@ -1,4 +1,4 @@
-// Pack kernels: plan, encode, checksum, check, compare and decode as launches on a stream.
+// Pack kernels: plan, encode, checksum, check, prove, compare and decode as launches on a stream.
 #pragma once
 
 #include "ecc/pack/chunk.hpp"
@@ -34,11 +34,12 @@ public:
     Result<void> checksum(CUstream stream, const Chunks &chunks) const;
     /// PackFindings at `findings`, all bits set before. Uses no plain bytes.
     Result<void> check(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const;
+    Result<void> prove(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const; ///< the same
     Result<void> compare(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const;
     Result<void> decode(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const;
 
 private:
-    enum Kernel : unsigned { kPlan, kEncode, kChecksum, kCheck, kCompare, kDecode, kKernels };
+    enum Kernel : unsigned { kPlan, kEncode, kChecksum, kCheck, kCompare, kDecode, kProve, kKernels };
     explicit PackKernels(Module module) : module_(std::move(module)) {}
     Result<void> launch(Kernel kernel, CUstream stream, std::uint64_t count, void **arguments) const;
 

@@ -169,6 +169,28 @@ Result<void> Packer::decode(const ImageTable &table, std::span<const Slice> imag
     return decode_staged(table, image, first, count, plain);
 }
 
+Result<void> Packer::prove(const ImageTable &table, Slice image) {
+    const Trace trace("gmemfs pack prove");
+    GMEMFS_ASSERT(image.length >= table.image_size);
+    const std::uint64_t count = table.entries.size();
+    if (count == 0) return {};
+    const ImageEntry &last = table.entries.back();
+    std::vector<Quad> packed((last.length() + sizeof(Quad) - 1) / sizeof(Quad)), plain(kChunk / sizeof(Quad));
+    const LentWork work = TRY(begin(count));
+    TRY(work->upload(work->entries(), std::as_bytes(std::span(table.entries))));
+    TRY(work->clear_findings());
+    const PackKernels::Chunks all = {0, address_of(image), work->entries(), 0, count};
+    TRY(kernels_->check(work->stream(), all, work->findings()));
+    TRY(kernels_->prove(work->stream(), all, work->findings()));
+    TRY(work->download(std::as_writable_bytes(std::span(packed)).first(last.length()), all.image + last.offset()));
+    TRY(verdict_of(TRY(work->wait_for_findings())));
+    TRY(decode_on_host(table, count - 1, 1, packed, plain));
+    const auto rest = std::as_bytes(std::span(plain)).subspan(table.plain_size - (count - 1) * kChunk);
+    if (std::ranges::all_of(rest, [](std::byte byte) { return byte == std::byte(0); })) return {};
+    return Error{EBADMSG, 0, "decode packed image",
+        "chunk " + std::to_string(count - 1) + ": something lies behind the end of the file"};
+}
+
 Result<void> Packer::decode_on_host(const ImageTable &table, std::uint64_t first, std::uint64_t count,
     std::span<const Quad> packed, std::span<Quad> plain) {
     GMEMFS_ASSERT(first + count <= table.entries.size());

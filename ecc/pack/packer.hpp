@@ -56,6 +56,10 @@ public:
     Result<void> decode(const ImageTable &table, std::span<const Slice> image, std::uint64_t first, std::uint64_t count,
         std::span<const Slice> plain);
 
+    /// Whether decode() of all chunks would succeed, and what the last chunk has past the file's size is zeros: for an
+    /// image that somebody else has made. Needs device memory for the table alone. Errors: see decode().
+    Result<void> prove(const ImageTable &table, Slice image);
+
     using Quad = kernels::Quad; ///< 16 bytes, and at a multiple of that
     /// The same for packed bytes that were copied to the host, by the kernels' text: for a device without memory left.
     /// `packed` begins with chunk `first`, and goes to the end of the last one; `plain` has count chunks.

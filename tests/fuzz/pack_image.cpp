@@ -31,6 +31,9 @@ void decode(const std::uint8_t *image, const ImageEntry &entry) {
     kernels::pack_check(kernels::Warp(0, 1), packed.get()->bytes, &own, 1, 0, &found);
     kernels::pack_decode(kernels::Warp(0, 1), plain.get()->bytes, packed.get()->bytes, &own, 1, 0, &found);
     GMEMFS_ASSERT(plain[kChunk / kPlaceUnit].bytes[0] == 0); // the line behind the target
+    PackFindings proven = {PackFindings::kNoChunk, PackFindings::kNoChunk, PackFindings::kNoChunk};
+    kernels::pack_prove(kernels::Warp(0, 1), packed.get()->bytes, &own, 1, 0, &proven);
+    GMEMFS_ASSERT(proven.malformed == found.malformed);
     if (found.malformed != PackFindings::kNoChunk) return;
     kernels::pack_compare(kernels::Warp(0, 1), plain.get()->bytes, packed.get()->bytes, &own, 1, 0, &found);
     GMEMFS_ASSERT(found.different == PackFindings::kNoChunk);

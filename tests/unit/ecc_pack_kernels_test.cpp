@@ -64,6 +64,9 @@ std::optional<Bytes> decode_chunk(const PackedChunk &chunk) {
     PackFindings findings = kNothing;
     kernels::pack_decode(Warp(0, 1), plain.data(), packed.data(), &entry, 1, 7, &findings);
     EXPECT_TRUE(plain.is_margin_whole());
+    PackFindings proven = kNothing;
+    kernels::pack_prove(Warp(0, 1), packed.data(), &entry, 1, 7, &proven);
+    EXPECT_EQ(proven.malformed, findings.malformed);
     if (findings.malformed == 7) return {};
     EXPECT_EQ(findings.malformed, PackFindings::kNoChunk);
     return plain.bytes();

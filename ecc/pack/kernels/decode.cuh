@@ -1,13 +1,14 @@
-// Decode: makes the plain bytes of each chunk again, or compares them with those that are there; one warp a chunk.
+// Decode: makes the plain bytes of each chunk again, compares them with those that are there, or only proves the chunk.
+// One warp does a chunk.
 //
 //     image      each chunk's packed bytes at its place
 //     entries    entries[chunk], as the host has checked them: places inside the image, lengths that the codecs have
-//     plain      plain[chunk][131072]: written by decode, read by compare
+//     plain      plain[chunk][131072]: written by decode, read by compare, none for prove
 //
 // What the packed bytes say is not believed, although their checksum fits: codes can name nothing but the book's 8
 // bytes, and where an escape is read is clamped to the chunk's. The starts of groups must agree with the codes: where
 // they don't, or where the book doesn't, the chunk is malformed. Reads what is packed, and writes 128 KiB a chunk, or
-// reads it.
+// reads it; prove reads codes, starts and books alone, as far as the compiler sees it.
 #pragma once
 
 #include "ecc/pack/kernels/book.cuh"
@@ -142,6 +143,15 @@ GPU_INLINE void pack_compare(const Warp &warp, const uint8_t *all_plain, const u
     });
     const uint32_t any = warp.largest([&](unsigned) { return different; });
     if (any != 0 || !fits) warp.once([&] { atomic_min(&findings->different, first + warp.index()); });
+}
+
+/// kernel pack_prove: which chunks pack_decode would call malformed; there are no plain bytes.
+GPU_INLINE void pack_prove(const Warp &warp, const uint8_t *image, const ImageEntry *entries, uint64_t count,
+    uint64_t first, PackFindings *findings) {
+    if (warp.index() >= count) return;
+    const ImageEntry entry = entries[warp.index()];
+    const bool fits = decode_chunk(warp, image + entry.offset(), entry, [](uint32_t, const Quad &) {});
+    if (!fits) warp.once([&] { atomic_min(&findings->malformed, first + warp.index()); });
 }
 
 } // namespace gmemfs::kernels

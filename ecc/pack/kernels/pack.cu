@@ -40,3 +40,7 @@ pack_decode(uint8_t *plain, const uint8_t *image, const ImageEntry *entries, uin
     PackFindings *findings) {
     gmemfs::kernels::pack_decode({}, plain, image, entries, count, first, findings);
 }
+PACK_KERNEL(10)
+pack_prove(const uint8_t *image, const ImageEntry *entries, uint64_t count, uint64_t first, PackFindings *findings) {
+    gmemfs::kernels::pack_prove({}, image, entries, count, first, findings);
+}
