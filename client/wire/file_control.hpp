@@ -1,4 +1,5 @@
-// File control: the ioctl(2) requests for an open file of a mount: verify, scrub, seal or damage a range; pack, wake.
+// File control: the ioctl(2) requests for an open file of a mount: for its parity, for packing, and for its image.
+//
 //
 //     parity_control::ParityRange range = {.offset = 0, .length = 64 << 20};
 //     ioctl(fd, parity_control::kVerify, &range)      0, and range.blocks, range.wrong, ... are filled in
@@ -54,3 +55,41 @@ inline constexpr unsigned long kOffload = _IOWR('g', 7, ColdState);       ///< t
 inline constexpr unsigned long kOffloadAsItIs = _IOWR('g', 8, ColdState); ///< to host memory, and not packed for it
 
 } // namespace gmemfs::cold_control
+
+// A file's image (docs/formats.md) past its bytes, for whoever saves it; and back (docs/cold.md).
+//
+//     ioctl(fd, image_control::kOpen, &state)                  from here on, by this open file description:
+//     pread(fd, buffer, length, image_control::kStart + at)    the image's bytes; at its end fewer
+//
+// 0 bytes where there are more: the server is another one, which has no image open. The image stays as it was until the
+// file is closed, or is asked for its image again. Of a mount with --page-cache the file is opened with O_DIRECT.
+// ENODATA: the file is plain, and stays so, or an image would save nothing. EBUSY: a peer may have it mapped. ENOSPC,
+// EDQUOT: no room for an image of it, for which the caller is charged. EIO: the image is damaged.
+//
+//     write the image as a file's bytes, then ioctl(fd, image_control::kTake, &taken)
+//
+// EALREADY: the file is packed. EBUSY, ENOSPC, EIO: as above. EACCES: the caller may not read and write the file.
+namespace gmemfs::image_control {
+
+inline constexpr std::uint64_t kStart = std::uint64_t(1) << 62;
+
+struct ImageState {
+    std::uint64_t may_make = 0;   ///< in: 1: of a plain file an image is made for this; 0: then ENODATA
+    std::uint64_t size = 0;       ///< out: bytes of the image
+    std::uint64_t plain = 0;      ///< out: bytes of the file
+    std::uint64_t was_packed = 0; ///< out: 1: it is the image of a packed file
+    std::uint64_t has_digest = 0; ///< out: 1: the digest of the file's bytes is known ...
+    std::uint8_t digest[32] = {}; ///< out: ... and is this
+};
+static_assert(sizeof(ImageState) == 72);
+
+struct TakenImage {
+    std::uint64_t plain = 0; ///< out: the file's size as from now on, bytes; 0: the file is as it was, because ...
+    char wrong[120] = {};    ///< out: ... of this, a text; empty where the image was taken
+};
+static_assert(sizeof(TakenImage) == 128);
+
+inline constexpr unsigned long kOpen = _IOWR('g', 16, ImageState);
+inline constexpr unsigned long kTake = _IOWR('g', 17, TakenImage);
+
+} // namespace gmemfs::image_control

@@ -205,6 +205,21 @@ Result<void> Volume::wake(const Caller &caller, Inode &inode) {
     return check_recorded();
 }
 
+Result<std::unique_ptr<OpenImage>> Volume::open_image(const Caller &caller, Inode &inode, File::ImageOf which) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "open image", "only a file has one"};
+    std::unique_ptr<OpenImage> image = TRY(inode.file()->open_image(caller.copiers, which, caller.who.uid));
+    accessed(caller, inode);
+    return image;
+}
+
+Result<void> Volume::take_image(const Caller &caller, Inode &inode) {
+    if (!inode.is_file()) return Error{ENODATA, 0, "take image", "only a file has one"};
+    TRY(inode.check_flags(kFixed));
+    TRY(inode.file()->take_image(caller.copiers));
+    TRY(check_recorded());
+    return data_changed(caller, inode);
+}
+
 Result<void> Volume::set_protection(Inode &inode, Protection protection) {
     TRY(inode.check_flags(kFixed));
     if (protection == Protection::parity) TRY(storage_.check_parity());

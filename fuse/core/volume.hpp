@@ -137,6 +137,10 @@ public:
     Result<File::PackOutcome> pack(const Caller &caller, Inode &inode);
     Result<File::OffloadOutcome> offload(const Caller &caller, Inode &inode, File::Form form);
     Result<void> wake(const Caller &caller, Inode &inode);
+    /// See File::open_image and File::take_image. The caller has checked that this one may read the file, or write to
+    /// it. ENODATA: not a regular file.
+    Result<std::unique_ptr<OpenImage>> open_image(const Caller &caller, Inode &inode, File::ImageOf which);
+    Result<void> take_image(const Caller &caller, Inode &inode);
 
 private:
     // Runs the operation; once more each time that other files gave up memory for it.

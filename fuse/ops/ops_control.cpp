@@ -72,6 +72,33 @@ Result<void> control(Reply &reply, Inode &inode, unsigned command, cold_control:
     return {};
 }
 
+Result<void> open_image(const Reply &reply, Inode &inode, std::uint64_t handle, image_control::ImageState &state) {
+    if (!inode.is_file()) return Error{ENOTTY, 0, "control file", "only a file has an image"};
+    TRY(reply.server().opens().open_image(handle, nullptr)); // the one before makes room
+    const File::ImageOf which = state.may_make != 0 ? File::ImageOf::any : File::ImageOf::packed;
+    const std::shared_ptr<const OpenImage> image = TRY(reply.volume().open_image(caller_of(reply), inode, which));
+    const OpenImage::Origin &origin = image->origin();
+    state = {state.may_make, image->size(), origin.plain_size, origin.is_own ? 1U : 0U, origin.digest ? 1U : 0U, {}};
+    if (origin.digest) std::memcpy(state.digest, origin.digest->data(), sizeof state.digest);
+    return reply.server().opens().open_image(handle, image);
+}
+
+Result<void> take_image(const Reply &reply, Inode &inode, image_control::TakenImage &state) {
+    if (!inode.is_file()) return Error{ENOTTY, 0, "control file", "only a file can be packed"};
+    TRY(check_access(reply, inode));
+    const Result<void> taken = reply.volume().take_image(caller_of(reply), inode);
+    if (!taken && taken.error().code != EBADMSG) return Error(taken.error());
+    state = {};
+    if (!taken) {
+        const std::string wrong = taken.error().detail.empty() ? taken.error().doing : taken.error().detail;
+        wrong.copy(state.wrong, sizeof state.wrong - 1);
+        return {};
+    }
+    reply.server().attributes_changed(inode.id());
+    state.plain = inode.attributes().size;
+    return {};
+}
+
 // Takes the request's struct, lets `serve` fill it in, and answers with it. False: the request is of another size.
 template <typename Struct, typename Serve>
 Result<bool> exchange(Reply &reply, std::span<const std::byte> input, std::size_t output_size, Serve serve) {
@@ -150,16 +177,30 @@ bool serve_flags(Reply &reply, Inode &inode, unsigned command, std::span<const s
 
 } // namespace
 
-void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse_file_info *, unsigned,
+void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse_file_info *file, unsigned,
     const void *input, std::size_t input_size, std::size_t output_size) {
     serve_inode(request, Op::ioctl, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
         const std::span<const std::byte> bytes(static_cast<const std::byte *>(input), input_size);
         if (reply.server().kernel_checks_flags() && serve_flags(reply, inode, command, bytes)) return {};
         const auto serve = [&](auto &value) { return control(reply, inode, command, value); };
-        const bool is_cold =
-            command >= unsigned(cold_control::kPack) && command <= unsigned(cold_control::kOffloadAsItIs);
-        const bool is_served = TRY(is_cold ? exchange<cold_control::ColdState>(reply, bytes, output_size, serve)
-                                           : exchange<ParityRange>(reply, bytes, output_size, serve));
+        bool is_served = false;
+        switch (command) {
+        case unsigned(cold_control::kPack):
+        case unsigned(cold_control::kWake):
+        case unsigned(cold_control::kOffload):
+        case unsigned(cold_control::kOffloadAsItIs):
+            is_served = TRY(exchange<cold_control::ColdState>(reply, bytes, output_size, serve));
+            break;
+        case unsigned(image_control::kOpen):
+            is_served = TRY(exchange<image_control::ImageState>(
+                reply, bytes, output_size, [&](auto &state) { return open_image(reply, inode, file->fh, state); }));
+            break;
+        case unsigned(image_control::kTake):
+            is_served = TRY(exchange<image_control::TakenImage>(
+                reply, bytes, output_size, [&](auto &state) { return take_image(reply, inode, state); }));
+            break;
+        default: is_served = TRY(exchange<ParityRange>(reply, bytes, output_size, serve));
+        }
         // Others are asked of every filesystem: no size of ours, so no gmemfs'.
         return is_served ? Result<void>() : Result<void>(Error{ENOTTY, 0, "control file"});
     });

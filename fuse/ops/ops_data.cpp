@@ -1,4 +1,5 @@
 // Ops, data: open, read, write, close, and what moves or makes ranges of bytes.
+#include "client/wire/file_control.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/ops/ops.hpp"
 #include "vmm/base/cache.hpp"
@@ -38,22 +39,35 @@ void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
         TRY(reply.volume().open(caller, *inode, truncates ? Volume::OpenMode::truncate : Volume::OpenMode::keep));
         OpenFiles &opens = reply.server().opens();
         const std::uint64_t handle = opens.add(inode);
-        if (reply.opened(handle)) return {};
+        if (reply.opened(handle, file->flags)) return {};
         opens.remove(handle);
         (void)reply.volume().close(caller, *inode); // nothing was written through it
         return {};
     });
 }
 
+namespace {
+
+// The file's bytes, or from where images begin those of the image that was opened of it. Nothing of that is held when
+// the request is answered: whoever reads it may close it then, and count on its memory.
+Result<std::size_t> read_bytes(
+    Reply &reply, Inode &inode, const fuse_file_info &file, std::uint64_t offset, std::span<std::byte> to) {
+    Caller caller = caller_of(reply);
+    caller.leaves_no_trace = (file.flags & O_NOATIME) != 0;
+    if (offset >= image_control::kStart)
+        if (const std::shared_ptr<const OpenImage> image = reply.server().opens().image_of(file.fh))
+            return image->read(caller.copiers, offset - image_control::kStart, to);
+    return reply.volume().read(caller, inode, offset, to, reader_of(reply, file));
+}
+
+} // namespace
+
 void op_read(fuse_req_t request, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info *file) {
     serve_open(request, Op::read, ino, *file, [&](Reply &reply, Inode &inode) -> Result<void> {
         Worker &worker = Worker::current();
         const std::span<std::byte> buffer = worker.reply_buffer();
         const std::span<std::byte> to = buffer.first(std::min(size, buffer.size()));
-        Caller caller = caller_of(reply);
-        caller.leaves_no_trace = (file->flags & O_NOATIME) != 0;
-        const auto from = static_cast<std::uint64_t>(offset);
-        const std::size_t count = TRY(reply.volume().read(caller, inode, from, to, reader_of(reply, *file)));
+        const std::size_t count = TRY(read_bytes(reply, inode, *file, static_cast<std::uint64_t>(offset), to));
         reply.host().stats().count_read(count);
         reply.data(to.first(count));
         // The client goes on meanwhile; the next copy from the device finds the lines faster.

@@ -166,7 +166,7 @@ void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
     });
 }
 
-void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *) {
+void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, fuse_file_info *file) {
     serve(request, Op::create, parent, [&](Reply &reply) -> Result<void> {
         Volume &volume = reply.volume();
         OpenFiles &opens = reply.server().opens();
@@ -182,7 +182,7 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
             return opened;
         }
         const std::uint64_t handle = opens.add(inode);
-        if (reply.created(inode->attributes(), handle)) return {};
+        if (reply.created(inode->attributes(), handle, file->flags)) return {};
         opens.remove(handle);
         (void)volume.close(caller, *inode); // nothing was written through it
         volume.names().forget(inode->id(), 1);
@@ -190,11 +190,11 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
     });
 }
 
-void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
+void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     serve(request, Op::opendir, ino, [&](Reply &reply) -> Result<void> {
         OpenFiles &opens = reply.server().opens();
         const std::uint64_t handle = opens.add(TRY(reply.volume().names().find(ino)));
-        if (!reply.opened(handle)) opens.remove(handle);
+        if (!reply.opened(handle, file->flags)) opens.remove(handle);
         return {};
     });
 }

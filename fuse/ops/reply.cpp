@@ -106,10 +106,13 @@ fuse_entry_out to_kernel_entry(const fuse_entry_param &from) {
     return to;
 }
 
-fuse_open_out to_kernel_open(std::uint64_t handle, const Options &options) {
+// O_DIRECT goes past the page cache whatever the mount does. The kernel would do that by itself, but not past the end
+// of the file, where images are.
+fuse_open_out to_kernel_open(std::uint64_t handle, int flags, const Options &options) {
     fuse_open_out to = {};
     to.fh = handle;
-    to.open_flags = options.page_cache ? 0 : kOpenFlags;
+    const bool is_direct = (flags & O_DIRECT) != 0;
+    to.open_flags = !options.page_cache ? kOpenFlags : is_direct ? FOPEN_DIRECT_IO : 0;
     return to;
 }
 
@@ -261,14 +264,14 @@ void Reply::no_entry() {
     code_ = ENOENT;
 }
 
-bool Reply::opened(std::uint64_t handle) {
-    const fuse_open_out out = to_kernel_open(handle, host().options());
+bool Reply::opened(std::uint64_t handle, int flags) {
+    const fuse_open_out out = to_kernel_open(handle, flags, host().options());
     return send(0, {part(out)});
 }
 
-bool Reply::created(const Attributes &attributes, std::uint64_t handle) {
+bool Reply::created(const Attributes &attributes, std::uint64_t handle, int flags) {
     const fuse_entry_out entry = to_kernel_entry(to_entry(attributes));
-    const fuse_open_out open = to_kernel_open(handle, host().options());
+    const fuse_open_out open = to_kernel_open(handle, flags, host().options());
     return send(0, {part(entry), part(open)});
 }
 

@@ -61,8 +61,8 @@ public:
     void control_result(const Result<void> &result) { result ? control({}) : error(result.error()); }
     /// These give the kernel a lookup, or an open. False: the kernel no longer wants it, and the caller takes it back.
     [[nodiscard]] bool entry(const Attributes &attributes);
-    [[nodiscard]] bool opened(std::uint64_t handle);
-    [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle);
+    [[nodiscard]] bool opened(std::uint64_t handle, int flags); ///< `flags`: open(2)'s
+    [[nodiscard]] bool created(const Attributes &attributes, std::uint64_t handle, int flags);
     [[nodiscard]] bool entries(std::span<const char> bytes);
     void no_entry(); ///< of a lookup; the kernel remembers it
     struct stat to_stat(const Attributes &attributes) const;

@@ -54,6 +54,21 @@ std::uint64_t OpenFiles::last_cookie(std::uint64_t handle, off_t offset, std::ui
     return at->second;
 }
 
+Result<void> OpenFiles::open_image(std::uint64_t handle, std::shared_ptr<const OpenImage> image) {
+    OpenFile *const open = own(handle);
+    if (open == nullptr) return Error{ESTALE, 0, "open image", "a server before this one opened the file"};
+    const Hold hold(mutex_);
+    open->image.swap(image); // the one before goes after the lock
+    return {};
+}
+
+std::shared_ptr<const OpenImage> OpenFiles::image_of(std::uint64_t handle) {
+    const OpenFile *const open = own(handle);
+    if (open == nullptr) return nullptr;
+    const Hold hold(mutex_);
+    return open->image;
+}
+
 void OpenFiles::clear() {
     const Hold hold(mutex_);
     inherited_.clear();

@@ -16,6 +16,7 @@ namespace gmemfs {
 struct OpenFile {
     InodeRef inode;
     std::atomic<std::uint64_t> last_cookie = 0; ///< of a directory: see OpenFiles::last_cookie
+    std::shared_ptr<const OpenImage> image;     ///< guarded as OpenFiles are; null: none was opened
 };
 
 /// What a request's handle stands for. A view; an owner only where a server before this one made the open.
@@ -41,6 +42,9 @@ public:
     /// The cookie up to which the directory of this handle is read: the value of `present` when the reading began. It
     /// begins at offset 0 (at the start, or after rewinddir(3)), or with the first call to this server.
     std::uint64_t last_cookie(std::uint64_t handle, off_t offset, std::uint64_t present) EXCLUDES(mutex_);
+    /// Keeps what was opened of the file beside its bytes, until it is closed. ESTALE: another server gave the handle.
+    Result<void> open_image(std::uint64_t handle, std::shared_ptr<const OpenImage> image) EXCLUDES(mutex_);
+    std::shared_ptr<const OpenImage> image_of(std::uint64_t handle) EXCLUDES(mutex_); ///< null: there is none
     void clear() EXCLUDES(mutex_);
 
 private:

@@ -1,6 +1,7 @@
 #include "tests/faults/scenario.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace gmemfs::test {
 namespace {
@@ -180,6 +181,30 @@ Step wake(const std::string &name) {
     return {"wake " + name, [=](World &world) { return world.volume().wake(world.caller(), world.inode(name)); }};
 }
 
+Step read_image(const std::string &name) {
+    return {"read the image of " + name, [=](World &world) -> Result<void> {
+                TRY(world.read_image(name));
+                return {};
+            }};
+}
+
+// What the image of a file has becomes the bytes of another one: for a setup.
+Step write_image(const std::string &name, const std::string &to) {
+    const auto bytes = std::make_shared<Bytes>();
+    return {"write the image of " + name + " to " + to,
+        [=](World &world) -> Result<void> {
+            *bytes = TRY(world.read_image(name));
+            return world.write(to, 0, *bytes);
+        },
+        [=](auto &model) { model[to] = *bytes; }};
+}
+
+Step take_image(const std::string &of, const std::string &name) {
+    return {"take the image " + name,
+        [=](World &world) { return world.volume().take_image(world.caller(), world.inode(name)); },
+        [=](auto &model) { model[name] = model[of]; }};
+}
+
 Step remove(const std::string &name) {
     return {"unlink " + name, [=](World &world) -> Result<void> {
                 world.unlink(name); // which must not fail
@@ -263,6 +288,13 @@ std::vector<Step> file_to_pack(const std::string &name) {
     return {start(), make(name), truncate(name, 4 * MiB - 5), write(name, 2 * MiB - 100, 70000, 1)};
 }
 
+std::vector<Step> file_and_image(const std::string &name, const std::string &image) {
+    std::vector<Step> steps = file_to_pack(name);
+    steps.push_back(make(image));
+    steps.push_back(write_image(name, image));
+    return steps;
+}
+
 // A walk over megabytes takes long: each of them with one keeper.
 std::vector<Scenario> cold_scenarios() {
     const World::Shape parity = {.parity = true}, host = {.has_host = true};
@@ -291,6 +323,12 @@ std::vector<Scenario> cold_scenarios() {
         {"HostRecovery", host, file_to_pack("a"),
             {offload("a", File::Form::packed), recover(), read("a"), wake("a"), offload("a", File::Form::as_they_are),
                 recover(), read("a"), write("a", 0, 100, 3)},
+            Keepers::served},
+        {"Images", parity, file_and_image("a", "b"),
+            {read_image("a"), take_image("a", "b"), read_image("b"), check_parity("b", ParityMode::verify), read("b"),
+                write("b", 5, 1000, 2)},
+            Keepers::local},
+        {"ImagesRecovered", {}, file_and_image("a", "b"), {take_image("a", "b"), recover(), read("b")},
             Keepers::served},
     };
 }

@@ -124,6 +124,14 @@ Result<Bytes> World::read(const std::string &name) {
     return Bytes(pinned.begin(), pinned.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+Result<Bytes> World::read_image(const std::string &name) {
+    const std::unique_ptr<OpenImage> image = TRY(volume_->open_image(caller(), inode(name), File::ImageOf::any));
+    GMEMFS_ASSERT(image->size() <= kBuffer);
+    const auto pinned = buffer_->bytes().first(image->size());
+    const std::size_t count = TRY(image->read(*copiers_, 0, pinned));
+    return Bytes(pinned.begin(), pinned.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
 void World::unlink(const std::string &name) {
     const InodeId id = inode(name).id();
     must(volume_->names().unlink(kRootInode, name, caller().now));

@@ -73,6 +73,7 @@ public:
     Result<void> write(const std::string &name, std::uint64_t offset, const Bytes &bytes);
     /// The whole file.
     Result<Bytes> read(const std::string &name);
+    Result<Bytes> read_image(const std::string &name); ///< which is made where the file is plain
     void unlink(const std::string &name);
 
     /// What each file must hold.

@@ -1,6 +1,5 @@
 // Unit tests: files that are packed, read, and woken.
-#include "fuse/core/file/file.hpp"
-#include "tests/support/simulation.hpp"
+#include "tests/support/cold_files.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -10,71 +9,13 @@
 namespace gmemfs {
 namespace {
 
+using test::Bytes;
 using test::code_of;
+using test::ColdTest;
 using test::must;
-using Bytes = std::vector<std::byte>;
+using test::noise;
+using test::weights;
 using Outcome = File::PackOutcome;
-
-// bf16 numbers as trained weights have them.
-Bytes weights(std::size_t size, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal(0, 0.02F);
-    Bytes bytes(size);
-    for (std::size_t at = 0; at + 2 <= size; at += 2) {
-        const float value = normal(random);
-        std::memcpy(&bytes[at], reinterpret_cast<const char *>(&value) + 2, 2);
-    }
-    return bytes;
-}
-
-Bytes noise(std::size_t size) {
-    std::mt19937 random(1);
-    Bytes bytes(size);
-    for (std::byte &byte : bytes) byte = std::byte(random());
-    return bytes;
-}
-
-class ColdTest : public test::OnSimulation {
-protected:
-    explicit ColdTest(const Storage::Limits &limits = {}) : storage_(keeper_, simulation().devices(), limits) {}
-
-    std::unique_ptr<File> make(Protection protection = Protection::none) {
-        auto file = std::make_unique<File>(storage_, nullptr, 0);
-        must(file->place(&simulation().device()));
-        must(file->set_protection(protection));
-        return file;
-    }
-    static void write(File &file, std::uint64_t offset, const Bytes &bytes) {
-        const auto pinned = simulation().buffer().bytes().first(bytes.size());
-        std::copy(bytes.begin(), bytes.end(), pinned.begin());
-        must(file.write(copiers(), offset, pinned, File::By::call));
-    }
-    static Result<Bytes> try_read(File &file, std::uint64_t offset, std::size_t size) {
-        const auto to = simulation().buffer().bytes().first(size);
-        std::fill(to.begin(), to.end(), std::byte(0xEE));
-        const std::size_t count = TRY(file.read(copiers(), offset, to, File::By::call));
-        return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
-    }
-    static Bytes read(File &file, std::uint64_t offset, std::size_t size) { return must(try_read(file, offset, size)); }
-    static Bytes all_of(File &file) { return read(file, 0, file.size()); }
-    /// A file with these bytes, settled.
-    std::unique_ptr<File> with(const Bytes &bytes, Protection protection = Protection::none) {
-        auto file = make(protection);
-        write(*file, 0, bytes);
-        must(file->settle(copiers()));
-        return file;
-    }
-    /// The same, packed.
-    std::unique_ptr<File> packed(const Bytes &bytes, Protection protection = Protection::none) {
-        auto file = with(bytes, protection);
-        EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
-        EXPECT_EQ(file->residence(), Residence::packed);
-        return file;
-    }
-
-    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
-    Storage storage_;
-};
 
 TEST_F(ColdTest, PackingShrinksAFileAndKeepsItsBytes) {
     const Bytes bytes = weights(7 * MiB + 12345, 1);

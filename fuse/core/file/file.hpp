@@ -21,6 +21,7 @@
 #include "fuse/core/file/direct_writes.hpp"
 #include "fuse/core/file/file_parity.hpp"
 #include "fuse/core/file/layout.hpp"
+#include "fuse/core/file/open_image.hpp"
 #include "fuse/core/file/range_lock.hpp"
 #include "fuse/core/journal/volume_state.hpp"
 #include "fuse/core/space/storage.hpp"
@@ -151,6 +152,15 @@ public:
     /// Gives a cold file plain memory where it lives. ENOSPC: there is no room for it. EIO: the device failed, or the
     /// image is damaged. After an error the file is as cold as before.
     Result<void> wake(Copiers &copiers) EXCLUDES(layout_);
+    /// The file's image, for whoever saves it, charged to `reader`; the file is as it was. A plain file's image is made
+    /// where `which` says so, and others wait meanwhile. ENODATA: the file stays plain, or would save nothing.
+    /// EBUSY, ENOSPC, EDQUOT: as pack(). EIO: the device failed, or the image is damaged.
+    enum class ImageOf { packed, any };
+    Result<std::unique_ptr<OpenImage>> open_image(Copiers &copiers, ImageOf which, uid_t reader) EXCLUDES(layout_);
+    /// Takes the file's bytes for an image, and becomes the packed file whose image it is; nothing is copied. EBADMSG:
+    /// they are none, or a damaged one; the text says what is wrong. EBUSY, EIO: see pack(). ENOSPC: the file has
+    /// several extents, and there is no room for one. EALREADY: it is packed. After an error the file is as it was.
+    Result<void> take_image(Copiers &copiers) EXCLUDES(layout_);
     Residence residence() const {
         return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
     }
@@ -233,6 +243,11 @@ private:
     Result<ExtentList> make_pieces(Copiers &copiers, Device &device, std::uint64_t size) REQUIRES(layout_);
     Result<void> move_to(Copiers &copiers, Device &device) REQUIRES(layout_);
     bool is_cold_locked() const REQUIRES_SHARED(layout_);
+    Result<void> prove_image(const ImageTable &table) REQUIRES_SHARED(layout_);
+    Result<void> hold_own_image(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
+    Result<void> decode_all_on_host(Copier &copier) REQUIRES_SHARED(layout_);
+    Result<void> make_image_for(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
+    Result<std::optional<Digest>> known_digest() REQUIRES(layout_);
     Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
     void publish_same_bytes(Layout next) REQUIRES(layout_);
     std::uint64_t stored_end() const REQUIRES_SHARED(layout_);

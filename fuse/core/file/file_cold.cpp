@@ -276,6 +276,11 @@ Result<void> File::read_on_host(Copier &copier, std::uint64_t offset, std::span<
     return {};
 }
 
+// Whether all of an image in one extent can be decoded; parity mends it where it can't.
+Result<void> File::prove_image(const ImageTable &table) {
+    return with_image([&](Packer &packer, std::span<const Slice> image) { return packer.prove(table, image.front()); });
+}
+
 // Up to where the extents hold what parity and damage are about.
 std::uint64_t File::stored_end() const { return residence_ == Residence::packed ? extents_.size() : size(); }
 
