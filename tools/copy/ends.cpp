@@ -9,6 +9,7 @@
 #include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -84,7 +85,8 @@ Ends find_ends(CopyDevices &devices, const OpenedFile &source, const OpenedFile 
     const std::string target_library = devices.library_for(target.place);
     const std::string source_library = target_library.empty() ? devices.library_for(source.place) : "";
     const std::string &library = target_library.empty() ? source_library : target_library;
-    if (library.empty()) return ends;
+    // Mapping a packed file would wake it; by read(2) it stays as it is.
+    if (library.empty() || (target_library.empty() && is_packed(source.fd))) return ends;
     Result<std::unique_ptr<DeviceFile>> mapped =
         DeviceFile::open(target_library.empty() ? source.path : target.path, library);
     if (!mapped) return ends;
@@ -108,6 +110,13 @@ std::string find_library(const std::string &path) {
 }
 
 } // namespace
+
+bool is_packed(int fd) {
+    char value[4096] = {};
+    if (::fgetxattr(fd, "user.gmemfs.residence", value, sizeof value - 1) < 0) return false;
+    const nlohmann::json told = nlohmann::json::parse(value, nullptr, false);
+    return told.is_object() && told.value("where", std::string()).ends_with("packed");
+}
 
 std::string CopyDevices::library_for(const std::string &path) {
     struct stat status = {};

@@ -30,6 +30,9 @@ private:
     std::map<std::pair<std::string, int>, std::unique_ptr<Device>> devices_;
 };
 
+/// Whether the file lies in a mount and is packed there, so that its digest or its memory would wake it.
+bool is_packed(int fd);
+
 /// A regular file that is open, a path that opens it again, and a path that lies in the same mount.
 struct OpenedFile {
     int fd = -1;
@@ -38,7 +41,7 @@ struct OpenedFile {
 
 /// Copies `size` bytes of one regular file to another one, which is at least as large, on several threads. A file in a
 /// mount is copied past FUSE. Where it can't be mapped here (no GPU in this container, a file that may only be read),
-/// it is copied through the filesystem. Result and errors: see copy_bytes().
+/// or is a packed one that is copied out, it is copied through the filesystem. Result and errors: see copy_bytes().
 enum class ReadsDisk { directly, through_cache };
 Result<std::uint64_t> copy_side_by_side(CopyDevices &devices, const OpenedFile &source, const OpenedFile &target,
     std::uint64_t size, unsigned lanes, ReadsDisk reads, Progress &progress);

@@ -106,7 +106,8 @@ Result<std::uint64_t> copy_contents(const Copy &copy) {
 
 Result<void> verify(const Copy &copy, std::uint64_t size) {
     if (size == 0 || !S_ISREG(copy.status.st_mode) || !copy.target.is_regular()) return {};
-    const VerifiedEnd source = {{copy.source.fd}, !copy.devices.library_for(copy.source.place).empty()};
+    const bool has_digest = !copy.devices.library_for(copy.source.place).empty() && !is_packed(copy.source.fd);
+    const VerifiedEnd source = {{copy.source.fd}, has_digest};
     const VerifiedEnd target = {{copy.target.fd()}, !copy.devices.library_for(copy.target.place()).empty()};
     const VerifiedBy way = TRY(verify_copy(nullptr, source, target, size, copy.settings.lanes));
     if (is_interrupted()) return Error{EINTR, 0, "verify", {}};
