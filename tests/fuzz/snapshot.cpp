@@ -23,14 +23,18 @@ void read_whole(std::span<const std::byte> bytes) {
         GMEMFS_ASSERT(entries[index].name.find('/') == std::string::npos && entries[index].name != "..");
         if (index < 100) GMEMFS_ASSERT(!(*reader)->path_of(index).empty());
     }
-    static std::vector<std::byte> buffer(kChunkSize);
+    static std::vector<std::byte> buffer(kSnapshotChunk);
     std::uint64_t bytes_left = (*reader)->totals().data_bytes;
     for (;;) {
         const Result<std::optional<SnapshotChunk>> chunk = (*reader)->next(buffer);
         if (!chunk) return GMEMFS_ASSERT(chunk.error().code == EBADMSG);
         if (!*chunk) return GMEMFS_ASSERT(bytes_left == 0);
-        GMEMFS_ASSERT((*chunk)->offset + (*chunk)->size <= entries[(*chunk)->entry].size);
-        bytes_left -= (*chunk)->size;
+        const std::uint32_t entry = (*chunk)->entry;
+        const SnapshotImage *const image = (*reader)->image_of(entry);
+        GMEMFS_ASSERT(image == nullptr || image->size < entries[entry].size);
+        const std::uint64_t data_size = image != nullptr ? image->size : entries[entry].size;
+        GMEMFS_ASSERT((*chunk)->offset + (*chunk)->size <= data_size);
+        bytes_left -= plain_part(**chunk, data_size, entries[entry].size);
     }
 }
 
@@ -46,7 +50,7 @@ void mend(std::span<std::byte> bytes) {
         std::size_t stored = 0;
         if (const Result<SnapshotChunk> chunk = decode_chunk(body)) {
             stored = std::min<std::size_t>(chunk->stored, bytes.size() - at - kRecordHead - length);
-            static const std::vector<std::byte> zeros(kChunkSize);
+            static const std::vector<std::byte> zeros(kSnapshotChunk);
             const std::uint32_t crc = checksum(
                 stored != 0 ? bytes.subspan(at + kRecordHead + length, stored) : std::span(zeros).first(chunk->size));
             std::memcpy(body.data() + body.size() - sizeof crc, &crc, sizeof crc);
@@ -60,12 +64,12 @@ void mend(std::span<std::byte> bytes) {
 }
 
 // A small snapshot that is right; the input changes it where random bytes would rarely come that far.
-std::vector<std::byte> seed() {
+std::vector<std::byte> seed(std::uint32_t version) {
     std::vector<std::byte> bytes(kSnapshotMagicSize);
     const auto put = [&](const std::vector<std::byte> &record) {
         bytes.insert(bytes.end(), record.begin(), record.end());
     };
-    put(encode(SnapshotTotals{4, 9, 0}));
+    put(encode(SnapshotTotals{4, 9, 0, version}));
     SnapshotEntry entry;
     entry.mode = 040755;
     put(encode(entry));
@@ -84,9 +88,11 @@ std::vector<std::byte> seed() {
     entry.mode = 0120777;
     entry.target = "file";
     put(encode(entry));
-    put(encode(SnapshotChunk{1, 0, 9, 9, 0}));
-    bytes.resize(bytes.size() + 9);
-    put(encode(SnapshotEnd{1, 9, 0}));
+    const std::uint32_t size = version > kSnapshotVersionPlain ? 7 : 9; // of the image, or of the file
+    if (version > kSnapshotVersionPlain) put(encode(SnapshotImage{1, size, true, {}}));
+    put(encode(SnapshotChunk{1, 0, size, size, 0}));
+    bytes.resize(bytes.size() + size);
+    put(encode(SnapshotEnd{1, size, 0}));
     return bytes;
 }
 
@@ -100,10 +106,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     mend(mended);
     read_whole(mended);
     // Each three bytes of the input are a place in the seed, and what is put there.
-    std::vector<std::byte> changed = seed();
-    for (std::size_t at = 0; at + 3 <= size; at += 3)
-        changed[(data[at] | data[at + 1] << 8U) % changed.size()] = static_cast<std::byte>(data[at + 2]);
-    mend(changed);
-    read_whole(changed);
+    for (const std::uint32_t version : {kSnapshotVersionPlain, kSnapshotVersion}) {
+        std::vector<std::byte> changed = seed(version);
+        for (std::size_t at = 0; at + 3 <= size; at += 3)
+            changed[(data[at] | data[at + 1] << 8U) % changed.size()] = static_cast<std::byte>(data[at + 2]);
+        mend(changed);
+        read_whole(changed);
+    }
     return 0;
 }

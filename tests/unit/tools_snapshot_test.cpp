@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -52,7 +53,7 @@ protected:
     int read_all() const {
         Result<std::unique_ptr<SnapshotReader>> reader = SnapshotReader::open(path_);
         if (!reader) return reader.error().code;
-        std::vector<std::byte> buffer(kChunkSize);
+        std::vector<std::byte> buffer(kSnapshotChunk);
         for (;;) {
             const Result<std::optional<SnapshotChunk>> chunk = (*reader)->next(buffer);
             if (!chunk) return chunk.error().code;
@@ -62,7 +63,7 @@ protected:
     void write(const std::vector<SnapshotEntry> &entries, const std::vector<SnapshotChunk> &chunks) const {
         auto writer = SnapshotWriter::create(path_);
         ASSERT_TRUE(writer);
-        ASSERT_TRUE((*writer)->put_index(entries));
+        ASSERT_TRUE((*writer)->put_index(entries, SnapshotWriter::Images::none));
         for (const SnapshotChunk &chunk : chunks)
             ASSERT_TRUE(put(**writer, chunk.entry, chunk.offset, chunk.size, 'x'));
         ASSERT_TRUE((*writer)->finish({}));
@@ -141,10 +142,11 @@ TEST_F(Snapshot, WhatIsWrittenIsReadAndZerosTakeNoRoom) {
     {
         auto writer = SnapshotWriter::create(path_);
         ASSERT_TRUE(writer);
-        ASSERT_TRUE((*writer)->put_index({folder(), file("a", kChunkSize + 5), file("b", 3)}));
+        ASSERT_TRUE((*writer)->put_index(
+            {folder(), file("a", kSnapshotChunk + 5), file("b", 3)}, SnapshotWriter::Images::none));
         ASSERT_TRUE(put(**writer, 2, 0, 3, 'b'));
-        ASSERT_TRUE(put(**writer, 1, kChunkSize, 5, 'a'));
-        ASSERT_TRUE(put(**writer, 1, 0, kChunkSize, 0));
+        ASSERT_TRUE(put(**writer, 1, kSnapshotChunk, 5, 'a'));
+        ASSERT_TRUE(put(**writer, 1, 0, kSnapshotChunk, 0));
         ASSERT_TRUE((*writer)->finish({}));
         EXPECT_FALSE(fs::exists(path_));
         ASSERT_TRUE((*writer)->publish());
@@ -152,11 +154,11 @@ TEST_F(Snapshot, WhatIsWrittenIsReadAndZerosTakeNoRoom) {
     EXPECT_LT(fs::file_size(path_), 1000U);
     auto reader = SnapshotReader::open(path_);
     ASSERT_TRUE(reader);
-    EXPECT_EQ((*reader)->totals().data_bytes, kChunkSize + 8);
-    std::vector<std::byte> buffer(kChunkSize, std::byte(1));
+    EXPECT_EQ((*reader)->totals().data_bytes, kSnapshotChunk + 8);
+    std::vector<std::byte> buffer(kSnapshotChunk, std::byte(1));
     EXPECT_EQ((**(*reader)->next(buffer)).entry, 2U);
     EXPECT_EQ(buffer[2], std::byte('b'));
-    EXPECT_EQ((**(*reader)->next(buffer)).offset, kChunkSize);
+    EXPECT_EQ((**(*reader)->next(buffer)).offset, kSnapshotChunk);
     EXPECT_EQ((**(*reader)->next(buffer)).stored, 0U);
     EXPECT_EQ(buffer[2], std::byte(0));
     EXPECT_FALSE((*(*reader)->next(buffer)).has_value());
@@ -167,7 +169,7 @@ TEST_F(Snapshot, AfterAnErrorNobodyReadsOn) {
     {
         auto writer = SnapshotWriter::create(path_);
         ASSERT_TRUE(writer);
-        ASSERT_TRUE((*writer)->put_index({folder(), file("a", 3)}));
+        ASSERT_TRUE((*writer)->put_index({folder(), file("a", 3)}, SnapshotWriter::Images::none));
         ASSERT_TRUE(put(**writer, 1, 0, 3, 'a'));
         ASSERT_TRUE((*writer)->finish({}));
         ASSERT_TRUE((*writer)->publish());
@@ -183,7 +185,7 @@ TEST_F(Snapshot, AfterAnErrorNobodyReadsOn) {
     to.reset();
     auto reader = SnapshotReader::open("/proc/self/fd/" + std::to_string(from.get()));
     ASSERT_TRUE(reader);
-    std::vector<std::byte> buffer(kChunkSize);
+    std::vector<std::byte> buffer(kSnapshotChunk);
     EXPECT_TRUE((*reader)->next(buffer));
     for (int turn = 0; turn < 3; ++turn) {
         const auto chunk = (*reader)->next(buffer);
@@ -196,7 +198,7 @@ TEST_F(Snapshot, WhatIsNotPublishedLeavesNothing) {
     {
         auto writer = SnapshotWriter::create(path_);
         ASSERT_TRUE(writer);
-        ASSERT_TRUE((*writer)->put_index({folder()}));
+        ASSERT_TRUE((*writer)->put_index({folder()}, SnapshotWriter::Images::none));
         EXPECT_FALSE(fs::exists(path_));
     }
     EXPECT_TRUE(fs::is_empty(folder_));
@@ -223,17 +225,17 @@ TEST_F(Snapshot, EveryBitAndEveryLengthCounts) {
 }
 
 TEST_F(Snapshot, ChunksThatAreMissingOrTwiceOrOutOfPlaceAreRefused) {
-    const std::vector<SnapshotEntry> entries = {folder(), file("a", kChunkSize + 5)};
-    const auto size = static_cast<std::uint32_t>(kChunkSize);
+    const std::vector<SnapshotEntry> entries = {folder(), file("a", kSnapshotChunk + 5)};
+    const auto size = static_cast<std::uint32_t>(kSnapshotChunk);
     const std::vector<std::vector<SnapshotChunk>> wrong = {{}, {{1, 0, size, 0, 0}},
-        {{1, 0, size, 0, 0}, {1, 0, size, 0, 0}}, {{1, 0, size, 0, 0}, {1, kChunkSize, 6, 0, 0}},
-        {{1, 0, size, 0, 0}, {1, 2 * kChunkSize, 5, 0, 0}}, {{1, 0, size, 0, 0}, {0, kChunkSize, 5, 0, 0}},
-        {{1, 0, size, 0, 0}, {9, kChunkSize, 5, 0, 0}}};
+        {{1, 0, size, 0, 0}, {1, 0, size, 0, 0}}, {{1, 0, size, 0, 0}, {1, kSnapshotChunk, 6, 0, 0}},
+        {{1, 0, size, 0, 0}, {1, 2 * kSnapshotChunk, 5, 0, 0}}, {{1, 0, size, 0, 0}, {0, kSnapshotChunk, 5, 0, 0}},
+        {{1, 0, size, 0, 0}, {9, kSnapshotChunk, 5, 0, 0}}};
     for (const std::vector<SnapshotChunk> &chunks : wrong) {
         write(entries, chunks);
         EXPECT_EQ(read_all(), EBADMSG) << chunks.size();
     }
-    write(entries, {{1, kChunkSize, 5, 0, 0}, {1, 0, size, 0, 0}});
+    write(entries, {{1, kSnapshotChunk, 5, 0, 0}, {1, 0, size, 0, 0}});
     EXPECT_EQ(read_all(), 0);
 }
 
@@ -248,6 +250,129 @@ TEST_F(Snapshot, EntriesThatDontFitTogetherAreRefused) {
     link.link_to = 1;
     write({folder(), file("a", 0), link}, {});
     EXPECT_EQ(read_all(), 0);
+}
+
+// Of two files the first one has an image of 5 MiB; `put` may do otherwise.
+class SnapshotOfImages : public Snapshot {
+protected:
+    using Put = std::function<void(SnapshotWriter &)>;
+    void write(SnapshotWriter::Images images, const Put &put_all) const {
+        auto writer = SnapshotWriter::create(path_);
+        ASSERT_TRUE(writer);
+        ASSERT_TRUE((*writer)->put_index({folder(), file("a", 3 * kSnapshotChunk), file("b", 3)}, images));
+        put_all(**writer);
+        ASSERT_TRUE((*writer)->finish({}));
+        ASSERT_TRUE((*writer)->publish());
+    }
+    int reads(const Put &put_all) const {
+        write(SnapshotWriter::Images::some, put_all);
+        return read_all();
+    }
+    static constexpr std::uint32_t kMore = 1000; // bytes of the image behind its first chunk
+    static void put_image(SnapshotWriter &writer, std::uint32_t entry, std::uint64_t size) {
+        ASSERT_TRUE(writer.put_image({entry, size, true, {}}));
+    }
+    static void put_all(SnapshotWriter &writer) {
+        put_image(writer, 1, kSnapshotChunk + kMore);
+        ASSERT_TRUE(put(writer, 1, kSnapshotChunk, kMore, 'x'));
+        ASSERT_TRUE(put(writer, 2, 0, 3, 'b'));
+        ASSERT_TRUE(put(writer, 1, 0, kSnapshotChunk, 'x'));
+    }
+};
+
+TEST(SnapshotFormat, AnImageComesBackWithAllItHas) {
+    SnapshotImage image = {5, 12345678901, false, {}};
+    Result<SnapshotImage> read = decode_image(body_of(encode(image)));
+    ASSERT_TRUE(read);
+    EXPECT_FALSE(read->digest || read->was_packed);
+    image.was_packed = true;
+    image.digest.emplace().fill(std::byte(7));
+    const std::vector<std::byte> record = encode(image);
+    read = decode_image(body_of(record));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->entry, 5U);
+    EXPECT_EQ(read->size, image.size);
+    EXPECT_TRUE(read->was_packed);
+    EXPECT_EQ(read->digest, image.digest);
+    for (std::size_t size = 0; size < body_of(record).size(); ++size)
+        EXPECT_FALSE(decode_image(body_of(record).first(size))) << size;
+    image.size = 0;
+    EXPECT_FALSE(decode_image(body_of(encode(image))));
+}
+
+TEST_F(SnapshotOfImages, AnImageIsReadInThePlaceOfItsFile) {
+    write(SnapshotWriter::Images::some, put_all);
+    const auto reader = SnapshotReader::open(path_);
+    ASSERT_TRUE(reader) << reader.error().text();
+    EXPECT_EQ((*reader)->totals().version, 3U);
+    EXPECT_EQ((*reader)->image_of(1), nullptr) << "not known yet";
+    std::vector<std::byte> buffer(kSnapshotChunk);
+    std::uint64_t image_bytes = 0, plain_bytes = 0;
+    for (;;) {
+        const Result<std::optional<SnapshotChunk>> chunk = (*reader)->next(buffer);
+        ASSERT_TRUE(chunk) << chunk.error().text();
+        if (!*chunk) break;
+        if ((*chunk)->entry != 1) continue;
+        ASSERT_NE((*reader)->image_of(1), nullptr);
+        EXPECT_EQ((*reader)->image_of(2), nullptr);
+        image_bytes += (*chunk)->size;
+        plain_bytes += plain_part(**chunk, (*reader)->image_of(1)->size, (*reader)->entries()[1].size);
+    }
+    EXPECT_EQ(image_bytes, kSnapshotChunk + kMore);
+    EXPECT_EQ(plain_bytes, 3 * kSnapshotChunk);
+    EXPECT_EQ((*reader)->images().size(), 1U);
+}
+
+TEST_F(SnapshotOfImages, WithoutOneAnOlderVersionIsWritten) {
+    write(SnapshotWriter::Images::none, [](SnapshotWriter &writer) {
+        for (std::uint64_t at = 0; at < 3; ++at) ASSERT_TRUE(put(writer, 1, at * kSnapshotChunk, kSnapshotChunk, 'x'));
+        ASSERT_TRUE(put(writer, 2, 0, 3, 'b'));
+    });
+    const auto reader = SnapshotReader::open(path_);
+    ASSERT_TRUE(reader) << reader.error().text();
+    EXPECT_EQ((*reader)->totals().version, 2U);
+}
+
+TEST_F(SnapshotOfImages, WhatDoesntFitIsRefused) {
+    EXPECT_EQ(reads(put_all), 0);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // as large as the file, or larger
+        put_image(writer, 2, 3);
+        put_all(writer);
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // of no file
+        put_image(writer, 0, 1);
+        put_all(writer);
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // of nothing
+        put_image(writer, 9, 1);
+        put_all(writer);
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // twice
+        put_image(writer, 1, kSnapshotChunk + kMore);
+        put_all(writer);
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // behind a chunk of the file
+        ASSERT_TRUE(put(writer, 1, 2 * kSnapshotChunk, kSnapshotChunk, 'x'));
+        put_all(writer);
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // a chunk behind its end
+        put_all(writer);
+        ASSERT_TRUE(put(writer, 1, 2 * kSnapshotChunk, kSnapshotChunk, 'x'));
+    }),
+        EBADMSG);
+    EXPECT_EQ(reads([](SnapshotWriter &writer) { // not all of its chunks
+        put_image(writer, 1, kSnapshotChunk + kMore);
+        ASSERT_TRUE(put(writer, 1, 0, kSnapshotChunk, 'x'));
+        ASSERT_TRUE(put(writer, 2, 0, 3, 'b'));
+    }),
+        EBADMSG);
+    write(SnapshotWriter::Images::none, put_all); // in a version that has none
+    EXPECT_EQ(read_all(), EBADMSG);
 }
 
 } // namespace

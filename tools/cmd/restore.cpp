@@ -3,7 +3,7 @@
 #include "tools/host/interruption.hpp"
 #include "tools/host/progress.hpp"
 #include "tools/host/side_by_side.hpp"
-#include "tools/snapshot/place.hpp"
+#include "tools/snapshot/given_image.hpp"
 #include "tools/snapshot/reader.hpp"
 #include "vmm/base/all_bytes.hpp"
 
@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <map>
+#include <mutex>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct Settings {
     unsigned threads = kThreadsDefault;
     bool list = false, check = false, verify = false, json = false;
     SnapshotPlace::Existing existing = SnapshotPlace::Existing::refuse;
+    Residences residences = Residences::awake;
     Progress::Display display = Progress::Display::none;
 };
 
@@ -33,13 +35,15 @@ using UseChunk = std::function<Result<void>(const SnapshotChunk &chunk, std::spa
 Result<void> for_each_chunk(
     const Settings &settings, SnapshotReader &reader, Progress &progress, const std::function<UseChunk()> &make_use) {
     return run_side_by_side(settings.threads, [&](const std::function<bool()> &must_end) -> Result<void> {
-        std::vector<std::byte> buffer(kChunkSize);
+        std::vector<std::byte> buffer(kSnapshotChunk);
         const UseChunk use = make_use(); // a thread's own
         while (!must_end()) {
             const std::optional<SnapshotChunk> chunk = TRY(reader.next(buffer));
             if (!chunk) break;
             TRY(use(*chunk, std::span(buffer).first(chunk->size)));
-            progress.add(chunk->size);
+            const SnapshotImage *const image = reader.image_of(chunk->entry);
+            const std::uint64_t plain = reader.entries()[chunk->entry].size;
+            progress.add(plain_part(*chunk, image != nullptr ? image->size : plain, plain));
         }
         return {};
     });
@@ -63,14 +67,36 @@ private:
     std::uint32_t entry_ = kNoEntry;
 };
 
+// Which staged files have room for their bytes already. Thread-safe.
+class Allocated {
+public:
+    Allocated(const SnapshotReader &reader, const SnapshotPlace &place)
+        : reader_(reader), place_(place), has_(reader.entries().size()) {}
+    Result<void> ensure(std::uint32_t entry, StagedFile &file) {
+        const std::lock_guard<std::mutex> hold(mutex_);
+        if (has_[entry]) return {};
+        has_[entry] = true;
+        const SnapshotImage *const image = reader_.image_of(entry);
+        return place_.allocate(entry, TRY(file.open(entry)), image ? image->size : reader_.entries()[entry].size);
+    }
+
+private:
+    const SnapshotReader &reader_;
+    const SnapshotPlace &place_;
+    std::mutex mutex_;
+    std::vector<bool> has_; // has_[entry]; guarded by mutex_
+};
+
 Result<void> write_data(
     const Settings &settings, SnapshotReader &reader, const SnapshotPlace &place, Progress &progress) {
+    Allocated allocated(reader, place);
     return for_each_chunk(settings, reader, progress, [&]() -> UseChunk {
         const auto file = std::make_shared<StagedFile>(place);
         return [&, file](const SnapshotChunk &chunk, std::span<const std::byte> data) -> Result<void> {
             const SnapshotEntry &entry = reader.entries()[chunk.entry];
+            TRY(allocated.ensure(chunk.entry, *file));
             // A file of several chunks was truncated to its size, and new memory reads as zeros.
-            if (chunk.stored == 0 && entry.size > kChunkSize) return {};
+            if (chunk.stored == 0 && entry.size > kSnapshotChunk && reader.image_of(chunk.entry) == nullptr) return {};
             progress.start_file(entry.name);
             const Result<void> written = write_all(TRY(file->open(chunk.entry)), data, chunk.offset, is_interrupted);
             if (!written) return about(entry.name, written.error());
@@ -85,7 +111,7 @@ Result<void> compare_data(const Settings &settings, const std::string &path, con
     Progress progress(Progress::Display::none, 0);
     return for_each_chunk(settings, *reader, progress, [&]() -> UseChunk {
         const auto file = std::make_shared<StagedFile>(place);
-        const auto buffer = std::make_shared<std::vector<std::byte>>(kChunkSize);
+        const auto buffer = std::make_shared<std::vector<std::byte>>(kSnapshotChunk);
         return [&, file, buffer](const SnapshotChunk &chunk, std::span<const std::byte> data) -> Result<void> {
             const std::string name = reader->path_of(chunk.entry);
             const std::span<std::byte> read = std::span(*buffer).first(data.size());
@@ -99,11 +125,24 @@ Result<void> compare_data(const Settings &settings, const std::string &path, con
     });
 }
 
+Result<void> make_files_of_images(const Settings &settings, const SnapshotReader &reader, const SnapshotPlace &place) {
+    for (const auto &[entry, image] : reader.images()) {
+        if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
+        const Result<void> made =
+            make_file_of_image(place, reader.entries()[entry], image, settings.residences, settings.threads);
+        if (!made) return about(reader.path_of(entry), made.error());
+    }
+    return {};
+}
+
 Result<void> restore(
     const Settings &settings, const std::string &path, SnapshotReader &reader, const std::string &target) {
     const auto started = std::chrono::steady_clock::now();
     SnapshotPlace place = TRY(SnapshotPlace::create(target, reader.entries(), settings.existing));
-    TRY(place.check());
+    // What stays packed needs less, and how much only its images say.
+    const bool has_images = reader.totals().version > kSnapshotVersionPlain;
+    const bool needs_less = has_images && settings.residences != Residences::awake;
+    TRY(place.check(needs_less ? SnapshotPlace::Room::unknown : SnapshotPlace::Room::whole));
     TRY(place.stage());
     const std::uint64_t bytes = reader.totals().data_bytes;
     Progress progress(settings.display, bytes);
@@ -111,6 +150,7 @@ Result<void> restore(
     progress.finish();
     if (!written) return Error(written.error());
     if (settings.verify) TRY(compare_data(settings, path, place));
+    TRY(make_files_of_images(settings, reader, place));
     TRY(place.cut(reader.cuts()));
     TRY(place.publish());
     if (place.left_out() != 0)
@@ -210,10 +250,14 @@ Result<void> run(const Settings &settings, const std::vector<std::string> &param
 
 int run_restore(int argc, char **argv) {
     gboolean list = FALSE, check = FALSE, overwrite = FALSE, verify = FALSE, quiet = FALSE, json = FALSE;
+    gboolean packed = FALSE, as_saved = FALSE;
     gchar *threads = nullptr;
     const std::vector<GOptionEntry> options = {
         {"list", 0, 0, G_OPTION_ARG_NONE, &list, "List modes, sizes and names, and restore nothing", nullptr},
         {"check", 0, 0, G_OPTION_ARG_NONE, &check, "Compare every checksum, and restore nothing", nullptr},
+        {"packed", 0, 0, G_OPTION_ARG_NONE, &packed, "Leave files packed that the snapshot has packed", nullptr},
+        {"as-saved", 0, 0, G_OPTION_ARG_NONE, &as_saved, "Leave files packed that were packed when they were saved",
+            nullptr},
         {"overwrite", 0, 0, G_OPTION_ARG_NONE, &overwrite, "Replace what has the same names", nullptr},
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read everything again, and compare checksums", nullptr},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "Show no progress", nullptr},
@@ -224,7 +268,10 @@ int run_restore(int argc, char **argv) {
         "Restores a snapshot: what was in the saved folder, or the saved file, into a mount or a folder.",
         "FILE may be - for standard input. Nothing has its name before all of it has been read and its checksums are "
         "right; after an error nothing is "
-        "left.",
+        "left.\n"
+        "What save --pack has packed goes to the device as it is, and is plain again there; in a folder that is no "
+        "mount,\n"
+        "the host unpacks it.",
         1, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     const std::unique_ptr<gchar, decltype(&g_free)> owner(threads, g_free);
@@ -240,6 +287,10 @@ int run_restore(int argc, char **argv) {
     settings.check = check != FALSE;
     settings.verify = verify != FALSE;
     settings.json = json != FALSE;
+    if (packed != FALSE && as_saved != FALSE)
+        return fail_usage("restore", "--packed and --as-saved say two things about the same files");
+    if (packed != FALSE) settings.residences = Residences::packed;
+    if (as_saved != FALSE) settings.residences = Residences::as_saved;
     if (overwrite != FALSE) settings.existing = SnapshotPlace::Existing::replace;
     if (quiet == FALSE && ::isatty(STDERR_FILENO) != 0) settings.display = Progress::Display::line;
     catch_interruptions();

@@ -4,9 +4,9 @@
 #include "tools/host/progress.hpp"
 #include "tools/host/side_by_side.hpp"
 #include "tools/snapshot/reader.hpp"
-#include "tools/snapshot/tree.hpp"
-#include "tools/snapshot/writer.hpp"
+#include "tools/snapshot/source.hpp"
 #include "vmm/base/all_bytes.hpp"
+#include "vmm/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -22,6 +22,7 @@ namespace {
 struct Settings {
     unsigned threads = kThreadsDefault;
     bool verify = false;
+    SnapshotWriter::Images images = SnapshotWriter::Images::none;
     Progress::Display display = Progress::Display::none;
 };
 
@@ -67,32 +68,6 @@ private:
     std::map<std::uint32_t, SnapshotCut> cuts_; // guarded by it
 };
 
-// Deals out the chunks of all files, in order. Thread-safe.
-class Chunks {
-public:
-    explicit Chunks(const std::vector<SnapshotEntry> &entries) : entries_(entries) {}
-    std::optional<SnapshotChunk> next() {
-        const std::lock_guard<std::mutex> hold(mutex_);
-        while (index_ < entries_.size() && offset_ >= entries_[index_].size) {
-            ++index_;
-            offset_ = 0;
-        }
-        if (index_ == entries_.size()) return {};
-        SnapshotChunk chunk;
-        chunk.entry = static_cast<std::uint32_t>(index_);
-        chunk.offset = offset_;
-        chunk.size = static_cast<std::uint32_t>(std::min(kChunkSize, entries_[index_].size - offset_));
-        offset_ += kChunkSize;
-        return chunk;
-    }
-
-private:
-    const std::vector<SnapshotEntry> &entries_;
-    std::mutex mutex_; // of what follows
-    std::size_t index_ = 0;
-    std::uint64_t offset_ = 0;
-};
-
 // One chunk's data, with zeros for what isn't there any more; `file` is the one that was opened last.
 Result<void> read_chunk(
     const SnapshotTree &tree, const SnapshotChunk &chunk, Result<Fd> &file, std::span<std::byte> data, Cuts &cuts) {
@@ -112,24 +87,28 @@ Result<void> read_chunk(
     return {};
 }
 
-Result<void> save_data(
-    const Settings &settings, const SnapshotTree &tree, SnapshotWriter &writer, Cuts &cuts, Progress &progress) {
-    Chunks chunks(tree.entries());
+Result<void> save_data(const Settings &settings, const SnapshotTree &tree, SnapshotSource &source,
+    SnapshotWriter &writer, Cuts &cuts, Progress &progress) {
     return run_side_by_side(settings.threads, [&](const std::function<bool()> &must_end) -> Result<void> {
-        std::vector<std::byte> buffer(kChunkDataAt + kChunkSize);
+        std::vector<std::byte> buffer(kChunkDataAt + kSnapshotChunk);
         Result<Fd> file = Fd();
         std::uint32_t opened = kNoEntry;
         while (!must_end()) {
-            const std::optional<SnapshotChunk> chunk = chunks.next();
-            if (!chunk) break;
-            if (opened != chunk->entry) {
-                file = tree.open_file(chunk->entry);
-                opened = chunk->entry;
-                progress.start_file(tree.entries()[chunk->entry].name);
+            const std::optional<SnapshotSource::Part> part = TRY(source.next());
+            if (!part) break;
+            const SnapshotChunk &chunk = part->chunk;
+            const std::span<std::byte> data = std::span(buffer).subspan(kChunkDataAt, chunk.size);
+            if (opened != chunk.entry) progress.start_file(tree.entries()[chunk.entry].name);
+            if (part->image) {
+                const Result<void> read = part->image->read(data, chunk.offset);
+                if (!read) return about(tree.path_of(chunk.entry), read.error());
+            } else {
+                if (opened != chunk.entry) file = tree.open_file(chunk.entry);
+                TRY(read_chunk(tree, chunk, file, data, cuts));
             }
-            TRY(read_chunk(tree, *chunk, file, std::span(buffer).subspan(kChunkDataAt, chunk->size), cuts));
-            TRY(writer.put_chunk(*chunk, buffer));
-            progress.add(chunk->size);
+            opened = chunk.entry;
+            TRY(writer.put_chunk(chunk, buffer));
+            progress.add(part->plain);
         }
         return {};
     });
@@ -138,11 +117,31 @@ Result<void> save_data(
 Result<void> check(const Settings &settings, const std::string &path) {
     const std::unique_ptr<SnapshotReader> reader = TRY(SnapshotReader::open(path));
     return run_side_by_side(settings.threads, [&](const std::function<bool()> &must_end) -> Result<void> {
-        std::vector<std::byte> buffer(kChunkSize);
+        std::vector<std::byte> buffer(kSnapshotChunk);
         while (!must_end())
             if (!TRY(reader->next(buffer))) break;
         return {};
     });
+}
+
+nlohmann::json describe(const SnapshotSource::Outcome &outcome) {
+    return {{"files", outcome.images}, {"bytes", outcome.plain_bytes}, {"stored_bytes", outcome.image_bytes},
+        {"plain_saving_nothing", outcome.saving_nothing}, {"plain_busy", outcome.busy},
+        {"plain_without_room", outcome.without_room}, {"plain_otherwise", outcome.others}};
+}
+
+// A line for people: what was packed, and why the rest wasn't.
+void print_packed(const nlohmann::json &packed) {
+    const auto bytes = [&](const char *name) { return packed[name].get<std::uint64_t>(); };
+    std::printf("%llu files packed, %s as %s", static_cast<unsigned long long>(bytes("files")),
+        format_size(bytes("bytes")).c_str(), format_size(bytes("stored_bytes")).c_str());
+    constexpr std::pair<const char *, const char *> kReasons[] = {{"plain_saving_nothing", "nothing would be saved"},
+        {"plain_busy", "peers may have them mapped"}, {"plain_without_room", "no room for an image beside them"},
+        {"plain_otherwise", "their images couldn't be had"}};
+    for (const auto &[name, reason] : kReasons)
+        if (const std::uint64_t files = bytes(name))
+            std::printf("; %llu saved plain: %s", static_cast<unsigned long long>(files), reason);
+    std::printf("\n");
 }
 
 Result<nlohmann::json> save(
@@ -152,10 +151,11 @@ Result<nlohmann::json> save(
     const std::unique_ptr<SnapshotWriter> writer = TRY(SnapshotWriter::create(target));
     if (settings.verify && writer->part().empty())
         return Error{EINVAL, 0, "--verify", target + ": a pipe or a device isn't read again"};
-    TRY(writer->put_index(tree.entries()));
+    TRY(writer->put_index(tree.entries(), settings.images));
     Progress progress(settings.display, tree.data_bytes());
     Cuts cuts(tree, warnings);
-    const Result<void> saved = save_data(settings, tree, *writer, cuts, progress);
+    SnapshotSource files(tree, *writer, settings.images);
+    const Result<void> saved = save_data(settings, tree, files, *writer, cuts, progress);
     progress.finish();
     if (!saved) return Error(saved.error());
     TRY(writer->finish(cuts.list()));
@@ -163,18 +163,22 @@ Result<nlohmann::json> save(
     if (is_interrupted()) return Error{EINTR, 0, "interrupted", "nothing was left"};
     TRY(writer->publish());
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    return nlohmann::json{{"file", target}, {"entries", tree.entries().size()}, {"bytes", tree.data_bytes()},
+    nlohmann::json told = {{"file", target}, {"entries", tree.entries().size()}, {"bytes", tree.data_bytes()},
         {"stored_bytes", writer->size()}, {"seconds", seconds},
         {"bytes_per_second", static_cast<double>(tree.data_bytes()) / seconds}, {"verified", settings.verify},
         {"warnings", warnings.count()}};
+    if (settings.images == SnapshotWriter::Images::some) told["packed"] = describe(files.outcome());
+    return told;
 }
 
 } // namespace
 
 int run_save(int argc, char **argv) {
-    gboolean verify = FALSE, quiet = FALSE, json = FALSE, ignore = FALSE;
+    gboolean verify = FALSE, quiet = FALSE, json = FALSE, ignore = FALSE, pack = FALSE;
     gchar *threads = nullptr;
     const std::vector<GOptionEntry> options = {
+        {"pack", 0, 0, G_OPTION_ARG_NONE, &pack, "Store packed files as they are, and pack the others on their way",
+            nullptr},
         {"verify", 0, 0, G_OPTION_ARG_NONE, &verify, "Read the snapshot again, and compare its checksums", nullptr},
         {"ignore-warnings", 0, 0, G_OPTION_ARG_NONE, &ignore,
             "Exit with 0 also where something couldn't be saved as it was", nullptr},
@@ -186,7 +190,12 @@ int run_save(int argc, char **argv) {
         "Saves a mount, a folder or a file into a snapshot: names, attributes, data and checksums.",
         "FILE is whole under its name or isn't there; - is standard output. What programs change meanwhile is saved "
         "as\n"
-        "it is met; what vanishes is said and left out, and the exit status is 1 then.",
+        "it is met; what vanishes is said and left out, and the exit status is 1 then.\n"
+        "With --pack the device makes a packed image of each file that it makes smaller, beside the file and for the "
+        "time\n"
+        "that writing it takes: in the mount each file stays as it is. Files that peers have mapped, and those whose "
+        "image\n"
+        "the device has no room for, are saved as plain bytes. Older versions of gmemfs can't read such a snapshot.",
         2, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     const std::unique_ptr<gchar, decltype(&g_free)> owner(threads, g_free);
@@ -196,6 +205,7 @@ int run_save(int argc, char **argv) {
     if (!asked) return fail_usage("save", asked.error().text());
     settings.threads = *asked;
     settings.verify = verify != FALSE;
+    if (pack != FALSE) settings.images = SnapshotWriter::Images::some;
     if (quiet == FALSE && ::isatty(STDERR_FILENO) != 0) settings.display = Progress::Display::line;
     if (json != FALSE && line.parameters[1] == "-") return fail_usage("save", "--json and - both are standard output");
     catch_interruptions();
@@ -203,6 +213,8 @@ int run_save(int argc, char **argv) {
     const Result<nlohmann::json> saved = save(settings, line.parameters[0], line.parameters[1], warnings);
     if (saved) {
         if (json) std::printf("%s\n", saved->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        const bool tells = json == FALSE && quiet == FALSE && line.parameters[1] != "-";
+        if (tells && saved->contains("packed")) print_packed((*saved)["packed"]);
         return warnings.count() == 0 || ignore != FALSE ? 0 : kFailure;
     }
     return fail_or_interrupted(saved.error());

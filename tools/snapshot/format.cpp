@@ -122,7 +122,7 @@ bool SnapshotEntry::is_link() const { return S_ISLNK(mode); }
 
 std::vector<std::byte> encode(const SnapshotTotals &totals) {
     Encoder encoder(SnapshotKind::totals);
-    encoder.put(kSnapshotVersion);
+    encoder.put(totals.version);
     encoder.put(totals.entries);
     encoder.put(totals.data_bytes);
     encoder.put(totals.created);
@@ -147,6 +147,15 @@ std::vector<std::byte> encode(const SnapshotEntry &entry) {
         encoder.put(attribute.name);
         encoder.put(attribute.value);
     }
+    return encoder.finish();
+}
+
+std::vector<std::byte> encode(const SnapshotImage &image) {
+    Encoder encoder(SnapshotKind::image);
+    encoder.put(image.entry);
+    encoder.put(image.size);
+    encoder.put<std::uint8_t>(static_cast<std::uint8_t>((image.was_packed ? 1 : 0) | (image.digest ? 2 : 0)));
+    encoder.put(image.digest.value_or(std::array<std::byte, 32>()));
     return encoder.finish();
 }
 
@@ -192,6 +201,7 @@ Result<SnapshotTotals> decode_totals(std::span<const std::byte> body) {
         return Error{EPROTONOSUPPORT, 0, "read snapshot",
             "version " + std::to_string(version) + ": use the gmemfs that it was saved with, or a later one"};
     SnapshotTotals totals;
+    totals.version = version;
     totals.entries = decoder.take<std::uint64_t>();
     totals.data_bytes = decoder.take<std::uint64_t>();
     totals.created = decoder.take<std::int64_t>();
@@ -224,6 +234,19 @@ Result<SnapshotEntry> decode_entry(std::span<const std::byte> body) {
     return entry;
 }
 
+Result<SnapshotImage> decode_image(std::span<const std::byte> body) {
+    Decoder decoder(body, SnapshotKind::image);
+    SnapshotImage image;
+    image.entry = decoder.take<std::uint32_t>();
+    image.size = decoder.take<std::uint64_t>();
+    const auto flags = decoder.take<std::uint8_t>();
+    const auto digest = decoder.take<std::array<std::byte, 32>>();
+    if (!decoder.is_done() || flags > 3 || image.size == 0) return bad("a record that should be an image");
+    image.was_packed = (flags & 1) != 0;
+    if ((flags & 2) != 0) image.digest = digest;
+    return image;
+}
+
 Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body) {
     Decoder decoder(body, SnapshotKind::chunk);
     SnapshotChunk chunk;
@@ -233,7 +256,7 @@ Result<SnapshotChunk> decode_chunk(std::span<const std::byte> body) {
     chunk.stored = decoder.take<std::uint32_t>();
     chunk.crc = decoder.take<std::uint32_t>();
     if (!decoder.is_done()) return bad("a record that should be a chunk");
-    if (chunk.size == 0 || chunk.size > kChunkSize || chunk.offset % kChunkSize != 0)
+    if (chunk.size == 0 || chunk.size > kSnapshotChunk || chunk.offset % kSnapshotChunk != 0)
         return bad("a chunk out of place");
     if (chunk.stored != 0 && chunk.stored != chunk.size) return bad("a chunk that is stored in part");
     return chunk;
@@ -273,6 +296,14 @@ std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t crc) {
 
 std::uint32_t checksum_of_checksums(std::uint32_t so_far, std::uint32_t crc) {
     return checksum(std::as_bytes(std::span(&crc, 1)), so_far);
+}
+
+std::uint64_t plain_part(const SnapshotChunk &chunk, std::uint64_t data_size, std::uint64_t plain_size) {
+    __extension__ using Wide = unsigned __int128;
+    const auto plain_before = [&](std::uint64_t at) {
+        return static_cast<std::uint64_t>(Wide(at) * plain_size / data_size);
+    };
+    return plain_before(chunk.offset + chunk.size) - plain_before(chunk.offset);
 }
 
 } // namespace gmemfs

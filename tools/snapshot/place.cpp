@@ -63,14 +63,14 @@ void SnapshotPlace::remove_staging() {
     staging_.reset();
 }
 
-Result<void> SnapshotPlace::check_room() const {
+Result<void> SnapshotPlace::check_room(Room room_for) const {
     struct statvfs room = {};
     struct statfs kind = {};
     if (::fstatvfs(top_.get(), &room) != 0 || ::fstatfs(top_.get(), &kind) != 0)
         return Error{errno, 0, "look for room", path_ + advice_for(errno)};
     std::uint64_t needed = 0;
     for (const SnapshotEntry &entry : entries_)
-        needed += kind.f_type == FUSE_SUPER_MAGIC ? memory_of(entry.size) : entry.size;
+        if (room_for == Room::whole) needed += kind.f_type == FUSE_SUPER_MAGIC ? memory_of(entry.size) : entry.size;
     const std::uint64_t free_bytes = room.f_bavail * room.f_frsize;
     if (needed > free_bytes)
         return Error{ENOSPC, 0, "restore into",
@@ -97,9 +97,9 @@ Result<void> SnapshotPlace::check_name(std::size_t index, int folder) {
     return error;
 }
 
-Result<void> SnapshotPlace::check() {
+Result<void> SnapshotPlace::check(Room room) {
     remove_leftovers();
-    TRY(check_room());
+    TRY(check_room(room));
     std::error_code error;
     was_empty_ = std::filesystem::is_empty(path_, error) && !error;
     if (entries_[0].is_folder()) states_[0] = State::merged;
@@ -132,9 +132,6 @@ Result<void> SnapshotPlace::make(std::size_t index) {
         const Fd file(::openat(at, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
         if (!file) return failed(errno, "make", index);
         states_[index] = State::staged;
-        // One truncate gives one extent; a small file shares one with others, if it is written at once instead.
-        if (entry.size > kSharedMost && ::ftruncate(file.get(), static_cast<off_t>(entry.size)) != 0)
-            return failed(errno, "allocate", index);
         return {};
     } else {
         made = ::mknodat(at, name.c_str(), (entry.mode & S_IFMT) | 0600, entry.device);
@@ -199,6 +196,28 @@ Result<void> SnapshotPlace::stage() {
 Result<Fd> SnapshotPlace::open_file(std::size_t index) const {
     Fd file(::openat(staging_.get(), std::to_string(index).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     if (!file) return failed(errno, "open", index);
+    return file;
+}
+
+// One truncate gives one extent.
+Result<void> SnapshotPlace::allocate(std::size_t index, int file, std::uint64_t size) const {
+    if (size <= kSharedMost || ::ftruncate(file, static_cast<off_t>(size)) == 0) return {};
+    return failed(errno, "allocate", index);
+}
+
+Result<Fd> SnapshotPlace::make_anew(std::size_t index) const {
+    const int at = staging_.get();
+    const std::string name = std::to_string(index);
+    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    if (::unlinkat(at, name.c_str(), 0) != 0) return failed(errno, "remove", index);
+    Fd file(::openat(at, name.c_str(), kFlags, 0600));
+    if (!file) return failed(errno, "make", index);
+    for (std::size_t other = index + 1; other < entries_.size(); ++other) {
+        if (entries_[other].link_to != index) continue;
+        const std::string link = std::to_string(other);
+        if (::unlinkat(at, link.c_str(), 0) != 0 || ::linkat(at, name.c_str(), at, link.c_str(), 0) != 0)
+            return failed(errno, "make", other);
+    }
     return file;
 }
 

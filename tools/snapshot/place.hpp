@@ -29,11 +29,17 @@ public:
 
     /// Checks, before anything is made, that all of the snapshot can be restored here. ENOSPC: no room. EEXIST: a name
     /// is there, and may not be replaced. EISDIR: a folder is where something else would go. EXDEV: another filesystem
-    /// is mounted in the way.
-    Result<void> check();
-    /// Makes everything but folders, files at their size. EPERM for device nodes alone is no error: they are left out.
+    /// is mounted in the way. `room`: whether the files need room for all of their bytes.
+    enum class Room { whole, unknown };
+    Result<void> check(Room room);
+    /// Makes everything but folders, files empty. EPERM for device nodes alone is no error: they are left out.
     Result<void> stage();
     Result<Fd> open_file(std::size_t index) const; ///< a staged one, to read and write
+    /// Room for a staged file's bytes, in one extent where that is a mount. A small file is written at once instead,
+    /// and shares an extent with others. ENOSPC.
+    Result<void> allocate(std::size_t index, int file, std::uint64_t size) const;
+    /// Another staged file in the place of this one, under all of its names.
+    Result<Fd> make_anew(std::size_t index) const;
     /// Applies what the snapshot's end tells: files that had vanished, or became shorter, while they were saved.
     Result<void> cut(const std::vector<SnapshotCut> &cuts);
     /// Gives what is staged its attributes and its name. EINTR.
@@ -49,7 +55,7 @@ private:
     SnapshotPlace(std::string path, Fd top, const std::vector<SnapshotEntry> &entries, Existing existing)
         : path_(std::move(path)), top_(std::move(top)), entries_(entries), existing_(existing),
           states_(entries.size(), State::absent) {}
-    Result<void> check_room() const;
+    Result<void> check_room(Room room_for) const;
     Result<void> check_name(std::size_t index, int folder);
     Result<void> make(std::size_t index);
     Result<void> make_staging();

@@ -133,6 +133,7 @@ Result<void> SnapshotReader::count_sizes() {
     }
     if (bytes != totals_.data_bytes) return damaged("its totals are wrong");
     seen_.resize(chunks);
+    chunks_expected_ = chunks;
     return {};
 }
 
@@ -145,7 +146,9 @@ Result<void> SnapshotReader::check_tail() {
     const std::span<const std::byte> body = std::span(bytes).subspan(kRecordHead);
     if (!head || head->length != body.size() || checksum(body) != head->crc) return damaged("it was cut short");
     const Result<SnapshotEnd> end = decode_end(body);
-    if (!end || end->chunks != seen_.size()) return damaged("it was cut short");
+    const bool has_images = totals_.version > kSnapshotVersionPlain; // they aren't known yet, and have fewer chunks
+    if (!end || end->chunks > seen_.size() || (end->chunks != seen_.size() && !has_images))
+        return damaged("it was cut short");
     return {};
 }
 
@@ -153,26 +156,46 @@ Result<void> SnapshotReader::check_end(const SnapshotEnd &end) {
     char more = 0;
     const bool has_more = is_stream_ ? !is_endless_ && ::read(file_.get(), &more, 1) > 0 : position_ != size_;
     if (has_more) return damaged("something follows its end");
-    if (chunks_ != seen_.size() || end.chunks != chunks_) return damaged("chunks are missing");
+    if (chunks_ != chunks_expected_ || end.chunks != chunks_) return damaged("chunks are missing");
     if (end.stored_bytes != stored_bytes_) return damaged("its totals are wrong");
     return {};
 }
 
 Result<void> SnapshotReader::check_chunk(const SnapshotChunk &chunk) {
     if (chunk.entry >= entries_.size()) return damaged("a chunk of no file");
-    const SnapshotEntry &entry = entries_[chunk.entry];
-    if (chunk.offset >= entry.size || chunk.size != std::min(kChunkSize, entry.size - chunk.offset))
+    const std::uint64_t size = data_size(chunk.entry);
+    if (chunk.offset >= size || chunk.size != std::min(kSnapshotChunk, size - chunk.offset))
         return damaged("a chunk out of place");
-    std::vector<bool>::reference seen = seen_[first_chunks_[chunk.entry] + chunk.offset / kChunkSize];
+    std::vector<bool>::reference seen = seen_[first_chunks_[chunk.entry] + chunk.offset / kSnapshotChunk];
     if (seen) return damaged("a chunk twice");
     seen = true;
+    return {};
+}
+
+std::uint64_t SnapshotReader::data_size(std::uint32_t entry) const {
+    const auto image = images_.find(entry);
+    return image == images_.end() ? entries_[entry].size : image->second.size;
+}
+
+Result<void> SnapshotReader::take_image(std::span<const std::byte> body) {
+    const Result<SnapshotImage> image = decode_image(body);
+    if (!image) return at_record(image.error());
+    if (totals_.version <= kSnapshotVersionPlain) return damaged("an image in a version that has none");
+    if (image->entry >= entries_.size() || image->size >= entries_[image->entry].size)
+        return damaged("an image of what has none");
+    const std::uint64_t count = count_chunks(entries_[image->entry].size);
+    const auto seen = seen_.begin() + static_cast<std::ptrdiff_t>(first_chunks_[image->entry]);
+    if (std::find(seen, seen + static_cast<std::ptrdiff_t>(count), true) != seen + static_cast<std::ptrdiff_t>(count))
+        return damaged("an image behind chunks of its file");
+    if (!images_.emplace(image->entry, *image).second) return damaged("two images of a file");
+    chunks_expected_ -= count - count_chunks(image->size);
     return {};
 }
 
 Result<void> SnapshotReader::take_cut(std::span<const std::byte> body) {
     const Result<SnapshotCut> cut = decode_cut(body);
     if (!cut) return at_record(cut.error());
-    if (chunks_ != seen_.size()) return damaged("chunks are missing");
+    if (chunks_ != chunks_expected_) return damaged("chunks are missing");
     const bool is_file = cut->entry < entries_.size() && S_ISREG(entries_[cut->entry].mode);
     if (!is_file || entries_[cut->entry].is_other_name() || (cut->entry == 0 && cut->is_gone) ||
         (!cut->is_gone && cut->size >= entries_[cut->entry].size) ||
@@ -206,8 +229,10 @@ Result<std::optional<SnapshotChunk>> SnapshotReader::take_next(std::uint64_t &da
         const Result<std::vector<std::byte>> body = read_body();
         if (!body) return Error(body.error());
         const auto kind = static_cast<SnapshotKind>(std::to_integer<std::uint8_t>(body->front()));
-        if (kind == SnapshotKind::cut || kind == SnapshotKind::end) {
-            const Result<void> taken = kind == SnapshotKind::cut ? take_cut(*body) : take_end(*body, so_far);
+        if (kind == SnapshotKind::cut || kind == SnapshotKind::end || kind == SnapshotKind::image) {
+            const Result<void> taken = kind == SnapshotKind::cut     ? take_cut(*body)
+                                       : kind == SnapshotKind::image ? take_image(*body)
+                                                                     : take_end(*body, so_far);
             if (!taken) return Error(taken.error());
             continue;
         }
@@ -227,7 +252,7 @@ Result<std::optional<SnapshotChunk>> SnapshotReader::take_next(std::uint64_t &da
 }
 
 Result<std::optional<SnapshotChunk>> SnapshotReader::next(std::span<std::byte> buffer) {
-    GMEMFS_ASSERT(buffer.size() >= kChunkSize);
+    GMEMFS_ASSERT(buffer.size() >= kSnapshotChunk);
     std::uint64_t data_at = 0;
     Result<std::optional<SnapshotChunk>> taken = take_chunk(data_at, buffer);
     if (!taken || !*taken) return taken;
@@ -245,10 +270,16 @@ Result<std::optional<SnapshotChunk>> SnapshotReader::next(std::span<std::byte> b
 }
 
 Result<void> SnapshotReader::read_cuts() {
-    std::vector<std::byte> buffer(is_stream_ ? kChunkSize : 0);
+    std::vector<std::byte> buffer(is_stream_ ? kSnapshotChunk : 0);
     for (std::uint64_t data_at = 0; TRY(take_chunk(data_at, buffer));)
         if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
     return {};
+}
+
+const SnapshotImage *SnapshotReader::image_of(std::uint32_t entry) const {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const auto image = images_.find(entry);
+    return image == images_.end() ? nullptr : &image->second;
 }
 
 std::string SnapshotReader::path_of(std::size_t index) const {

@@ -4,6 +4,7 @@
 #include "tools/snapshot/format.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,11 +27,15 @@ public:
     /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
     std::string path_of(std::size_t index) const;
 
-    /// The next chunk, with its data in the first bytes of `buffer`, which has kChunkSize bytes. Nothing: that was the
-    /// end, every chunk of every file was there once, and the checksum of checksums is right; an error in a chunk that
-    /// another thread still reads is reported to that thread. EBADMSG: the snapshot is damaged; the message says where,
-    /// and from then on every thread gets this error.
+    /// The next chunk, with its data in the first bytes of `buffer`, which has kSnapshotChunk bytes. Nothing: that was
+    /// the end, every chunk of every file was there once, and the checksum of checksums is right; an error in a chunk
+    /// that another thread still reads is reported to that thread. EBADMSG: the snapshot is damaged; the message says
+    /// where, and from then on every thread gets this error.
     Result<std::optional<SnapshotChunk>> next(std::span<std::byte> buffer);
+    /// Whether the entry's chunks are those of its image; known from its first chunk on. What it points to stays.
+    const SnapshotImage *image_of(std::uint32_t entry) const;
+    /// All of them; valid after the last chunk.
+    const std::map<std::uint32_t, SnapshotImage> &images() const { return images_; }
     /// Valid after the last chunk: the files that had vanished, or became shorter, while they were saved.
     const std::vector<SnapshotCut> &cuts() const { return cuts_; }
     /// Reads the cuts alone, instead of next(). Skips data where the file lets it.
@@ -48,10 +53,12 @@ private:
     Result<std::vector<std::byte>> read_body();
     Result<std::optional<SnapshotChunk>> take_chunk(std::uint64_t &data_at, std::span<std::byte> buffer);
     Result<std::optional<SnapshotChunk>> take_next(std::uint64_t &data_at, std::span<std::byte> buffer);
+    Result<void> take_image(std::span<const std::byte> body);
     Result<void> take_cut(std::span<const std::byte> body);
     Result<void> take_end(std::span<const std::byte> body, std::uint32_t so_far);
     Result<void> check_end(const SnapshotEnd &end);
     Result<void> check_chunk(const SnapshotChunk &chunk);
+    std::uint64_t data_size(std::uint32_t entry) const;
     Error damaged(const std::string &how) const;
     Error at_record(const Error &error) const;
 
@@ -62,12 +69,14 @@ private:
     SnapshotTotals totals_;
     std::vector<SnapshotEntry> entries_;
     std::vector<std::uint64_t> first_chunks_; // first_chunks_[entry]: which chunk of all is its first
-    std::mutex mutex_;                        // of what follows
+    mutable std::mutex mutex_;                // of what follows
     std::uint64_t position_ = 0;              // of the next record
     std::uint32_t checksum_ = 0;              // of the checksums so far
     std::uint64_t stored_bytes_ = 0;
     std::uint64_t chunks_ = 0;
-    std::vector<bool> seen_; // seen_[chunk of all]
+    std::uint64_t chunks_expected_ = 0;
+    std::vector<bool> seen_;                        // seen_[chunk of all]; an image has fewer chunks than its file
+    std::map<std::uint32_t, SnapshotImage> images_; // by their entries
     std::vector<SnapshotCut> cuts_;
     bool is_at_end_ = false;
     std::optional<Error> failure_; // of take_chunk(), which may have left a stream within a record

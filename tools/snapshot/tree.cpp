@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <linux/limits.h>
+#include <linux/magic.h>
 #include <map>
 #include <memory>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -195,26 +197,32 @@ std::uint64_t SnapshotTree::data_bytes() const {
     return total;
 }
 
-Result<Fd> SnapshotTree::open_name(std::size_t name, std::size_t index) const {
+Result<Fd> SnapshotTree::open_name(std::size_t name, std::size_t index, int more_flags) const {
     const SnapshotEntry &entry = entries_[name];
     const Result<Fd> folder = open_folder(top_.get(), entries_, entry.parent);
     if (!folder) return Error{folder.error().code, 0, folder.error().doing, path_of(entry.parent)};
-    Fd file(::openat(folder->get(), entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | more_flags;
+    Fd file(::openat(folder->get(), entry.name.c_str(), flags));
     struct stat status = {};
     if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, 0, "open", path_of(name)};
     if (inodes_[index] != std::pair(status.st_dev, status.st_ino)) return Error{ESTALE, 0, "open", path_of(name)};
     return file;
 }
 
-Result<Fd> SnapshotTree::open_file(std::size_t index) const {
-    Result<Fd> file = open_name(index, index);
+Result<Fd> SnapshotTree::open_file(std::size_t index, int more_flags) const {
+    Result<Fd> file = open_name(index, index, more_flags);
     if (file || !has_vanished(file.error().code)) return file;
     for (std::size_t other = index + 1; other < entries_.size(); ++other) {
         if (entries_[other].link_to != index) continue;
-        Result<Fd> found = open_name(other, index);
+        Result<Fd> found = open_name(other, index, more_flags);
         if (found) return found;
     }
     return Error{ESTALE, 0, "save", path_of(index)};
+}
+
+bool SnapshotTree::may_have_images() const {
+    struct statfs kind = {};
+    return ::fstatfs(top_.get(), &kind) == 0 && kind.f_type == FUSE_SUPER_MAGIC;
 }
 
 std::string SnapshotTree::path_of(std::size_t index) const {

@@ -33,7 +33,10 @@ public:
     std::uint64_t data_bytes() const;
     /// Opens the file of an entry for reading, by any of its names. ESTALE: the file has vanished, or another one has
     /// its names.
-    Result<Fd> open_file(std::size_t index) const;
+    Result<Fd> open_file(std::size_t index) const { return open_file(index, 0); }
+    Result<Fd> open_file(std::size_t index, int more_flags) const; ///< with O_DIRECT, say
+    /// Whether files may have images that can be read: they lie on a FUSE filesystem, which may be a gmemfs mount.
+    bool may_have_images() const;
     /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
     std::string path_of(std::size_t index) const;
 
@@ -42,7 +45,7 @@ private:
     Result<void> scan_folder(std::uint32_t index, dev_t device);
     Result<void> add(int folder, std::uint32_t parent, const std::string &name);
     Result<void> read_attributes(int fd, const std::string &path, SnapshotEntry &entry) const;
-    Result<Fd> open_name(std::size_t name, std::size_t index) const;
+    Result<Fd> open_name(std::size_t name, std::size_t index, int more_flags) const;
     Result<void> find_links();
 
     Warn warn_;

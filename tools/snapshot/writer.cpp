@@ -56,9 +56,10 @@ void SnapshotWriter::note(std::span<const std::byte> record) {
     end_.checksum = checksum_of_checksums(end_.checksum, crc);
 }
 
-Result<void> SnapshotWriter::put_index(const std::vector<SnapshotEntry> &entries) {
+Result<void> SnapshotWriter::put_index(const std::vector<SnapshotEntry> &entries, Images images) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    SnapshotTotals totals = {entries.size(), 0, std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+    SnapshotTotals totals = {entries.size(), 0, std::chrono::duration_cast<std::chrono::seconds>(now).count(),
+        images == Images::some ? kSnapshotVersion : kSnapshotVersionPlain};
     for (const SnapshotEntry &entry : entries) totals.data_bytes += entry.size;
     const auto magic = std::as_bytes(std::span(kSnapshotMagic, kSnapshotMagicSize));
     std::vector<std::byte> waiting(magic.begin(), magic.end());
@@ -79,6 +80,15 @@ Result<void> SnapshotWriter::put_index(const std::vector<SnapshotEntry> &entries
         if (waiting.size() > MiB) TRY(flush());
     }
     return flush();
+}
+
+Result<void> SnapshotWriter::put_image(const SnapshotImage &image) {
+    const std::vector<std::byte> record = encode(image);
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(write_at(record, position_));
+    position_ += record.size();
+    note(record);
+    return {};
 }
 
 Result<void> SnapshotWriter::put_chunk(SnapshotChunk chunk, std::span<std::byte> buffer) {

@@ -13,8 +13,8 @@ namespace gmemfs {
 /// Where a chunk's data belongs in a buffer. So the chunk's record fits before the data, and one write takes both.
 inline constexpr std::size_t kChunkDataAt = 64;
 
-/// The order of calls: put_index, put_chunk by any thread, finish, publish. Without publish nothing is left of a file.
-/// Thread-safe in put_chunk alone.
+/// The order of calls: put_index, put_chunk and put_image by any thread, finish, publish. Without publish nothing is
+/// left of a file. Thread-safe in these two alone.
 class SnapshotWriter {
 public:
     /// Makes a new file that only its owner can read, because it holds everybody's files. Where `path` is a symbolic
@@ -26,7 +26,9 @@ public:
     ~SnapshotWriter() = default;
 
     /// Each returns write(2)'s errors: ENOSPC, EIO.
-    Result<void> put_index(const std::vector<SnapshotEntry> &entries);
+    enum class Images { none, some }; ///< some: only a gmemfs that knows images reads the snapshot
+    Result<void> put_index(const std::vector<SnapshotEntry> &entries, Images images);
+    Result<void> put_image(const SnapshotImage &image); ///< before all chunks of its entry
     /// `buffer` holds kChunkDataAt bytes of room and then `chunk.size` bytes of data; `stored` and `crc` are filled in.
     Result<void> put_chunk(SnapshotChunk chunk, std::span<std::byte> buffer);
     Result<void> finish(const std::vector<SnapshotCut> &cuts); ///< writes them and the end, and waits for the disk
