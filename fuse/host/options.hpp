@@ -37,6 +37,8 @@ constexpr std::optional<RoomBy> room_by_of(std::string_view word) {
     return {};
 }
 
+enum class SavesAs { plain, packed }; ///< packed: as `gmemfs save --pack`
+
 /// A plain value, never changed after parse_options().
 struct Options {
     std::string mount_point;
@@ -70,6 +72,7 @@ struct Options {
     bool io_uring = false;       ///< requests come by the kernel's rings; then there is no supervisor
     int supervisor = -1; ///< descriptor of the socket to the supervisor, which started this process; -1: there is none
     std::string save_file; ///< where all is saved when the mount ends, and restored from when it begins; empty: nowhere
+    SavesAs saves_as = SavesAs::plain;
     std::string log_file;
     std::string source = "gmemfs";              ///< what stands first in /proc/mounts
     std::vector<std::string> mount_options;     ///< for libfuse and the kernel: allow_other, ro, noatime, ...

@@ -223,14 +223,18 @@ Result<void> set_supervisor(Options &options, std::string_view value) {
     return {};
 }
 
+constexpr std::string_view kSave = "save:", kSavePacked = "save-packed:";
+
 Result<void> set_on_shutdown(Options &options, std::string_view value) {
-    constexpr std::string_view kSave = "save:";
     options.save_file.clear();
     if (value == "nothing") return {};
-    if (!value.starts_with(kSave) || value.size() == kSave.size())
-        return bad_option("on-shutdown: '" + std::string(value) + "' is neither nothing nor save:FILE");
+    options.saves_as = value.starts_with(kSavePacked) ? SavesAs::packed : SavesAs::plain;
+    const std::string_view way = options.saves_as == SavesAs::packed ? kSavePacked : kSave;
+    if (!value.starts_with(way) || value.size() == way.size())
+        return bad_option(
+            "on-shutdown: '" + std::string(value) + "' is neither nothing nor save:FILE nor save-packed:FILE");
     std::error_code error; // a server is elsewhere
-    options.save_file = std::filesystem::absolute(value.substr(kSave.size()), error);
+    options.save_file = std::filesystem::absolute(value.substr(way.size()), error);
     if (error) return bad_option("on-shutdown: the working folder is gone: name the file by its whole path");
     return {};
 }
@@ -330,9 +334,9 @@ constexpr Setting kSettings[] = {
         [](const Options &options) { return number(options.blksize); }, ""},
     {"io_uring", nullptr, "requests by io_uring; the mount ends with its server then", Kind::flag, set_io_uring,
         [](const Options &options) { return options.io_uring ? Words{""} : Words(); }, "no"},
-    {"on-shutdown", "nothing|save:FILE",
-        "at the mount's end save all files to FILE; a new mount begins with what is there (nothing)", Kind::file,
-        set_on_shutdown, [](const Options &options) { return Words{shutdown_text(options)}; }, ""},
+    {"on-shutdown", "nothing|save:FILE|save-packed:FILE",
+        "at the mount's end save all files to FILE, as gmemfs save [--pack]; a new mount begins with them (nothing)",
+        Kind::file, set_on_shutdown, [](const Options &options) { return Words{shutdown_text(options)}; }, ""},
     {"log", "FILE", "append the log to this file", Kind::file, set_log,
         [](const Options &options) { return text(options.log_file); }, "journal or syslog"},
     {"supervisor", "FD", "for the supervisor's use", Kind::hidden, set_supervisor,
@@ -344,7 +348,8 @@ constexpr Setting kSettings[] = {
 } // namespace
 
 std::string shutdown_text(const Options &options) {
-    return options.save_file.empty() ? "nothing" : "save:" + options.save_file;
+    if (options.save_file.empty()) return "nothing";
+    return std::string(options.saves_as == SavesAs::packed ? kSavePacked : kSave) + options.save_file;
 }
 
 std::span<const Setting> settings() { return kSettings; }

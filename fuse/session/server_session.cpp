@@ -190,7 +190,7 @@ Result<void> Server::restore_all() {
     const std::string restoring = survival()->folder().restoring_path();
     TRY(write_private(restoring, ""));
     const Result<void> done = run_privately([&](const std::string &place) {
-        return std::vector<std::string>{"restore", "--", options().save_file, place};
+        return std::vector<std::string>{"restore", "--as-saved", "--", options().save_file, place};
     });
     if (!done)
         return Error{done.error().code, 0, "restore before the mount",
@@ -206,7 +206,9 @@ Result<void> Server::save_all() {
     log(LogLevel::info, "fuse", "unmounted " + options().mount_point + ", saving to " + options().save_file);
     TRY(write_private(survival()->folder().unsaved_path(), ""));
     TRY(run_privately([&](const std::string &place) {
-        return std::vector<std::string>{"save", "--ignore-warnings", "--", place, options().save_file};
+        std::vector<std::string> command = {"save", "--ignore-warnings", "--quiet", "--", place, options().save_file};
+        if (options().saves_as == SavesAs::packed) command.insert(command.begin() + 1, "--pack");
+        return command;
     }));
     log(LogLevel::info, "fuse", "saved all files to " + options().save_file);
     return {};
