@@ -108,7 +108,20 @@ Result<void> SnapshotWriter::put_chunk(SnapshotChunk chunk, std::span<std::byte>
     ++end_.chunks;
     end_.stored_bytes += chunk.stored;
     if (!stream_) hold.unlock();
-    return write_at(whole, offset);
+    TRY(write_at(whole, offset));
+    start_writing(offset, whole.size());
+    return {};
+}
+
+// Has the kernel write to the disk now what is whole pages: else it begins when a tenth of all memory waits to be
+// written, and finish() waits for most of the snapshot. Pages that chunks share go with finish().
+void SnapshotWriter::start_writing(std::uint64_t offset, std::uint64_t size) const {
+    constexpr std::uint64_t kPage = 4 * KiB;
+    const std::uint64_t from = round_up(offset, kPage), to = round_down(offset + size, kPage);
+    // sync_file_range(2) does nothing for a file of overlayfs.
+    if (file_ && from < to)
+        (void)::posix_fadvise(
+            file_->fd(), static_cast<off_t>(from), static_cast<off_t>(to - from), POSIX_FADV_DONTNEED);
 }
 
 Result<void> SnapshotWriter::finish(const std::vector<SnapshotCut> &cuts) {

@@ -42,6 +42,7 @@ private:
     SnapshotWriter(std::string path, std::unique_ptr<NewFile> file, Fd stream)
         : path_(std::move(path)), file_(std::move(file)), stream_(std::move(stream)) {}
     Result<void> write_at(std::span<const std::byte> bytes, std::uint64_t offset);
+    void start_writing(std::uint64_t offset, std::uint64_t size) const;
     void note(std::span<const std::byte> record);
 
     const std::string path_;
