@@ -20,6 +20,7 @@
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
+#     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
 #                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
@@ -48,7 +49,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack damage
-    ecc_cost frameworks cold models survive bench)
+    ecc_cost frameworks cold models snapshot survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -638,6 +639,24 @@ phase_models() {
     unmount_it
     MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
     grep '^{"models"' "$LOG" | tail -1 >> "$OUT/summary.txt"
+}
+
+phase_snapshot() { # on $OUT's disk
+    local options=()
+    [ -z "$SIMULATE" ] || options=(--gib 0.25 --rounds 1)
+    if ! "$PYTHON" -c 'import numpy' 2> /dev/null; then
+        report SKIP "packed snapshots" 0 "$PYTHON has no numpy"
+        return
+    fi
+    if [ -z "$SIMULATE" ] && [ "$(df --output=avail -m "$OUT" | tail -1)" -lt 40960 ]; then
+        report SKIP "packed snapshots" 0 "$OUT has less than 40 GiB"
+        return
+    fi
+    mount_it || return
+    GMEMFS=$GMEMFS check "16 GiB saved and restored, plain and packed ($(stat -f -c %T "$OUT"))" \
+        "$PYTHON" "$here/snapshot.py" "$MOUNT" "$OUT" "${options[@]}"
+    unmount_it
+    grep '^{"snapshot_gib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
 }
 
 phase_survive() {
