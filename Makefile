@@ -67,13 +67,18 @@ endif
 PKGS := fuse3 glib-2.0 gio-2.0 gio-unix-2.0 zlib liburing
 FUSE_FLAGS := -DFUSE_USE_VERSION=314 $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 FUSE_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# Into libgmemfs and the command themselves, where their packages have them so: a peer's machine may lack them, and a
+# library more costs every start of the command. Such archives aren't compiled for libraries (-fPIC): they fit into one
+# whose other symbols are local to it.
+archive = $(if $(wildcard $(shell $(CXX) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+CODEC_LIBS := $(call archive,lz4) $(call archive,zstd)
 
 # ---- what is made of what: a folder is a list of objects -------------------------------------------------------------
 objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard $(1)))
 kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
 # The rooms of each floor, from the lowest up; a floor is one archive. tests/tidy.py says who may know whom.
 VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
-CORE_ROOMS := ecc/parity ecc/digest ecc/pack fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
+CORE_ROOMS := ecc/parity ecc/digest ecc/pack ecc/batch fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
 TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/doctor tools/cmd
 sources = $(wildcard $(addsuffix /*.cpp,$(1)))
@@ -84,6 +89,8 @@ SERVER := $(call objects,$(call sources,$(SERVER_ROOMS)))
 TOOL := $(call objects,$(call sources,$(TOOL_ROOMS)))
 PEER := $(call objects,tests/peer/*.cpp) $(call kernels,tests/peer/kernels/*.cu)
 LIBRARY := $(call objects,client/lib/*.cpp)
+# What libgmemfs has of ecc/: batches of pages.
+LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(wildcard tests/*)
@@ -91,7 +98,7 @@ SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests code-tool test-client bench/fuse_io \
-    client/c_test client/cpp_test client/endings) $(FUZZ_ONCE)
+    client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
@@ -151,7 +158,7 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 	ar qcs $@ $^  # not r: two rooms may each have a file of one name
 
 $(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
-	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lcrypto -ldl
+	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
@@ -159,9 +166,9 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
 
 # The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/lib/gmemfs.map only grows.
-$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(BUILD)/libvmm.a client/lib/gmemfs.map
+$(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a client/lib/gmemfs.map
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libgmemfs.so.0 -Wl,--version-script=client/lib/gmemfs.map -Wl,-z,defs,-z,nodelete \
-	    -o $@ $(LIBRARY) $(BUILD)/libvmm.a -ldl
+	    -o $@ $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a $(CODEC_LIBS) -ldl
 $(BUILD)/libgmemfs.so: $(BUILD)/$(LIBRARY_FILE)
 	ln -sf $(LIBRARY_FILE) $(BUILD)/libgmemfs.so.0
 	ln -sf libgmemfs.so.0 $@
@@ -176,25 +183,30 @@ $(BUILD)/client/%: tests/client/%.cpp client/lib/gmemfs.h client/lib/gmemfs.hpp 
 	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
+# nvCOMP for the simulator: the tests' own, and not installed.
+$(BUILD)/sim/libnvcomp.so.6: $(call objects,tests/nvcomp/*.cpp)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libnvcomp.so.6 -o $@ $^ -llz4 -lzstd -ldl
+
 LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
-	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -lcrypto -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 $(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,tests/fuzz/once/*.cpp) $(LAYERS)
 	@mkdir -p $(@D) && ln -sfn ../sim $(@D)/sim
-	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
-	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
 $(BUILD)/parity-tests $(BUILD)/pack-tests: $(BUILD)/%-tests: $(BUILD)/obj/tests/gpu/%_test.o $(LAYERS)
-	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(PEER) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) -lbenchmark -ldl
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lbenchmark -ldl
 
 # ---- what people call ------------------------------------------------------------------------------------------------
 # deps may bring a cuda.h, so what needs it is made by another make, which looks again; on every core unless told.
@@ -216,12 +228,12 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
 	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
-	    $(BUILD)/thread/client/c_test $(BUILD)/thread/client/cpp_test $(BUILD)/thread/client/endings
+	    $(BUILD)/thread/sim/libnvcomp.so.6 $(addprefix $(BUILD)/thread/client/,c_test cpp_test batch_test endings)
 sanitize-client:  ## libgmemfs, its C, C++ and Python peers under AddressSanitizer and ThreadSanitizer, into build/address and build/thread
 	@$(DEPS) install
 	@for sanitize in address,undefined thread; do build=$(BUILD)/$${sanitize%%,*}; \
 	    $(AGAIN) SANITIZE=$$sanitize BUILD=$$build OPTIMIZE=-O1 all $$build/code-tool \
-	        $$build/client/c_test $$build/client/cpp_test $$build/client/endings || exit; \
+	        $$build/sim/libnvcomp.so.6 $$build/client/{c_test,cpp_test,batch_test,endings} || exit; \
 	    BUILD=$$build SANITIZE=$$sanitize tests/run.py peers python || exit; done
 test-clean:  ## `make test` from nothing
 	@$(AGAIN) clean
@@ -244,7 +256,7 @@ build/fuzz/libfuzzed.a: $(FUZZED)
 $(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libfuzzed.a $(call kernels,ecc/*/kernels/*.cu) | $(BUILD)/sim/libcuda.so.1
 	@mkdir -p $(@D)/sim $(@D)/corpus/$*
 	ln -sf $(abspath $(BUILD))/sim/libcuda.so.1 $(@D)/sim/libcuda.so.1
-	$(FUZZ_CXX) $(FUZZ_FLAGS) -o $@ $^ -lz -ldl
+	$(FUZZ_CXX) $(FUZZ_FLAGS) -o $@ $^ -lz $(CODEC_LIBS) -ldl
 fuzz: $(FUZZERS)  ## feed random bytes to whatever takes bytes from outside, FUZZ_SECONDS=60 each
 	@for fuzzer in $(FUZZERS); do \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=40000 -len_control=10 -print_final_stats=1 \

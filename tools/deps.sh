@@ -14,14 +14,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev"
+BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-dev zlib1g-dev libssl-dev liburing-dev
+                liblz4-dev libzstd-dev"
 SHOW_PACKAGES="fuse3 attr"
 # Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh looks.
 TEST_PACKAGES="libgtest-dev libbenchmark-dev openssl procps acl e2fsprogs util-linux-extra fio git python3 python3-venv
                meson ninja-build dpkg-dev"
 # For developers. Where one can't be had, the checks that need it are skipped, and say so. Another clang-format formats
 # otherwise (19 would change 21 lines), so for a check no other is installed.
-OPTIONAL_PACKAGES="clang-format-14 valgrind patchelf"
+OPTIONAL_PACKAGES="clang-format-14 valgrind patchelf lz4 zstd"
 SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 libacl1-dev libattr1-dev
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
@@ -126,7 +127,7 @@ install_python() {
 check_build() {
     local status=0 pair
     for pair in fuse3:libfuse3-dev glib-2.0:libglib2.0-dev gio-unix-2.0:libglib2.0-dev zlib:zlib1g-dev liburing:liburing-dev \
-        libcrypto:libssl-dev; do
+        libcrypto:libssl-dev liblz4:liblz4-dev libzstd:libzstd-dev; do
         if ! command -v pkg-config >/dev/null; then
             say "pkg-config is missing: install the package pkg-config, or run 'make deps'"
             status=1

@@ -9,6 +9,7 @@
 #include "client/lib/dlpack.hpp"
 #include "client/lib/handle_table.hpp"
 #include "client/lib/last_error.hpp"
+#include "client/lib/options.hpp"
 #include "client/lib/origin.hpp"
 #include "vmm/base/units.hpp"
 
@@ -63,34 +64,6 @@ Result<std::shared_ptr<MappedDirectory>> find(const gmemfs_directory *handle) {
     std::shared_ptr<MappedDirectory> directory = tables().directories.find(handle);
     if (!directory) return closed("use directory");
     return directory;
-}
-
-// An older caller's struct is shorter: what it lacks is 0. A newer one's is longer: what we don't know must be 0.
-template <typename Options>
-Result<Options> read_options(const Options *given) {
-    Options options = {};
-    if (given == nullptr) return options;
-    const std::size_t size = given->struct_size;
-    const auto *const bytes = reinterpret_cast<const unsigned char *>(given);
-    if (size < sizeof(std::size_t) || size > 4096)
-        return Error{EINVAL, 0, "read options", "struct_size isn't set to the struct's size"};
-    for (std::size_t index = sizeof options; index < size; ++index)
-        if (bytes[index] != 0)
-            return Error{E2BIG, 0, "read options", "they ask for what this libgmemfs doesn't know: update it"};
-    std::memcpy(&options, bytes, std::min(size, sizeof options));
-    return options;
-}
-
-// What the caller's struct, older or newer, has room for.
-template <typename Info>
-int hand_out(const Info &known, Info *info) {
-    const std::size_t size = info->struct_size;
-    if (size < sizeof(std::size_t) || size > 4096)
-        return fail(Error{EINVAL, 0, "describe", "struct_size isn't set to the struct's size"});
-    std::memset(info, 0, size);
-    std::memcpy(info, &known, std::min(size, sizeof known));
-    info->struct_size = size;
-    return 0;
 }
 
 Result<gmemfs_file *> open(const char *path, const gmemfs_open_options *options) {
@@ -180,14 +153,6 @@ Result<void *> tensor_of(const gmemfs_mapping *handle, const gmemfs_tensor_optio
     const gmemfs_tensor_options read = TRY(read_options(options));
     std::shared_ptr<FileMapping> mapping = handle == nullptr ? nullptr : TRY(find(handle));
     return make_tensor(std::move(mapping), read);
-}
-
-// The value to the caller, or the error to the thread.
-template <typename Value, typename Out>
-int hand_over(Result<Value> result, Out *out) {
-    if (!result) return fail(result.error());
-    *out = *std::move(result);
-    return 0;
 }
 
 } // namespace

@@ -13,8 +13,8 @@
  *           thread has closed or unmapped meanwhile is EBADF; one that is under way when that happens is finished.
  * Ending    Everything may also be called by atexit handlers, by destructors of static objects, and by threads that
  *           end. What isn't unmapped when the process ends is unmapped then.
- * Contexts  None is made and none is needed: the driver is initialised, and its virtual memory calls work on the
- *           process's addresses. Kernels use a mapping in whatever context of its device is current.
+ * Contexts  None is made and none is needed, but by rings (below): the driver is initialised, and its virtual memory
+ *           calls work on the process's addresses. Kernels use a mapping in whatever context of its device is current.
  * Sizes     Bytes, throughout. Device memory comes in multiples of 2 MiB.
  * Versions  An options struct begins with its size; fields are only ever added at the end. Set what you don't use to 0.
  *           A null pointer in place of options stands for all zeros.
@@ -200,6 +200,95 @@ int gmemfs_get_entry(gmemfs_directory *directory, size_t index, gmemfs_entry *en
 
 /* Frees the list; the mappings stay. NULL is fine. */
 void gmemfs_free_directory(gmemfs_directory *directory);
+
+/* ---- batches of pages ------------------------------------------------------------------------------------------- */
+
+typedef struct gmemfs_ring gmemfs_ring; /* slots that batches go through; docs/batch.md */
+
+typedef struct gmemfs_ring_options {
+    size_t struct_size; /* sizeof(gmemfs_ring_options) */
+    unsigned slots;     /* 1 to 16 batches at once; 0: 4 */
+    unsigned
+        threads; /* of the CPU back end, 1 to 64, one of them each slot's own; 0: as many as processors, 16 at most */
+    uint64_t staging;   /* bytes of pages that a slot stages at once, 1 MiB to 1 GiB; 0: 64 MiB. Larger batches go
+                           through in pieces. */
+    int device;         /* ordinal: whose pages, and which GPU */
+    const char *driver; /* as in gmemfs_open_options */
+    const char *nvcomp; /* its library; NULL: $GMEMFS_NVCOMP, else wherever it is found */
+    const char *model;  /* file of `gmemfs bench --pack`; NULL: the user's; "": none */
+} gmemfs_ring_options;
+
+/* Makes a ring, and its threads; neither the driver nor nvCOMP are opened before a batch needs them. Unlike mappings
+ * that needs a context: the device's primary one is retained. *ring is the caller's, to be closed. EINVAL: options.
+ * EAGAIN, ENOMEM: no threads, no memory. */
+int gmemfs_open_ring(const gmemfs_ring_options *options, gmemfs_ring **ring);
+
+/* Waits for the batches under way, and drops their results. NULL is fine. */
+void gmemfs_close_ring(gmemfs_ring *ring);
+
+#define GMEMFS_LZ4 1  /* a stream is an LZ4 block */
+#define GMEMFS_ZSTD 2 /* a zstd frame */
+
+#define GMEMFS_AUTO 0 /* the sooner one, by a model that was measured on this machine */
+#define GMEMFS_CPU 1  /* liblz4, libzstd */
+#define GMEMFS_GPU 2  /* nvCOMP */
+
+#define GMEMFS_HOST_PAGES 0
+#define GMEMFS_DEVICE_PAGES 1
+
+typedef struct gmemfs_batch {
+    size_t struct_size;   /* sizeof(gmemfs_batch) */
+    int algorithm;        /* GMEMFS_LZ4, GMEMFS_ZSTD */
+    int backend;          /* GMEMFS_AUTO ... */
+    int memory;           /* of the pages: GMEMFS_HOST_PAGES, GMEMFS_DEVICE_PAGES */
+    size_t page_size;     /* 1 byte to 1 MiB */
+    uint64_t page_count;  /* may be 0 */
+    uint64_t pages;       /* address of the first page; the others lie behind it */
+    void *packed;         /* host memory: the pages' streams, one behind the other */
+    uint64_t packed_size; /* bytes there: room, or all streams together */
+    uint32_t *sizes;      /* page_count of them: bytes of each stream */
+    uint32_t *checksums;  /* the same: CRC32C of each stream; NULL: none. Without them only the CPU unpacks. */
+} gmemfs_batch;
+
+/* Queue a batch, and return: its pages are packed, and `packed`, `sizes` and `checksums` written; or they are unpacked,
+ * and the pages written. What *batch points to stays as it is until the result is there; *batch itself is copied.
+ * EAGAIN: every slot is taken: collect a result first. EINVAL: the batch makes no sense. */
+int gmemfs_pack_batch(gmemfs_ring *ring, const gmemfs_batch *batch, uint64_t *ticket);
+int gmemfs_unpack_batch(gmemfs_ring *ring, const gmemfs_batch *batch, uint64_t *ticket);
+
+#define GMEMFS_CHOICE_NAMED 0    /* by the caller */
+#define GMEMFS_CHOICE_ONLY 1     /* there was none: no GPU, no nvCOMP, no checksums, or the device's memory is full */
+#define GMEMFS_CHOICE_MODEL 2    /* by the model's file */
+#define GMEMFS_CHOICE_MEASURED 3 /* no model knew: both were measured on this ring */
+
+typedef struct gmemfs_batch_result {
+    size_t struct_size;      /* sizeof(gmemfs_batch_result), set by the caller */
+    uint64_t to_device_ns;   /* nanoseconds: bytes to the device */
+    uint64_t compute_ns;     /* kernels, or the processors' work */
+    uint64_t from_device_ns; /* bytes back */
+    uint64_t total_ns;       /* of the batch, without what was measured before it */
+    uint64_t plain_size;     /* bytes of all pages */
+    uint64_t packed_size;    /* bytes of all streams */
+    double ratio;            /* the first by the second; 0 of an empty batch */
+    double bytes_per_second; /* plain_size in total_ns */
+    int compute_outweighs;   /* 1: compute_ns is at least five times the two transfers together */
+    int backend;             /* GMEMFS_CPU, GMEMFS_GPU */
+    int choice;              /* GMEMFS_CHOICE_... */
+    uint64_t predicted_ns;   /* total_ns, as the model had it; 0: nobody predicted */
+    uint64_t measuring_ns;   /* spent on measuring before this batch; 0: nothing had to be measured */
+} gmemfs_batch_result;
+
+/* The batch's result, once; then its slot is free, whatever came of it. `result` may be NULL.
+ * EINPROGRESS: it hasn't ended yet (in timeout_ms; -1 waits without end). EINVAL: no such ticket, or collected already.
+ * Of a batch that failed, whose targets hold anything: EBADMSG: a stream has another checksum, or isn't one of such a
+ * page (the text names the page). ENOBUFS: packed_size is too small. ENOTSUP: no nvCOMP for GMEMFS_GPU; the text has
+ * the command that gets it. ENODEV, ENOENT: no such device, no driver. ENOSPC, ENOMEM: no memory for the staging.
+ * EIO: the device has failed. */
+int gmemfs_poll_batch(gmemfs_ring *ring, uint64_t ticket, gmemfs_batch_result *result);
+int gmemfs_wait_batch(gmemfs_ring *ring, uint64_t ticket, int timeout_ms, gmemfs_batch_result *result);
+
+/* Bytes that the stream of one page of this size never exceeds; 0: no such algorithm, or page. */
+size_t gmemfs_get_packed_bound(int algorithm, size_t page_size);
 
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 
