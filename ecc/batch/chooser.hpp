@@ -25,8 +25,10 @@ public:
     /// while other slots that need a measurement wait. A file that is damaged or of another machine counts as none.
     Result<Chosen> choose(BatchSlot &slot, const BatchWork &work) EXCLUDES(mutex_);
 
-private:
+    /// The sooner one by this model; nothing where it doesn't know both. Of `kind` the back end doesn't matter.
     static std::optional<Chosen> compare(const CostModel &model, CostKind kind, std::uint64_t page_count);
+
+private:
     void read_file(const BatchDevice &device) REQUIRES(mutex_);
 
     const std::optional<std::string> path_;

@@ -97,25 +97,25 @@ Result<BatchReport> Measurement::run(Direction direction, Backend backend, std::
     return slot_.run(work(direction, page_count, direction == Direction::pack ? target_ : packed_), backend);
 }
 
-Result<BatchReport> Measurement::best_of(
+Result<BatchReport> Measurement::median_of(
     unsigned rounds, Direction direction, Backend backend, std::uint64_t page_count) {
-    BatchReport best = TRY(run(direction, backend, page_count));
-    for (unsigned round = 1; round < rounds; ++round) {
-        const BatchReport report = TRY(run(direction, backend, page_count));
-        if (report.times.total_ns < best.times.total_ns) best = report;
-    }
-    return best;
+    std::vector<BatchReport> reports;
+    for (unsigned round = 0; round < rounds; ++round) reports.push_back(TRY(run(direction, backend, page_count)));
+    const auto middle = reports.begin() + rounds / 2;
+    std::nth_element(reports.begin(), middle, reports.end(),
+        [](const BatchReport &one, const BatchReport &two) { return one.times.total_ns < two.times.total_ns; });
+    return *middle;
 }
 
 Result<void> measure_a_little(BatchSlot &slot, CostKind kind, CostModel &model) {
-    constexpr unsigned kRounds = 2;
+    constexpr unsigned kRounds = 3;
     const std::uint64_t most = std::clamp<std::uint64_t>(16 * MiB / kind.page_size, 1, 4096);
     const auto measurement = TRY(Measurement::create(slot, kind.algorithm, kind.memory, kind.page_size, most));
     for (const Backend backend : {Backend::cpu, Backend::gpu}) {
         kind.backend = backend;
         TRY(measurement->run(kind.direction, backend, most)); // makes the staging
         for (const std::uint64_t count : {std::uint64_t{1}, std::max<std::uint64_t>(1, most / 16), most}) {
-            const BatchReport report = TRY(measurement->best_of(kRounds, kind.direction, backend, count));
+            const BatchReport report = TRY(measurement->median_of(kRounds, kind.direction, backend, count));
             model.add(kind, {count, report.times.total_ns});
         }
     }

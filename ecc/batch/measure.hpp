@@ -25,8 +25,8 @@ public:
 
     /// The first `page_count` of them, once; what was packed by the processors is what is unpacked.
     Result<BatchReport> run(Direction direction, Backend backend, std::uint64_t page_count);
-    /// The best of `rounds` runs: what disturbs one only makes it longer.
-    Result<BatchReport> best_of(unsigned rounds, Direction direction, Backend backend, std::uint64_t page_count);
+    /// The run of `rounds` whose total is their median.
+    Result<BatchReport> median_of(unsigned rounds, Direction direction, Backend backend, std::uint64_t page_count);
 
 private:
     struct Streams {

@@ -18,22 +18,22 @@ double on_curve(const std::vector<CostPoint> &points, std::uint64_t page_count) 
         return static_cast<double>(above->ns) * static_cast<double>(page_count) /
                static_cast<double>(above->page_count);
     const CostPoint &low = *std::prev(above), &high = *above;
-    // A curve that falls from one count to the next was disturbed; beyond its end it stays level.
-    const double line = between(static_cast<double>(page_count), static_cast<double>(low.page_count),
-        static_cast<double>(low.ns), static_cast<double>(high.page_count), static_cast<double>(high.ns));
-    return page_count > high.page_count ? std::max(line, static_cast<double>(high.ns)) : line;
+    return between(static_cast<double>(page_count), static_cast<double>(low.page_count), static_cast<double>(low.ns),
+        static_cast<double>(high.page_count), static_cast<double>(high.ns));
 }
 
 } // namespace
 
 void CostModel::add(const CostKind &kind, const CostPoint &point) {
     std::vector<CostPoint> &points = curves_[kind];
-    const auto at = std::lower_bound(points.begin(), points.end(), point.page_count,
+    const auto after = std::lower_bound(points.begin(), points.end(), point.page_count,
         [](const CostPoint &there, std::uint64_t count) { return there.page_count < count; });
-    if (at != points.end() && at->page_count == point.page_count)
-        *at = point;
-    else
-        points.insert(at, point);
+    const bool is_there = after != points.end() && after->page_count == point.page_count;
+    const auto at = is_there ? after : points.insert(after, point);
+    at->ns = point.ns;
+    const auto next = std::next(at);
+    if (next != points.end()) at->ns = std::min(at->ns, next->ns);
+    for (auto before = points.begin(); before != at; ++before) before->ns = std::min(before->ns, at->ns);
 }
 
 std::optional<double> CostModel::predict(const CostKind &kind, std::uint64_t page_count) const {

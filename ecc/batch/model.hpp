@@ -32,7 +32,8 @@ struct CostPoint {
 /// Not thread-safe.
 class CostModel {
 public:
-    /// Of two points of one count the later one stays.
+    /// Of two points of one count the later one stays. Fewer pages never take longer than more: where a point says so,
+    /// it was disturbed, and gets the time of the one with more pages.
     void add(const CostKind &kind, const CostPoint &point);
     /// Nanoseconds; nothing where neither this page size nor one on either side was measured. Between two counts it is
     /// a straight line; beyond the last count the last line goes on; before the first it is the first's. Between the

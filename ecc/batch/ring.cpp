@@ -5,14 +5,10 @@
 #include <system_error>
 
 namespace gmemfs {
-namespace {
-
-unsigned thread_count(unsigned wanted) {
-    constexpr unsigned kDefaultMost = 16;
-    return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kDefaultMost);
+unsigned BatchRing::default_threads() {
+    constexpr unsigned kMost = 16;
+    return std::clamp(std::thread::hardware_concurrency(), 1U, kMost);
 }
-
-} // namespace
 
 BatchRing::BatchRing(const RingSettings &settings, unsigned threads)
     : settings_(settings), threads_(threads), device_(std::make_unique<BatchDeviceOnce>(settings.device)),
@@ -21,7 +17,8 @@ BatchRing::BatchRing(const RingSettings &settings, unsigned threads)
 Result<std::unique_ptr<BatchRing>> BatchRing::create(const RingSettings &settings) {
     GMEMFS_ASSERT(settings.slots > 0 && settings.slots <= RingSettings::kSlotsMax);
     GMEMFS_ASSERT(settings.threads <= RingSettings::kThreadsMax);
-    std::unique_ptr<BatchRing> ring(new BatchRing(settings, thread_count(settings.threads)));
+    std::unique_ptr<BatchRing> ring(
+        new BatchRing(settings, settings.threads != 0 ? settings.threads : default_threads()));
     ring->processors_ = TRY(Processors::create(ring->threads_ - 1)); // a slot's own thread works, too
     for (std::size_t index = 0; index < settings.slots; ++index) {
         PageCodec codec = TRY(PageCodec::create());

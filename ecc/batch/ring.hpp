@@ -19,7 +19,7 @@ struct RingSettings {
     static constexpr std::size_t kStagingMax = std::size_t{1} << 30;
 
     unsigned slots = 4;
-    unsigned threads = 0; ///< of the processors' back end; 0: as many as the machine has processors, at most 16
+    unsigned threads = 0; ///< of the processors' back end; 0: default_threads()
     SlotLimits limits;
     BatchDevice::Settings device;
     std::optional<std::string> model = {}; ///< the model's file; nothing: the user's; "": none
@@ -40,7 +40,8 @@ public:
     /// EINVAL: no such ticket, or it was collected. Else what went wrong with the batch.
     Result<BatchReport> collect(std::uint64_t ticket, int timeout_ms) EXCLUDES(mutex_);
 
-    unsigned threads() const { return threads_; }
+    /// As many as the machine has processors, at most 16.
+    static unsigned default_threads();
 
 private:
     enum class State { idle, queued, done };

@@ -64,6 +64,17 @@ TEST(CostModel, ALaterPointOfOneCountReplacesTheEarlierOne) {
     EXPECT_GE(*model.predict(kPack4K, 1'000'000), 500);
 }
 
+TEST(CostModel, FewerPagesNeverTakeLonger) {
+    CostModel model;
+    model.add(kPack4K, {1000, 5'000});
+    model.add(kPack4K, {10, 9'000}); // disturbed
+    EXPECT_DOUBLE_EQ(*model.predict(kPack4K, 10), 5'000);
+    model.add(kPack4K, {2000, 3'000}); // so the one before was
+    EXPECT_DOUBLE_EQ(*model.predict(kPack4K, 1000), 3'000);
+    EXPECT_DOUBLE_EQ(*model.predict(kPack4K, 1), 3'000);
+    EXPECT_DOUBLE_EQ(*model.predict(kPack4K, 9000), 3'000);
+}
+
 TEST(CostModel, ItsTextComesBackAndDamageIsRefused) {
     const std::string text = format_model(example(), "one machine");
     EXPECT_EQ(must(parse_model(text, "one machine")), example());
