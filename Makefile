@@ -97,14 +97,14 @@ FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) 
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
-TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests code-tool test-client bench/fuse_io \
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client bench/fuse_io \
     client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 PROGRAMS := $(BUILD)/gmemfs $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests races sanitize-client deps deps-suites check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS) $(BENCH_OBJECTS)  ## the programs that `make test` runs
@@ -198,7 +198,7 @@ $(BUILD)/fault-tests: $(call objects,tests/faults/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/conformance-tests: $(call objects,tests/conformance/*.cpp) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -ldl
-$(BUILD)/parity-tests $(BUILD)/pack-tests: $(BUILD)/%-tests: $(BUILD)/obj/tests/gpu/%_test.o $(LAYERS)
+$(BUILD)/parity-tests $(BUILD)/pack-tests $(BUILD)/batch-tests: $(BUILD)/%-tests: $(BUILD)/obj/tests/gpu/%_test.o $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
@@ -265,6 +265,8 @@ suites: all  ## third-party filesystem tests on gmemfs and on tmpfs (as root); S
 	@BUILD=$(BUILD) tests/suites/run.py $(SUITES)
 deps-suites:  ## install what those need, where it is missing
 	@$(DEPS) install-suites
+deps-nvcomp:  ## fetch nvCOMP (PyPI, 30 MB, NVIDIA's licence) into .nvcomp/, for batches on a GPU and for `make bundle`
+	@$(DEPS) install-nvcomp
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
 # What debuggers need stays in build/; `make install STRIP=` installs that, too.

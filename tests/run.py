@@ -125,6 +125,10 @@ def suite_pack():
     return google_test("pack", "pack-tests")
 
 
+def suite_batch():
+    return google_test("batch", "batch-tests")
+
+
 def suite_fuzz():
     """Each fuzzer, over a fixed number of random inputs."""
     count = Count()
@@ -236,7 +240,7 @@ def suite_peers():
 
 
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
-          "parity": suite_parity, "pack": suite_pack, "fuzz": suite_fuzz, "mount": suite_mount,
+          "parity": suite_parity, "pack": suite_pack, "batch": suite_batch, "fuzz": suite_fuzz, "mount": suite_mount,
           "tutorial": suite_tutorial, "rings": suite_rings, "libfuse": suite_libfuse,
           "races": suite_races, "python": suite_python}
 MORE = {"peers": suite_peers}  # only when named

@@ -18,7 +18,7 @@ command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make dep
 rm -rf "$out"
 mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
 
-for program in gmemfs unit-tests conformance-tests test-client parity-tests pack-tests client/c_test client/cpp_test client/endings; do
+for program in gmemfs unit-tests conformance-tests test-client parity-tests pack-tests batch-tests client/c_test client/cpp_test client/endings; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
@@ -57,6 +57,10 @@ for program in "$out"/bin/*; do if [ -f "$program" ]; then patchelf --set-rpath 
 for program in "$out"/bin/bench/*; do if [ -f "$program" ]; then patchelf --set-rpath '$ORIGIN/../../lib' "$program"; fi; done
 for library in "$out"/lib/*; do patchelf --set-rpath '$ORIGIN' "$library"; done
 find "$out/bin" "$out/lib" -type f -exec strip --strip-unneeded {} +
+
+# nvCOMP, where `make deps-nvcomp` has fetched it: 25 MB, of which xz leaves 22; tests/gpu/run.sh unpacks it.
+nvcomp=.nvcomp/nvidia/libnvcomp/lib64/libnvcomp.so.6
+if [ -e "$nvcomp" ]; then xz -9e --stdout "$nvcomp" > "$out/lib/libnvcomp.so.6.xz"; fi
 
 size=$(du -sm "$out" | cut -f 1)
 echo "bundle: $out, $size MiB; on the machine with a GPU: $out/tests/gpu/run.sh"

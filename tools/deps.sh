@@ -4,6 +4,7 @@
 #   tools/deps.sh install-programs  installs what is missing to build and show the programs (`make demo`), nothing else
 #   tools/deps.sh install           what the tests need, too; both are quick, and without the network, when nothing is missing
 #   tools/deps.sh install-suites    what tests/suites needs besides
+#   tools/deps.sh install-nvcomp    nvCOMP, by which a GPU packs batches of pages, into .nvcomp/; nothing needs it
 #   tools/deps.sh check             says what is missing
 #   tools/deps.sh check-build       says what is missing to compile, and exits 1 for what is needed
 #
@@ -27,6 +28,7 @@ SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin 
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
              nvidia-cuda-cccl==13.0.*"
+NVCOMP_WHEEL="nvidia-libnvcomp-cu13==6.0.0.12"
 PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo safetensors==0.8.0 ml_dtypes"
 TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
 CUDA_HOME=${CUDA_HOME:-}
@@ -177,7 +179,11 @@ install-suites)
     announce "$SUITES_PACKAGES $(python_tests_package)" ""
     install_packages $SUITES_PACKAGES "$(python_tests_package)"
     ;;
+install-nvcomp)
+    announce "python3 python3-venv" "$NVCOMP_WHEEL (PyPI, into .nvcomp/)"
+    make_venv && .venv/bin/pip install -q --no-deps --upgrade --target .nvcomp $NVCOMP_WHEEL
+    ;;
 check) check ;;
 check-build) check_build ;;
-*) say "usage: tools/deps.sh install-programs|install|install-suites|check|check-build" && exit 2 ;;
+*) say "usage: tools/deps.sh install-programs|install|install-suites|install-nvcomp|check|check-build" && exit 2 ;;
 esac

@@ -109,7 +109,7 @@ Result<BatchReport> Measurement::median_of(
 
 Result<void> measure_a_little(BatchSlot &slot, CostKind kind, CostModel &model) {
     constexpr unsigned kRounds = 3;
-    const std::uint64_t most = std::clamp<std::uint64_t>(16 * MiB / kind.page_size, 1, 4096);
+    const std::uint64_t most = std::clamp<std::uint64_t>(8 * MiB / kind.page_size, 1, 2048);
     const auto measurement = TRY(Measurement::create(slot, kind.algorithm, kind.memory, kind.page_size, most));
     for (const Backend backend : {Backend::cpu, Backend::gpu}) {
         kind.backend = backend;

@@ -44,7 +44,7 @@ private:
     Streams packed_, target_;
 };
 
-/// Measures both back ends a little, at this kind's page size: up to 16 MiB of pages, three counts. Adds to the model.
+/// Measures both back ends a little, at this kind's page size: up to 8 MiB of pages, three counts. Adds to the model.
 Result<void> measure_a_little(BatchSlot &slot, CostKind kind, CostModel &model);
 
 /// Whatever times depend on: processors, threads, libraries, the GPU, its driver and nvCOMP.

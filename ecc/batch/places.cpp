@@ -42,7 +42,7 @@ std::vector<std::string> nvcomp_places() {
         if (!root.empty() && root.front() == '/')
             for (const char *const packages : {"/lib/python3*/site-packages", "/lib/python3*/dist-packages"})
                 add_matches(places, root + packages + kInPackages);
-    add_matches(places, own_folder() + "/../.cuda" + kInPackages);
+    add_matches(places, own_folder() + "/../.nvcomp" + kInPackages);
     return places;
 }
 

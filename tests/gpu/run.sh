@@ -15,6 +15,7 @@
 #     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
 #     pack          the pack kernels against the reference, and the rates of packing and waking 8 GiB of weights
+#     batch         batches of pages: nvCOMP and the processors read each other's streams; gmemfs bench --pack, 10,000 pages
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
@@ -48,8 +49,8 @@ PYTHON=${PYTHON:-python3}
 SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
-[ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack damage
-    ecc_cost frameworks cold models snapshot survive bench)
+[ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
+    damage ecc_cost frameworks cold models snapshot survive bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -441,6 +442,44 @@ phase_parity() {
     unset GMEMFS_SIM_DEVICES
 }
 
+# nvCOMP's library: the named one, the bundle's, or one that lies in some Python's packages. Nothing where there is none.
+find_nvcomp() {
+    local bundled=$BUILD/lib/libnvcomp.so.6.xz
+    if [ -n "${GMEMFS_NVCOMP:-}" ]; then
+        echo "$GMEMFS_NVCOMP"
+    elif [ -n "$SIMULATE" ]; then
+        ls "${DRIVER%/*}/libnvcomp.so.6" 2> /dev/null
+    elif [ -e "$bundled" ]; then
+        "$PYTHON" -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' \
+            "$bundled" > "$WORK/libnvcomp.so.6" && echo "$WORK/libnvcomp.so.6"
+    else
+        find / -xdev -name 'libnvcomp.so.6*' -type f 2> /dev/null | head -n 1
+    fi
+}
+phase_batch() {
+    unmount_it
+    local pages=10000 rounds=5 nvcomp cache=$WORK/cache
+    [ -z "$SIMULATE" ] || { pages=300 rounds=1; export GMEMFS_SIM_DEVICES=512M; }
+    nvcomp=$(find_nvcomp)
+    if [ -z "$nvcomp" ]; then
+        report SKIP "batches of pages on the GPU" 0 "no libnvcomp.so.6: run 'make deps-nvcomp' before 'make bundle'"
+        return
+    fi
+    check "nvCOMP and processors read each other's streams" \
+        "$(program batch-tests)" --driver "$DRIVER" --nvcomp "$nvcomp" --pages $pages
+    grep -a '^auto: ' "$LOG" | tail -2 >> "$OUT/summary.txt"
+    check "gmemfs bench --pack" env GMEMFS_NVCOMP="$nvcomp" XDG_CACHE_HOME="$cache" \
+        "$GMEMFS" bench --pack ${SIMULATE:+--simulate=512M} --pages $pages --rounds $rounds
+    sed -n '/^--- gmemfs bench --pack/,/^PASS\|^FAIL/p' "$LOG" | grep -v '^---\|^PASS\|^FAIL' | tee -a "$OUT/summary.txt"
+    env GMEMFS_NVCOMP="$nvcomp" XDG_CACHE_HOME="$cache" "$GMEMFS" bench --pack --json ${SIMULATE:+--simulate=512M} \
+        --pages $pages --rounds $rounds > "$OUT/batch.json" 2>> "$LOG"
+    check "a model was kept, and each batch of both back ends was timed" "$PYTHON" -c '
+import json, os, sys
+told = json.load(open(sys.argv[1]))
+print("FIGURE batches:", told["error"])
+sys.exit(not os.path.exists(told["model"]) or not all(case["gpu"]["compute_ns"] for case in told["cases"]))' "$OUT/batch.json"
+    unset GMEMFS_SIM_DEVICES
+}
 phase_pack() {
     unmount_it
     local chunks=16 size=8G rounds=9

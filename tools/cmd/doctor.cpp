@@ -26,10 +26,11 @@ struct Diagnosis {
 Diagnosis diagnose(const std::string &library, Kind kind) {
     const Checks driver = check_driver(library);
     const Checks channel = kind == Kind::gpu ? check_imex_channel() : Checks(); // the simulator needs none
+    const Checks nvcomp = kind == Kind::gpu ? Checks{check_nvcomp()} : Checks();
     const Checks fuse = check_fuse();
     const Checks simulator = check_simulator();
     Diagnosis diagnosis = {driver, all_pass(driver) && all_pass(fuse), !simulator_path().empty() && all_pass(fuse)};
-    for (const Checks &more : {channel, fuse, simulator})
+    for (const Checks &more : {channel, nvcomp, fuse, simulator})
         diagnosis.checks.insert(diagnosis.checks.end(), more.begin(), more.end());
     return diagnosis;
 }

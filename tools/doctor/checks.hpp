@@ -37,6 +37,9 @@ Checks check_fuse();
 /// Mounts in a folder of its own, as this user, by the libfuse that is here, asks the mount something, and unmounts.
 Check check_session();
 
+/// Where nvCOMP is, by which the GPU packs batches of pages; never worse than `warn`.
+Check check_nvcomp();
+
 /// Whether the simulator's library lies beside this program.
 Checks check_simulator();
 

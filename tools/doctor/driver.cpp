@@ -1,6 +1,8 @@
 // DoctorChecks, driver: the driver, its devices and the IMEX channel.
 #include "tools/doctor/checks.hpp"
 
+#include "ecc/batch/nvcomp.hpp"
+#include "ecc/batch/places.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/memory/allocation.hpp"
 
@@ -102,6 +104,13 @@ Checks check_driver(const std::string &library) {
         checks.push_back({"devices", Verdict::fail, "no GPU with virtual memory management",
             "check CUDA_VISIBLE_DEVICES and nvidia-smi, or try `gmemfs mount --simulate`"});
     return checks;
+}
+
+Check check_nvcomp() {
+    const Result<std::string> found = find_nvcomp(nvcomp_places());
+    if (found) return {"nvCOMP", Verdict::ok, *found, ""};
+    return {"nvCOMP", Verdict::warn, "batches of pages are packed by processors alone: " + found.error().detail,
+        kNvcompCommand};
 }
 
 Checks check_imex_channel() {

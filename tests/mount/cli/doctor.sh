@@ -4,6 +4,11 @@ mkdir tmp
 export TMPDIR=$PWD/tmp
 "$GMEMFS" doctor > said || is $? 1 # where something is missing
 grep -q /dev/fuse said
+GMEMFS_NVCOMP=/nowhere/libnvcomp.so.6 "$GMEMFS" doctor > said || is $? 1
+grep -q '^warn  nvCOMP ' said
+grep -q '^ *-> pip install nvidia-libnvcomp-cu13==' said
+GMEMFS_NVCOMP=$BUILD/sim/libnvcomp.so.6 "$GMEMFS" doctor > said || is $? 1
+grep -q '^ok    nvCOMP .*/libnvcomp.so.6, version 6.0.0$' said
 # said_of NAME FIELD: of the check of that name, in what was said as JSON.
 said_of() { json "next(c['$2'] for c in d['checks'] if c['name'] == '$1')" < said; }
 
