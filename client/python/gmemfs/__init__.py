@@ -10,20 +10,22 @@ named by $GMEMFS_LIBRARY; the driver is libcuda.so.1, or $GMEMFS_DRIVER. What is
 In a forked child everything is a ChildProcessError, and what goes there takes nothing from the parent: use
 multiprocessing's "spawn".
 """
+import importlib
+
 from ._abi import version
 from .array import Array
 from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
-__all__ = ["Array", "File", "Mapping", "load_safetensors", "map_directory", "open", "save_safetensors", "tensor",
-           "version"]
+__all__ = ["Array", "File", "Mapping", "Ring", "load_safetensors", "map_directory", "open", "save_safetensors",
+           "tensor", "version"]
+_LATER = {"save_safetensors": "saving", "Ring": "batch"}
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Who loads a model waits for the import: what only saving needs comes with the first use of it."""
-    if name != "save_safetensors":
+    """Who loads a model waits for the import: what only others need comes with the first use of it."""
+    if name not in _LATER:
         raise AttributeError(f"module 'gmemfs' has no attribute {name!r}")
-    from .saving import save_safetensors
-    globals()[name] = save_safetensors
-    return save_safetensors
+    found = globals()[name] = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    return found
