@@ -122,19 +122,26 @@ static void test_without_nvcomp(void) {
     gmemfs_close_ring(ring);
 }
 
-static void test_full_and_closed(const char *nvcomp) {
+static void test_full_and_closed(const char *nvcomp, int backend) {
     gmemfs_ring *ring = open_ring(nvcomp);
-    const gmemfs_batch batch = batch_of(GMEMFS_LZ4, GMEMFS_CPU, pages);
+    static char other_packed[sizeof packed];
+    static uint32_t other_sizes[PAGE_COUNT];
+    const gmemfs_batch batch = batch_of(GMEMFS_LZ4, backend, pages);
+    gmemfs_batch other = batch;
     uint64_t first = 0, second = 0, third = 0;
     int status = 0;
     pid_t child;
+    other.packed = other_packed;
+    other.sizes = other_sizes;
+    other.checksums = NULL;
     CHECK(gmemfs_pack_batch(ring, &batch, &first) == 0);
     CHECK(gmemfs_wait_batch(ring, first, -1, NULL) == 0);
-    CHECK(gmemfs_pack_batch(ring, &batch, &first) == 0 && gmemfs_pack_batch(ring, &batch, &second) == 0);
+    CHECK(gmemfs_pack_batch(ring, &batch, &first) == 0 && gmemfs_pack_batch(ring, &other, &second) == 0);
     CHECK(gmemfs_pack_batch(ring, &batch, &third) == EAGAIN);
     CHECK(gmemfs_wait_batch(ring, first, 10000, NULL) == 0);
     CHECK(gmemfs_pack_batch(ring, &batch, &third) == 0);
     CHECK(gmemfs_wait_batch(ring, second, -1, NULL) == 0 && gmemfs_wait_batch(ring, third, -1, NULL) == 0);
+    CHECK(memcmp(sizes, other_sizes, sizeof sizes) == 0);
     child = fork();
     if (child == 0) {
         gmemfs_close_ring(ring);
@@ -156,6 +163,7 @@ int main(int argc, char **argv) {
     test_refusals(ring);
     gmemfs_close_ring(ring);
     test_without_nvcomp();
-    test_full_and_closed(argv[1]);
+    test_full_and_closed(argv[1], GMEMFS_CPU);
+    test_full_and_closed(argv[1], GMEMFS_GPU);
     return 0;
 }
