@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -152,6 +153,56 @@ public:
 
 private:
     gmemfs_file *file_ = nullptr;
+};
+
+struct RingOptions : gmemfs_ring_options {
+    RingOptions() : gmemfs_ring_options{} { struct_size = sizeof(gmemfs_ring_options); }
+};
+struct Batch : gmemfs_batch {
+    Batch() : gmemfs_batch{} { struct_size = sizeof(gmemfs_batch); }
+};
+using BatchResult = gmemfs_batch_result;
+
+/// Slots that batches of pages go through: gmemfs_ring. Owner; move-only. The destructor waits for what is under way,
+/// whose memory must be there still.
+class Ring {
+public:
+    explicit Ring(const RingOptions &options = {}) { detail::check(gmemfs_open_ring(&options, &ring_)); }
+    Ring(Ring &&other) noexcept : ring_(std::exchange(other.ring_, nullptr)) {}
+    Ring &operator=(Ring &&other) noexcept {
+        if (this != &other) {
+            gmemfs_close_ring(ring_);
+            ring_ = std::exchange(other.ring_, nullptr);
+        }
+        return *this;
+    }
+    Ring(const Ring &) = delete;
+    Ring &operator=(const Ring &) = delete;
+    ~Ring() { gmemfs_close_ring(ring_); }
+
+    /// A ticket. Throws EAGAIN where every slot is taken.
+    std::uint64_t pack(const Batch &batch) { return submit(gmemfs_pack_batch, batch); }
+    std::uint64_t unpack(const Batch &batch) { return submit(gmemfs_unpack_batch, batch); }
+    /// The batch's result, once; nothing where it hasn't ended. Throws what went wrong with it.
+    std::optional<BatchResult> poll(std::uint64_t ticket) { return collect(ticket, 0); }
+    BatchResult wait(std::uint64_t ticket) { return *collect(ticket, -1); }
+
+private:
+    std::uint64_t submit(int (*call)(gmemfs_ring *, const gmemfs_batch *, std::uint64_t *), const Batch &batch) {
+        std::uint64_t ticket = 0;
+        detail::check(call(ring_, &batch, &ticket));
+        return ticket;
+    }
+    std::optional<BatchResult> collect(std::uint64_t ticket, int timeout_ms) {
+        BatchResult result = {};
+        result.struct_size = sizeof result;
+        const int code = gmemfs_wait_batch(ring_, ticket, timeout_ms, &result);
+        if (code == EINPROGRESS) return {};
+        detail::check(code);
+        return result;
+    }
+
+    gmemfs_ring *ring_ = nullptr;
 };
 
 /// All files in a directory that have memory, by name, through one request. Throws what gmemfs_map_directory returns,

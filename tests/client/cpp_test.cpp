@@ -55,6 +55,48 @@ int code_of_map(const gmemfs::File &file, const gmemfs::MapOptions &options) {
     return 0;
 }
 
+// Pages of a mapped file, packed where they are and unpacked into host memory.
+void pack_pages(const gmemfs::Mapping &mapping, const std::string &path) {
+    constexpr std::size_t kPage = 4096, kCount = 100;
+    gmemfs::RingOptions options;
+    options.threads = 2;
+    options.staging = 1 << 20;
+    gmemfs::Ring first(options), ring = std::move(first);
+    std::vector<char> packed(gmemfs_get_packed_bound(GMEMFS_LZ4, kPage) * kCount), pages(kPage * kCount), want(pages);
+    std::vector<std::uint32_t> sizes(kCount), checksums(kCount);
+    gmemfs::Batch batch;
+    batch.algorithm = GMEMFS_LZ4;
+    batch.backend = GMEMFS_CPU;
+    batch.memory = GMEMFS_DEVICE_PAGES;
+    batch.page_size = kPage;
+    batch.page_count = kCount;
+    batch.pages = mapping.address();
+    batch.packed = packed.data();
+    batch.packed_size = packed.size();
+    batch.sizes = sizes.data();
+    batch.checksums = checksums.data();
+    std::uint64_t ticket = ring.pack(batch);
+    std::optional<gmemfs::BatchResult> result;
+    while (!result) result = ring.poll(ticket);
+    CHECK(result->plain_size == pages.size() && result->from_device_ns > 0 && result->backend == GMEMFS_CPU);
+    batch.memory = GMEMFS_HOST_PAGES;
+    batch.pages = reinterpret_cast<std::uint64_t>(pages.data());
+    ticket = ring.unpack(batch);
+    CHECK(ring.wait(ticket).plain_size == pages.size());
+    const int fd = open(path.c_str(), O_RDONLY);
+    CHECK(read(fd, want.data(), want.size()) == static_cast<ssize_t>(want.size()));
+    close(fd);
+    CHECK(pages == want);
+    checksums[3] ^= 1;
+    ticket = ring.unpack(batch);
+    try {
+        ring.wait(ticket);
+        CHECK(false);
+    } catch (const gmemfs::Failure &failure) {
+        CHECK(failure.code().value() == EBADMSG && std::strstr(failure.what(), "page 3") != nullptr);
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -96,6 +138,7 @@ int main(int argc, char **argv) {
     }
     CHECK(mappings.back().info().extent_count == 3 && mappings.back().length() == 10 << 20);
     write_and_read(driver, mount + "/several", mappings.back(), 5);
+    pack_pages(mappings.back(), mount + "/several");
 
     // Its address can be had again.
     options = {};

@@ -2,6 +2,7 @@
 // the simulated nvCOMP (tests/nvcomp), beside which the program lies.
 #include "ecc/batch/ring.hpp"
 
+#include "ecc/batch/places.hpp"
 #include "ecc/pack/crc32c.hpp"
 #include "tests/support/simulation.hpp"
 #include "vmm/base/random.hpp"
@@ -246,6 +247,23 @@ TEST_F(Batches, StreamsWithoutChecksumsGoToTheProcessors) {
     EXPECT_EQ(report.backend, Backend::cpu);
     EXPECT_EQ(report.choice, Choice::only);
     EXPECT_TRUE(batch.is_back());
+}
+
+// It answers without a GPU.
+TEST(Nvcomp, OfVersion6NeedsNoMoreRoomThanWeGiveIt) {
+    const Result<std::unique_ptr<const Nvcomp>> nvcomp = Nvcomp::open(Driver(), nvcomp_places());
+    if (!nvcomp) GTEST_SKIP() << nvcomp.error().text();
+    EXPECT_EQ((*nvcomp)->version() / 1000, 6);
+    for (const Algorithm algorithm : kAlgorithms) {
+        const NvcompCodec &codec = (*nvcomp)->codec(algorithm);
+        for (std::size_t size = 1; size <= kPageSizeMax; size += 1 + size / 50) {
+            std::size_t bound = 0, temp = 1;
+            ASSERT_EQ(codec.compress_bound(size, {}, &bound), 0);
+            EXPECT_LE(bound, packed_bound(algorithm, size)) << name_of(algorithm) << ' ' << size;
+            ASSERT_EQ(codec.decompress_temp_size(100, size, {{kNvcompBackendCuda}}, &temp, 100 * size, nullptr), 0);
+            EXPECT_LT(temp, 2 * GiB);
+        }
+    }
 }
 
 TEST_F(Batches, AFullRingRefusesUntilAResultIsCollected) {
