@@ -252,6 +252,7 @@ typedef struct gmemfs_batch {
 
 /* Queue a batch, and return: its pages are packed, and `packed`, `sizes` and `checksums` written; or they are unpacked,
  * and the pages written. What *batch points to stays as it is until the result is there; *batch itself is copied.
+ * Whatever was to write the pages has ended before: a ring's streams wait for no other stream.
  * EAGAIN: every slot is taken: collect a result first. EINVAL: the batch makes no sense. */
 int gmemfs_pack_batch(gmemfs_ring *ring, const gmemfs_batch *batch, uint64_t *ticket);
 int gmemfs_unpack_batch(gmemfs_ring *ring, const gmemfs_batch *batch, uint64_t *ticket);

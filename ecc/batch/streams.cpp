@@ -18,10 +18,10 @@ Result<void> Hands::each_part(std::uint64_t count, std::size_t page_size, const 
 
 Result<void> PackedStreams::append(const Hands &hands, const std::byte *from, std::span<const std::uint64_t> offsets) {
     first_ = next_;
-    starts_.resize(offsets.size());
+    starts_.assign(1, end_);
     for (std::uint64_t index = 0; index < offsets.size(); ++index) {
-        starts_[index] = end_;
         end_ += work_.sizes[first_ + index];
+        starts_.push_back(end_);
     }
     next_ += offsets.size();
     if (end_ > work_.packed_size)
@@ -43,14 +43,14 @@ Result<void> PackedStreams::open_piece(std::uint64_t count) {
     const std::size_t bound = packed_bound(work_.algorithm, work_.page_size);
     first_ = next_;
     next_ += count;
-    starts_.resize(count);
+    starts_.assign(1, end_);
     for (std::uint64_t index = 0; index < count; ++index) {
         const std::uint32_t size = work_.sizes[first_ + index];
         if (size == 0 || size > bound)
             return about_page(
                 index, Error{EBADMSG, 0, "unpack batch", "no stream has " + std::to_string(size) + " bytes"});
-        starts_[index] = end_;
         end_ += size;
+        starts_.push_back(end_);
         if (end_ > work_.packed_size)
             return about_page(index, Error{ENOBUFS, 0, "unpack batch", "its stream lies beyond packed_size"});
     }

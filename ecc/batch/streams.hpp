@@ -32,9 +32,9 @@ public:
     /// Moves on to the next `count` pages' streams, to be read. EBADMSG: sizes that no stream has. ENOBUFS: they lie
     /// beyond the packed bytes' end.
     Result<void> open_piece(std::uint64_t count);
-    /// Stream `index` of the piece, and its size alone.
+    /// Stream `index` of the piece. Sizes are read once: what was checked is what is used.
     std::span<const std::byte> stream(std::uint64_t index) const {
-        return {work_.packed + starts_[index], work_.sizes[first_ + index]};
+        return {work_.packed + starts_[index], starts_[index + 1] - starts_[index]};
     }
     /// Whether `copy` of stream `index` has its checksum. EBADMSG: no. What has none passes.
     Result<void> check(std::uint64_t index, std::span<const std::byte> copy) const;
@@ -47,7 +47,7 @@ private:
     const BatchWork &work_;
     std::uint64_t first_ = 0, next_ = 0; // pages: of the piece that is open, and behind it
     std::uint64_t end_ = 0;
-    std::vector<std::uint64_t> starts_; // of the piece's streams, in the packed bytes
+    std::vector<std::uint64_t> starts_ = {0}; // of the piece's streams, in the packed bytes; and the last one's end
 };
 
 } // namespace gmemfs

@@ -450,8 +450,9 @@ find_nvcomp() {
     elif [ -n "$SIMULATE" ]; then
         ls "${DRIVER%/*}/libnvcomp.so.6" 2> /dev/null
     elif [ -e "$bundled" ]; then
-        "$PYTHON" -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' \
-            "$bundled" > "$WORK/libnvcomp.so.6" && echo "$WORK/libnvcomp.so.6"
+        { xz -dc "$bundled" 2> /dev/null || "$PYTHON" -c 'import lzma, shutil, sys
+shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' "$bundled"; } > "$WORK/libnvcomp.so.6" &&
+            echo "$WORK/libnvcomp.so.6"
     else
         find / -xdev -name 'libnvcomp.so.6*' -type f 2> /dev/null | head -n 1
     fi

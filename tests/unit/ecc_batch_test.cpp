@@ -251,7 +251,10 @@ TEST_F(Batches, StreamsWithoutChecksumsGoToTheProcessors) {
 
 // It answers without a GPU.
 TEST(Nvcomp, OfVersion6NeedsNoMoreRoomThanWeGiveIt) {
-    const Result<std::unique_ptr<const Nvcomp>> nvcomp = Nvcomp::open(Driver(), nvcomp_places());
+    std::vector<std::string> places = nvcomp_places();
+    // By its name alone the loader finds the simulated one, which other tests have loaded.
+    std::erase_if(places, [](const std::string &place) { return place.find('/') == std::string::npos; });
+    const Result<std::unique_ptr<const Nvcomp>> nvcomp = Nvcomp::open(Driver(), places);
     if (!nvcomp) GTEST_SKIP() << nvcomp.error().text();
     EXPECT_EQ((*nvcomp)->version() / 1000, 6);
     for (const Algorithm algorithm : kAlgorithms) {
