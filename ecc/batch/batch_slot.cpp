@@ -102,7 +102,7 @@ Result<void> BatchSlot::unpack_by_cpu(
     }));
     times.compute_ns += clock.lap();
     if (work.memory == PageMemory::host) return {};
-    const Result<void> written = TRY(device_slot())
+    Result<void> written = TRY(device_slot())
     ->write(work.pages + place, count * work.page_size);
     times.to_device_ns += clock.lap();
     return written;

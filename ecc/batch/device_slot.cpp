@@ -47,7 +47,7 @@ Result<void> DeviceSlot::pack(
     times.to_device_ns += clock.lap();
     TRY(waited(compress(work, count)));
     times.compute_ns += clock.lap();
-    const Result<void> done = streams_from_device(work, count, hands, streams);
+    Result<void> done = streams_from_device(work, count, hands, streams);
     times.from_device_ns += clock.lap();
     return done;
 }
@@ -72,7 +72,7 @@ Result<void> DeviceSlot::unpack(
             return streams.about_page(
                 index, Error{EBADMSG, 0, "unpack batch",
                            "its stream makes " + std::to_string(row(kOutputSize)[index]) + " bytes"});
-    const Result<void> done = is_direct(work) ? Result<void>() : pages_from_device(work, first, count, hands, pages);
+    Result<void> done = is_direct(work) ? Result<void>() : pages_from_device(work, first, count, hands, pages);
     times.from_device_ns += clock.lap();
     return done;
 }

@@ -20,6 +20,7 @@ struct CostKind {
     PageMemory memory = PageMemory::host;
     Backend backend = Backend::cpu; ///< cpu or gpu
     std::size_t page_size = 4096;
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's own 0 for a pointer
     auto operator<=>(const CostKind &) const = default;
 };
 

@@ -200,7 +200,7 @@ TEST_F(BatchOnDevice, StreamsOfOtherLevelsAreRead) {
 }
 
 TEST_F(BatchOnDevice, WrongChecksumsGoNowhereNearTheDevice) {
-    const std::vector<std::byte> pages = make_pages(4096 * 100, Fill::pages, 9);
+    const std::vector<std::byte> pages = make_pages(std::size_t{4096} * 100, Fill::pages, 9);
     for (const Algorithm algorithm : kAlgorithms) {
         prepare(algorithm, 4096, 100);
         must(pack(Backend::gpu, pages));

@@ -45,10 +45,10 @@ TEST(CostModel, BetweenTwoPageSizesAsManyBytesCount) {
     CostModel model;
     CostKind kind = kPack4K;
     model.add(kind, {1, 4096});
-    model.add(kind, {1024, 4096 * 1024}); // a nanosecond a byte
+    model.add(kind, {1024, std::uint64_t{4096} * 1024}); // a nanosecond a byte
     kind.page_size = 65536;
-    model.add(kind, {1, 3 * 65536});
-    model.add(kind, {64, 3 * 65536 * 64}); // three
+    model.add(kind, {1, std::uint64_t{3} * 65536});
+    model.add(kind, {64, std::uint64_t{3} * 65536 * 64}); // three
     kind.page_size = 16384;
     EXPECT_NEAR(*model.predict(kind, 100), 2.0 * 16384 * 100, 1);
     kind.page_size = 131072;

@@ -197,11 +197,11 @@ TEST_F(Batches, ARoomThatIsTooSmallIsToldAndNotOverrun) {
     for (const Backend backend : kBackends) {
         Batch batch(Algorithm::lz4, 4096, 30, Fill::random);
         BatchWork work = batch.pack(backend);
-        work.packed_size = 30 * 4096;
+        work.packed_size = std::uint64_t{30} * 4096;
         batch.packed.back() = std::byte{0x77};
         std::fill(batch.packed.begin(), batch.packed.end(), std::byte{0x77});
         EXPECT_EQ(code_of(run(work)), ENOBUFS);
-        EXPECT_TRUE(std::all_of(batch.packed.begin() + 30 * 4096, batch.packed.end(),
+        EXPECT_TRUE(std::all_of(batch.packed.begin() + std::ptrdiff_t{30} * 4096, batch.packed.end(),
             [](std::byte byte) { return byte == std::byte{0x77}; }));
     }
 }
