@@ -36,6 +36,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -235,8 +236,7 @@ private:
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
     template <typename Use>
-    auto with_image(Use use) -> decltype(use(std::declval<Packer &>(), std::span<const Slice>()))
-        REQUIRES_SHARED(layout_);
+    std::invoke_result_t<Use, Packer &, std::span<const Slice>> with_image(Use use) REQUIRES_SHARED(layout_);
     std::vector<Slice> slices_of_plain() const REQUIRES_SHARED(layout_);
     Result<void> check_packable() REQUIRES(layout_);
     Result<PackOutcome> pack_locked(Copiers &copiers, Device &target) REQUIRES(layout_);

@@ -20,7 +20,7 @@ std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); 
 
 // Runs `use`, which reads the image; once more where it was damaged, and parity has mended it. EIO: it is damaged.
 template <typename Use>
-auto File::with_image(Use use) -> decltype(use(std::declval<Packer &>(), std::span<const Slice>())) {
+std::invoke_result_t<Use, Packer &, std::span<const Slice>> File::with_image(Use use) {
     Packer &packer = *TRY(storage_.packer_of(*device_));
     std::vector<Slice> image;
     for (const Piece &piece : extents_.pieces()) image.push_back({piece.extent.get(), piece.offset, piece.length});
