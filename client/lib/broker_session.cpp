@@ -279,10 +279,10 @@ Result<Attached> BrokerSession::attach(
 }
 
 Result<void> BrokerSession::attach_directory(
-    const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, const Take &take) {
+    const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, Take take) {
     path_ = path;
     bool has_taken = false;
-    const Take watched = [&](AttachedEntry &entry) {
+    const auto watched = [&](AttachedEntry &entry) {
         has_taken = true;
         return take(entry);
     };
@@ -294,7 +294,7 @@ Result<void> BrokerSession::attach_directory(
         });
 }
 
-Result<void> BrokerSession::attach_directory_once(const protocol::Attach &request, const Take &take) {
+Result<void> BrokerSession::attach_directory_once(const protocol::Attach &request, Take take) {
     TRY(send(&request, sizeof request));
     std::vector<std::uint64_t> unused;
     std::uint32_t file_count = 1; // until it is told

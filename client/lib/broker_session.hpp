@@ -3,8 +3,8 @@
 
 #include "client/wire/protocol.hpp"
 #include "vmm/base/fd.hpp"
+#include "vmm/base/function_view.hpp"
 
-#include <functional>
 #include <set>
 #include <string>
 #include <sys/types.h>
@@ -47,9 +47,9 @@ public:
     /// lease is kept. A descriptor that `take` closes makes room for the next one. ENOTDIR, EACCES: the directory can't
     /// be listed. EUSERS: it has more files than a connection may lease. ECONNRESET: the server died after `take` had
     /// got some entries; make the whole request again.
-    using Take = std::function<bool(AttachedEntry &)>;
-    Result<void> attach_directory(const Fd &directory, const std::string &path, std::uint32_t handle_types,
-        std::uint32_t lease, const Take &take);
+    using Take = FunctionView<bool(AttachedEntry &)>;
+    Result<void> attach_directory(
+        const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, Take take);
     /// Ends a lease; also one of another session of this process whose connection has ended. A lease that has ended
     /// already is no error.
     Result<void> release(std::uint64_t lease, const std::string &path);
@@ -63,7 +63,7 @@ private:
     auto repeat(protocol::Attach request, const Attempt &attempt) -> decltype(attempt(request));
     Result<void> connect_to_broker(const std::string &address, const Fd &folder);
     Result<Attached> attach_once(const protocol::Attach &request);
-    Result<void> attach_directory_once(const protocol::Attach &request, const Take &take);
+    Result<void> attach_directory_once(const protocol::Attach &request, Take take);
     Result<void> release_once(std::uint64_t lease);
     Result<void> send(const void *message, std::size_t size);
     Result<protocol::Ticket> read_ticket(const Fd &file) const;

@@ -15,7 +15,6 @@
 #include "vmm/base/limits.hpp"
 #include "vmm/base/result.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>

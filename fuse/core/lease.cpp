@@ -140,7 +140,7 @@ InodeId Leases::find_inode(Id lease) const {
     return found == leases_.end() || !found->second.inode ? 0 : found->second.inode->id();
 }
 
-Result<void> Leases::restore(const VolumeState &state, const FindInode &find_inode, const FindExtent &find_extent) {
+Result<void> Leases::restore(const VolumeState &state, FindInode find_inode, FindExtent find_extent) {
     next_ = std::max<Id>(state.next_lease, 1);
     for (const auto &[id, holder] : state.holders)
         holders_.emplace(id, Holder{holder.pid, holder.start_time, holder.unanswered, {}, true});

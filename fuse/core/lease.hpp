@@ -15,9 +15,9 @@
 
 #include "fuse/core/journal/volume_state.hpp"
 #include "fuse/core/names/namespace.hpp"
+#include "vmm/base/function_view.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -38,9 +38,9 @@ public:
     void record_in(Journal *journal) { journal_ = journal; }
     /// Restores leases and holders from a journal's state. `find_inode` returns null for an inode that is gone,
     /// `find_extent` for an extent that the keeper doesn't hold any more. EBADMSG: a lease has no holder.
-    using FindInode = std::function<InodeRef(InodeId)>;
-    using FindExtent = std::function<std::shared_ptr<Extent>(Keeper::Id)>;
-    Result<void> restore(const VolumeState &state, const FindInode &find_inode, const FindExtent &find_extent);
+    using FindInode = FunctionView<InodeRef(InodeId)>;
+    using FindExtent = FunctionView<std::shared_ptr<Extent>(Keeper::Id)>;
+    Result<void> restore(const VolumeState &state, FindInode find_inode, FindExtent find_extent);
     /// Treats the file as leased for writing for as long as the mount lives, because a server that recorded no leases
     /// had given its handles away.
     void distrust(const InodeRef &inode);

@@ -1,6 +1,9 @@
 #include "fuse/host/host.hpp"
 
+#include "fuse/host/cold_walk.hpp"
 #include "fuse/host/log.hpp"
+#include "fuse/host/room_maker.hpp"
+#include "fuse/host/scrubber.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/device/simulator_path.hpp"
 
@@ -51,10 +54,13 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 
 } // namespace
 
-Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Start start, const DeviceFailed &failed) {
+Host::Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
+Host::~Host() = default;
+
+Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Start start, DeviceWatch &watch) {
     std::unique_ptr<Host> host(new Host(options));
     TRY(host->open_driver(start));
-    TRY(host->open_devices(failed));
+    TRY(host->open_devices(watch));
     const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads,
                                        host->host_memory_.get(), options.host_limit.value_or(0)},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
@@ -95,7 +101,7 @@ Result<void> Host::open_driver(Survival::Start start) {
     return {};
 }
 
-Result<void> Host::open_devices(const DeviceFailed &failed) {
+Result<void> Host::open_devices(DeviceWatch &watch) {
     const std::vector<DeviceInfo> infos = TRY(query_devices(*driver_));
     std::vector<DeviceInfo> chosen;
     if (options_.devices.size() == 1 && options_.devices.front() == "all")
@@ -121,15 +127,14 @@ Result<void> Host::open_devices(const DeviceFailed &failed) {
         if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
         if (probe) keeper_->release(*probe);
         devices_.push_back(TRY(Device::open(*driver_, info)));
-        Device &device = *devices_.back();
-        device.when_failed([failed, &device](const Error &error) { failed(device, error); });
+        devices_.back()->set_watch(watch, *devices_.back());
     }
     if (options_.host_limit == 0U) return {};
     const Result<DeviceInfo> memory = DeviceInfo::query_host(*driver_, chosen);
     if (memory) {
         host_memory_ = TRY(Device::open(*driver_, *memory));
         // It fails as the GPU does whose context it uses.
-        host_memory_->when_failed([failed, &device = *devices_.front()](const Error &error) { failed(device, error); });
+        host_memory_->set_watch(watch, *devices_.front());
     } else if (options_.host_after > 0 || options_.host_limit || options_.make_room == RoomBy::host) {
         return Error(memory.error());
     }
@@ -147,6 +152,8 @@ void Host::start_walks(Front &front) {
     volume_->make_room_by([maker = room_maker_.get()](
                               const Caller &caller, const Inode &inode) { return maker->make_room(caller, inode); });
 }
+
+void Host::stop_walks() { scrubber_.reset(), cold_walk_.reset(); }
 
 Result<void> Host::set_at_end(AtEnd what) {
     if (what == AtEnd::save && options_.save_file.empty())

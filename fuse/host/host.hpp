@@ -4,31 +4,29 @@
 #pragma once
 
 #include "fuse/core/volume.hpp"
-#include "fuse/host/cold_walk.hpp"
 #include "fuse/host/options.hpp"
-#include "fuse/host/room_maker.hpp"
-#include "fuse/host/scrubber.hpp"
 #include "fuse/host/stats.hpp"
 #include "fuse/host/survival.hpp"
 #include "vmm/keeper/local.hpp"
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <vector>
 
 namespace gmemfs {
 
+class ColdWalk;
+class Front;
+class RoomMaker;
+class Scrubber;
+
 /// Thread-safe after create(), but for what says otherwise.
 class Host {
 public:
-    /// Tells that a device is lost to this process. Called on the thread that met the error.
-    using DeviceFailed = std::function<void(const Device &, const Error &)>;
-
     /// Opens driver and devices, and takes over what a dead server's keeper holds. Each error is one line for the user.
-    /// EIDRM: `start` is resumed, and there is nothing to go on with.
-    static Result<std::unique_ptr<Host>> create(
-        const Options &options, Survival::Start start, const DeviceFailed &failed);
+    /// EIDRM: `start` is resumed, and there is nothing to go on with. `watch` outlives the Host.
+    static Result<std::unique_ptr<Host>> create(const Options &options, Survival::Start start, DeviceWatch &watch);
+    ~Host();
     Host(const Host &) = delete;
     Host &operator=(const Host &) = delete;
 
@@ -56,13 +54,13 @@ public:
     /// after a while, and to make room, with --make-room. For the main thread, while nobody is served. `front` outlives
     /// what is served.
     void start_walks(Front &front);
-    void stop_walks() { scrubber_.reset(), cold_walk_.reset(); }
+    void stop_walks();
     const Scrubber *scrubber() const { return scrubber_.get(); } ///< while it runs; else null
 
 private:
-    explicit Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
+    explicit Host(const Options &options);
     Result<void> open_driver(Survival::Start start);
-    Result<void> open_devices(const DeviceFailed &failed);
+    Result<void> open_devices(DeviceWatch &watch);
 
     const Options options_;
     std::unique_ptr<Driver> driver_;

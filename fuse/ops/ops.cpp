@@ -1,5 +1,7 @@
 #include "fuse/ops/ops.hpp"
 
+#include "fuse/session/worker.hpp"
+
 #include <ctime>
 
 namespace gmemfs {

@@ -1,6 +1,7 @@
 // Ops, control: ioctl(2), by which the commands of parity reach a file, and chattr(1) an inode.
 #include "client/wire/file_control.hpp"
 #include "fuse/ops/ops.hpp"
+#include "fuse/session/worker.hpp"
 
 #include <algorithm>
 #include <cerrno>

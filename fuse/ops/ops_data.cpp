@@ -2,6 +2,7 @@
 #include "client/wire/file_control.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/ops/ops.hpp"
+#include "fuse/session/worker.hpp"
 #include "vmm/base/cache.hpp"
 
 #include <fcntl.h>

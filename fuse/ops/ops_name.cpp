@@ -1,5 +1,6 @@
 // Ops, names: looking up, making, linking, moving and removing names; reading directories; forgetting.
 #include "fuse/ops/ops.hpp"
+#include "fuse/session/worker.hpp"
 
 #include <linux/fs.h>
 #include <unistd.h>

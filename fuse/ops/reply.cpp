@@ -3,6 +3,7 @@
 #include "fuse/host/log.hpp"
 #include "fuse/process/process_status.hpp"
 #include "fuse/session/server.hpp"
+#include "fuse/session/worker.hpp"
 
 #include <linux/fuse.h>
 

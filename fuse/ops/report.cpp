@@ -1,6 +1,9 @@
 #include "fuse/ops/report.hpp"
 
+#include "fuse/broker/broker.hpp"
+#include "fuse/host/scrubber.hpp"
 #include "fuse/session/server.hpp"
+#include "fuse/session/workers.hpp"
 
 #include <cstdlib>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 #include "fuse/ops/xattr.hpp"
 
+#include "fuse/broker/broker.hpp"
 #include "fuse/host/json_text.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/host/settings.hpp"

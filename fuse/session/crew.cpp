@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <mutex>
 
 namespace gmemfs {
 namespace {
@@ -22,20 +21,20 @@ std::int64_t read_clock(clockid_t clock) {
 
 void Crew::join(Member &member) {
     if (member.began_ns == 0) { // its first time
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const Hold hold(mutex_);
         ++up_;
     }
     const std::int64_t now = read_clock(CLOCK_MONOTONIC);
     if (now >= next_review_ns_) review(now);
     if (!is_needed()) {
-        std::unique_lock<std::mutex> lock(mutex_);
+        const Hold hold(mutex_);
         // A member that leaves nobody waiting locks the mutex afterwards, in leave(). So either this member sees that
         // nobody waits any more, or that one sees this one parked.
         if (!is_needed() && waiting_ > 0) {
             member.is_parked = true;
             parked_.push_back(&member);
             --up_;
-            member.wake.wait(lock, [&] { return !member.is_parked; });
+            while (member.is_parked) member.wake.wait(mutex_);
         }
     }
     member.began_ns = read_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -46,14 +45,14 @@ void Crew::leave(Member &member) {
     worked_ns_ += read_clock(CLOCK_THREAD_CPUTIME_ID) - member.began_ns;
     member.began_ns = read_clock(CLOCK_MONOTONIC);
     if (waiting_.fetch_sub(1) > 1) return;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Hold hold(mutex_);
     wake_one();
 }
 
 void Crew::done(Member &member) { worked_ns_ += read_clock(CLOCK_MONOTONIC) - member.began_ns; }
 
 void Crew::review(std::int64_t now) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Hold hold(mutex_);
     if (now < next_review_ns_) return; // another member was faster
     const std::int64_t passed = std::max(now - last_review_ns_, kReviewNs);
     const double load = static_cast<double>(worked_ns_.exchange(0)) / static_cast<double>(passed);
@@ -76,7 +75,7 @@ void Crew::wake_one() {
 }
 
 void Crew::disband() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Hold hold(mutex_);
     is_over_ = true;
     while (!parked_.empty()) wake_one();
 }

@@ -12,7 +12,6 @@
 #include "vmm/base/lock.hpp"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <vector>
 
@@ -23,7 +22,7 @@ class Crew {
 public:
     /// A member's own state; its worker keeps it.
     struct Member {
-        std::condition_variable wake;
+        Condition wake;
         bool is_parked = false;
         std::int64_t began_ns = 0; ///< processor time at join(), wall time at leave()
     };
@@ -39,9 +38,9 @@ public:
     void disband();
 
 private:
-    void review(std::int64_t now);
+    void review(std::int64_t now) EXCLUDES(mutex_);
     bool is_needed() const { return is_over_ || up_ <= wanted_; }
-    void wake_one(); // mutex_ is held
+    void wake_one() REQUIRES(mutex_);
 
     std::atomic<int> waiting_ = 0;
     std::atomic<std::int64_t> worked_ns_ = 0; // by all members, since the last review
@@ -49,10 +48,10 @@ private:
     std::atomic<int> wanted_ = 2;
     std::atomic<int> up_ = 0; // members that aren't parked
     std::atomic<bool> is_over_ = false;
-    std::mutex mutex_; // std::condition_variable wants this one; for what follows, and to change up_ and wanted_
-    std::vector<Member *> parked_;
-    std::int64_t last_review_ns_ = 0;
-    double load_ = 0; // rises at once, falls slowly
+    Mutex mutex_; // for what follows, and to change up_ and wanted_
+    std::vector<Member *> parked_ GUARDED_BY(mutex_);
+    std::int64_t last_review_ns_ GUARDED_BY(mutex_) = 0;
+    double load_ GUARDED_BY(mutex_) = 0; // rises at once, falls slowly
 };
 
 } // namespace gmemfs

@@ -1,14 +1,17 @@
 #include "fuse/session/server.hpp"
 
+#include "fuse/broker/broker.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/mounts/mount_flags.hpp"
 #include "fuse/mounts/mount_table_watch.hpp"
+#include "fuse/session/workers.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/device/simulator_path.hpp"
 
 #include <glib-unix.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
@@ -21,12 +24,10 @@ constexpr std::chrono::milliseconds kOrphanLook(1);
 constexpr std::chrono::milliseconds kOrphanPatience(100); // for the next forget
 constexpr std::chrono::seconds kOrphanPatienceMax(5);     // for all of them
 
-gboolean quit(gpointer loop) {
-    g_main_loop_quit(static_cast<GMainLoop *>(loop));
-    return G_SOURCE_REMOVE;
-}
-
 } // namespace
+
+Server::Server(SupervisorLink *supervisor, const fuse_lowlevel_ops &operations)
+    : operations_(operations), supervisor_(supervisor), opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
 
 bool Server::was_done() const {
     const Worker &worker = Worker::current();
@@ -43,9 +44,8 @@ Result<Opened> Server::opened(InodeId id, std::uint64_t handle) const {
 Result<std::unique_ptr<Server>> Server::create(
     const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations) {
     std::unique_ptr<Server> server(new Server(supervisor, operations));
-    const Server *const self = server.get();
-    server->host_ = TRY(Host::create(options, server->resumes() ? Survival::Start::resumed : Survival::Start::anew,
-        [self](const Device &device, const Error &error) { self->device_failed(device, error); }));
+    server->host_ =
+        TRY(Host::create(options, server->resumes() ? Survival::Start::resumed : Survival::Start::anew, *server));
     install_wake_signal();
     TRY(server->restore_all());
     TRY(server->mount(options.mount_point));
@@ -54,7 +54,7 @@ Result<std::unique_ptr<Server>> Server::create(
 
 // This process can do nothing more on the device, and another one may: so this is SIGKILL by our own hand, wherever the
 // error was met. What was asked is not answered, and the next server is asked again.
-void Server::device_failed(const Device &device, const Error &error) const {
+void Server::device_failed(const Device &device, const Error &error) {
     if (host_ == nullptr) return; // at the start, which fails of it
     const std::string where = "device " + std::to_string(device.info().ordinal) + " (" + device.info().uuid_text() +
                               ") is lost to this process";
@@ -129,8 +129,8 @@ void Server::make_way() {
     log(LogLevel::info, "fuse", "making way for another server of " + options().mount_point);
 }
 
-Server::End Server::run(std::function<void()> ready) {
-    ready_ = std::move(ready);
+Server::End Server::run(FunctionView<void()> ready) {
+    ready_ = &ready;
     loop_ = g_main_loop_new(nullptr, FALSE);
     std::vector<guint> signals;
     for (const int number : {SIGINT, SIGTERM}) signals.push_back(g_unix_signal_add(number, take_end, this));
@@ -193,7 +193,7 @@ void Server::serve() {
     const MountTableWatch watch(look); // `mount -o remount` asks nobody
     look();
     // Not g_main_context_invoke(), which would run it in the worker's thread as long as the loop doesn't run yet.
-    start_workers([this] { g_idle_add(quit, loop_); });
+    start_workers(AtEnd::quit);
     g_main_loop_run(loop_);
 }
 
@@ -220,7 +220,7 @@ void Server::start_broker() {
     else if (!broker_)
         publish_broker(Broker::create(*host_, *this));
     has_tried_broker_.store(true, std::memory_order_release);
-    if (ready_) ready_();
+    (*ready_)();
 }
 
 void Server::publish_broker(Result<std::unique_ptr<Broker>> broker) {
@@ -250,7 +250,7 @@ void Server::attributes_changed(InodeId id) {
 }
 
 void Server::forgotten() {
-    const std::lock_guard<std::mutex> hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
+    const Hold hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
     ++forget_count_;
     forgotten_.notify_all();
 }
@@ -259,13 +259,15 @@ bool Server::wait_for_memory() {
     Namespace &names = volume().names();
     if (!names.has_dying_orphans()) return false;
     const auto end = std::chrono::steady_clock::now() + kOrphanPatienceMax;
-    std::unique_lock<std::mutex> lock(forgotten_mutex_);
+    const Hold hold(forgotten_mutex_);
     // After `rm -rf` forgets come one by one, and freeing takes its time: as long as it goes on, so does the wait.
     for (bool is_moving = true; is_moving && std::chrono::steady_clock::now() < end;) {
         const std::uint64_t before = forget_count_;
         // Nobody tells when a thread drops a forgotten inode at the end of its request: hence the many looks.
-        for (auto waited = kOrphanLook; waited <= kOrphanPatience; waited += kOrphanLook)
-            if (forgotten_.wait_for(lock, kOrphanLook, [&] { return !names.has_dying_orphans(); })) return true;
+        for (auto waited = kOrphanLook; waited <= kOrphanPatience; waited += kOrphanLook) {
+            forgotten_.wait_for(forgotten_mutex_, std::chrono::nanoseconds(kOrphanLook).count());
+            if (!names.has_dying_orphans()) return true;
+        }
         is_moving = forget_count_ != before || names.is_forgetting();
     }
     names.give_up_on_orphans();

@@ -1,7 +1,6 @@
 // Server: serves a Host's files as a FUSE mount: session, workers, broker, and what its supervisor must know.
 #pragma once
 
-#include "fuse/broker/broker.hpp"
 #include "fuse/host/front.hpp"
 #include "fuse/host/host.hpp"
 #include "fuse/mounts/mount_flags.hpp"
@@ -9,23 +8,24 @@
 #include "fuse/session/open_files.hpp"
 #include "fuse/session/session.hpp"
 #include "fuse/session/supervisor.hpp"
-#include "fuse/session/workers.hpp"
+#include "vmm/base/function_view.hpp"
+#include "vmm/base/lock.hpp"
 
 #include <glib.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace gmemfs {
 
+class Broker;
+class Workers;
+
 /// Thread-safe, but for create(), run() and the destructor, which only the main thread calls.
-class Server : public Front {
+class Server : public Front, private DeviceWatch {
 public:
     /// Makes the Host, and mounts; nothing is served yet. libfuse calls one of `operations` for each request, with the
     /// Server as user data. Each error is one line for the user. Where `supervisor` holds the channel (/dev/fuse) of a
@@ -42,7 +42,7 @@ public:
         again,     ///< the mount is there, and another server must go on with it at once
         kept,      ///< the mount is gone, which nobody wanted; the keeper has the files for the next server
     };
-    End run(std::function<void()> ready);
+    End run(FunctionView<void()> ready);
     /// Valid after run(): why the mount has ended, where nobody wanted that.
     const std::optional<Error> &failure() const { return failure_; }
 
@@ -88,9 +88,7 @@ private:
         again, ///< this server is to end, and another one to go on
     };
 
-    Server(SupervisorLink *supervisor, const fuse_lowlevel_ops &operations)
-        : operations_(operations), supervisor_(supervisor),
-          opens_(supervisor == nullptr ? 0 : supervisor->generation()) {}
+    Server(SupervisorLink *supervisor, const fuse_lowlevel_ops &operations);
     /// Whether a dead server began the present session.
     bool resumes() const { return supervisor_ != nullptr && supervisor_->channel(); }
     const Options &options() const { return host_->options(); }
@@ -98,19 +96,20 @@ private:
     Survival *survival() const { return host_->survival(); } // null with --keeper=off
     Result<void> resume();
     std::string greeted_filesystem() const;
-    void start_workers(const std::function<void()> &ended);
+    enum class AtEnd { quit, nothing };
+    void start_workers(AtEnd what); ///< what they do when the session ends: make serve() return, or nothing
     void end_session();
     bool is_connected() const;
     bool is_left() const;
     void look_at_flags();
     bool was_aborted() const;
-    Result<void> run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command);
+    Result<void> run_privately(FunctionView<std::vector<std::string>(const std::string &place)> command);
     Result<void> restore_all();
     Result<void> save_all();
     Result<void> mount_again();
     void serve();
     void make_way();
-    void device_failed(const Device &device, const Error &error) const;
+    void device_failed(const Device &device, const Error &error) override;
     Result<void> mount(const std::string &place);
     void start_broker();
     void take_over_broker();
@@ -134,13 +133,13 @@ private:
     std::optional<Error> failure_;     // of the first worker that had to give up
     GMainLoop *loop_ = nullptr;
     std::atomic<Aim> aim_ = Aim::serve;
-    std::function<void()> ready_;
-    std::unique_ptr<Broker> broker_; // holds inodes, too
+    const FunctionView<void()> *ready_ = nullptr; // while run() runs
+    std::unique_ptr<Broker> broker_;              // holds inodes, too
     std::atomic<const Broker *> published_broker_ = nullptr;
     std::atomic<bool> has_tried_broker_ = false;
-    std::mutex forgotten_mutex_;
-    std::condition_variable forgotten_;
-    std::uint64_t forget_count_ = 0; // of requests; under forgotten_mutex_
+    Mutex forgotten_mutex_;
+    Condition forgotten_;
+    std::uint64_t forget_count_ GUARDED_BY(forgotten_mutex_) = 0; // of requests
     std::atomic<unsigned> protocol_minor_ = 0;
     std::atomic<bool> is_mounted_ = false;
     bool has_had_session_ = false;            // the kernel of another one knew inodes

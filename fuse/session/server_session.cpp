@@ -1,4 +1,5 @@
 // Server, sessions: the mount's session with the kernel, and the private ones in which files are restored and saved.
+#include "fuse/broker/broker.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/host/mount_point.hpp"
 #include "fuse/host/save_file.hpp"
@@ -6,10 +7,12 @@
 #include "fuse/mounts/mount_table.hpp"
 #include "fuse/process/spawn.hpp"
 #include "fuse/session/server.hpp"
+#include "fuse/session/workers.hpp"
 
 #include <linux/fuse.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <limits>
@@ -84,7 +87,11 @@ Result<void> Server::resume() {
 }
 
 // The greeting is kept for the next server.
-void Server::start_workers(const std::function<void()> &ended) {
+void Server::start_workers(AtEnd what) {
+    constexpr GSourceFunc kQuit = [](gpointer loop) -> gboolean {
+        g_main_loop_quit(static_cast<GMainLoop *>(loop));
+        return G_SOURCE_REMOVE;
+    };
     workers_->start(
         [this](std::span<const std::byte> greeting) {
             if (supervisor_ == nullptr || is_private()) return;
@@ -92,7 +99,9 @@ void Server::start_workers(const std::function<void()> &ended) {
             for (const char letter : filesystem_) handed.push_back(std::byte(letter)); // behind it
             supervisor_->hand_over(session_->channel(), handed);
         },
-        ended);
+        [this, what] {
+            if (what == AtEnd::quit) g_idle_add(kQuit, loop_);
+        });
 }
 
 void Server::stop() {
@@ -159,12 +168,12 @@ void Server::end_session() {
 
 // The volume is served in a place of its own as long as the command runs. With the workers, pinned memory and the copy
 // engines of any mount: the command needs to know no other way to the files, and is as fast.
-Result<void> Server::run_privately(const std::function<std::vector<std::string>(const std::string &place)> &command) {
+Result<void> Server::run_privately(FunctionView<std::vector<std::string>(const std::string &place)> command) {
     const std::string place = TRY(survival()->folder().make_private_place());
     audience_ = Audience::this_user;
     Result<void> done = mount(place);
     if (done) {
-        start_workers([] {}); // a session that is aborted fails the command
+        start_workers(AtEnd::nothing); // a session that is aborted fails the command
         done = run_self(command(place));
     }
     end_session();

@@ -1,4 +1,5 @@
 // Unit tests: slots of shared extents, and how small files come and leave.
+#include "fuse/core/space/slab.hpp"
 #include "tests/support/simulation.hpp"
 
 #include <algorithm>

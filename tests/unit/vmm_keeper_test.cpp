@@ -5,6 +5,7 @@
 #include "vmm/keeper/service.hpp"
 #include "vmm/memory/extent.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>

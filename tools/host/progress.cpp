@@ -4,6 +4,7 @@
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <sys/ioctl.h>
 
@@ -28,10 +29,17 @@ void cut(std::string &text, std::size_t size) {
     text.resize(size);
 }
 
+double clock_seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 } // namespace
 
+Progress::Progress(Display display, std::uint64_t total)
+    : display_(display), total_(total), started_(clock_seconds()) {}
+
 void Progress::start_file(const std::string &name) {
-    const std::lock_guard<std::mutex> hold(mutex_);
+    const Hold hold(mutex_);
     name_ = shown(name);
     cut(name_, kNameWidth);
 }
@@ -39,7 +47,7 @@ void Progress::start_file(const std::string &name) {
 void Progress::add(std::uint64_t bytes) {
     const std::uint64_t done = done_.fetch_add(bytes) + bytes;
     if (display_ == Display::none) return;
-    const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+    const double seconds = clock_seconds() - started_;
     std::int64_t shown = shown_ms_.load();
     const auto now_ms = static_cast<std::int64_t>(seconds * 1000);
     if (now_ms - shown < kPeriodMs || !shown_ms_.compare_exchange_strong(shown, now_ms)) return;
@@ -48,7 +56,7 @@ void Progress::add(std::uint64_t bytes) {
 
 void Progress::show(std::uint64_t done, double seconds) {
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-    const std::lock_guard<std::mutex> hold(mutex_);
+    const Hold hold(mutex_);
     std::string line = name_ + "  " + format_size(done);
     char text[64];
     if (total_ != 0) {

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "tools/host/interruption.hpp"
+#include "vmm/base/lock.hpp"
 #include "vmm/base/result.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 namespace gmemfs {
@@ -17,9 +16,9 @@ class Progress {
 public:
     enum class Display { none, line };
     /// `total` is how many bytes are to come; 0 where that isn't known.
-    Progress(Display display, std::uint64_t total) : display_(display), total_(total) {}
+    Progress(Display display, std::uint64_t total);
 
-    void start_file(const std::string &name);
+    void start_file(const std::string &name) EXCLUDES(mutex_);
     void add(std::uint64_t bytes); ///< shows the line, ten times a second at the most
     void finish();                 ///< clears the line
     /// Time that went into moving bytes, apart from opening, allocating and mapping.
@@ -32,17 +31,16 @@ public:
     std::uint64_t done() const { return done_; } ///< bytes
 
 private:
-    void show(std::uint64_t done, double seconds);
+    void show(std::uint64_t done, double seconds) EXCLUDES(mutex_);
 
-    using Clock = std::chrono::steady_clock;
     const Display display_;
     const std::uint64_t total_;
-    const Clock::time_point started_ = Clock::now();
+    const double started_; // seconds of a steady clock
     std::atomic<std::uint64_t> done_ = 0, by_digests_ = 0, by_bytes_ = 0;
     std::atomic<double> seconds_ = 0;
     std::atomic<std::int64_t> shown_ms_ = -1000;
-    std::mutex mutex_; // of name_ and the line
-    std::string name_;
+    Mutex mutex_; // of name_ and the line
+    std::string name_ GUARDED_BY(mutex_);
 };
 
 /// Calls fail(), and returns the exit status: kInterrupted where a signal to end was the cause, else kFailure.

@@ -1,10 +1,12 @@
 // Lock: mutexes that clang's -Wthread-safety understands; to other compilers they are plain mutexes.
 //
 // Every member that a lock protects says GUARDED_BY(lock_); a function that needs a lock held says REQUIRES(lock_).
-// The order in which locks are taken stands in docs/threads.md.
+// The order in which locks are taken stands in docs/threads.md. pthreads', because <mutex> and <condition_variable>
+// bring clocks and shared pointers into every unit that has a lock.
 #pragma once
 
-#include <mutex>
+#include <cstdint>
+#include <ctime>
 #include <pthread.h>
 
 #if defined(__clang__)
@@ -29,11 +31,41 @@ namespace gmemfs {
 
 class CAPABILITY("mutex") Mutex {
 public:
-    void lock() ACQUIRE() { mutex_.lock(); }
-    void unlock() RELEASE() { mutex_.unlock(); }
+    Mutex() = default;
+    Mutex(const Mutex &) = delete;
+    Mutex &operator=(const Mutex &) = delete;
+
+    void lock() ACQUIRE() { ::pthread_mutex_lock(&mutex_); }
+    void unlock() RELEASE() { ::pthread_mutex_unlock(&mutex_); }
 
 private:
-    std::mutex mutex_;
+    friend class Condition;
+    pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
+/// What threads wait for. Each tells it a Mutex that it holds, always the same one. A wait may also end for no reason:
+/// the caller looks again.
+class Condition {
+public:
+    Condition() = default;
+    ~Condition() { ::pthread_cond_destroy(&condition_); }
+    Condition(const Condition &) = delete;
+    Condition &operator=(const Condition &) = delete;
+
+    void wait(Mutex &mutex) REQUIRES(mutex) { ::pthread_cond_wait(&condition_, &mutex.mutex_); }
+    void wait_for(Mutex &mutex, std::int64_t timeout_ns) REQUIRES(mutex) {
+        constexpr std::int64_t kSecond = 1'000'000'000;
+        timespec end = {};
+        ::clock_gettime(CLOCK_MONOTONIC, &end);
+        const std::int64_t end_ns = end.tv_nsec + timeout_ns;
+        end = {end.tv_sec + end_ns / kSecond, end_ns % kSecond};
+        ::pthread_cond_clockwait(&condition_, &mutex.mutex_, CLOCK_MONOTONIC, &end);
+    }
+    void notify_one() { ::pthread_cond_signal(&condition_); }
+    void notify_all() { ::pthread_cond_broadcast(&condition_); }
+
+private:
+    pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
 };
 
 /// A shared mutex whose waiting writer goes before readers that come later. std::shared_mutex lets a stream of readers

@@ -100,6 +100,13 @@ Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vecto
     return info;
 }
 
+Error Device::failure(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here) const {
+    const Error error = driver_.check(result, doing, here).error();
+    if (driver_errno(result).sticky && !failed_.exchange(true) && watch_ != nullptr)
+        watch_->device_failed(*lost_, error);
+    return error;
+}
+
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types) {
     CUmemAllocationProp properties = {};
     properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;

@@ -11,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +51,18 @@ CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned typ
 /// All GPUs that the driver shows. Empty is no error.
 Result<std::vector<DeviceInfo>> query_devices(const Driver &driver);
 
+class Device;
+
+/// Is told when a device is lost to this process: of its first sticky error, once, on the thread that met the error,
+/// whatever locks that holds.
+class DeviceWatch {
+public:
+    virtual void device_failed(const Device &device, const Error &error) = 0;
+
+protected:
+    ~DeviceWatch() = default;
+};
+
 /// A GPU with its primary context retained. Thread-safe.
 class Device {
 public:
@@ -82,20 +93,18 @@ public:
     Result<void> check(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here = {}) const {
         if (result == CUDA_SUCCESS) [[likely]]
             return {};
-        Result<void> checked = driver_.check(result, doing, here);
-        if (driver_errno(result).sticky && !failed_.exchange(true) && when_failed_) when_failed_(checked.error());
-        return checked;
+        return failure(result, doing, here);
     }
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
-    /// `tell` is called with the first sticky error, on the thread that met it, whatever locks that holds. Before
-    /// another thread uses this.
-    void when_failed(std::function<void(const Error &)> tell) { when_failed_ = std::move(tell); }
+    /// `watch` is told that `lost` is; both outlive this. Before another thread uses this.
+    void set_watch(DeviceWatch &watch, const Device &lost) { watch_ = &watch, lost_ = &lost; }
 
     /// How many Copiers have a large copy under way between host and device; theirs to count.
     std::atomic<int> &busy_copiers() { return busy_copiers_; }
 
 private:
     Device(const Driver &driver, DeviceInfo info) : driver_(driver), info_(std::move(info)) {}
+    Error failure(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here) const;
     Result<void> set_limit(CUlimit limit, std::size_t size) const;
 
     const Driver &driver_;
@@ -106,7 +115,8 @@ private:
     std::size_t stack_size_ GUARDED_BY(stack_mutex_) = 0; ///< of each thread of a kernel, as it was last asked for
     mutable std::atomic<bool> failed_ = false;
     std::atomic<int> busy_copiers_ = 0;
-    std::function<void(const Error &)> when_failed_;
+    DeviceWatch *watch_ = nullptr; // null for none
+    const Device *lost_ = nullptr; // of which that is told
 };
 
 } // namespace gmemfs

@@ -8,7 +8,6 @@
 
 #include "vmm/memory/extent.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>

@@ -3,6 +3,7 @@
 // One pattern throughout: the next Layout is built aside, owned by a local variable, and published whole, in one step
 // that can't fail. Whatever fails before unwinds by destructors, and the file is as it was.
 #include "fuse/core/file/file.hpp"
+#include "fuse/core/space/slab.hpp"
 
 #include <algorithm>
 #include <utility>

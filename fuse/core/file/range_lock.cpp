@@ -3,17 +3,17 @@
 namespace gmemfs {
 
 RangeLock::Entries::iterator RangeLock::acquire(HeldRange::Entry entry) {
-    std::unique_lock<std::mutex> lock(mutex_);
+    const Hold hold(mutex_);
     const Entries::iterator at = entries_.insert(entries_.end(), entry);
     if (!has_conflict(at)) return at;
     ++waiting_;
-    released_.wait(lock, [&] { return !has_conflict(at); });
+    while (has_conflict(at)) released_.wait(mutex_);
     --waiting_;
     return at;
 }
 
 void RangeLock::release(Entries::iterator at) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Hold hold(mutex_);
     entries_.erase(at);
     if (waiting_ > 0) released_.notify_all();
 }

@@ -4,10 +4,10 @@
 // first served: a later request waits for an earlier one that waits, so that readers can't starve a writer.
 #pragma once
 
-#include <condition_variable>
+#include "vmm/base/lock.hpp"
+
 #include <cstdint>
 #include <list>
-#include <mutex>
 
 namespace gmemfs {
 
@@ -40,14 +40,14 @@ public:
 private:
     using Entries = std::list<HeldRange::Entry>; // in the order in which they came; 128 at the most, one a worker
 
-    Entries::iterator acquire(HeldRange::Entry entry);
-    void release(Entries::iterator at);
-    bool has_conflict(Entries::iterator at);
+    Entries::iterator acquire(HeldRange::Entry entry) EXCLUDES(mutex_);
+    void release(Entries::iterator at) EXCLUDES(mutex_);
+    bool has_conflict(Entries::iterator at) REQUIRES(mutex_);
 
-    std::mutex mutex_; // std::condition_variable wants this one
-    std::condition_variable released_;
-    Entries entries_;
-    int waiting_ = 0;
+    Mutex mutex_;
+    Condition released_;
+    Entries entries_ GUARDED_BY(mutex_);
+    int waiting_ GUARDED_BY(mutex_) = 0;
 };
 
 } // namespace gmemfs

@@ -192,7 +192,7 @@ Journal::Journal(std::string path, const RecordFiles &files, std::unique_ptr<Rec
     : path_(std::move(path)), files_(files), file_(std::move(file)),
       compact_at_(std::max(kCompactLeast, 2 * file_->end())) {}
 
-Result<void> Journal::append(std::uint64_t request, const std::function<void(RecordWriter &)> &fill) {
+Result<void> Journal::append(std::uint64_t request, FunctionView<void(RecordWriter &)> fill) {
     const Hold hold(mutex_);
     writer_.clear();
     fill(writer_);

@@ -10,10 +10,10 @@
 
 #include "fuse/core/journal/record.hpp"
 #include "fuse/core/journal/record_file.hpp"
+#include "vmm/base/function_view.hpp"
 #include "vmm/base/lock.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -45,8 +45,8 @@ public:
     /// couldn't be written; it is kept, and goes before the next one. Until that is written the change can be lost with
     /// the server, so neither it nor any later one is acknowledged.
     /// `request` is the one that the record is for, as Occasion has it.
-    Result<void> append(const std::function<void(RecordWriter &)> &fill) EXCLUDES(mutex_) { return append(0, fill); }
-    Result<void> append(std::uint64_t request, const std::function<void(RecordWriter &)> &fill) EXCLUDES(mutex_);
+    Result<void> append(FunctionView<void(RecordWriter &)> fill) EXCLUDES(mutex_) { return append(0, fill); }
+    Result<void> append(std::uint64_t request, FunctionView<void(RecordWriter &)> fill) EXCLUDES(mutex_);
     /// For changes that can't fail where they append: the error of the last append, if it failed.
     Result<void> check() const EXCLUDES(mutex_);
 

@@ -1,7 +1,6 @@
 // Credentials: which user makes a request, with groups and umask.
 #pragma once
 
-#include <algorithm>
 #include <sys/types.h>
 #include <vector>
 
@@ -17,7 +16,9 @@ struct Credentials {
     mode_t umask = 0;               ///< bits that a new inode doesn't get; a default ACL takes its place
 
     bool is_in(gid_t group) const {
-        return group == gid || std::find(groups.begin(), groups.end(), group) != groups.end();
+        for (const gid_t other : groups)
+            if (group == other) return true;
+        return group == gid;
     }
 };
 

@@ -111,7 +111,7 @@ void Namespace::forget(InodeId id, std::uint64_t lookups) {
 
 // A new inode, one lookup and no name yet.
 Result<Namespace::Node *> Namespace::make_inode(
-    InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) {
+    InodeId parent, mode_t mode, const Credentials &owner, timespec now, Prepare prepare) {
     const Inode &above = *node_of(parent).inode;
     if (above.links() == 0) return Error{ENOENT, 0, "make name", "the directory was removed"};
     TRY(above.check_flags(kImmutable));
@@ -131,8 +131,8 @@ Result<Namespace::Node *> Namespace::make_inode(
     return &node;
 }
 
-Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
-    const Occasion &at, const Prepare &prepare) {
+Result<InodeRef> Namespace::create(
+    InodeId parent, std::string_view name, mode_t mode, const Credentials &owner, const Occasion &at, Prepare prepare) {
     TRY(check_name(name));
     const HoldExclusive hold(tree_);
     Directory &names = *TRY(directory(parent));
@@ -157,7 +157,7 @@ Result<InodeRef> Namespace::create(InodeId parent, std::string_view name, mode_t
 }
 
 Result<InodeRef> Namespace::create_unnamed(
-    InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at, const Prepare &prepare) {
+    InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at, Prepare prepare) {
     const HoldExclusive hold(tree_);
     TRY(directory(parent));
     Node &node = *TRY(make_inode(parent, mode, owner, at.now, prepare));
@@ -249,7 +249,7 @@ std::uint64_t Namespace::last_cookie() const {
 }
 
 Result<void> Namespace::list(
-    InodeId id, std::uint64_t after, std::uint64_t last, const std::function<Visit(const Entry &)> &visit) {
+    InodeId id, std::uint64_t after, std::uint64_t last, FunctionView<Visit(const Entry &)> visit) {
     const HoldShared hold(tree_);
     const Directory &names = *TRY(directory(id));
     const Inode &self = *node_of(id).inode;

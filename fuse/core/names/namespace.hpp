@@ -3,9 +3,9 @@
 
 #include "fuse/core/journal/occasion.hpp"
 #include "fuse/core/names/inode.hpp"
+#include "vmm/base/function_view.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,8 +42,8 @@ public:
         none, ///< a new mount: unlinked inodes are gone
         kept, ///< the kernel still knows numbers from before, and forgets them one day: unlinked inodes are kept
     };
-    using Restore = std::function<Result<void>(Inode &made, const VolumeState::Node &node)>;
-    Result<void> restore(const VolumeState &state, KernelMemory memory, const Restore &prepare) EXCLUDES(tree_);
+    using Restore = FunctionView<Result<void>(Inode &made, const VolumeState::Node &node)>;
+    Result<void> restore(const VolumeState &state, KernelMemory memory, Restore prepare) EXCLUDES(tree_);
 
     InodeRef root() const { return root_; }
     /// The inode of a number that the kernel was told. ENOENT, ESTALE: it never was, or is forgotten.
@@ -62,12 +62,12 @@ public:
     /// A new inode under a new name; counts as one lookup. `prepare` gives it its data before anyone can see it, and is
     /// told the directory. A set-group-ID directory hands its group down, and Inode::inherit limits `mode`. EEXIST,
     /// ENOENT (the directory is removed), EPERM (kHiddenName), ENOSPC (there are inodes_max).
-    using Prepare = std::function<void(Inode &made, const Inode &directory)>;
+    using Prepare = FunctionView<void(Inode &made, const Inode &directory)>;
     Result<InodeRef> create(InodeId parent, std::string_view name, mode_t mode, const Credentials &owner,
-        const Occasion &at, const Prepare &prepare) EXCLUDES(tree_);
+        const Occasion &at, Prepare prepare) EXCLUDES(tree_);
     /// The same without a name, until link() gives it one; gone at the last forget where nothing does.
-    Result<InodeRef> create_unnamed(InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at,
-        const Prepare &prepare) EXCLUDES(tree_);
+    Result<InodeRef> create_unnamed(
+        InodeId parent, mode_t mode, const Credentials &owner, const Occasion &at, Prepare prepare) EXCLUDES(tree_);
     /// The inode that lookup() finds as kHiddenName in every directory; counts as one lookup. EEXIST: there is one.
     Result<InodeRef> create_hidden(mode_t mode, const Credentials &owner, timespec now) EXCLUDES(tree_);
     /// Another name; counts as one lookup. EMLINK, EPERM (a directory), EEXIST, ENOENT (the inode has lost its last
@@ -100,14 +100,14 @@ public:
     /// be seen or not, all others exactly once; one that replaces another has its place. `visit` runs under the tree
     /// lock: it calls nothing of this class. ENOTDIR.
     Result<void> list(InodeId directory, std::uint64_t after, std::uint64_t last,
-        const std::function<Visit(const Entry &)> &visit) EXCLUDES(tree_);
+        FunctionView<Visit(const Entry &)> visit) EXCLUDES(tree_);
     std::uint64_t last_cookie() const EXCLUDES(tree_); ///< no entry has a greater one yet
 
     /// Files that have parity, in the order of their numbers.
     std::vector<InodeId> files_with_parity() const EXCLUDES(tree_);
     /// Files of which `is_wanted` says so, in any order. It runs under the tree lock: it calls nothing of this class,
     /// and takes no lock of a file.
-    std::vector<InodeId> files_where(const std::function<bool(const Inode &)> &is_wanted) const EXCLUDES(tree_);
+    std::vector<InodeId> files_where(FunctionView<bool(const Inode &)> is_wanted) const EXCLUDES(tree_);
     /// Inodes with times that no record tells of.
     std::vector<InodeRef> with_unrecorded_times() const EXCLUDES(tree_);
     std::uint64_t inodes_max() const { return inodes_max_; }
@@ -148,13 +148,13 @@ private:
     Result<InodeId> find_dots(InodeId id, std::string_view name) const REQUIRES_SHARED(tree_);
     Result<Directory *> directory(InodeId id) const REQUIRES_SHARED(tree_);
     static Named *child(Directory &directory, std::string_view name); // null: no such name
-    Result<Node *> make_inode(
-        InodeId parent, mode_t mode, const Credentials &owner, timespec now, const Prepare &prepare) REQUIRES(tree_);
+    Result<Node *> make_inode(InodeId parent, mode_t mode, const Credentials &owner, timespec now, Prepare prepare)
+        REQUIRES(tree_);
     Node &add_node(const InodeRef &inode) REQUIRES(tree_);
     std::uint64_t insert(Directory &directory, std::string_view name, const InodeRef &inode) REQUIRES(tree_);
     void erase(Directory &directory, std::string_view name) REQUIRES(tree_);
     /// Appends what `fill` writes; nothing where no journal is.
-    Result<void> record(const Occasion &at, const std::function<void(RecordWriter &)> &fill);
+    Result<void> record(const Occasion &at, FunctionView<void(RecordWriter &)> fill);
     static void record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last);
     static Result<void> check_restored(const VolumeState &state);
     void restore_names(const VolumeState &state) REQUIRES(tree_);

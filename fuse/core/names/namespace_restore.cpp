@@ -27,7 +27,7 @@ bool is_directory(const VolumeState &state, InodeId id) {
 
 } // namespace
 
-Result<void> Namespace::record(const Occasion &at, const std::function<void(RecordWriter &)> &fill) {
+Result<void> Namespace::record(const Occasion &at, FunctionView<void(RecordWriter &)> fill) {
     return journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
 }
 
@@ -69,7 +69,7 @@ Result<void> Namespace::check_restored(const VolumeState &state) {
     return {};
 }
 
-Result<void> Namespace::restore(const VolumeState &state, KernelMemory memory, const Restore &prepare) {
+Result<void> Namespace::restore(const VolumeState &state, KernelMemory memory, Restore prepare) {
     TRY(check_restored(state));
     std::map<InodeId, std::uint32_t> links; // counted anew, because they must fit the names
     for (const auto &[id, names] : state.directories)

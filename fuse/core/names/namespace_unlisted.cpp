@@ -62,7 +62,7 @@ std::vector<InodeId> Namespace::files_with_parity() const {
     return files;
 }
 
-std::vector<InodeId> Namespace::files_where(const std::function<bool(const Inode &)> &is_wanted) const {
+std::vector<InodeId> Namespace::files_where(FunctionView<bool(const Inode &)> is_wanted) const {
     std::vector<InodeId> files;
     const HoldShared hold(tree_);
     for (const auto &[id, node] : nodes_)

@@ -1,6 +1,7 @@
 #include "fuse/core/space/storage.hpp"
 
 #include "fuse/core/space/piece_parity.hpp"
+#include "fuse/core/space/slab.hpp"
 #include "vmm/base/limits.hpp"
 #include "vmm/base/units.hpp"
 
@@ -55,6 +56,8 @@ Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &dev
     for (const auto &device : devices) add_slab(*device);
     if (host_ != nullptr) add_slab(*host_);
 }
+
+Storage::~Storage() = default;
 
 Result<std::shared_ptr<Extent>> Storage::create(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
@@ -283,7 +286,7 @@ Storage::HostSpace Storage::host_space() const {
 
 Storage::Space Storage::space() {
     trim();
-    Slab::Usage shared = {};
+    SlotUse shared = {};
     for (const auto &slab : slabs_) {
         const Slab::Usage usage = slab->usage();
         shared.extents += usage.extents;

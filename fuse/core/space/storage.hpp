@@ -7,11 +7,10 @@
 #include "fuse/core/space/budget.hpp"
 #include "fuse/core/space/packed_count.hpp"
 #include "fuse/core/space/quota.hpp"
-#include "fuse/core/space/slab.hpp"
 #include "fuse/core/space/unpacked.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/memory/copiers.hpp"
-#include "vmm/memory/extent.hpp"
+#include "vmm/memory/extent_list.hpp"
 
 #include <array>
 #include <atomic>
@@ -21,6 +20,8 @@
 #include <vector>
 
 namespace gmemfs {
+
+class Slab;
 
 /// Thread-safe. Outlives all files.
 class Storage {
@@ -37,6 +38,9 @@ public:
     };
     /// `devices` are GPUs, and not empty.
     Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
+    ~Storage();
+    Storage(const Storage &) = delete;
+    Storage &operator=(const Storage &) = delete;
 
     /// A new extent on `device`, cleared from byte `clear_from` on. The bytes before `clear_from` may be another user's
     /// data: the caller overwrites them, or hides them until they are cleared. The extent counts against the budget
@@ -100,10 +104,13 @@ public:
     PackedCount &packed() { return packed_; }
     PackedCount &in_host() { return in_host_; } ///< files that live on a device, and are in host memory
 
+    struct SlotUse {
+        std::uint64_t extents, slots; ///< as Slab::Usage has them
+    };
     struct Space {
         std::uint64_t capacity;  ///< bytes that files may use together
         std::uint64_t used;      ///< bytes of all extents, shared ones included
-        Slab::Usage shared;      ///< of the extents that small files share
+        SlotUse shared;          ///< of the extents that small files share
         std::uint64_t available; ///< bytes that can be allocated: what the budget leaves and the devices have free
     };
     /// The space of the GPUs, after extents that are only kept in reserve were given back.
