@@ -1,6 +1,7 @@
 #include "vmm/base/result.hpp"
 
 #include <cstring>
+#include <memory>
 
 namespace gmemfs {
 
@@ -16,5 +17,9 @@ Error about(const std::string &what, Error error) {
     error.detail = what + (error.detail.empty() ? "" : ": " + error.detail);
     return error;
 }
+
+Error *keep_error(Error &&error) { return std::make_unique<Error>(std::move(error)).release(); }
+Error *copy_error(const Error *error) { return error == nullptr ? nullptr : std::make_unique<Error>(*error).release(); }
+void drop_error(Error *error) { const std::unique_ptr<Error> owner(error); }
 
 } // namespace gmemfs

@@ -26,6 +26,15 @@ struct Error {
 /// The same error with what it is about before its detail: "PATH", or "PATH: detail".
 Error about(const std::string &what, Error error);
 
+/// An Error that one Result hands to the next: what TRY returns. The Result that is made of it owns it.
+struct Failure {
+    Error *error;
+};
+/// Out of line, so that success costs a comparison, and a unit that passes errors on little code. A null Error is none.
+Error *keep_error(Error &&error);
+Error *copy_error(const Error *error);
+void drop_error(Error *error);
+
 /// A value of type T, or an Error. Not thread-safe, like any value.
 template <typename T>
 class [[nodiscard]] Result {
@@ -33,12 +42,14 @@ public:
     // NOLINTNEXTLINE(google-explicit-constructor): returning a T or an Error is the point of the type
     Result(T value) : has_value_(true) { new (&value_) T(std::move(value)); }
     // NOLINTNEXTLINE(google-explicit-constructor)
-    Result(Error error) : has_value_(false) { new (&error_) Error(std::move(error)); }
+    Result(Error error) : error_(keep_error(std::move(error))), has_value_(false) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(Failure failure) : error_(failure.error), has_value_(false) {}
     Result(Result &&other) noexcept : has_value_(other.has_value_) {
         if (has_value_)
             new (&value_) T(std::move(other.value_));
         else
-            new (&error_) Error(std::move(other.error_));
+            error_ = std::exchange(other.error_, nullptr);
     }
     Result(const Result &) = delete;
     Result &operator=(Result &&other) noexcept {
@@ -53,7 +64,7 @@ public:
         if (has_value_)
             value_.~T();
         else
-            error_.~Error();
+            drop_error(error_);
     }
 
     explicit operator bool() const { return has_value_; }
@@ -63,14 +74,15 @@ public:
     T &&operator*() && { return check(), std::move(value_); }
     T *operator->() { return check(), &value_; }
     const T *operator->() const { return check(), &value_; }
-    Error &error() { return assert(!has_value_), error_; }
-    const Error &error() const { return assert(!has_value_), error_; }
+    Error &error() { return assert(!has_value_), *error_; }
+    const Error &error() const { return assert(!has_value_), *error_; }
+    Failure pass_on() { return assert(!has_value_), Failure{std::exchange(error_, nullptr)}; } ///< the last use of this
 
 private:
     void check() const { assert(has_value_); }
     union {
         T value_;
-        Error error_;
+        Error *error_; // owned; null after it was passed on
     };
     bool has_value_;
 };
@@ -81,15 +93,27 @@ class [[nodiscard]] Result<void> {
 public:
     Result() = default;
     // NOLINTNEXTLINE(google-explicit-constructor)
-    Result(Error error) : error_(std::move(error)), has_value_(false) {}
-    explicit operator bool() const { return has_value_; }
-    bool has_value() const { return has_value_; }
-    void operator*() const { assert(has_value_); }
-    const Error &error() const { return assert(!has_value_), error_; }
+    Result(Error error) : error_(keep_error(std::move(error))) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(Failure failure) : error_(failure.error) {}
+    Result(Result &&other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
+    Result(const Result &other) : error_(copy_error(other.error_)) {}
+    Result &operator=(Result other) noexcept {
+        std::swap(error_, other.error_);
+        return *this;
+    }
+    ~Result() {
+        if (error_ != nullptr) [[unlikely]]
+            drop_error(error_);
+    }
+    explicit operator bool() const { return error_ == nullptr; }
+    bool has_value() const { return error_ == nullptr; }
+    void operator*() const { assert(error_ == nullptr); }
+    const Error &error() const { return assert(error_ != nullptr), *error_; }
+    Failure pass_on() { return assert(error_ != nullptr), Failure{std::exchange(error_, nullptr)}; }
 
 private:
-    Error error_ = {0, 0, "", {}};
-    bool has_value_ = true;
+    Error *error_ = nullptr; // owned
 };
 
 /// Aborts with a message where the condition is false, in release builds too. For programmers' errors, never for input
@@ -101,7 +125,8 @@ private:
 #define GMEMFS_TRY_NAMED(name, expression)                                                                             \
     __extension__({                                                                                                    \
         auto name = (expression);                                                                                      \
-        if (!name) return ::gmemfs::Error(std::move(name.error()));                                                    \
+        if (!name) [[unlikely]]                                                                                        \
+            return name.pass_on();                                                                                     \
         *std::move(name);                                                                                              \
     })
 #define GMEMFS_TRY_COUNTED(counter, expression) GMEMFS_TRY_NAMED(try_##counter##_, expression)
