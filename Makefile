@@ -115,6 +115,8 @@ $(BUILD)/checked: tools/deps.sh
 	@$(DEPS) check-build
 	@mkdir -p $(@D) && touch $@
 
+# Tests wait for devices, processes and compilers; -O2 takes a compiler two fifths longer for them than -O1.
+$(foreach folder,unit model faults conformance support,$(BUILD)/obj/tests/$(folder)/%.o): OPTIMIZE := $(if $(filter -O2,$(OPTIMIZE)),-O1,$(OPTIMIZE))
 $(BUILD)/obj/fuse/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/client/%.o: CPPFLAGS += $(FUSE_FLAGS)
 $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)
