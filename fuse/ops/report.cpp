@@ -5,6 +5,8 @@
 #include "fuse/session/server.hpp"
 #include "fuse/session/workers.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdlib>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 // Report: the server's state as JSON, for user.gmemfs.stats and `gmemfs stat`.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace gmemfs {
 

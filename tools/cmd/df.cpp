@@ -5,6 +5,8 @@
 #include "tools/host/mounts.hpp"
 #include "vmm/base/units.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <sys/statvfs.h>
 
 namespace gmemfs {

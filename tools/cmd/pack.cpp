@@ -58,7 +58,7 @@ struct Outcome {
 // What of the file's memory may be another process's, for which the server answered EBUSY.
 std::string reason_of_busy(const std::string &path) {
     const Result<std::string> residence = read_attribute(path, "user.gmemfs.residence");
-    const json told = residence ? json::parse(*residence, nullptr, false) : json();
+    const json told = residence ? json_of(*residence) : json();
     const std::string busy = told.is_object() ? told.value("busy", "") : "";
     if (busy == "leased") return "a peer has it mapped: it can be packed when all peers have unmapped it";
     if (busy == "exported")

@@ -4,6 +4,8 @@
 #include "tools/host/mounts.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>

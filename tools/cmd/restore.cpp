@@ -1,4 +1,5 @@
 // restore: puts a snapshot back, into a mount or a folder; or lists it, or checks it.
+#include "fuse/host/json_text.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/interruption.hpp"
 #include "tools/host/progress.hpp"
@@ -27,9 +28,7 @@ struct Settings {
     Progress::Display display = Progress::Display::none;
 };
 
-void print(const nlohmann::json &value) {
-    std::printf("%s\n", value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-}
+void print(const nlohmann::json &value) { std::printf("%s\n", json_text(value, -1).c_str()); }
 
 // Calls `use` with every chunk and its data, on several threads.
 using UseChunk = std::function<Result<void>(const SnapshotChunk &chunk, std::span<const std::byte> data)>;

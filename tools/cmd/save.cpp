@@ -1,4 +1,5 @@
 // save: names, attributes and data of a mount, a folder or a file, into a snapshot on disk.
+#include "fuse/host/json_text.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/interruption.hpp"
 #include "tools/host/progress.hpp"
@@ -213,7 +214,7 @@ int run_save(int argc, char **argv) {
     Warnings warnings;
     const Result<nlohmann::json> saved = save(settings, line.parameters[0], line.parameters[1], warnings);
     if (saved) {
-        if (json) std::printf("%s\n", saved->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        if (json) std::printf("%s\n", json_text(*saved, -1).c_str());
         const bool tells = json == FALSE && quiet == FALSE && line.parameters[1] != "-";
         if (tells && saved->contains("packed")) print_packed((*saved)["packed"]);
         return warnings.count() == 0 || ignore != FALSE ? 0 : kFailure;

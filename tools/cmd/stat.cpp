@@ -5,6 +5,8 @@
 #include "tools/host/mounts.hpp"
 #include "vmm/base/units.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -23,7 +25,7 @@ json attribute_or_null(const std::string &path, const char *name) {
 // Null: it is no file, or its server is older.
 json residence_of(const std::string &path) {
     const Result<std::string> value = read_attribute(path, "user.gmemfs.residence");
-    json residence = value ? json::parse(*value, nullptr, false) : json();
+    json residence = value ? json_of(*value) : json();
     return residence.is_object() ? residence : json();
 }
 
@@ -47,7 +49,7 @@ Result<json> describe_file(const std::string &path, const struct stat &status) {
     if (!size && size.error().code != ENODATA) return size.error();
     const Result<std::string> extents = read_attribute(path, "user.gmemfs.extents");
     if (!extents) return file;
-    file["extents"] = json::parse(*extents, nullptr, false);
+    file["extents"] = json_of(*extents);
     if (file["extents"].is_array()) return file;
     return Error{EPROTO, 0, "read extents", path + ": user.gmemfs.extents is no JSON array"};
 }

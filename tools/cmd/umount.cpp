@@ -7,6 +7,8 @@
 #include "tools/host/progress.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -4,6 +4,8 @@
 #include "tools/copy/direct_source.hpp"
 #include "tools/host/mounts.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdlib>
 #include <fcntl.h>
 #include <optional>

@@ -3,6 +3,8 @@
 #include "vmm/base/all_bytes.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <csignal>
 #include <cstdint>

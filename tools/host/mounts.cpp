@@ -1,6 +1,9 @@
 #include "tools/host/mounts.hpp"
 
+#include "fuse/host/json_text.hpp"
 #include "vmm/base/limits.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <sys/xattr.h>
@@ -51,7 +54,7 @@ Result<std::string> read_attribute(const std::string &path, const char *name) {
 
 Result<nlohmann::json> read_stats(const std::string &path) {
     const std::string text = TRY(read_attribute(path, "user.gmemfs.stats"));
-    nlohmann::json stats = nlohmann::json::parse(text, nullptr, false);
+    nlohmann::json stats = json_of(text);
     if (!stats.is_object()) return Error{EPROTO, 0, "read counters", path + ": user.gmemfs.stats is no JSON object"};
     return stats;
 }

@@ -3,7 +3,7 @@
 
 #include "fuse/mounts/mount_table.hpp"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <optional>
 #include <string>
