@@ -31,7 +31,11 @@ NVCC ?= $(firstword $(wildcard $(CUDA_HOME:%=%/bin/nvcc)))
 # Device code is made for these, as far as this nvcc knows them; PTX of the oldest serves every other and later device.
 ifneq ($(NVCC),)
 ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
-GENCODE ?= $(foreach number,$(ARCHITECTURES),-gencode arch=compute_$(number),code=sm_$(number)) \
+# The PTX of 80, 86, 89 and 90 differs in its name for the target alone, and so does that of 100 and 120; ptxas makes the
+# same machine code of it, to the byte (nvcc 13.0). So it is made for 75, 80 and 100, which __CUDA_ARCH__ tells then: that
+# is most of nvcc's work.
+virtual = $(or $(if $(filter 86 89 90,$(1)),80),$(if $(filter 120,$(1)),100),$(1))
+GENCODE ?= $(foreach number,$(ARCHITECTURES),-gencode arch=compute_$(call virtual,$(number)),code=sm_$(number)) \
            -gencode arch=compute_$(firstword $(ARCHITECTURES)),code=compute_$(firstword $(ARCHITECTURES))
 endif
 # Device code alone is made, for which nvcc has the C++ compiler preprocess: so newer ones than nvcc knows will do, and the
