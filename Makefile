@@ -11,6 +11,8 @@ comma := ,
 VARIANT := $(firstword $(subst $(comma), ,$(SANITIZE)))
 BUILD ?= build$(if $(VARIANT),/$(VARIANT))
 OPTIMIZE ?= -O2
+# Functions and lines, for backtraces. With variables, too, (-g, as in `make debug`) a compiler takes a third longer.
+DEBUG_INFO ?= -g1
 PREFIX ?= /usr/local
 DESTDIR ?=
 CXX ?= g++
@@ -57,7 +59,7 @@ endif
 # /usr/include as a system folder of its own would hide the C headers from the C++ ones.
 CUDA_CPPFLAGS := $(addprefix -isystem ,$(filter-out /usr/include,$(CUDA_HOME:%=%/include)))
 CPPFLAGS += -I. $(CUDA_CPPFLAGS) -DGMEMFS_CUDA_H='"$(CUDA_HOME)/include/cuda.h"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DGMEMFS_VERSION='"$(VERSION)"'
-CXXFLAGS += -std=c++20 $(OPTIMIZE) -g -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
+CXXFLAGS += -std=c++20 $(OPTIMIZE) $(DEBUG_INFO) -fPIC -fno-omit-frame-pointer $(WARNINGS) -MMD -MP -pthread
 LDFLAGS += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
 # The sanitizers' checks make g++ 12 see members of an empty std::optional as read; what is read, they find themselves.
@@ -222,8 +224,8 @@ deps:  ## install the packages needed to build and to test (Debian, Ubuntu), and
 	@$(DEPS) install
 check-deps:  ## say what is missing, and install nothing
 	@$(DEPS) check
-debug:  ## the same with assertions in the standard library and no optimisation, under build/debug
-	@$(AGAIN) BUILD=build/debug OPTIMIZE="-Og -D_GLIBCXX_ASSERTIONS" all
+debug:  ## the same with assertions in the standard library, for a debugger, and not optimised, under build/debug
+	@$(AGAIN) BUILD=build/debug OPTIMIZE="-Og -D_GLIBCXX_ASSERTIONS" DEBUG_INFO=-g all
 demo:  ## install what the build needs, build, mount (on the GPU, or on the simulator where there is none) and show the main job
 	@$(DEPS) install-programs
 	@$(AGAIN) all $(BUILD)/test-client
@@ -275,7 +277,7 @@ deps-nvcomp:  ## fetch nvCOMP (PyPI, 30 MB, NVIDIA's licence) into .nvcomp/, for
 	@$(DEPS) install-nvcomp
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
-# What debuggers need stays in build/; `make install STRIP=` installs that, too.
+# What backtraces need stays in build/; `make install STRIP=` installs that, too.
 STRIP ?= --strip
 install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
