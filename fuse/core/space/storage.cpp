@@ -62,11 +62,10 @@ Storage::~Storage() = default;
 Result<std::shared_ptr<Extent>> Storage::create(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
     Result<std::shared_ptr<Extent>> extent = make(copiers, device, size, clear_from);
-    const bool lacks_room = !extent && extent.error().code == ENOSPC;
-    const bool is_host = device.info().is_host();
-    if (lacks_room && (is_host && drop_reserve(Reserve::all) | trim()))
-        extent = make(copiers, device, size, clear_from);
-    return extent;
+    if (extent || extent.error().code != ENOSPC) return extent;
+    bool is_freed = trim();
+    if (device.info().is_host()) is_freed |= drop_reserve(Reserve::all);
+    return is_freed ? make(copiers, device, size, clear_from) : std::move(extent);
 }
 
 Result<Piece> Storage::create_slot(Copiers &copiers, Device &device, std::uint64_t size) {
