@@ -96,7 +96,10 @@ HOST_PEER = """
 import os, sys
 import gmemfs
 import numpy
+from cuda.bindings import driver
 path = sys.argv[1]
+driver.cuInit(0)  # the simulator tells of the host's address where a context is current; on a card it is the device's
+driver.cuCtxSetCurrent(driver.cuDevicePrimaryCtxRetain(driver.cuDeviceGet(0)[1])[1])
 mapping = gmemfs.open(path).map()
 seen = numpy.asarray(mapping)
 assert seen.tobytes() == open(path, "rb").read(), "NumPy sees the file's bytes"

@@ -10,7 +10,7 @@ import sys
 GET, SET = 0x80086601, 0x40086602                    # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
 GET_EXTENDED, SET_EXTENDED = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR
 EXTENDED = "<5I8x"
-NONE, SYNC, IMMUTABLE, APPEND, NO_DUMP, NO_ATIME = 0, 0x8, 0x10, 0x20, 0x40, 0x80
+NONE, COMPRESS, SYNC, IMMUTABLE, APPEND, NO_DUMP, NO_ATIME = 0, 0x4, 0x8, 0x10, 0x20, 0x40, 0x80
 KEEP_SIZE, PUNCH_HOLE = 1, 2
 ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, 6, who) for tag, who in (
     (1, 0xffffffff), (2, 5), (4, 0xffffffff), (16, 0xffffffff), (32, 0xffffffff)))
@@ -181,6 +181,8 @@ def values():
     """Which flags there are, by both pairs of commands, and who may set them."""
     os.close(os.open("v", os.O_CREAT, 0o666))
     for bit in range(32):
+        if 1 << bit == COMPRESS:  # which tmpfs hasn't: cold/ages_of_directories.sh
+            continue
         print("flag", bit, attempt(set_flags, "v", 1 << bit), get_flags("v"))
         set_flags("v", NONE)
     for bit in range(32):
