@@ -143,8 +143,6 @@ private:
     std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);       // the same
     std::vector<std::unique_ptr<Packer>> packers_ GUARDED_BY(mutex_);           // the same
     std::vector<std::unique_ptr<UnpackedWindows>> unpacked_ GUARDED_BY(mutex_); // the same
-    // One a device, in the order of devices_, and one for the host; after the budgets, which they use.
-    std::vector<std::unique_ptr<Slab>> slabs_;
     // Whole extents of host memory, which takes long to make, and to give back. Nobody else has had them mapped.
     struct Reserved {
         std::shared_ptr<Extent> extent;
@@ -152,6 +150,8 @@ private:
     };
     mutable Mutex reserve_mutex_; // a leaf
     std::vector<Reserved> reserve_ GUARDED_BY(reserve_mutex_);
+    // One a device, in the order of devices_, and one for the host; after the budgets and the reserve, which they use.
+    std::vector<std::unique_ptr<Slab>> slabs_;
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
