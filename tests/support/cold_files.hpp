@@ -38,21 +38,36 @@ protected:
     explicit ColdTest(const Storage::Limits &limits = {}) : storage_(keeper_, simulation().devices(), limits) {}
 
     std::unique_ptr<File> make(Protection protection = Protection::none) {
+        return make(simulation().device(), protection);
+    }
+    std::unique_ptr<File> make(Device &home, Protection protection = Protection::none) {
         auto file = std::make_unique<File>(storage_, nullptr, 0);
-        must(file->place(&simulation().device()));
+        must(file->place(&home));
         must(file->set_protection(protection));
         return file;
     }
+    /// As many calls as the pinned buffer wants.
     static void write(File &file, std::uint64_t offset, const Bytes &bytes) {
-        const auto pinned = simulation().buffer().bytes().first(bytes.size());
-        std::copy(bytes.begin(), bytes.end(), pinned.begin());
-        must(file.write(copiers(), offset, pinned, File::By::call));
+        const auto buffer = simulation().buffer().bytes();
+        std::size_t done = 0;
+        do {
+            const auto pinned = buffer.first(std::min(bytes.size() - done, buffer.size()));
+            std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(done), pinned.size(), pinned.begin());
+            must(file.write(copiers(), offset + done, pinned, File::By::call));
+            done += pinned.size();
+        } while (done < bytes.size());
     }
     static Result<Bytes> try_read(File &file, std::uint64_t offset, std::size_t size) {
-        const auto to = simulation().buffer().bytes().first(size);
-        std::fill(to.begin(), to.end(), std::byte(0xEE));
-        const std::size_t count = TRY(file.read(copiers(), offset, to, File::By::call));
-        return Bytes(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
+        const auto buffer = simulation().buffer().bytes();
+        Bytes bytes;
+        std::size_t count = 0;
+        do {
+            const auto to = buffer.first(std::min(size - bytes.size(), buffer.size()));
+            std::fill(to.begin(), to.end(), std::byte(0xEE));
+            count = TRY(file.read(copiers(), offset + bytes.size(), to, File::By::call));
+            bytes.insert(bytes.end(), to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
+        } while (count > 0 && bytes.size() < size);
+        return bytes;
     }
     static Bytes read(File &file, std::uint64_t offset, std::size_t size) { return must(try_read(file, offset, size)); }
     static Bytes all_of(File &file) { return read(file, 0, file.size()); }

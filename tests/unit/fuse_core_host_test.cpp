@@ -1,82 +1,29 @@
 // Unit tests: files in host memory, packed or as they are, and files that live there.
-#include "fuse/core/file/file.hpp"
-#include "tests/support/simulation.hpp"
+#include "tests/support/cold_files.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <random>
-#include <vector>
 
 namespace gmemfs {
 namespace {
 
+using test::Bytes;
 using test::code_of;
 using test::must;
-using Bytes = std::vector<std::byte>;
+using test::noise;
+using test::weights;
 using Form = File::Form;
 using Outcome = File::OffloadOutcome;
 
-// bf16 numbers as trained weights have them.
-Bytes weights(std::size_t size, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal(0, 0.02F);
-    Bytes bytes(size);
-    for (std::size_t at = 0; at + 2 <= size; at += 2) {
-        const float value = normal(random);
-        std::memcpy(&bytes[at], reinterpret_cast<const char *>(&value) + 2, 2);
-    }
-    return bytes;
-}
-
-Bytes noise(std::size_t size) {
-    std::mt19937 random(1);
-    Bytes bytes(size);
-    for (std::byte &byte : bytes) byte = std::byte(random());
-    return bytes;
-}
-
-class HostTest : public test::OnSimulation {
+class HostTest : public test::ColdTest {
 protected:
     // Extents of 2 MiB, so that images lie in several.
     explicit HostTest(std::uint64_t capacity = 0, std::uint64_t host_capacity = 64 * MiB)
-        : storage_(keeper_, simulation().devices(),
-              {.capacity = capacity,
-                  .host = &simulation().host(),
-                  .host_capacity = host_capacity,
-                  .host_extent = 2 * MiB}) {}
+        : ColdTest({.capacity = capacity,
+              .host = &simulation().host(),
+              .host_capacity = host_capacity,
+              .host_extent = 2 * MiB}) {}
 
-    std::unique_ptr<File> make(Device &home, Protection protection = Protection::none) {
-        auto file = std::make_unique<File>(storage_, nullptr, 0);
-        must(file->place(&home));
-        must(file->set_protection(protection));
-        return file;
-    }
-    static void write(File &file, std::uint64_t offset, const Bytes &bytes) {
-        for (std::size_t done = 0; done < bytes.size();) {
-            const std::size_t part = std::min<std::size_t>(bytes.size() - done, 4 * MiB);
-            const auto pinned = simulation().buffer().bytes().first(part);
-            std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(done), part, pinned.begin());
-            must(file.write(copiers(), offset + done, pinned, File::By::call));
-            done += part;
-        }
-    }
-    static Bytes read(File &file, std::uint64_t offset, std::size_t size) {
-        Bytes bytes;
-        while (bytes.size() < size) {
-            const auto to = simulation().buffer().bytes().first(std::min<std::size_t>(size - bytes.size(), 4 * MiB));
-            const std::size_t count = must(file.read(copiers(), offset + bytes.size(), to, File::By::call));
-            if (count == 0) break;
-            bytes.insert(bytes.end(), to.begin(), to.begin() + static_cast<std::ptrdiff_t>(count));
-        }
-        return bytes;
-    }
-    static Bytes all_of(File &file) { return read(file, 0, file.size()); }
-    std::unique_ptr<File> with(const Bytes &bytes, Protection protection = Protection::none) {
-        auto file = make(simulation().device(), protection);
-        write(*file, 0, bytes);
-        must(file->settle(copiers()));
-        return file;
-    }
     std::unique_ptr<File> offloaded(const Bytes &bytes, Form form, Protection protection = Protection::none) {
         auto file = with(bytes, protection);
         EXPECT_EQ(must(file->offload(copiers(), form)), Outcome::moved);
@@ -84,9 +31,6 @@ protected:
         return file;
     }
     std::uint64_t used_of_host() const { return storage_.host_space().used - storage_.host_space().reserve; }
-
-    LocalKeeper keeper_{simulation().driver(), HandlePolicy::automatic};
-    Storage storage_;
 };
 
 TEST_F(HostTest, BytesMoveAsTheyAreAndComeBack) {

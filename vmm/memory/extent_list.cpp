@@ -37,4 +37,13 @@ std::size_t ExtentList::index_at(std::uint64_t offset) const {
     return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), offset) - ends_.begin());
 }
 
+std::vector<Slice> ExtentList::slices(std::uint64_t offset, std::uint64_t length) const {
+    std::vector<Slice> all;
+    (void)for_each(offset, length, [&](Slice slice, std::uint64_t) -> Result<void> { // which can't fail
+        all.push_back(slice);
+        return {};
+    });
+    return all;
+}
+
 } // namespace gmemfs

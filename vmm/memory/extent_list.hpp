@@ -76,6 +76,9 @@ public:
         return {};
     }
 
+    /// The slices of the same range, as a list.
+    std::vector<Slice> slices(std::uint64_t offset, std::uint64_t length) const;
+
 private:
     std::size_t index_at(std::uint64_t offset) const;
 

@@ -237,7 +237,6 @@ private:
     Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
     template <typename Use>
     std::invoke_result_t<Use, Packer &, std::span<const Slice>> with_image(Use use) REQUIRES_SHARED(layout_);
-    std::vector<Slice> slices_of_plain() const REQUIRES_SHARED(layout_);
     Result<void> check_packable() REQUIRES(layout_);
     Result<PackOutcome> pack_locked(Copiers &copiers, Device &target) REQUIRES(layout_);
     Result<ExtentList> make_pieces(Copiers &copiers, Device &device, std::uint64_t size) REQUIRES(layout_);

@@ -22,8 +22,7 @@ std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); 
 template <typename Use>
 std::invoke_result_t<Use, Packer &, std::span<const Slice>> File::with_image(Use use) {
     Packer &packer = *TRY(storage_.packer_of(*device_));
-    std::vector<Slice> image;
-    for (const Piece &piece : extents_.pieces()) image.push_back({piece.extent.get(), piece.offset, piece.length});
+    const std::vector<Slice> image = extents_.slices(0, extents_.size());
     auto result = use(packer, image);
     if (!result && parity_.follows() && (result.error().code == EBADMSG || result.error().code == EIO)) {
         TRY(parity_.check(ParityMode::repair, extents_, 0, extents_.size()));
@@ -58,15 +57,6 @@ File::Busy File::busy() const {
 
 bool File::is_cold_locked() const { return residence_ == Residence::packed || offloaded_; }
 
-std::vector<Slice> File::slices_of_plain() const {
-    std::vector<Slice> plain;
-    (void)extents_.for_each(0, whole_chunks(size()), [&](Slice slice, std::uint64_t) -> Result<void> {
-        plain.push_back(slice);
-        return {};
-    });
-    return plain;
-}
-
 Result<File::PackOutcome> File::pack(Copiers &copiers) {
     const Trace trace("gmemfs pack");
     const HoldExclusive hold(layout_);
@@ -90,16 +80,14 @@ Result<File::PackOutcome> File::pack(Copiers &copiers) {
 Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target) {
     // The last chunk is packed whole.
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole_chunks(size())));
-    const std::vector<Slice> plain = slices_of_plain();
+    const std::vector<Slice> plain = extents_.slices(0, whole_chunks(size()));
     Packer &packer = *TRY(storage_.packer_of(*device_));
     const PackPlan plan = TRY(packer.plan(plain, size()));
     const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
     const std::uint64_t awake = awake_size(std::max(size(), kept_)); // what it has more while it grows goes by itself
     if (taken + awake / kSavedShare > awake) return PackOutcome::kept;
     ExtentList made = TRY(make_pieces(copiers, target, plan.image_size));
-    std::vector<Slice> image;
-    for (const Piece &piece : made.pieces()) image.push_back({piece.extent.get(), 0, piece.length});
-    const Result<void> encoded = packer.encode(plan, plain, image);
+    const Result<void> encoded = packer.encode(plan, plain, made.slices(0, made.size()));
     if (!encoded) {
         charge_.lower_to(extents_.size());
         return Error(encoded.error());

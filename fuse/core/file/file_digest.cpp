@@ -25,12 +25,7 @@ Result<Digest> File::digest_locked() {
     }
     if (length == 0 && device_ == nullptr) return empty_digest();
     GMEMFS_ASSERT(residence_ == Residence::plain);
-    std::vector<Slice> slices;
-    TRY(extents_.for_each(0, length, [&](Slice slice, std::uint64_t) -> Result<void> {
-        slices.push_back(slice);
-        return {};
-    }));
-    const Digest digest = TRY(TRY(storage_.digester_of(*device_))->compute(slices));
+    const Digest digest = TRY(TRY(storage_.digester_of(*device_))->compute(extents_.slices(0, length)));
     if (extents_.any_exported()) return digest;
     const Hold known(digest_mutex_);
     digest_ = {digest, length};

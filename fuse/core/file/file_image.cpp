@@ -72,7 +72,7 @@ Result<void> File::make_image_for(OpenImage &image, Copiers &copiers, uid_t read
     TRY(check_packable());
     const std::uint64_t whole = round_up(size(), kChunk); // the last chunk is packed whole
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole));
-    const std::vector<Slice> plain = slices_of_plain();
+    const std::vector<Slice> plain = extents_.slices(0, round_up(size(), kChunk));
     Packer &packer = *TRY(storage_.packer_of(*device_));
     const PackPlan plan = TRY(packer.plan(plain, size()));
     if (plan.image_size + size() / kSavedShare > size()) return keeps_plain("nothing would be saved");

@@ -94,34 +94,26 @@ bool Storage::trim() {
 
 Result<std::shared_ptr<Extent>> Storage::make(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    std::shared_ptr<Extent> extent = take_from_reserve(device, size);
+    if (extent == nullptr) extent = TRY(make_anew(device, size));
+    if (clear_from < extent->size()) {
+        Copier &copier = copiers.of(device);
+        TRY(copier.queue_zero({extent.get(), clear_from, extent->size() - clear_from}));
+        TRY(copier.wait());
+    }
+    return extent;
+}
+
+Result<std::shared_ptr<Extent>> Storage::make_anew(Device &device, std::uint64_t size) {
     // A size that can't be rounded up, or that no device has, is refused before the arithmetic can overflow.
     Budget &budget = budget_of(device);
-    if (std::shared_ptr<Extent> extent = take_from_reserve(device, size)) {
-        if (clear_from < extent->size()) {
-            Copier &copier = copiers.of(device);
-            const Result<void> queued = copier.queue_zero({extent.get(), clear_from, extent->size() - clear_from});
-            TRY(copier.wait_after(queued));
-        }
-        return extent;
-    }
     if (size > budget.capacity()) return Error{ENOSPC, 0, "create extent", format_size(size) + " wanted"};
     const std::uint64_t whole = round_up(size, device.info().granularity);
     TRY(budget.reserve(whole));
-    struct Reservation { // gives the bytes back unless an extent has taken them over
-        Budget *budget;
-        std::uint64_t bytes;
-        ~Reservation() {
-            if (budget != nullptr) budget->release(bytes);
-        }
-    } reservation{&budget, whole};
-    std::shared_ptr<Extent> extent = TRY(Extent::create(keeper_, device, whole));
-    if (clear_from < whole) {
-        Copier &copier = copiers.of(device);
-        TRY(copier.queue_zero({extent.get(), clear_from, whole - clear_from}));
-        TRY(copier.wait());
-    }
-    reservation.budget = nullptr;
-    return charged(std::move(extent));
+    Result<std::shared_ptr<Extent>> extent = Extent::create(keeper_, device, whole);
+    if (extent) return charged(*std::move(extent));
+    budget.release(whole);
+    return extent;
 }
 
 Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {

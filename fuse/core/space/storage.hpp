@@ -155,6 +155,7 @@ private:
 
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
+    Result<std::shared_ptr<Extent>> make_anew(Device &device, std::uint64_t size);
     Slab &slab_of(const Device &device);
     Budget &budget_of(const Device &device) { return device.info().is_host() ? host_budget_ : budget_; }
     const Budget &budget_of(const Device &device) const { return device.info().is_host() ? host_budget_ : budget_; }
