@@ -84,14 +84,22 @@ void op_setxattr(fuse_req_t request, fuse_ino_t ino, const char *name, const cha
 
 void op_getxattr(fuse_req_t request, fuse_ino_t ino, const char *name, std::size_t size) {
     serve_inode(request, Op::getxattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
-        reply.value(TRY(get_xattr(reply, inode, name)), size);
+        const std::string value = TRY(get_xattr(reply, inode, name));
+        if (size == 0)
+            reply.length(xattr_room(name, value.size()));
+        else
+            reply.value(value, size);
         return {};
     });
 }
 
 void op_listxattr(fuse_req_t request, fuse_ino_t ino, std::size_t size) {
     serve_inode(request, Op::listxattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
-        reply.value(list_xattrs(reply, inode), size);
+        const std::string list = list_xattrs(reply, inode);
+        if (size == 0)
+            reply.length(list.size());
+        else
+            reply.value(list, size);
         return {};
     });
 }

@@ -222,10 +222,13 @@ void Reply::copied(std::uint64_t count) {
 void Reply::text(const std::string &text) { data(std::as_bytes(std::span(text))); }
 
 void Reply::value(std::string_view value, std::size_t room) {
-    if (room != 0 && value.size() > room) return error(Error{ERANGE, 0, "read attribute"});
-    if (room != 0) return data(std::as_bytes(std::span(value)));
+    if (value.size() > room) return error(Error{ERANGE, 0, "read attribute"});
+    data(std::as_bytes(std::span(value)));
+}
+
+void Reply::length(std::size_t length) {
     fuse_getxattr_out out = {};
-    out.size = static_cast<std::uint32_t>(value.size());
+    out.size = static_cast<std::uint32_t>(length);
     (void)send(0, {part(out)});
 }
 

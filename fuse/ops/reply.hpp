@@ -54,7 +54,8 @@ public:
     void copied(std::uint64_t count);   ///< at the most what `copy_max` allows
     std::uint64_t copy_max() const;     ///< bytes that the answer to the present copy_file_range can tell of
     void text(const std::string &text); ///< of readlink
-    void value(std::string_view value, std::size_t room); ///< of an xattr, by the protocol: size 0 asks for the length
+    void value(std::string_view value, std::size_t room); ///< of an xattr, to a caller with `room` bytes for it
+    void length(std::size_t length);                      ///< of an xattr, to a caller who asked with no room
     void space(const struct statvfs &space);
     void position(std::uint64_t offset);
     void control(std::span<const std::byte> bytes); ///< of ioctl

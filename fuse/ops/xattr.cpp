@@ -193,23 +193,26 @@ Result<std::string> get_ticket(Reply &reply, Inode &inode) {
     return std::string(reinterpret_cast<const char *>(ticket.data()), ticket.size());
 }
 
+enum class Length : std::uint8_t { steady, changes }; // by itself, between two reads
+
 struct Virtual {
     std::string_view name;
     Result<std::string> (*get)(Reply &, Inode &);
     Result<void> (*set)(Reply &, Inode &, std::string_view value); // null: it can only be read
+    Length length = Length::steady;                                // of what is listed: copiers compare it
 };
 constexpr Virtual kVirtuals[] = {
     {kAllocationSize, get_allocation_size, leave_memory_attribute},
     {kFabricHandle, get_fabric_handle, leave_memory_attribute},
-    {"user.gmemfs.extents", get_extents, nullptr},
-    {"user.gmemfs.residence", get_residence, nullptr},
-    {"user.gmemfs.generation", get_generation, nullptr},
+    {"user.gmemfs.extents", get_extents, nullptr, Length::changes},
+    {"user.gmemfs.residence", get_residence, nullptr, Length::changes},
+    {"user.gmemfs.generation", get_generation, nullptr, Length::changes},
     {"user.gmemfs.digest", get_digest, nullptr},
     {"user.gmemfs.device", get_device, set_device},
-    {"user.gmemfs.ecc", get_ecc, set_ecc},
+    {"user.gmemfs.ecc", get_ecc, set_ecc, Length::changes},
     {kPackAfter, get_pack_after, set_pack_after},
     {kHostAfter, get_host_after, set_host_after},
-    {"user.gmemfs.stats", get_stats, nullptr},
+    {"user.gmemfs.stats", get_stats, nullptr, Length::changes},
     {"user.gmemfs.on_shutdown", get_on_shutdown, set_on_shutdown},
     {"user.gmemfs.socket", get_socket, nullptr},
     {"user.gmemfs.driver", get_driver, nullptr},
@@ -256,6 +259,12 @@ Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name)
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
     if (!TRY(check_acl(reply, name)) && !is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
+}
+
+std::size_t xattr_room(std::string_view name, std::size_t length) {
+    constexpr std::size_t kGrowth = 256; // a counter's digits, some objects of a list
+    const Virtual *const row = find(name);
+    return row != nullptr && row->length == Length::changes ? length + length / 4 + kGrowth : length;
 }
 
 Result<void> set_xattr(

@@ -16,6 +16,9 @@ namespace gmemfs {
 /// ENODATA: there is no attribute of this name, or none on this inode. EOPNOTSUPP: the namespace is neither user,
 /// trusted nor security, and the name is no ACL's.
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name);
+/// Bytes to tell a caller who asks how long the value is, now `length`, and reads it next, as getfattr does: a value
+/// that changes by itself may have grown by then. A read returns the true length; getxattr(2) calls this one a hint.
+std::size_t xattr_room(std::string_view name, std::size_t length);
 /// EPERM: the attribute can only be read. EOPNOTSUPP: another namespace, or an unknown name that begins with
 /// user.gmemfs.
 Result<void> set_xattr(
