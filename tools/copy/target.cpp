@@ -33,9 +33,9 @@ Result<void> CopyTarget::open_existing(mode_t mode, Existing existing) {
     fd_ = is_regular_ ? open_regular(path_) : Fd(::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
     if (fd_) return {};
     const int code = errno;
-    if (existing != Existing::force || code == EINTR || ::unlink(path_.c_str()) != 0)
+    // A device, a fifo or a socket stays what it is; so does /dev/stdout that leads to one.
+    if (existing != Existing::force || !is_regular_ || code == EINTR || ::unlink(path_.c_str()) != 0)
         return Error{code, 0, "open file", path_};
-    is_regular_ = true;
     new_file_ = TRY(NewFile::create(path_, mode));
     return {};
 }

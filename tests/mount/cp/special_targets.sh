@@ -17,6 +17,15 @@ is "$(sha file)" "$sum"
 printf 'first\nsecond\n' > lines
 { read -r line; "$GMEMFS" cp - "$MNT/rest"; } < lines
 is "$(cat "$MNT/rest")" "$(cat lines)" || is "$(cat "$MNT/rest")" second
+# What can't be opened is not replaced either, by force neither: of a socket open(2) says ENXIO.
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' socket
+ln -s socket to_socket
+for target in socket to_socket; do
+    refuses "No such device or address" "$GMEMFS" cp "$MNT/f" "$target"
+    refuses "No such device or address" "$GMEMFS" cp --force "$MNT/f" "$target"
+done
+[ -S socket ]
+is "$(readlink to_socket)" socket
 # Reading one works as well.
 cat source > fifo &
 "$GMEMFS" cp fifo "$MNT/from_fifo"
