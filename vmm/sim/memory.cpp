@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <linux/memfd.h>
 #include <span>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,6 +27,16 @@ constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kAddressesMax = std::uint64_t(1) << 46; // half of what a process has on x86-64
 
 void *host(std::uint64_t address) { return reinterpret_cast<void *>(address); } // NOLINT(performance-no-int-to-ptr)
+
+bool is_aligned(std::uint64_t value) { return value % kGranularity == 0; }
+
+// Huge pages can't be written by write(2). All are taken from the host now, and not when a copy needs them.
+bool fill_huge_pages(int fd, std::uint64_t size) {
+    void *const there = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (there == MAP_FAILED) return false;
+    std::memset(there, kDirt, size);
+    return ::munmap(there, size) == 0;
+}
 
 // Small memory is dirtied whole; large memory in its first and last MiB and one page in each granule, because dirt in
 // all of it would take as much of the host's memory. A known kindness: a clear that misses only other pages goes
@@ -46,8 +57,6 @@ bool make_dirty(int fd, std::uint64_t size) {
     for (std::uint64_t at = 0; at < size; at += kGranularity) is_done = is_done && write_at(at + 3 * kPage, kPage);
     return is_done;
 }
-
-bool is_aligned(std::uint64_t value) { return value % kGranularity == 0; }
 
 // PROT_ bits of an access right; -1 for what is none.
 int protection(CUmemAccess_flags flags) {
@@ -193,9 +202,12 @@ CUresult create(
     memory->handle_types = types;
     const std::string name =
         "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(place) + ":" + std::to_string(taken->id);
-    memory->fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const bool is_huge = mine.has_huge_pages && place != kHost;
+    memory->fd =
+        ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | (is_huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0U));
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||
-        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 || !make_dirty(memory->fd, used))
+        ::fcntl(memory->fd, F_ADD_SEALS, kSeals) != 0 ||
+        !(is_huge ? fill_huge_pages(memory->fd, size) : make_dirty(memory->fd, used)))
         return CUDA_ERROR_OPERATING_SYSTEM;
     const std::lock_guard<std::mutex> hold(mine.mutex);
     *handle = add_handle(memory);
