@@ -86,24 +86,26 @@ kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
 VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
 CORE_ROOMS := ecc/parity ecc/digest ecc/pack ecc/batch fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
-TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/doctor tools/cmd
+BLOCK_ROOMS := block/disk block/nbd block/ublk block/process
+TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/block tools/doctor tools/cmd
 sources = $(wildcard $(addsuffix /*.cpp,$(1)))
 VMM := $(call objects,$(call sources,$(VMM_ROOMS)))
 SIM := $(call objects,vmm/sim/*.cpp)
 CORE := $(call objects,$(call sources,$(CORE_ROOMS))) $(call kernels,ecc/*/kernels/*.cu)
 SERVER := $(call objects,$(call sources,$(SERVER_ROOMS)))
 TOOL := $(call objects,$(call sources,$(TOOL_ROOMS)))
+BLOCK := $(call objects,$(call sources,$(BLOCK_ROOMS)))
 PEER := $(call objects,tests/peer/*.cpp) $(call kernels,tests/peer/kernels/*.cu)
 LIBRARY := $(call objects,client/lib/*.cpp)
 # What libgmemfs has of ecc/: batches of pages.
 LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
-FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(wildcard tests/*)
+FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(wildcard tests/*)
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
-TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client bench/fuse_io \
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io \
     client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
@@ -159,13 +161,14 @@ $(BUILD)/libvmm.a: $(VMM)
 $(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libserver.a: $(SERVER)
 $(BUILD)/libtools.a: $(TOOL)
+$(BUILD)/libblock.a: $(BLOCK)
 $(BUILD)/libsupport.a: $(SUPPORT)
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	ar qcs $@ $^  # not r: two rooms may each have a file of one name
 
-$(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
@@ -191,12 +194,13 @@ $(BUILD)/client/%: tests/client/%.cpp client/lib/gmemfs.h client/lib/gmemfs.hpp 
 	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
+
 # nvCOMP for the simulator: the tests' own, and not installed.
 $(BUILD)/sim/libnvcomp.so.6: $(call objects,tests/nvcomp/*.cpp)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libnvcomp.so.6 -o $@ $^ -llz4 -lzstd -ldl
 
-LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 $(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,tests/fuzz/once/*.cpp) $(LAYERS)
@@ -212,6 +216,8 @@ $(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUIL
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/test-client: $(PEER) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
+$(BUILD)/ublk-device: $(BUILD)/obj/tests/block/ublk_device.o $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libcore.a $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) -o $@ $^ -luring $(CODEC_LIBS) -ldl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LAYERS)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lbenchmark -ldl
@@ -255,7 +261,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(call found,clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
 # The rooms that they reach; of an archive the linker takes what is called.
-FUZZED := $(patsubst %.cpp,build/fuzz/obj/%.o,$(call sources,$(VMM_ROOMS) $(CORE_ROOMS) tools/host tools/snapshot))
+FUZZED := $(patsubst %.cpp,build/fuzz/obj/%.o,$(call sources,$(VMM_ROOMS) $(CORE_ROOMS) tools/host tools/snapshot client/lib block/disk block/nbd))
 FUZZ_FLAGS := -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
 build/fuzz/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)
