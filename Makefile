@@ -110,7 +110,7 @@ TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-t
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
-PROGRAMS := $(BUILD)/gmemfs $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
+PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
 
 .PHONY: all programs tests races sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
@@ -170,6 +170,10 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 
 $(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
+
+# What serves block devices: without GLib and libfuse, because all of it is locked into memory.
+$(BUILD)/gmemfs-block: $(call objects,block/*.cpp) $(BUILD)/libblock.a $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(CODEC_LIBS) -luring -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
@@ -287,6 +291,7 @@ bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a 
 STRIP ?= --strip
 install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
+	install $(STRIP) -D -m 755 $(BUILD)/gmemfs-block $(DESTDIR)$(PREFIX)/lib/gmemfs/gmemfs-block
 	install $(STRIP) -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
 	install $(STRIP) -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)

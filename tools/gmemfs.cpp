@@ -30,6 +30,8 @@ constexpr Subcommand kSubcommands[] = {
     {"seal", run_seal, "make the parity of files that peers have written to fit"},
     {"pack", run_pack, "make files take less memory where they lie"},
     {"unpack", run_unpack, "give packed files plain memory again"},
+    {"block", run_block, "serve a file as a block device"},
+    {"swap", run_swap, "swap to GPU memory"},
     {"inject", run_inject, "damage a file on purpose, where the mount allows it"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},

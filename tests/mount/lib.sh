@@ -188,3 +188,25 @@ no_peers_left() {
 }
 # ring_requests: how many requests have come by io_uring.
 ring_requests() { "$GMEMFS" stat --json "$MNT" | json 'd["ring_requests"]'; }
+
+# ---- block devices
+# serve FILE [OPTION...]: an NBD socket for a file; $NBD_SOCKET and $NBD are its path and its address.
+serve() {
+    local file=$1
+    shift
+    NBD_SOCKET=$PWD/nbd.socket
+    NBD="nbd+unix:///?socket=$NBD_SOCKET"
+    is "$("$GMEMFS" block "$file" --socket "$NBD_SOCKET" "$@")" "$NBD_SOCKET"
+}
+# device_says FILE EXPRESSION: Python over what the supervisor of FILE's device says of it.
+device_says() {
+    "$GMEMFS" block --list --json | python3 -c 'import json, sys
+d = [device for device in json.load(sys.stdin) if device["file"] == sys.argv[1]][0]
+print(eval(sys.argv[2]))' "$@"
+}
+# has_spare FILE: waits until a spare worker is warm (20 s at the most).
+has_spare() {
+    local end=$((SECONDS + 20))
+    until [ "$(device_says "$1" 'd.get("spare", {}).get("state")')" = warm ]; do [ "$SECONDS" -lt "$end" ]; done
+}
+nbd_shell() { PATH=/usr/bin:$PATH nbdsh -u "$NBD" -c "$1"; } # Debian's Python has libnbd

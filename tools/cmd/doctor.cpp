@@ -28,9 +28,10 @@ Diagnosis diagnose(const std::string &library, Kind kind) {
     const Checks channel = kind == Kind::gpu ? check_imex_channel() : Checks(); // the simulator needs none
     const Checks nvcomp = kind == Kind::gpu ? Checks{check_nvcomp()} : Checks();
     const Checks fuse = check_fuse();
+    const Checks block = check_block_devices();
     const Checks simulator = check_simulator();
     Diagnosis diagnosis = {driver, all_pass(driver) && all_pass(fuse), !simulator_path().empty() && all_pass(fuse)};
-    for (const Checks &more : {channel, nvcomp, fuse, simulator})
+    for (const Checks &more : {channel, nvcomp, fuse, block, simulator})
         diagnosis.checks.insert(diagnosis.checks.end(), more.begin(), more.end());
     return diagnosis;
 }

@@ -40,6 +40,9 @@ Check check_session();
 /// Where nvCOMP is, by which the GPU packs batches of pages; never worse than `warn`.
 Check check_nvcomp();
 
+/// By which drivers of the kernel a file can be a block device, and swap lie on it; never worse than `warn`.
+Checks check_block_devices();
+
 /// Whether the simulator's library lies beside this program.
 Checks check_simulator();
 

@@ -27,6 +27,8 @@ int run_seal(int argc, char **argv);
 int run_inject(int argc, char **argv);
 int run_pack(int argc, char **argv);
 int run_unpack(int argc, char **argv);
+int run_block(int argc, char **argv);
+int run_swap(int argc, char **argv);
 int run_version(int argc, char **argv);
 int run_restart(int argc, char **argv);
 int run_save(int argc, char **argv);

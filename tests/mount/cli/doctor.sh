@@ -9,6 +9,9 @@ grep -q '^warn  nvCOMP ' said
 grep -q '^ *-> pip install nvidia-libnvcomp-cu13==' said
 GMEMFS_NVCOMP=$BUILD/sim/libnvcomp.so.6 "$GMEMFS" doctor > said || is $? 1
 grep -q '^ok    nvCOMP .*/libnvcomp.so.6, version 6.0.0$' said
+# What a block device would need, each with its fix where this machine hasn't got it.
+for name in ublk nbd swap; do grep -qE "^(ok  |warn) +$name " said; done
+[ -e /dev/ublk-control ] || grep -q -- '-> .*modprobe ublk_drv' said
 # said_of NAME FIELD: of the check of that name, in what was said as JSON.
 said_of() { json "next(c['$2'] for c in d['checks'] if c['name'] == '$1')" < said; }
 

@@ -1,0 +1,146 @@
+#include "block/process/worker.hpp"
+
+#include "block/process/control_socket.hpp"
+#include "block/process/doors.hpp"
+#include "block/process/lockdown.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <optional>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace gmemfs::block {
+namespace {
+
+/// Owner of a shared mapping of the checksums.
+class SumsMemory {
+public:
+    static Result<SumsMemory> map(const Fd &fd, std::uint64_t count) {
+        if (count == 0) return SumsMemory({});
+        void *const start =
+            ::mmap(nullptr, count * sizeof(std::uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+        if (start == MAP_FAILED) return Error{errno, 0, "map the checksums"};
+        return SumsMemory({static_cast<std::uint32_t *>(start), count});
+    }
+    SumsMemory(SumsMemory &&other) noexcept : sums_(std::exchange(other.sums_, {})) {}
+    SumsMemory &operator=(SumsMemory &&) = delete;
+    SumsMemory(const SumsMemory &) = delete;
+    SumsMemory &operator=(const SumsMemory &) = delete;
+    ~SumsMemory() {
+        if (!sums_.empty()) ::munmap(sums_.data(), sums_.size_bytes());
+    }
+    std::span<std::uint32_t> sums() const { return sums_; }
+
+private:
+    explicit SumsMemory(std::span<std::uint32_t> sums) : sums_(sums) {}
+    std::span<std::uint32_t> sums_;
+};
+
+/// What a worker does from being warm to its end.
+class Service {
+public:
+    Service(int supervisor, const Setup &setup, int listener, Door &door)
+        : setup_(setup), listener_(listener), supervisor_(supervisor), door_(door) {}
+
+    // Until it is told to stop, or the door serves no more.
+    Result<void> run() {
+        for (;;) {
+            pollfd waits[] = {
+                {supervisor_, POLLIN, 0}, {door_.ended(), POLLIN, 0}, {control_ ? control_->get() : -1, POLLIN, 0}};
+            if (::poll(waits, std::size(waits), -1) < 0 && errno != EINTR) return Error{errno, 0, "wait"};
+            if (waits[1].revents != 0) return door_.close();
+            if (waits[2].revents != 0) answer_client();
+            if (waits[0].revents == 0) continue;
+            const Result<void> heard = receive_signal(supervisor_, received_);
+            if (!heard && !is_serving_) return heard; // nobody will ever tell this one to serve
+            if (!heard)
+                become_orphan();
+            else if (received_.signal.kind == Signal::Kind::stop)
+                return door_.close();
+            else
+                TRY(obey());
+        }
+    }
+
+private:
+    Result<void> obey() {
+        const Signal &signal = received_.signal;
+        if (signal.kind == Signal::Kind::named) {
+            name_ = signal.text.data();
+            number_ = signal.code;
+            return {};
+        }
+        TRY(door_.open(signal.kind, std::span(received_.fds).first(received_.fd_count)));
+        is_serving_ = true;
+        return send_signal(supervisor_, make_signal(Signal::Kind::serving));
+    }
+
+    // The supervisor has died. `gmemfs block --list` finds this worker by a socket of its own, and --adopt starts
+    // another supervisor.
+    void become_orphan() {
+        supervisor_ = -1;
+        ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); // which pidfd_getfd(2) needs where Yama restricts it
+        Result<ControlSocket> control = ControlSocket::create();
+        if (control) control_.emplace(*std::move(control));
+    }
+
+    void answer_client() {
+        const Result<ControlSocket::Call> call = control_->accept();
+        if (!call) return;
+        if (call->request == kStatus) return answer(call->client, status());
+        answer(call->client, "its supervisor has died: gmemfs block --adopt " + name_);
+    }
+
+    std::string status() const {
+        const Plan &plan = setup_.plan;
+        return nlohmann::json({{"device", name_}, {"number", number_}, {"file", plan.file}, {"size", plan.size},
+                                  {"door", word_of(plan.door)}, {"read_only", plan.mode == Mode::read_only},
+                                  {"locked", plan.locking == Locking::required}, {"queues", plan.queues},
+                                  {"verify", plan.sums != 0}, {"supervisor", nullptr}, {"sums_fd", setup_.sums.get()},
+                                  {"listener_fd", listener_}, {"worker", {{"pid", ::getpid()}, {"state", "serving"}}}})
+            .dump();
+    }
+
+    const Setup &setup_;
+    const int listener_;
+    int supervisor_; // -1: it has died
+    Door &door_;
+    ReceivedSignal received_ = {};
+    bool is_serving_ = false;
+    std::string name_;
+    int number_ = -1;
+    std::optional<ControlSocket> control_;
+};
+
+Result<void> serve(int supervisor) {
+    Setup setup = TRY(receive_setup(supervisor));
+    const Plan &plan = setup.plan;
+    const SumsMemory memory = TRY(SumsMemory::map(setup.sums, plan.sums));
+    std::shared_ptr<const client::Devices> devices = TRY(client::open_devices(plan.driver));
+    const std::unique_ptr<Disk> disk =
+        TRY(Disk::open(std::move(devices), setup.attached, plan.size, plan.mode, memory.sums()));
+    const int listener = setup.listener.get();
+    const std::unique_ptr<Door> door = TRY(make_door(plan, *disk, std::move(setup.listener)));
+    TRY(become_io_flusher(plan.locking));
+    touch_stack();
+    TRY(lock_memory(plan.locking));
+    TRY(send_signal(supervisor, make_signal(Signal::Kind::warm)));
+    return Service(supervisor, setup, listener, *door).run();
+}
+
+} // namespace
+
+Result<void> run_worker(Fd supervisor) {
+    std::signal(SIGINT, SIG_IGN); // a terminal's ^C is the supervisor's, which tells its workers
+    std::signal(SIGTERM, SIG_IGN);
+    prepare_memory();
+    Result<void> served = serve(supervisor.get());
+    if (!served) (void)send_signal(supervisor.get(), make_failure(served.error()));
+    return served;
+}
+
+} // namespace gmemfs::block

@@ -1,0 +1,41 @@
+# The supervisor that is killed ends nothing: the worker serves on, and another supervisor takes the device over.
+# timeout: 120
+truncate -s 16M "$MNT/disk"
+random_bytes 16M > data
+serve "$MNT/disk" --verify --queues 2
+nbdcopy data "$NBD"
+worker=$(device_says "$MNT/disk" 'd["worker"]["pid"]')
+refuses "supervises it" "$GMEMFS" block --adopt "$NBD_SOCKET"
+killed() { # the supervisor, and then there is an orphan
+    local supervisor
+    supervisor=$(device_says "$MNT/disk" 'd["supervisor"]')
+    kill -KILL "$supervisor"
+    gone "$supervisor"
+    timeout 20 bash -c 'until "$1" block --list | grep -q "WITHOUT A SUPERVISOR"; do :; done' - "$GMEMFS"
+}
+killed
+nbdcopy "$NBD" back
+cmp data back
+is "$(device_says "$MNT/disk" 'd["worker"]["pid"], d["supervisor"]')" "($worker, None)"
+refuses "its supervisor has died" "$GMEMFS" block --detach "$NBD_SOCKET"
+# What was changed behind the device is known to the next worker, too.
+printf x | dd of="$MNT/disk" bs=1 seek=5000000 conv=notrunc status=none
+"$GMEMFS" block --adopt "$NBD_SOCKET"
+differs "$(device_says "$MNT/disk" 'd["worker"]["pid"]')" "$worker"
+is "$(device_says "$MNT/disk" 'd["queues"], d["verify"], d["locked"]')" "(2, True, False)"
+gone "$worker"
+expect_error "Input/output error" nbdcopy "$NBD" back
+nbdcopy data "$NBD"
+nbdcopy "$NBD" back
+cmp data back
+has_spare "$MNT/disk"
+kill -KILL "$(device_says "$MNT/disk" 'd["worker"]["pid"]')"
+nbdcopy "$NBD" back
+cmp data back
+# Once more, by the file's name, and then to the end.
+killed
+"$GMEMFS" block --adopt "$MNT/disk"
+nbdcopy "$NBD" back
+cmp data back
+"$GMEMFS" block --detach "$NBD_SOCKET"
+fails test -e "$NBD_SOCKET"
