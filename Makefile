@@ -110,7 +110,9 @@ TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-t
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
-PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
+# Where nbdkit's header is; `make deps` brings it.
+PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)
+PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
 
 .PHONY: all programs tests races sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
@@ -174,6 +176,10 @@ $(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(BUILD)/libblo
 # What serves block devices: without GLib and libfuse, because all of it is locked into memory.
 $(BUILD)/gmemfs-block: $(call objects,block/*.cpp) $(BUILD)/libblock.a $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(CODEC_LIBS) -luring -ldl
+
+# nbdkit looks for the name that this has. Its symbols are the one function that nbdkit calls.
+$(BUILD)/nbdkit-gmemfs-plugin.so: $(call objects,block/nbdkit/*.cpp) $(BUILD)/libblock.a $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a
+	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -shared -Wl,--version-script=block/nbdkit/plugin.map -Wl,-z,nodelete -o $@ $^ $(CODEC_LIBS) -ldl
 
 $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
