@@ -105,8 +105,9 @@ FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) 
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
+GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
 TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io \
-    client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE)
+    client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
@@ -114,7 +115,7 @@ BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)
 PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
 
-.PHONY: all programs tests races sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS) $(BENCH_OBJECTS)  ## the programs that `make test` runs
@@ -204,6 +205,10 @@ $(BUILD)/client/%: tests/client/%.cpp client/lib/gmemfs.h client/lib/gmemfs.hpp 
 	$(CXX) -I. -std=c++17 -pedantic -g $(WARNINGS) $< -o $@ -L$(BUILD) -lgmemfs -pthread -ldl -Wl,-rpath,'$$ORIGIN/..' \
 	    $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
+# For guests, which have no libraries but those of the command.
+$(GUEST): $(BUILD)/guest-programs/%: tests/guest/%.cpp
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -O2 $(WARNINGS) -static -s $< -o $@
 
 # nvCOMP for the simulator: the tests' own, and not installed.
 $(BUILD)/sim/libnvcomp.so.6: $(call objects,tests/nvcomp/*.cpp)
@@ -250,6 +255,8 @@ test:  ## install what is needed, build, and run every suite; SUITES="unit mount
 	@$(DEPS) install
 	@$(AGAIN) tests $(if $(SANITIZE),,races)
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run.py $(SUITES)
+block-guest: all $(GUEST)  ## swap and filesystems on the kernel's block devices in virtual machines (qemu); GUEST_ROUNDS=20 repeats what kills
+	@BUILD=$(BUILD) tests/guest/runner.py
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
 	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
 	    $(BUILD)/thread/sim/libnvcomp.so.6 $(addprefix $(BUILD)/thread/client/,c_test cpp_test batch_test endings)

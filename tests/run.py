@@ -2,7 +2,7 @@
 # run: runs the suites of tests, and says at its end how many tests passed, failed and were skipped.
 #
 #   tests/run.py [SUITE...]     all where none is named: tidy unit faults conformance parity pack fuzz mount tutorial
-#                               rings libfuse races python; and peers, which is a part of mount
+#                               rings libfuse guest races python; and peers, which is a part of mount
 #
 # BUILD is the build folder; with SANITIZE the programs are instrumented, and their reports fail a test. Every count is
 # of tests that ran: a program that is missing, or that dies before it has told its results, is a failure.
@@ -139,11 +139,11 @@ def suite_fuzz():
     return count
 
 
-def run_scenarios(name, env, *words):
-    with tempfile.TemporaryDirectory() as folder:
-        results = pathlib.Path(folder) / "results.json"
-        done = subprocess.run([sys.executable, ROOT / "tests/mount/runner.py", "--results", results, *words], cwd=ROOT,
-                              env=env, check=False)
+def run_scenarios(name, env, *words, folder="mount"):
+    with tempfile.TemporaryDirectory() as place:
+        results = pathlib.Path(place) / "results.json"
+        done = subprocess.run([sys.executable, ROOT / "tests" / folder / "runner.py", "--results", results, *words],
+                              cwd=ROOT, env=env, check=False)
         if not results.exists():
             print(f"{name}: the runner ended with {done.returncode} and no results")
             return Count(failed=1)
@@ -212,6 +212,14 @@ def scripts_of(names, slow):
     return [path for path in paths if path.name not in slow]
 
 
+def suite_guest():
+    """The quickest scenarios in a virtual machine that has the kernel's block devices; `make block-guest` runs all."""
+    if SANITIZE:
+        print(f"skip: guest: all suites run with {SANITIZE}")
+        return Count(skipped=1)
+    return run_scenarios("guest", environment(), "--ci", folder="guest")
+
+
 def suite_races():
     """The broker's scenarios once more, with programs built for ThreadSanitizer."""
     build = BUILD / "thread"
@@ -242,7 +250,7 @@ def suite_peers():
 SUITES = {"tidy": suite_tidy, "unit": suite_unit, "faults": suite_faults, "conformance": suite_conformance,
           "parity": suite_parity, "pack": suite_pack, "batch": suite_batch, "fuzz": suite_fuzz, "mount": suite_mount,
           "tutorial": suite_tutorial, "rings": suite_rings, "libfuse": suite_libfuse,
-          "races": suite_races, "python": suite_python}
+          "guest": suite_guest, "races": suite_races, "python": suite_python}
 MORE = {"peers": suite_peers}  # only when named
 
 

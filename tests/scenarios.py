@@ -1,8 +1,8 @@
-# Scenarios: lines of tests/mount's scripts that look like checks and can't fail. `bash -e` doesn't end a script for
-# every command that fails; tests/mount/lib.sh has words for what these lines mean.
+# Scenarios: lines of tests/mount's and tests/guest's scripts that look like checks and can't fail. `bash -e` doesn't
+# end a script for every command that fails; tests/mount/lib.sh has words for what these lines mean.
 import re
 
-FOLDER = "tests/mount/"
+FOLDERS = ("tests/mount/", "tests/guest/scenarios/")
 CHECK = r"(?:is|differs|nothing|quiet|says|fails|refuses|expect_error|mounted|test|\[|\[\[|cmp|diff|grep)"
 # A command in $(...), and no more than that between quotation marks.
 COMMAND = r'"\$\([^"]*(?:"[^"]*"[^"]*)*\)"'
@@ -28,7 +28,7 @@ PLANTED = ["! grep -q text file", 'refuses "" "$GMEMFS" df /proc', "refuses 7 co
 def complaints(texts):
     """A line for each; `texts` is the tree's text by name."""
     for name, text in texts.items():
-        if not name.startswith(FOLDER) or not name.endswith((".sh", ".bash")) or name == FOLDER + "lib.sh":
+        if not name.startswith(FOLDERS) or not name.endswith((".sh", ".bash")) or name == "tests/mount/lib.sh":
             continue
         within = None
         for number, line in enumerate(text.splitlines(), 1):

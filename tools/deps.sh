@@ -20,7 +20,7 @@ BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-d
 SHOW_PACKAGES="fuse3 attr"
 # Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh looks.
 TEST_PACKAGES="libgtest-dev libbenchmark-dev openssl procps acl e2fsprogs util-linux-extra fio git python3 python3-venv
-               meson ninja-build dpkg-dev"
+               meson ninja-build dpkg-dev binutils nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd qemu-system-x86"
 # For developers. Where one can't be had, the checks that need it are skipped, and say so. Another clang-format formats
 # otherwise (19 would change 21 lines), so for a check no other is installed.
 OPTIONAL_PACKAGES="clang-format-14 valgrind patchelf lz4 zstd"
