@@ -17,9 +17,9 @@
 #   # programs: mkfs.ext4 fio     of this machine, without which the scenario is skipped
 #   # files: /usr/lib/x/y.so      the same, by their paths
 #   # built: conformance-tests    of the build folder
-#   # timeout: 120                seconds
+#   # timeout: 120                seconds, of each round
 #   # alarms: I/O error           what the kernel may say; without this nothing of init's list
-#   # rounds: 3                   ROUNDS, unless --rounds or GUEST_ROUNDS says more or fewer
+#   # rounds: 3                   ROUNDS for the script, unless --rounds or GUEST_ROUNDS says another number
 #   # ci: 13                      `make test` runs it, too, with these kernels
 # Exit 77, with a line "skip: why", skips.
 import argparse
@@ -44,7 +44,8 @@ QEMU = "qemu-system-x86_64"
 
 def headers(script):
     found = {"kernel": "13", "memory": "256M", "device": "256M", "modules": "", "programs": "", "files": "",
-             "built": "", "timeout": "120", "alarms": "", "rounds": "1", "ci": ""}
+             "built": "", "timeout": "120", "alarms": "", "rounds": "1",
+             "ci": ""}
     for line in script.read_text().splitlines():
         match = re.match(r"# (\w+)(?:: *(.*))?$", line)
         if match and match.group(1) in found:
@@ -68,7 +69,8 @@ class Guest:
 
     def programs(self):
         """Those of this build, and those of this machine, by where the guest has them."""
-        found = {"gmemfs/gmemfs": BUILD / "gmemfs", "gmemfs/sim/libcuda.so.1": BUILD / "sim/libcuda.so.1"}
+        found = {f"gmemfs/{name}": BUILD / name for name in ("gmemfs", "gmemfs-block", "sim/libcuda.so.1")
+                 if (BUILD / name).exists()}
         found |= {f"bin/{path.name}": path for path in (BUILD / "guest-programs").glob("*")}
         found |= {f"gmemfs/{name}": BUILD / name for name in self.want["built"].split()}
         for name in self.want["programs"].split():
@@ -89,7 +91,7 @@ class Guest:
         self.place.mkdir(parents=True)
         self.kernel = Kernel(self.number, CACHE)
         environment = (f"ROUNDS={self.rounds}\n"
-                       f"export GMEMFS_SIM_DEVICES={self.want['device']} GMEMFS_SIM_HUGE_PAGES=1\n")
+                       f"export GMEMFS_SIM_DEVICES={self.want['device']} GMEMFS_SIM_RESIDENT=1\n")
         files = {"init": ((HERE / "init").read_bytes(), 0o755),
                  "scenario/lib.sh": ((HERE / "lib.sh").read_bytes(), 0o644),
                  "scenario/script": (self.script.read_bytes(), 0o644),
@@ -106,9 +108,12 @@ class Guest:
                 "-initrd", self.place / "initramfs", "-append",
                 f"console=ttyS0 quiet panic=-1 rootfstype=ramfs hugepages={pages} mitigations=off"]
 
+    def limit(self):
+        return int(self.want["timeout"]) * self.rounds
+
     def boot(self):
         """Returns when the guest has said how its script ended, or its time is over."""
-        limit = int(self.want["timeout"])
+        limit = self.limit()
         with open(self.log, "wb") as log:
             machine = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT)
@@ -131,7 +136,7 @@ class Guest:
         text = self.log.read_text(errors="replace")
         ended = re.search(r"^GUEST ended: (\d+)", text, re.M)
         if not ended:
-            return "failed", "the guest ended by itself" if in_time else f"timed out after {self.want['timeout']} s"
+            return "failed", "the guest ended by itself" if in_time else f"timed out after {self.limit()} s"
         if ended.group(1) == "77":
             reasons = re.findall(r"^skip: (.*?)\r?$", text, re.M)
             return "skipped", reasons[-1] if reasons else "it gave no reason"

@@ -215,6 +215,10 @@ CUresult cuMemHostAlloc(void **memory, std::size_t size, unsigned) {
     if (const CUresult lost = endanger_captures(); lost != CUDA_SUCCESS) return lost;
     void *const made = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (process()->is_resident && ::mlock(made, size) != 0) {
+        ::munmap(made, size);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
     const std::lock_guard<std::mutex> hold(process()->mutex);
     process()->pinned[reinterpret_cast<std::uint64_t>(made)] = size;
     *memory = made;
@@ -236,6 +240,7 @@ CUresult cuMemFreeHost(void *memory) {
 CUresult cuMemHostRegister(void *memory, std::size_t size, unsigned) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemHostRegister);
     if (memory == nullptr || size == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (process()->is_resident && ::mlock(memory, size) != 0) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::lock_guard<std::mutex> hold(process()->mutex);
     const bool is_new = process()->pinned.emplace(reinterpret_cast<std::uint64_t>(memory), size).second;
     return is_new ? CUDA_SUCCESS : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;

@@ -202,7 +202,7 @@ CUresult create(
     memory->handle_types = types;
     const std::string name =
         "gmemfs-sim:" + mine.machine->name() + ":" + std::to_string(place) + ":" + std::to_string(taken->id);
-    const bool is_huge = mine.has_huge_pages && place != kHost;
+    const bool is_huge = mine.is_resident && place != kHost;
     memory->fd =
         ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | (is_huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0U));
     if (memory->fd < 0 || ::ftruncate(memory->fd, static_cast<off_t>(size)) != 0 ||

@@ -99,7 +99,7 @@ CUresult start_process() {
     made->device_sizes = machine->sizes();
     made->has_imex = std::string(text_of("GMEMFS_SIM_IMEX", "1")) != "0";
     made->has_peers = std::string(text_of("GMEMFS_SIM_PEERS", "1")) != "0";
-    made->has_huge_pages = std::string(text_of("GMEMFS_SIM_HUGE_PAGES", "0")) != "0";
+    made->is_resident = std::string(text_of("GMEMFS_SIM_RESIDENT", "0")) != "0";
     made->version = driver_version();
     made->primary.resize(made->device_sizes.size());
     __atomic_store_n(&g_process, made, __ATOMIC_RELEASE);

@@ -105,7 +105,7 @@ struct Process {
     std::vector<std::uint64_t> device_sizes; // constant
     bool has_imex;                           // constant
     bool has_peers;                          // constant: devices reach each other's memory
-    bool has_huge_pages;                     // constant: devices' memory is of the host's huge pages
+    bool is_resident;                        // constant: devices' memory and pinned memory are never swapped out
     int version;                             // constant
 
     std::mutex mutex;
