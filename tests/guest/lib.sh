@@ -38,3 +38,77 @@ hog_filled() { within 90 grep -q '^State:.*stopped' "/proc/$HOG/status"; }
 hog_goes_on() { kill -CONT "$HOG"; wait "$HOG"; }
 # swapped_out: mebibytes in swap.
 swapped_out() { awk '/^SwapTotal/ { all = $2 } /^SwapFree/ { print int((all - $2) / 1024) }' /proc/meminfo; }
+
+# told_of WORD: the process that `gmemfs block --list` says is the only device's worker, spare or supervisor.
+told_of() {
+    gmemfs block --list --json | tr -d ' \n' > told
+    sed -n "s/.*\"$1\":{\"pid\":\([0-9]*\).*/\1/p; s/.*\"$1\":\([0-9]*\).*/\1/p" told
+}
+has_spare() { [ -n "$(told_of spare)" ]; }
+server_pid() { gmemfs stat --json "$MNT" | tr -d ' \n' | sed -n 's/.*"server_pid":\([0-9]*\).*/\1/p'; }
+# block DOOR SIZE: $DEVICE, over a file of a mount that is made for it.
+block() {
+    mount_gpu
+    DEVICE=$(gmemfs block "$MNT/disk" --size "$2" "--$1" $([ "$1" != nbd ] || echo /dev/nbd0))
+    say "$1: $DEVICE"
+}
+detach() {
+    gmemfs block --detach "$DEVICE"
+    gmemfs umount "$MNT"
+}
+swap_on() { mkswap "$DEVICE" > /dev/null && swapon -d "$DEVICE"; }
+# swapped_and_killed ROUNDS VICTIM: in each round 160 MiB go out, the process that this command prints is killed, and comes
+# to life again or doesn't; all comes back.
+# shellcheck disable=SC2086
+swapped_and_killed() {
+    local round=0 victim
+    swap_on
+    while [ "$round" -lt "$1" ]; do
+        round=$((round + 1))
+        hog_in_group 64 224 --stop
+        hog_filled
+        [ "$(swapped_out)" -ge 155 ] || fail "only $(swapped_out) MiB are out"
+        victim=$($2)
+        say "round $round: $(swapped_out) MiB are out, $victim is killed"
+        kill -KILL $victim
+        hog_goes_on
+    done
+    swapoff "$DEVICE"
+}
+# under_pressure MIB [--kill PID COUNTER COUNT]: hog with more memory than the guest has, and a witness. Nothing that isn't
+# locked can be relied on meanwhile, this shell included.
+under_pressure() {
+    local size=$1
+    shift
+    # shellcheck disable=SC2046
+    witness "$@" --stacks $(pidof gmemfs-block) &
+    WITNESS=$!
+    hog "$size"
+    kill "$WITNESS"
+    wait "$WITNESS" || true
+}
+# ext4_and_killed ROUNDS VICTIM: in each round files are written and one is removed, the process that this command prints
+# is killed meanwhile, and the filesystem is whole and has the bytes.
+# shellcheck disable=SC2086
+ext4_and_killed() {
+    local round=0 writer
+    random in 24
+    mkfs.ext4 -q "$DEVICE"
+    mkdir -p /mnt/disk
+    while [ "$round" -lt "$1" ]; do
+        round=$((round + 1))
+        mount "$DEVICE" /mnt/disk
+        (cp in /mnt/disk/first && sync && cp in /mnt/disk/second && sync && rm /mnt/disk/first && cp -r /scenario /mnt/disk/small) &
+        writer=$!
+        usleep $((round * 7919 % 1500 * 1000))
+        kill -KILL $($2)
+        wait "$writer" || fail "round $round: the writer saw an error"
+        umount /mnt/disk
+        e2fsck -fn "$DEVICE" || fail "round $round: e2fsck found damage"
+        mount "$DEVICE" /mnt/disk
+        cmp in /mnt/disk/second
+        rm -r /mnt/disk/second /mnt/disk/small
+        umount /mnt/disk
+        [ "$2" != 'told_of worker' ] || within 60 has_spare
+    done
+}
