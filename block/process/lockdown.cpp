@@ -3,6 +3,7 @@
 #include <array>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -42,8 +43,11 @@ Result<void> lock_memory(Locking locking) {
 }
 
 Result<void> become_io_flusher(Locking locking) {
-    if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0) return {};
-    return refuse(locking, errno, "become an I/O flusher", "it takes root, or CAP_SYS_RESOURCE, and Linux 5.6");
+    if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
+        TRY(refuse(locking, errno, "become an I/O flusher", "it takes root, or CAP_SYS_RESOURCE, and Linux 5.6"));
+    const sched_param least = {1};
+    if (locking == Locking::where_allowed || ::sched_setscheduler(0, SCHED_RR, &least) == 0) return {};
+    return Error{errno, 0, "become a real-time thread", "it takes root, or CAP_SYS_NICE"};
 }
 
 void touch_stack() {

@@ -46,11 +46,14 @@ told_of() {
 }
 has_spare() { [ -n "$(told_of spare)" ]; }
 server_pid() { gmemfs stat --json "$MNT" | tr -d ' \n' | sed -n 's/.*"server_pid":\([0-9]*\).*/\1/p'; }
-# block DOOR SIZE: $DEVICE, over a file of a mount that is made for it.
+# block DOOR SIZE [OPTION...]: $DEVICE, over a file of a mount that is made for it.
 block() {
+    local door=--$1 size=$2
+    shift 2
+    [ "$door" != --nbd ] || door=--nbd=/dev/nbd0
     mount_gpu
-    DEVICE=$(gmemfs block "$MNT/disk" --size "$2" "--$1" $([ "$1" != nbd ] || echo /dev/nbd0))
-    say "$1: $DEVICE"
+    DEVICE=$(gmemfs block "$MNT/disk" --size "$size" "$door" "$@")
+    say "$door: $DEVICE"
 }
 detach() {
     gmemfs block --detach "$DEVICE"

@@ -16,7 +16,7 @@ namespace {
 
 struct Given {
     gboolean ublk = FALSE, lists = FALSE, json = FALSE, read_only = FALSE, foreground = FALSE, verifies = FALSE,
-             lacks_spare = FALSE;
+             lacks_spare = FALSE, locked = FALSE;
     gchar *number = nullptr, *nbd = nullptr, *socket = nullptr, *size = nullptr, *detach = nullptr, *adopt = nullptr;
     gint queues = 0;
 };
@@ -47,6 +47,7 @@ Result<BlockOptions> read_options(const Given &given, const std::string &file) {
     if (given.queues < 0 || given.queues > 64) return Error{EINVAL, 0, "choose the queues", "1 to 64"};
     options.queues = static_cast<unsigned>(given.queues);
     options.mode = given.read_only ? block::Mode::read_only : block::Mode::read_write;
+    options.locking = given.locked ? block::Locking::required : block::Locking::where_allowed;
     options.verifies = given.verifies != FALSE;
     options.has_spare = given.lacks_spare == FALSE;
     return options;
@@ -122,6 +123,8 @@ int run_block(int argc, char **argv) {
                 "keep a checksum of each 4 KiB: damage is an error then, and not silent", nullptr},
             {"no-spare", 0, 0, G_OPTION_ARG_NONE, &given.lacks_spare,
                 "no second worker: less memory, and seconds until another one serves", nullptr},
+            {"locked", 0, 0, G_OPTION_ARG_NONE, &given.locked,
+                "lock all that serves it into memory, or fail: for swap that is switched on by hand", nullptr},
             {"foreground", 'f', 0, G_OPTION_ARG_NONE, &given.foreground, "stay, and end with the device", nullptr},
             {"list", 'l', 0, G_OPTION_ARG_NONE, &given.lists, "the devices that this user has", nullptr},
             {"json", 0, 0, G_OPTION_ARG_NONE, &given.json, "the list as JSON", nullptr},

@@ -6,7 +6,7 @@
 # A guest with no memory left but the device's: all that was swapped out comes back.
 # With the kernel's own vm.min_free_kbytes (1.7 MB here) replies wait for memory for ever.
 sysctl -w vm.min_free_kbytes=16384
-block nbd 300M
+block nbd 300M --locked
 within 30 has_spare
 swap_on
 round=0

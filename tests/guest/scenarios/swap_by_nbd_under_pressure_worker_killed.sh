@@ -6,7 +6,7 @@
 # A guest with no memory left but the device's, and the worker is killed: at another moment each round.
 # With the kernel's own vm.min_free_kbytes (1.7 MB here) replies wait for memory for ever.
 sysctl -w vm.min_free_kbytes=16384
-block nbd 300M
+block nbd 300M --locked
 within 30 has_spare
 swap_on
 round=0
