@@ -35,11 +35,6 @@ void tell_sanitizer(Order) {}
 
 constexpr int kWakeSignal = SIGUSR1;
 
-Worker *&current_worker() {
-    static thread_local Worker *worker = nullptr;
-    return worker;
-}
-
 } // namespace
 
 void install_wake_signal() {
@@ -83,17 +78,10 @@ void Worker::stop() {
     thread_.join();
 }
 
-Worker &Worker::current() {
-    GMEMFS_ASSERT(current_worker() != nullptr);
-    return *current_worker();
-}
-
 void Worker::note_request(std::span<const std::byte> request) {
     std::memcpy(&request_, request.data() + offsetof(fuse_in_header, unique), sizeof request_);
     is_answered_ = false;
 }
-
-Worker *Worker::find_current() { return current_worker(); }
 
 bool Worker::answer(int code, std::initializer_list<iovec> body) {
     std::array<iovec, 3> parts; // not cleared: it is done for each request
@@ -144,7 +132,7 @@ Result<void> Worker::serve() {
 }
 
 void Worker::loop() {
-    current_worker() = this;
+    current_ = this;
     ::pthread_setname_np(::pthread_self(), "worker");
     const Result<void> served = serve();
     if (!served) {
@@ -155,7 +143,7 @@ void Worker::loop() {
         session_.end();
         source_->end();
     }
-    current_worker() = nullptr;
+    current_ = nullptr;
 }
 
 } // namespace gmemfs

@@ -35,9 +35,12 @@ public:
     void stop();
 
     /// The worker whose thread this is; only a request's handler may ask.
-    static Worker &current();
+    static Worker &current() {
+        GMEMFS_ASSERT(current_ != nullptr);
+        return *current_;
+    }
     /// The same, but null on a thread that is no worker's.
-    static Worker *find_current();
+    static Worker *find_current() { return current_; }
     /// Answers the present request with 0 and `body`, or with an errno. False: nobody wants the answer any more.
     bool answer(int code, std::initializer_list<iovec> body);
     /// The present request is one that gets no answer.
@@ -53,6 +56,7 @@ public:
     std::span<std::byte> reply_buffer() const { return source_->reply_buffer(); }
 
 private:
+    static constinit inline thread_local Worker *current_ = nullptr; // of the calling thread
     Worker(Session &session, Handshake &handshake, Copiers copiers, std::unique_ptr<RequestSource> source)
         : session_(session), dialect_(handshake), copiers_(std::move(copiers)), source_(std::move(source)) {}
     void loop();

@@ -12,7 +12,6 @@ namespace gmemfs {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kLeast = std::size_t(64) * 1024;
 
 bool can_demote() {
     constexpr unsigned kCldemote = 1U << 25;
@@ -28,14 +27,14 @@ __attribute__((target("cldemote"))) void demote_lines(std::span<const std::byte>
 
 } // namespace
 
-void demote(std::span<const std::byte> bytes) {
+void demote_large(std::span<const std::byte> bytes) {
     static const bool kCan = can_demote();
-    if (bytes.size() >= kLeast && kCan) demote_lines(bytes);
+    if (kCan) demote_lines(bytes);
 }
 
 #else
 
-void demote(std::span<const std::byte>) {}
+void demote_large(std::span<const std::byte>) {}
 
 #endif
 

@@ -11,10 +11,15 @@
 
 namespace gmemfs {
 
+inline constexpr std::size_t kDemotedLeast = std::size_t(64) * 1024;
+void demote_large(std::span<const std::byte> bytes);
+
 /// Moves `bytes` from this core's own caches to the shared one; their values stay. Takes 10 ns a line of 64 bytes where
 /// the lines are there and dirty. Does nothing for fewer than 64 KiB, where the gain didn't pay, and on processors
 /// without CLDEMOTE, which is Intel's from Sapphire Rapids on (Software Developer's Manual 2A; CPUID leaf 7, ECX bit
 /// 25). Thread-safe.
-void demote(std::span<const std::byte> bytes);
+inline void demote(std::span<const std::byte> bytes) {
+    if (bytes.size() >= kDemotedLeast) demote_large(bytes);
+}
 
 } // namespace gmemfs

@@ -19,7 +19,7 @@ Error about(const std::string &what, Error error) {
 }
 
 Error *keep_error(Error &&error) { return std::make_unique<Error>(std::move(error)).release(); }
-Error *copy_error(const Error *error) { return error == nullptr ? nullptr : std::make_unique<Error>(*error).release(); }
+Error *copy_error(const Error &error) { return std::make_unique<Error>(error).release(); }
 void drop_error(Error *error) { const std::unique_ptr<Error> owner(error); }
 
 } // namespace gmemfs

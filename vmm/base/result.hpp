@@ -30,9 +30,9 @@ Error about(const std::string &what, Error error);
 struct Failure {
     Error *error;
 };
-/// Out of line, so that success costs a comparison, and a unit that passes errors on little code. A null Error is none.
+/// Out of line, so that success costs a comparison, and a unit that passes errors on little code.
 Error *keep_error(Error &&error);
-Error *copy_error(const Error *error);
+Error *copy_error(const Error &error);
 void drop_error(Error *error);
 
 /// A value of type T, or an Error. Not thread-safe, like any value.
@@ -97,7 +97,7 @@ public:
     // NOLINTNEXTLINE(google-explicit-constructor)
     Result(Failure failure) : error_(failure.error) {}
     Result(Result &&other) noexcept : error_(std::exchange(other.error_, nullptr)) {}
-    Result(const Result &other) : error_(copy_error(other.error_)) {}
+    Result(const Result &other) : error_(other.error_ == nullptr ? nullptr : copy_error(*other.error_)) {}
     Result &operator=(Result other) noexcept {
         std::swap(error_, other.error_);
         return *this;

@@ -85,8 +85,10 @@ Result<void> Copier::wait() {
 }
 
 Result<void> Copier::wait_after(const Result<void> &queued) {
-    const Result<void> waited = wait();
-    return queued ? waited : queued;
+    Result<void> waited = wait();
+    if (!queued) [[unlikely]]
+        return queued;
+    return waited;
 }
 
 Result<Staging *> Copier::staging() {
