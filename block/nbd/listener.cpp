@@ -54,8 +54,10 @@ void Listener::accept() {
 }
 
 void Listener::serve(Client &client) {
-    if (const Result<void> served = serve_client(client.socket.get()); !served) report_(served.error());
-    ::shutdown(client.socket.get(), SHUT_RDWR); // closed by the thread that accepts
+    const Result<void> served = serve_client(client.socket.get());
+    const bool has_left = !served && (served.error().code == EPIPE || served.error().code == ECONNRESET);
+    if (!served && !has_left) report_(served.error()); // a client may be killed, and many just close
+    ::shutdown(client.socket.get(), SHUT_RDWR);        // closed by the thread that accepts
     --client_count_;
     client.has_ended = true;
     constexpr std::uint64_t kOne = 1;

@@ -14,7 +14,7 @@ namespace gmemfs::block::nbd {
 /// Not thread-safe.
 class Listener {
 public:
-    /// Is told what became of a client that didn't say goodbye, by the client's thread.
+    /// Is told why a client couldn't be served, by the client's thread.
     using Report = std::function<void(const Error &)>;
     static constexpr std::size_t kClientsMax = 64;
 

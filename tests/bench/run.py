@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 from before import bench_before
+from block import bench_block
 from block_size import bench_blksize
 from calls import bench_dma, bench_handle, bench_truncate
 from copies import bench_cold, bench_copy, bench_cp
@@ -27,8 +28,9 @@ from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, ben
 
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
-MORE = {"before": bench_before, "blksize": bench_blksize, "cold": bench_cold, "hops": bench_hops,  # only when named
-        "parity": bench_parity, "recovery": bench_recovery, "snapshot": bench_snapshot, "uring": bench_uring}
+MORE = {"before": bench_before, "blksize": bench_blksize, "block": bench_block, "cold": bench_cold,  # only when named
+        "hops": bench_hops, "parity": bench_parity,
+        "recovery": bench_recovery, "snapshot": bench_snapshot, "uring": bench_uring}
 
 
 def look_around(arguments):
