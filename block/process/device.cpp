@@ -114,7 +114,7 @@ Result<std::unique_ptr<BlockDevice>> make_ublk_device(Plan &plan, Origin origin)
     if (origin == Origin::adopted) {
         info = TRY(control.info(plan.number));
     } else {
-        info = TRY(control.add(plan.number, {plan.queues, plan.depth, plan.io_size, ublk::Partitions::leave}));
+        info = TRY(control.add(plan.number, {plan.queues, plan.depth, plan.io_size}));
         const std::size_t block_size = plan.sums != 0 ? kCheckedSize : 512;
         const Result<void> set = control.set_parameters(info.id, {plan.size, info.io_size, block_size, plan.mode});
         if (!set) (void)control.remove(info.id, -1);

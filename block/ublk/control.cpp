@@ -84,8 +84,7 @@ Result<Info> Control::add(int id, const Shape &shape) {
     record.depth = static_cast<std::uint16_t>(shape.depth);
     record.io_size = static_cast<std::uint32_t>(shape.io_size);
     record.device = static_cast<std::uint32_t>(id);
-    // Flags that the kernel doesn't know are no error, and missing in what it returns.
-    record.flags = kNeeded | (shape.partitions == Partitions::leave ? kNoPartitionScan : 0);
+    record.flags = kNeeded;
     record.mark = kMark;
     const int code = call({ControlOperation::add, id, 0, &record, sizeof record, -1});
     if (code == EEXIST)

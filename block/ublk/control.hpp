@@ -1,8 +1,8 @@
 // Control: makes, starts, recovers and removes ublk devices, by /dev/ublk-control.
 //
-//     add -> set_parameters -> start              all queues of the server have attached
+//     add -> set_parameters -> start              all queues of the server have begun
 //     stop -> remove
-//     (the server dies) -> start_recovery -> (another one attaches all queues) -> end_recovery
+//     (the server dies) -> start_recovery -> (all queues of another one begin) -> end_recovery
 //
 // Needs no CUDA and no disk: it is for the process that outlives servers. Commands are done by a kernel thread of the
 // calling thread's, which is made at the first one and stays. So the thread that will recover does all the rest, too.
@@ -18,15 +18,11 @@
 
 namespace gmemfs::block::ublk {
 
-/// Whether the kernel looks for partitions when a device starts, which Linux before 7.0 always does.
-enum class Partitions : std::uint8_t { scan, leave };
-
 /// How a device is divided. A plain value.
 struct Shape {
     unsigned queues;     ///< at most one for each processor is made
     unsigned depth;      ///< requests of a queue: kDepthMin to kDepthMax
     std::size_t io_size; ///< bytes of a request at the most: a multiple of a page, at most kIoSizeMax
-    Partitions partitions;
 };
 inline constexpr unsigned kDepthMin = 8;
 
@@ -49,7 +45,7 @@ struct Geometry {
 };
 
 /// Not thread-safe. A call that says that it blocks ends with ECANCELED as soon as `until` can be read; -1: nothing
-/// ends it. `server` is always the process that has attached the queues. ENODEV: there is no device of that number.
+/// ends it. `server` is always the process that serves the queues. ENODEV: there is no device of that number.
 class Control {
 public:
     /// Opens the driver. ENOENT: it isn't loaded, or this kernel has none. EPERM, EACCES: only root may. ENOTSUP: this
@@ -62,13 +58,13 @@ public:
     Result<Info> add(int id, const Shape &shape);
     /// Before start().
     Result<void> set_parameters(int id, const Geometry &geometry);
-    /// Makes /dev/ublkbN. Blocks until `server` has attached all queues; then it must be serving, because the kernel
-    /// may read the device while it starts. EEXIST: it was started before. After an error remove() is all that helps.
+    /// Makes /dev/ublkbN. Blocks until all queues of `server` have begun. The kernel doesn't look for partitions, not
+    /// even when it is asked; partx(8) adds them. EEXIST: it was started before. After an error, remove() the device.
     Result<void> start(int id, pid_t server, int until);
     /// After the death of the server, or of one that was to become it. Blocks until the kernel has let go of it, which
     /// it does by itself.
     Result<void> start_recovery(int id, int until);
-    /// Blocks until `server`, another one, has attached all queues. Then all requests that waited go to it.
+    /// Blocks until all queues of `server`, another one, have begun. Then all requests that waited go to it.
     Result<void> end_recovery(int id, pid_t server, int until);
     /// Removes /dev/ublkbN, whoever uses it: their requests fail, and so does what the page cache hasn't written yet.
     /// Blocks until the server has answered what it has; with a server that is gone it doesn't wait.

@@ -2,9 +2,11 @@
 
 #include <cstring>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <string>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace gmemfs::block::ublk {
@@ -13,6 +15,29 @@ namespace {
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 std::size_t descriptors_size(unsigned depth) { return round_up(depth * sizeof(Descriptor), page_size()); }
+
+// Puts the calling thread's CAP_SYS_ADMIN aside. The kernel doesn't look for partitions of a device that a thread
+// without it serves. Before Linux 7.0 it looks while it starts the device, and holds what recovery and removal need: a
+// process that died then left a device that couldn't even be removed (seen with 6.12).
+class WithoutAdmin {
+public:
+    WithoutAdmin() {
+        if (::syscall(SYS_capget, &header_, before_) != 0) return;
+        __user_cap_data_struct without[2] = {before_[0], before_[1]};
+        without[0].effective &= ~(1U << CAP_SYS_ADMIN);
+        is_aside_ = ::syscall(SYS_capset, &header_, without) == 0;
+    }
+    ~WithoutAdmin() {
+        if (is_aside_) ::syscall(SYS_capset, &header_, before_);
+    }
+    WithoutAdmin(const WithoutAdmin &) = delete;
+    WithoutAdmin &operator=(const WithoutAdmin &) = delete;
+
+private:
+    __user_cap_header_struct header_ = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct before_[2] = {};
+    bool is_aside_ = false;
+};
 
 Error refused(unsigned index, int code) {
     const std::string queue = "queue " + std::to_string(index);
@@ -89,6 +114,10 @@ Result<void> Queue::run() {
     GMEMFS_ASSERT(!descriptors_.empty());
     TRY(ring_.enable());
     for (unsigned tag = 0; tag < depth_; ++tag) prepare(IoOperation::fetch, static_cast<std::uint16_t>(tag), 0);
+    {
+        const WithoutAdmin without;
+        if (const int status = io_uring_submit(ring_.get()); status < 0) return refused(index_, -status);
+    }
     for (;;) {
         const int status = io_uring_submit_and_wait(ring_.get(), 1);
         if (status < 0 && status != -EINTR && status != -EAGAIN) return refused(index_, -status);

@@ -39,7 +39,6 @@ enum class ControlOperation : std::uint32_t {
 
 // Of DeviceRecord::flags, and of what get_features tells.
 inline constexpr std::uint64_t kUserRecovery = 1 << 3, kUserRecoveryReissue = 1 << 4; // 6.1
-inline constexpr std::uint64_t kNoPartitionScan = 1 << 18;                            // 7.0
 
 enum class DeviceState : std::uint16_t {
     dead = 0,

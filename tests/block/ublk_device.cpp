@@ -248,7 +248,7 @@ void Supervisor::run() {
     worker_ = make_worker();
     spare_ = make_worker();
     info_ = must(control_.add(static_cast<int>(std::strtol(options_.id.c_str(), nullptr, 10)),
-        {number(options_.queues), number(options_.depth), number(options_.io_size), Partitions::leave}));
+        {number(options_.queues), number(options_.depth), number(options_.io_size)}));
     must(control_.set_parameters(
         info_.id, {must(parse_size(options_.size)), info_.io_size, options_.has_checksums ? kCheckedSize : kSector,
                       options_.is_read_only ? Mode::read_only : Mode::read_write}));

@@ -2,6 +2,7 @@
 # memory: 384M
 # device: 256M
 # modules: ublk_drv
+# built: ublk-device
 # programs: mkfs.ext4 e2fsck dd
 # timeout: 300
 # alarms: I/O error, dev ublkb0
@@ -9,7 +10,8 @@
 # A worker killed while dd writes: the spare takes the device over within seconds, nobody sees an error, and each byte is
 # right. Also with all that the queue holds in the worker's hands when it dies.
 serve() {
-    ublk-device serve "$@" > served 2>&1 &
+    : > served # not what the one before has said
+    ublk-device serve "$@" >> served 2>&1 &
     SERVER=$!
     within 30 grep -q '^live' served || { cat served; fail "no device"; }
 }
