@@ -2,7 +2,7 @@
 # memory: 212M
 # device: 320M
 # modules: nbd
-# timeout: 120
+# timeout: 90
 # A guest with no memory left but the device's: all that was swapped out comes back.
 # With the kernel's own vm.min_free_kbytes (1.7 MB here) replies wait for memory for ever.
 sysctl -w vm.min_free_kbytes=16384
