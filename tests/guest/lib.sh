@@ -44,39 +44,56 @@ told_of() {
     gmemfs block --list --json | tr -d ' \n' > told
     sed -n "s/.*\"$1\":{\"pid\":\([0-9]*\).*/\1/p; s/.*\"$1\":\([0-9]*\).*/\1/p" told
 }
-has_spare() { [ -n "$(told_of spare)" ]; }
+worker_pid() { told_of worker; }
+supervisor_pid() { told_of supervisor; }
 server_pid() { gmemfs stat --json "$MNT" | tr -d ' \n' | sed -n 's/.*"server_pid":\([0-9]*\).*/\1/p'; }
+has_spare() { [ -n "$(told_of spare)" ]; }
+door() { [ "$1" = nbd ] && echo --nbd=/dev/nbd0 || echo "--$1"; }
 # block DOOR SIZE [OPTION...]: $DEVICE, over a file of a mount that is made for it.
 block() {
-    local door=--$1 size=$2
+    local door size=$2
+    door=$(door "$1")
     shift 2
-    [ "$door" != --nbd ] || door=--nbd=/dev/nbd0
     mount_gpu
     DEVICE=$(gmemfs block "$MNT/disk" --size "$size" "$door" "$@")
-    say "$door: $DEVICE"
+    say "$DEVICE"
+    within 30 has_spare
 }
 detach() {
     gmemfs block --detach "$DEVICE"
     gmemfs umount "$MNT"
 }
-swap_on() { mkswap "$DEVICE" > /dev/null && swapon -d "$DEVICE"; }
-# swapped_and_killed ROUNDS VICTIM: in each round 160 MiB go out, the process that this command prints is killed, and comes
-# to life again or doesn't; all comes back.
-# shellcheck disable=SC2086
+# swap_on DOOR SIZE [OPTION...]: swap on $DEVICE, over such a file.
+swap_on() {
+    local door size=$2
+    door=$(door "$1")
+    [ "$1" != nbd ] || sysctl -w vm.min_free_kbytes=16384
+    shift 2
+    mount_gpu
+    DEVICE=$(gmemfs swap on "$MNT/swap" --size "$size" "$door" "$@")
+    say "$DEVICE"
+    within 30 has_spare
+}
+swap_off() {
+    gmemfs swap off
+    gmemfs umount "$MNT"
+}
+
+# swapped_and_killed VICTIM: in each of $ROUNDS, pages go out, the process that this command prints is killed, and all
+# comes back; a supervisor is replaced afterwards.
 swapped_and_killed() {
     local round=0 victim
-    swap_on
-    while [ "$round" -lt "$1" ]; do
+    while [ "$round" -lt "$ROUNDS" ]; do
         round=$((round + 1))
         hog_in_group 64 224 --stop
         hog_filled
         [ "$(swapped_out)" -ge 155 ] || fail "only $(swapped_out) MiB are out"
-        victim=$($2)
+        victim=$("$1")
         say "round $round: $(swapped_out) MiB are out, $victim is killed"
-        kill -KILL $victim
+        kill -KILL "$victim"
         hog_goes_on
+        [ "$1" != supervisor_pid ] || gmemfs block --adopt "$DEVICE"
     done
-    swapoff "$DEVICE"
 }
 # under_pressure MIB [--kill PID COUNTER COUNT]: hog with more memory than the guest has, and a witness. Nothing that isn't
 # locked can be relied on meanwhile, this shell included.
@@ -90,21 +107,33 @@ under_pressure() {
     kill "$WITNESS"
     wait "$WITNESS" || true
 }
-# ext4_and_killed ROUNDS VICTIM: in each round files are written and one is removed, the process that this command prints
-# is killed meanwhile, and the filesystem is whole and has the bytes.
-# shellcheck disable=SC2086
+# under_pressure_and_killed: $ROUNDS times; the worker is killed while pages go out, or come in, at another moment each time.
+under_pressure_and_killed() {
+    local round=0 counter
+    while [ "$round" -lt "$ROUNDS" ]; do
+        round=$((round + 1))
+        within 60 has_spare
+        [ $((round % 2)) = 1 ] && counter=pswpout || counter=pswpin
+        under_pressure 230 --kill "$(worker_pid)" "$counter" $((round * 7919 % 60000))
+    done
+}
+
+# ext4_and_killed VICTIM: in each of $ROUNDS, files are written and one is removed, the process that this command prints is
+# killed meanwhile, and the filesystem is whole and has the bytes.
 ext4_and_killed() {
     local round=0 writer
     random in 24
     mkfs.ext4 -q "$DEVICE"
     mkdir -p /mnt/disk
-    while [ "$round" -lt "$1" ]; do
+    while [ "$round" -lt "$ROUNDS" ]; do
         round=$((round + 1))
+        within 60 has_spare
         mount "$DEVICE" /mnt/disk
-        (cp in /mnt/disk/first && sync && cp in /mnt/disk/second && sync && rm /mnt/disk/first && cp -r /scenario /mnt/disk/small) &
+        (cp in /mnt/disk/first && sync && cp in /mnt/disk/second && sync && rm /mnt/disk/first &&
+            cp -r /scenario /mnt/disk/small) &
         writer=$!
         usleep $((round * 7919 % 1500 * 1000))
-        kill -KILL $($2)
+        kill -KILL "$("$1")"
         wait "$writer" || fail "round $round: the writer saw an error"
         umount /mnt/disk
         e2fsck -fn "$DEVICE" || fail "round $round: e2fsck found damage"
@@ -112,6 +141,5 @@ ext4_and_killed() {
         cmp in /mnt/disk/second
         rm -r /mnt/disk/second /mnt/disk/small
         umount /mnt/disk
-        [ "$2" != 'told_of worker' ] || within 60 has_spare
     done
 }

@@ -3,10 +3,9 @@
 # device: 128M
 # modules: nbd
 # programs: mkfs.ext4 e2fsck
-# timeout: 60
 # rounds: 3
+# timeout: 60
 # The worker is killed while files are written: the writer sees no error, and ext4 is whole.
 block nbd 120M
-within 30 has_spare
-ext4_and_killed "$ROUNDS" 'told_of worker'
+ext4_and_killed worker_pid
 detach

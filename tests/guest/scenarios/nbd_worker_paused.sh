@@ -5,7 +5,6 @@
 # A worker that stands still for longer than the kernel's patience (the requests' timeout, 2 s): the kernel gives its
 # connections up, and it is given others.
 block nbd 100M
-within 30 has_spare
 random in 64
 dd if=in of="$DEVICE" bs=256k oflag=direct 2> /dev/null &
 writer=$!

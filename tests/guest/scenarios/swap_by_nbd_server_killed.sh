@@ -3,7 +3,7 @@
 # device: 320M
 # modules: nbd
 # timeout: 120
-# The same with the filesystem's server killed: the device doesn't need it.
-block nbd 300M --locked
-swapped_and_killed "$ROUNDS" server_pid
-detach
+# The filesystem's server is killed while 160 MiB are out: swap doesn't need it.
+swap_on nbd 300M
+swapped_and_killed server_pid
+swap_off

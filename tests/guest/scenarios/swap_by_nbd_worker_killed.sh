@@ -2,10 +2,9 @@
 # memory: 320M
 # device: 320M
 # modules: nbd
-# timeout: 120
 # ci: 12
-# Swap on a device of the nbd driver; its worker is killed while 160 MiB are out. Nothing is lost, nobody sees an error.
-block nbd 300M --locked
-within 30 has_spare
-swapped_and_killed "$ROUNDS" 'told_of worker'
-detach
+# timeout: 120
+# Swap by nbd; its worker is killed while 160 MiB are out. Nothing is lost, and nobody sees an error.
+swap_on nbd 300M
+swapped_and_killed worker_pid
+swap_off

@@ -3,7 +3,7 @@
 # device: 320M
 # modules: ublk_drv
 # timeout: 120
-# The same with the filesystem's server killed: the device doesn't need it.
-block ublk 300M
-swapped_and_killed "$ROUNDS" server_pid
-detach
+# The filesystem's server is killed while 160 MiB are out: swap doesn't need it.
+swap_on ublk 300M
+swapped_and_killed server_pid
+swap_off

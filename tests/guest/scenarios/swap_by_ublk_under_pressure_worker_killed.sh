@@ -2,16 +2,9 @@
 # memory: 212M
 # device: 320M
 # modules: ublk_drv
-# timeout: 90
-# A guest with no memory left but the device's, and the worker is killed: at another moment each round.
-block ublk 300M
-within 30 has_spare
-swap_on
-round=0
-while [ "$round" -lt "$ROUNDS" ]; do
-    round=$((round + 1))
-    within 60 has_spare
-    under_pressure 230 --kill "$(told_of worker)" pswpout $((round * 7919 % 60000))
-done
-swapoff "$DEVICE"
-detach
+# rounds: 2
+# timeout: 100
+# A guest that has no memory left but the device's, whose worker is killed.
+swap_on ublk 300M
+under_pressure_and_killed
+swap_off
