@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 namespace gmemfs::block {
@@ -92,7 +93,8 @@ private:
 
 class UblkDevice final : public BlockDevice {
 public:
-    UblkDevice(ublk::Control control, int number) : control_(std::move(control)), number_(number) {}
+    UblkDevice(ublk::Control control, Fd timer, int number)
+        : control_(std::move(control)), timer_(std::move(timer)), number_(number) {}
     std::string name() const override { return "/dev/ublkb" + std::to_string(number_); }
     int number() const override { return number_; }
     Result<void> prepare(std::vector<Fd> &) override { return {}; }
@@ -100,11 +102,17 @@ public:
     Result<void> await_next() override { return control_.start_recovery(number_, -1); }
     Result<void> resume() override { return {}; }
     Result<void> check_unused() const override { return check_unheld(name()); }
-    Result<void> remove() override { return control_.stop(number_, -1); }
+    // A worker that hangs is killed afterwards, and then forget() needn't wait for it.
+    Result<void> remove() override {
+        constexpr itimerspec kPatience = {{0, 0}, {5, 0}};
+        ::timerfd_settime(timer_.get(), 0, &kPatience, nullptr);
+        return control_.stop(number_, timer_.get());
+    }
     Result<void> forget() override { return control_.remove(number_, -1); }
 
 private:
     ublk::Control control_;
+    const Fd timer_;
     const int number_;
 };
 
@@ -124,7 +132,9 @@ Result<std::unique_ptr<BlockDevice>> make_ublk_device(Plan &plan, Origin origin)
     plan.queues = info.queues;
     plan.depth = info.depth;
     plan.io_size = static_cast<std::uint32_t>(info.io_size);
-    return std::unique_ptr<BlockDevice>(std::make_unique<UblkDevice>(std::move(control), info.id));
+    Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (!timer) return Error{errno, 0, "make a timer"};
+    return std::unique_ptr<BlockDevice>(std::make_unique<UblkDevice>(std::move(control), std::move(timer), info.id));
 }
 
 } // namespace

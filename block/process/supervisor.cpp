@@ -253,7 +253,7 @@ void Supervisor::answer_client() {
     if (call->request != kDetach) return answer(call->client, "the supervisor doesn't know this command");
     const Result<void> unused = device_->check_unused();
     is_over_ = unused.has_value();
-    if (!unused) return answer(call->client, unused.error().text());
+    if (!unused) return answer(call->client, unused.error().detail);
     if (const Result<void> ended = end(); !ended) return answer(call->client, ended.error().text());
     answer(call->client, "ok");
 }

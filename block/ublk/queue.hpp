@@ -42,8 +42,7 @@ public:
     /// then. At most once, by any thread. EINVAL: the device has another depth or fewer queues.
     Result<void> attach(int channel, unsigned index);
     /// Takes requests, and serves until the device is stopped. Begin only when all queues of the device are attached,
-    /// and then all at once: Linux 6.12 crashes in Control::start_recovery() where the process before had begun with
-    /// some queues only (seen; a NULL pointer).
+    /// and then all at once: Linux 6.12 can lose a device whose process died while some of its queues had begun.
     /// EBUSY: that queue is served. EIO: the disk's device has failed for good: what it couldn't serve isn't answered,
     /// so the kernel sends it once more to the next process. Other errors are the kernel's.
     Result<void> run();

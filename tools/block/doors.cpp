@@ -11,8 +11,9 @@ Result<void> check_ublk() {
     if (::access(kControl, R_OK | W_OK) == 0) return {};
     if (errno != ENOENT) return Error{errno, 0, "use ublk", std::string(kControl) + ": it takes root"};
     return Error{ENOENT, 0, "use ublk",
-        "modprobe ublk_drv; a kernel without it (Debian 12's 6.1 is one) needs 6.0 or later with CONFIG_BLK_DEV_UBLK: "
-        "on Debian 12 from bookworm-backports"};
+        "modprobe ublk_drv; it takes Linux 6.5 or later with CONFIG_BLK_DEV_UBLK: Debian 13 has it, Debian 12 has it "
+        "from "
+        "bookworm-backports"};
 }
 
 Result<void> check_nbd() {

@@ -30,6 +30,12 @@ Result<block::DoorKind> choose_swap_door(const BlockOptions &options);
 /// Makes the device, a swap header on it, and switches it on; undoes what it did where a step fails. Returns the
 /// device's name. EBUSY: there is a ghost. Others: see choose_swap_door().
 Result<std::string> switch_on(const SwapOptions &options);
+/// Starts a process that gives the device's memory back when less than `reserve` bytes of it are free: switch_off(),
+/// and the file is emptied. It looks each second, and ends with the swap area.
+Result<void> watch_reserve(const std::string &device, std::uint64_t reserve, std::chrono::seconds patience);
+/// What that process does.
+Result<void> keep_reserve(const std::string &device, std::uint64_t reserve, std::chrono::seconds patience);
+
 /// Reads everything back, switches it off, and ends the device. ENOMEM: what is swapped out doesn't fit into memory.
 /// ETIMEDOUT: it wasn't done in that time; swap is on as before. Nothing is ever lost by a failure.
 Result<void> switch_off(const std::string &device, std::chrono::seconds patience);

@@ -13,7 +13,7 @@ namespace gmemfs {
 namespace {
 
 struct Given {
-    gchar *size = nullptr, *nbd = nullptr, *discard = nullptr;
+    gchar *size = nullptr, *nbd = nullptr, *discard = nullptr, *reserve = nullptr;
     gint priority = 32767, queues = 0, timeout = 60;
     gboolean ublk = FALSE, json = FALSE, verifies = FALSE;
 };
@@ -41,11 +41,15 @@ Result<std::string> on(const Given &given, const std::vector<std::string> &param
         return Error{EINVAL, 0, "swap on", std::string("--discard=") + given.discard + ": it is pages"};
     options.discards = given.discard != nullptr;
     options.priority = given.priority;
-    options.block.queues = static_cast<unsigned>(given.queues);
+    // One unless told: where a worker dies while its second queue begins, Linux 6.12 loses the device (docs/block.md).
+    options.block.queues = given.queues > 0 ? static_cast<unsigned>(given.queues) : 1;
     options.block.verifies = given.verifies != FALSE;
     options.block.door = TRY(choose_swap_door(options.block));
     if (given.size != nullptr) TRY(make_disk_file(options.block.file, TRY(parse_size(given.size))));
-    return switch_on(options);
+    const std::uint64_t reserve = given.reserve == nullptr ? 0 : TRY(parse_size(given.reserve));
+    std::string device = TRY(switch_on(options));
+    if (reserve != 0) TRY(watch_reserve(device, reserve, std::chrono::seconds(given.timeout)));
+    return device;
 }
 
 nlohmann::json status() {
@@ -95,6 +99,13 @@ Result<void> off(const std::string &name, std::chrono::seconds patience) {
     return Error{ENOENT, 0, "swap off", name + (name.empty() ? "" : ": ") + "nothing is swapped to GPU memory there"};
 }
 
+int watch(const std::string &device, const Given &given) {
+    const Result<std::uint64_t> reserve = parse_size(given.reserve);
+    if (!reserve) return fail(reserve.error());
+    const Result<void> kept = keep_reserve(device, *reserve, std::chrono::seconds(given.timeout));
+    return kept ? 0 : fail(kept.error());
+}
+
 constexpr const char *kDescription =
     "  gmemfs swap on /mnt/gpu/swap --size 8G      a file of the mount, made where it isn't there\n"
     "  gmemfs swap status\n"
@@ -116,10 +127,15 @@ int run_swap(int argc, char **argv) {
             {"nbd", 0, 0, G_OPTION_ARG_STRING, &given.nbd, "by the kernel's nbd driver", "/dev/nbdN"},
             {"queues", 0, 0, G_OPTION_ARG_INT, &given.queues, "of the device", "Q"},
             {"verify", 0, 0, G_OPTION_ARG_NONE, &given.verifies, "keep a checksum of each 4 KiB", nullptr},
-            {"timeout", 0, 0, G_OPTION_ARG_INT, &given.timeout, "off: give up after so many seconds", "60"},
+            {"reserve", 0, 0, G_OPTION_ARG_STRING, &given.reserve,
+                "give the swap's memory back when less than this is free on its device", "2G"},
+            {"timeout", 0, 0, G_OPTION_ARG_INT, &given.timeout, "off, and giving back: give up after so many seconds",
+                "60"},
             {"json", 0, 0, G_OPTION_ARG_NONE, &given.json, "the status as JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
     const std::string &action = line.parameters[0];
+    if (action == "watch" && line.parameters.size() == 2 && given.reserve != nullptr) // of watch_reserve()
+        return watch(line.parameters[1], given);
     if (action == "status" && line.parameters.size() == 1) return print_status(given);
     if (action == "on") {
         const Result<std::string> device = on(given, line.parameters);

@@ -1,5 +1,4 @@
 # kernel: 12 13
-# ci: 13
 # device: 128M
 # modules: loop
 # programs: mkfs.ext4 e2fsck

@@ -15,14 +15,14 @@ serve() {
 }
 setting() { cat "/sys/block/ublkb$1/queue/$2"; }
 
-serve --size 48M --queues 2 --depth 32
-is "$(ublk-device info 0 | cut -d ' ' -f 1,2,5-)" 'ublkb0 live queues 2 depth 32 io-size 524288 ours'
+serve --size 48M --queues 2 --depth 16
+is "$(ublk-device info 0 | cut -d ' ' -f 1,2,5-)" 'ublkb0 live queues 2 depth 16 io-size 524288 ours'
 is "$(blockdev --getsize64 /dev/ublkb0) $(blockdev --getro /dev/ublkb0)" '50331648 0'
 is "$(setting 0 logical_block_size) $(setting 0 physical_block_size)" '512 4096'
 is "$(setting 0 write_cache), $(setting 0 rotational)" 'write through, 0'
 is "$(setting 0 max_sectors_kb) $(setting 0 discard_max_bytes) $(setting 0 write_zeroes_max_bytes)" "512 $((1 << 30)) $((1 << 30))"
 setting 0 scheduler | grep -qF '[none]'
-is "$(setting 0 nr_requests)" 31
+is "$(setting 0 nr_requests)" 15
 
 random in 24
 mkfs.ext4 -q /dev/ublkb0
@@ -70,12 +70,12 @@ kill -TERM "$SERVER"
 wait "$SERVER"
 unset GMEMFS_SIM_FAULTS
 
-serve --id 7 --size 8M --checksums --read-only --io-size 1M
+serve --id 7 --size 8M --depth 8 --checksums --read-only --io-size 1M
 is "$(blockdev --getro /dev/ublkb7) $(setting 7 logical_block_size) $(setting 7 max_sectors_kb)" '1 4096 1024'
 if dd if=in of=/dev/ublkb7 bs=4k count=1 oflag=direct; then fail 'it could be written'; fi
 dd if=/dev/ublkb7 of=out bs=1M iflag=direct
 is "$(wc -c < out)" 8388608
-ublk-device serve --id 7 --size 8M > second 2>&1 && fail 'made twice'
+ublk-device serve --id 7 --size 8M --depth 8 > second 2>&1 && fail 'made twice'
 grep -q 'is there already' second
 kill -TERM "$SERVER"
 wait "$SERVER"

@@ -65,7 +65,7 @@ wait "$SERVER"
 cat served
 
 # A device error that stays in the context ends the worker; the spare gets what it left.
-GMEMFS_SIM_FAULTS=@/tmp/plan serve --size 96M
+GMEMFS_SIM_FAULTS=@/tmp/plan serve --size 96M --depth 16
 echo 'cuMemcpyHtoDAsync#20=ECC_UNCORRECTABLE' > plan.new
 mv plan.new plan
 dd if=in of=/dev/ublkb0 bs=1M oflag=direct
@@ -77,7 +77,7 @@ kill -TERM "$SERVER"
 wait "$SERVER"
 
 # A spare that dies before it has taken the device: the next one takes it. Here the first one sleeps.
-serve --size 96M --queues 2
+serve --size 96M --queues 2 --depth 16
 spare() { sed -n 's/^warm //p' served | tail -n 1; }
 sleeper=$(spare)
 kill -STOP "$sleeper"
@@ -106,7 +106,7 @@ grep 'Input/output error' told
 [ ! -e /dev/ublkc0 ] || fail 'the device is still there'
 
 # One that dies before it has attached: the start is given up, and nothing is left.
-if ublk-device serve --size 8M --worker-dies > served 2>&1; then fail 'started without a worker'; fi
+if ublk-device serve --size 8M --depth 8 --worker-dies > served 2>&1; then fail 'started without a worker'; fi
 grep 'start the device: ublkb0: given up' served
 [ ! -e /dev/ublkc0 ] || fail 'the device is still there'
 
