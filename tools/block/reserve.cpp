@@ -81,7 +81,7 @@ Result<void> keep_reserve(const std::string &device, std::uint64_t reserve, std:
         const Result<void> given = give_back(device, file, patience);
         ::syslog(LOG_NOTICE, "%s: %s of the device were free: %s", device.c_str(), format_size(*free).c_str(),
             given ? "swap is off, its memory given back" : given.error().text().c_str());
-        pause = kAgainMs;
+        pause = given ? kLookMs : kAgainMs;
     }
     return {};
 }

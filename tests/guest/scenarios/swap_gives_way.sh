@@ -1,5 +1,5 @@
 # kernel: 13
-# memory: 320M
+# memory: 448M
 # device: 320M
 # modules: ublk_drv
 # timeout: 100
