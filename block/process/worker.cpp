@@ -6,15 +6,20 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <fcntl.h>
 #include <optional>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <syslog.h>
 #include <unistd.h>
 
 namespace gmemfs::block {
 namespace {
+
+constexpr int kRetryMs = 1000;
 
 /// Owner of a shared mapping of the checksums.
 class SumsMemory {
@@ -51,7 +56,10 @@ public:
         for (;;) {
             pollfd waits[] = {
                 {supervisor_, POLLIN, 0}, {door_.ended(), POLLIN, 0}, {control_ ? control_->get() : -1, POLLIN, 0}};
-            if (::poll(waits, std::size(waits), -1) < 0 && errno != EINTR) return Error{errno, 0, "wait"};
+            const bool lacks_lease = supervisor_ < 0 && !session_;
+            const int count = ::poll(waits, std::size(waits), lacks_lease ? kRetryMs : -1);
+            if (count < 0 && errno != EINTR) return Error{errno, 0, "wait"};
+            if (lacks_lease) take_lease();
             if (waits[1].revents != 0) return door_.close();
             if (waits[2].revents != 0) answer_client();
             if (waits[0].revents == 0) continue;
@@ -79,11 +87,31 @@ private:
         return send_signal(supervisor_, make_signal(Signal::Kind::serving));
     }
 
+    // The supervisor's lease has ended with it. Without one the file could be moved or packed while it is served here.
+    // A server that is just being replaced is asked again.
+    void take_lease() {
+        const Fd file(::open(setup_.plan.file.c_str(), O_RDWR | O_CLOEXEC));
+        if (!file) return;
+        Result<client::BrokerSession> session = client::BrokerSession::connect(file, setup_.plan.file);
+        if (!session) return;
+        const std::uint32_t lease = setup_.plan.mode == Mode::read_only ? 0 : protocol::kWriteLease;
+        const Result<client::Attached> attached = session->attach(file, setup_.plan.file, protocol::kDescriptor, lease);
+        if (!attached) return;
+        session_.emplace(*std::move(session));
+        const auto is_same = [](const protocol::ExtentRecord &one, const protocol::ExtentRecord &other) {
+            return one.id == other.id;
+        };
+        if (!std::ranges::equal(attached->extents, setup_.attached.extents, is_same))
+            ::syslog(LOG_ERR, "%s: it was given other memory when the supervisor died: what is written to %s is lost",
+                setup_.plan.file.c_str(), name_.c_str());
+    }
+
     // The supervisor has died. `gmemfs block --list` finds this worker by a socket of its own, and --adopt starts
     // another supervisor.
     void become_orphan() {
         supervisor_ = -1;
         ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); // which pidfd_getfd(2) needs where Yama restricts it
+        take_lease();
         Result<ControlSocket> control = ControlSocket::create();
         if (control) control_.emplace(*std::move(control));
     }
@@ -114,6 +142,7 @@ private:
     std::string name_;
     int number_ = -1;
     std::optional<ControlSocket> control_;
+    std::optional<client::BrokerSession> session_; // of an orphan
 };
 
 Result<void> serve(int supervisor) {

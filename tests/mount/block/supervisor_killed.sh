@@ -17,6 +17,8 @@ killed
 nbdcopy "$NBD" back
 cmp data back
 is "$(device_says "$MNT/disk" 'd["worker"]["pid"], d["supervisor"]')" "($worker, None)"
+is "$(xattr user.gmemfs.stats "$MNT" | json 'd["leases"]')" 1 # the worker's own now
+expect_error "a peer has it mapped" "$GMEMFS" pack "$MNT/disk"
 refuses "its supervisor has died" "$GMEMFS" block --detach "$NBD_SOCKET"
 # What was changed behind the device is known to the next worker, too.
 printf x | dd of="$MNT/disk" bs=1 seek=5000000 conv=notrunc status=none
