@@ -84,7 +84,7 @@ objects = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard $(1)))
 kernels = $(patsubst %.cu,$(BUILD)/obj/%.fatbin.o,$(wildcard $(1)))
 # The rooms of each floor, from the lowest up; a floor is one archive. tests/tidy.py says who may know whom.
 VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
-CORE_ROOMS := ecc/parity ecc/digest ecc/pack ecc/batch fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
+CORE_ROOMS := ecc/parity ecc/digest ecc/nvcomp ecc/pack ecc/batch fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
 BLOCK_ROOMS := block/disk block/nbd block/ublk block/process
 TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/block tools/doctor tools/cmd
@@ -98,7 +98,7 @@ BLOCK := $(call objects,$(call sources,$(BLOCK_ROOMS)))
 PEER := $(call objects,tests/peer/*.cpp) $(call kernels,tests/peer/kernels/*.cu)
 LIBRARY := $(call objects,client/lib/*.cpp)
 # What libgmemfs has of ecc/: batches of pages.
-LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
+LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/nvcomp/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
 FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(wildcard tests/*)

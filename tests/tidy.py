@@ -29,7 +29,7 @@ BASE = {"vmm/base"}
 DEVICE = {"vmm/device"} | BASE
 MEMORY = {"vmm/memory"} | DEVICE
 KEEPER = {"vmm/keeper"} | MEMORY
-ECC = {"ecc", "ecc/parity", "ecc/digest", "ecc/pack", "ecc/batch"} | MEMORY
+ECC = {"ecc", "ecc/parity", "ecc/digest", "ecc/nvcomp", "ecc/pack", "ecc/batch"} | MEMORY
 SPACE = {"fuse/core/space"} | ECC
 JOURNAL = {"fuse/core/journal"} | MEMORY
 FILE = {"fuse/core/file"} | SPACE | JOURNAL
@@ -51,8 +51,9 @@ UNDER = {
     "ecc": BASE,
     "ecc/parity": {"ecc"} | MEMORY,
     "ecc/digest": {"ecc", "ecc/parity"} | MEMORY,
-    "ecc/pack": {"ecc", "ecc/parity"} | MEMORY,
-    "ecc/batch": {"ecc", "ecc/pack/crc32c.hpp"} | MEMORY,
+    "ecc/nvcomp": DEVICE,
+    "ecc/pack": {"ecc", "ecc/parity", "ecc/nvcomp"} | MEMORY,
+    "ecc/batch": {"ecc", "ecc/nvcomp", "ecc/pack/crc32c.hpp"} | MEMORY,
     "fuse/core/space": ECC,
     "fuse/core/journal": MEMORY,
     "fuse/core/file": SPACE | JOURNAL,
@@ -65,7 +66,7 @@ UNDER = {
     "fuse/session": BROKER,
     "fuse/ops": SESSION,
     "client/wire": BASE,
-    "client/lib": {"client/wire", "ecc/batch"} | MEMORY,
+    "client/lib": {"client/wire", "ecc/nvcomp", "ecc/batch"} | MEMORY,
     "block/disk": {"ecc/pack/crc32c.hpp"} | PEER,
     "block/nbd": {"block/disk"} | PEER,
     "block/ublk": {"block/disk"} | PEER,
@@ -87,7 +88,8 @@ BANNED = [  # (pattern, what to write, where it is allowed)
     (r"\bstd::(cout|cerr)\b", "a Result, log(), or std::printf in tools/", ("tests/",)),
     (r"\bcatch\s*\(\s*\.\.\.\s*\)", "a Result", ()),
     (r"\bgetenv\s*\(", "an option",
-     ("fuse/host/options.cpp", "client/lib/devices.cpp", "ecc/batch/places.cpp", "vmm/sim/", "tests/")),
+     ("fuse/host/options.cpp", "client/lib/devices.cpp", "ecc/batch/model_file.cpp",
+      "ecc/nvcomp/places.cpp", "vmm/sim/", "tests/")),
     (r"\b(u?sleep|nanosleep|sleep_for)\s*\(", "waiting for the thing itself",
      ("vmm/sim/fault.cpp", "fuse/session/worker.cpp", "tests/")),
     (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),

@@ -5,8 +5,8 @@
 #include "client/lib/handle_table.hpp"
 #include "client/lib/options.hpp"
 #include "client/lib/origin.hpp"
-#include "ecc/batch/places.hpp"
 #include "ecc/batch/ring.hpp"
+#include "ecc/nvcomp/places.hpp"
 
 #include <cstddef>
 #include <utility>

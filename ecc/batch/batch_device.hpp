@@ -2,7 +2,8 @@
 #pragma once
 
 #include "ecc/batch/batch_kernels.hpp"
-#include "ecc/batch/nvcomp.hpp"
+#include "ecc/batch/codec.hpp"
+#include "ecc/nvcomp/nvcomp.hpp"
 #include "vmm/base/lock.hpp"
 #include "vmm/device/device.hpp"
 
@@ -32,7 +33,10 @@ public:
     Device &device() const { return *device_; }
     /// nvCOMP and our kernel are there. ENOTSUP: see Nvcomp::open. ENOEXEC: see BatchKernels::load.
     const Result<void> &can_compute() const { return can_compute_; }
-    const Nvcomp &nvcomp() const { return *nvcomp_; }         ///< where can_compute()
+    const Nvcomp &nvcomp() const { return *nvcomp_; }     ///< where can_compute()
+    const NvcompCodec &codec(Algorithm algorithm) const { ///< the same
+        return algorithm == Algorithm::lz4 ? nvcomp_->lz4() : nvcomp_->zstd();
+    }
     const BatchKernels &kernels() const { return *kernels_; } ///< the same
 
 private:

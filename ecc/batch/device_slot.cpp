@@ -133,7 +133,7 @@ Result<void> DeviceSlot::streams_to_device(
 // ---- nvCOMP ---------------------------------------------------------------------------------------------------------
 
 Result<std::size_t> DeviceSlot::temp_size(const BatchWork &work, std::uint64_t count) const {
-    const NvcompCodec &codec = device_.nvcomp().codec(work.algorithm);
+    const NvcompCodec &codec = device_.codec(work.algorithm);
     std::size_t size = 0;
     const bool is_pack = work.direction == Direction::pack;
     const auto ask = is_pack ? codec.compress_temp_size : codec.decompress_temp_size;
@@ -149,8 +149,7 @@ Result<std::size_t> DeviceSlot::temp_size(const BatchWork &work, std::uint64_t c
 
 Result<void> DeviceSlot::compress(const BatchWork &work, std::uint64_t count) {
     return device_.nvcomp().check(
-        device_.nvcomp()
-            .codec(work.algorithm)
+        device_.codec(work.algorithm)
             .compress(pointer<const void *const *>(device_row(kInput)),
                 pointer<const std::size_t *>(device_row(kInputSize)), work.page_size, count,
                 pointer<void *>(temp_->address()), temp_->size(), pointer<void *const *>(device_row(kOutput)),
@@ -161,8 +160,7 @@ Result<void> DeviceSlot::compress(const BatchWork &work, std::uint64_t count) {
 
 Result<void> DeviceSlot::decompress(const BatchWork &work, std::uint64_t count) {
     return device_.nvcomp().check(
-        device_.nvcomp()
-            .codec(work.algorithm)
+        device_.codec(work.algorithm)
             .decompress(pointer<const void *const *>(device_row(kInput)),
                 pointer<const std::size_t *>(device_row(kInputSize)),
                 pointer<const std::size_t *>(device_row(kCapacity)), pointer<std::size_t *>(device_row(kOutputSize)),

@@ -54,8 +54,8 @@ private:
 std::string format_model(const CostModel &model, const std::string &machine);
 Result<CostModel> parse_model(const std::string &text, const std::string &machine);
 
-/// Where the model of this machine lies: a file in model_folder(), named after the machine; empty where there is no
-/// such folder.
+/// Where the model of this machine lies: a file in $XDG_CACHE_HOME/gmemfs, or ~/.cache/gmemfs, named after the machine;
+/// empty where there is no such folder.
 std::string model_path(const std::string &machine);
 /// ENOENT: there is none. Else as parse_model().
 Result<CostModel> read_model(const std::string &path, const std::string &machine);

@@ -1,13 +1,13 @@
 // CostModel, file: the model as lines of text, read as strictly as what others may have written.
 #include "ecc/batch/model.hpp"
 
-#include "ecc/batch/places.hpp"
 #include "ecc/pack/crc32c.hpp"
 #include "vmm/base/all_bytes.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <initializer_list>
 #include <span>
@@ -30,6 +30,20 @@ std::string hex(std::uint32_t value) {
     std::array<char, 9> text = {};
     std::snprintf(text.data(), text.size(), "%08x", value);
     return text.data();
+}
+
+std::string variable(const char *name) {
+    const char *const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): read only
+    return value == nullptr ? "" : value;
+}
+
+// $XDG_CACHE_HOME/gmemfs, or ~/.cache/gmemfs. Empty where neither variable says.
+std::string model_folder() {
+    // A path that isn't absolute is none, as the XDG base directory specification has it.
+    if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty() && cache.front() == '/')
+        return cache + "/gmemfs";
+    const std::string home = variable("HOME");
+    return home.empty() || home.front() != '/' ? "" : home + "/.cache/gmemfs";
 }
 
 Error damaged(const std::string &why) {

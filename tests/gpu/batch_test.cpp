@@ -4,8 +4,8 @@
 //
 // On the simulator, which is the default, with the simulated nvCOMP beside it; with --driver libcuda.so.1 on a GPU,
 // with nvCOMP from wherever it is found. --pages: how many there are in a batch (300; 10000 on a GPU).
-#include "ecc/batch/places.hpp"
 #include "ecc/batch/ring.hpp"
+#include "ecc/nvcomp/places.hpp"
 #include "ecc/pack/crc32c.hpp"
 #include "tests/support/must.hpp"
 #include "vmm/base/random.hpp"

@@ -1,7 +1,7 @@
 // bench: measures what a device reaches by itself, which bounds what a mount on it can reach.
 #include "tools/device/bench.hpp"
-#include "ecc/batch/places.hpp"
 #include "ecc/batch/ring.hpp"
+#include "ecc/nvcomp/places.hpp"
 #include "fuse/host/json_text.hpp"
 #include "tools/cmd/bench_batches.hpp"
 #include "tools/device/request.hpp"

@@ -1,8 +1,8 @@
 // DoctorChecks, driver: the driver, its devices and the IMEX channel.
 #include "tools/doctor/checks.hpp"
 
-#include "ecc/batch/nvcomp.hpp"
-#include "ecc/batch/places.hpp"
+#include "ecc/nvcomp/nvcomp.hpp"
+#include "ecc/nvcomp/places.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/memory/allocation.hpp"
 

@@ -1,4 +1,4 @@
-#include "ecc/batch/places.hpp"
+#include "ecc/nvcomp/places.hpp"
 
 #include <cstdlib>
 #include <dlfcn.h>
@@ -44,14 +44,6 @@ std::vector<std::string> nvcomp_places() {
                 add_matches(places, root + packages + kInPackages);
     add_matches(places, own_folder() + "/../.nvcomp" + kInPackages);
     return places;
-}
-
-std::string model_folder() {
-    // A path that isn't absolute is none, as the XDG base directory specification has it.
-    if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty() && cache.front() == '/')
-        return cache + "/gmemfs";
-    const std::string home = variable("HOME");
-    return home.empty() || home.front() != '/' ? "" : home + "/.cache/gmemfs";
 }
 
 } // namespace gmemfs

@@ -1,8 +1,8 @@
 // NvcompApi: what is called of nvCOMP's batched C interface, as version 6.0 has it; its headers aren't needed to build.
 //
-// The options of LZ4 and of zstd are structs of 64 bytes that are passed by value. They differ in their fields alone,
-// so that one declaration serves both: zeros are the defaults (characters, no bit shuffle), and the first word of the
-// decoders' is the back end.
+// The options of each algorithm are structs of 64 bytes that are passed by value. They differ in their fields alone, so
+// that one declaration serves all: zeros are the defaults of LZ4 and zstd (characters, no bit shuffle). The first word
+// of the decoders' is the back end, the second one of ANS's, both ways, is the type of data.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,14 @@ using NvcompStatus = int; ///< 0: success
 inline constexpr int kNvcompBackendCuda =
     2; ///< its kernels, never the decompression engine, which needs memory of its own
 
+/// nvCOMP's numbers of the types of data, for ANS.
+enum class NvcompType : int {
+    bytes = 0,
+    fp8 = 9,    ///< E4M3
+    half = 10,  ///< any floating-point type of 2 bytes
+    single = 11 ///< IEEE 754's of 4 bytes
+};
+
 struct NvcompOptions {
     int words[16];
 };
@@ -25,7 +33,7 @@ struct NvcompProperties {
     std::uint32_t runtime; ///< CUDA's, that it was built with
 };
 
-/// The same for LZ4 and zstd. All arrays lie in device memory, and so does what they point to.
+/// The same for LZ4, zstd and ANS. All arrays lie in device memory, and so does what they point to.
 struct NvcompCodec {
     NvcompStatus (*compress_temp_size)(
         std::size_t count, std::size_t page_size, NvcompOptions, std::size_t *size, std::size_t total, CUstream);

@@ -1,8 +1,7 @@
 // Nvcomp: NVIDIA's compression library, opened at run time.
 #pragma once
 
-#include "ecc/batch/codec.hpp"
-#include "ecc/batch/nvcomp_api.hpp"
+#include "ecc/nvcomp/nvcomp_api.hpp"
 #include "vmm/device/driver.hpp"
 
 #include <memory>
@@ -19,7 +18,9 @@ public:
     /// (tests/nvcomp), or the other way round: the simulator runs no machine code of a GPU.
     static Result<std::unique_ptr<const Nvcomp>> open(const Driver &driver, const std::vector<std::string> &places);
 
-    const NvcompCodec &codec(Algorithm algorithm) const { return algorithm == Algorithm::lz4 ? lz4_ : zstd_; }
+    const NvcompCodec &lz4() const { return lz4_; }
+    const NvcompCodec &zstd() const { return zstd_; }
+    const NvcompCodec &ans() const { return ans_; }
     int version() const { return version_; } ///< 6000 is 6.0.0
     const std::string &library() const { return library_; }
 
@@ -30,7 +31,7 @@ private:
     Nvcomp() = default;
     Result<void> load(void *handle);
 
-    NvcompCodec lz4_ = {}, zstd_ = {};
+    NvcompCodec lz4_ = {}, zstd_ = {}, ans_ = {};
     int version_ = 0;
     std::string library_;
     const char *(*status_text_)(NvcompStatus) = nullptr;

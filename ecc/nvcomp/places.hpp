@@ -1,4 +1,4 @@
-// Places: where nvCOMP's library may be, and where a user's models of batches lie.
+// Places: where nvCOMP's library may be.
 #pragma once
 
 #include <string>
@@ -11,8 +11,5 @@ inline constexpr const char *kNvcompCommand = "pip install nvidia-libnvcomp-cu13
 /// What to try, in order: $GMEMFS_NVCOMP alone, where it is set; else by the loader's own search, then what pip
 /// installs in the active virtual environment, for this user, for the machine; and what `make deps-nvcomp` fetches.
 std::vector<std::string> nvcomp_places();
-
-/// $XDG_CACHE_HOME/gmemfs, or ~/.cache/gmemfs. Empty where neither variable says.
-std::string model_folder();
 
 } // namespace gmemfs

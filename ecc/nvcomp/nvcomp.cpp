@@ -1,6 +1,6 @@
-#include "ecc/batch/nvcomp.hpp"
+#include "ecc/nvcomp/nvcomp.hpp"
 
-#include "ecc/batch/places.hpp"
+#include "ecc/nvcomp/places.hpp"
 
 #include <dlfcn.h>
 
@@ -88,7 +88,8 @@ Result<void> Nvcomp::load(void *handle) {
     version_ = TRY(version_of(handle));
     TRY(find(handle, "nvcompGetStatusString", status_text_));
     TRY(find_codec(handle, "nvcompBatchedLZ4", lz4_));
-    return find_codec(handle, "nvcompBatchedZstd", zstd_);
+    TRY(find_codec(handle, "nvcompBatchedZstd", zstd_));
+    return find_codec(handle, "nvcompBatchedANS", ans_);
 }
 
 Result<void> Nvcomp::check(NvcompStatus status, const char *doing) const {
