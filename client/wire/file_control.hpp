@@ -37,15 +37,16 @@ inline constexpr unsigned long kInject = _IOWR('g', 4, ParityRange); ///< damage
 
 // ioctl(fd, cold_control::kPack, &state): packs the file, moves it to host memory, or wakes it (docs/cold.md). EBUSY: a
 // peer may have it mapped. ENOSPC: no room beside it. EACCES: the caller may not read and write the file. ENOTSUP: the
-// mount has no host memory. ENOTTY: as above.
+// mount has no host memory. ENOPKG: nvCOMP isn't there. EINVAL: no such codec. ENOTTY: as above.
 namespace gmemfs::cold_control {
 
 struct ColdState {
     std::uint64_t plain = 0; ///< out: bytes of memory that the file takes when it is awake
     std::uint64_t held = 0;  ///< out: bytes of memory that it takes now
-    std::uint64_t where =
-        0; ///< out: the sum of kPacked and kInHost; without kPacked after kPack: nothing would be saved
+    std::uint64_t where = 0; ///< in, of kPackBy and kOffloadBy: a codec;
+        ///< out: the sum of kPacked and kInHost; without kPacked after kPack: nothing would be saved
 };
+inline constexpr std::uint64_t kAutomatic = 0, kOwn = 1, kAns = 2; ///< codecs; kPack and kOffload take the first
 inline constexpr std::uint64_t kPacked = 1, kInHost = 2;
 static_assert(sizeof(ColdState) == 24);
 
@@ -53,6 +54,8 @@ inline constexpr unsigned long kPack = _IOWR('g', 5, ColdState);
 inline constexpr unsigned long kWake = _IOWR('g', 6, ColdState);
 inline constexpr unsigned long kOffload = _IOWR('g', 7, ColdState);       ///< to host memory, packed where that saves
 inline constexpr unsigned long kOffloadAsItIs = _IOWR('g', 8, ColdState); ///< to host memory, and not packed for it
+inline constexpr unsigned long kPackBy = _IOWR('g', 9, ColdState);        ///< as kPack, by a codec
+inline constexpr unsigned long kOffloadBy = _IOWR('g', 10, ColdState);    ///< as kOffload
 
 } // namespace gmemfs::cold_control
 
@@ -74,10 +77,11 @@ namespace gmemfs::image_control {
 inline constexpr std::uint64_t kStart = std::uint64_t(1) << 62;
 
 struct ImageState {
-    std::uint64_t may_make = 0;   ///< in: 1: of a plain file an image is made for this; 0: then ENODATA
+    std::uint64_t may_make = 0;   ///< in: 1: an image is made for this, of a plain file, and of one that nvCOMP has
+                                  ///< packed; 0: then ENODATA
     std::uint64_t size = 0;       ///< out: bytes of the image
     std::uint64_t plain = 0;      ///< out: bytes of the file
-    std::uint64_t was_packed = 0; ///< out: 1: it is the image of a packed file
+    std::uint64_t was_packed = 0; ///< out: 1: it is the image of a packed file; 2: one made for this, of such a file
     std::uint64_t has_digest = 0; ///< out: 1: the digest of the file's bytes is known ...
     std::uint8_t digest[32] = {}; ///< out: ... and is this
 };

@@ -4,6 +4,9 @@
 // becomes a code of 3 bits, which names one of the chunk's 7 commonest exponents, or says that the exponent is one of
 // the escapes, in order. Codes are stored as 3 planes of bits, so 8 values take a byte of each. A group is 512 values;
 // its start says how many escapes come before it: so any group can be decoded by itself.
+//
+// What nvCOMP's ANS codec packs is nvCOMP's own format, which its version alone can read: so it stays in memory, and
+// goes to no disk. Kernels pass over such chunks (ecc/pack/ans.hpp).
 #pragma once
 
 #include "ecc/lane.hpp"
@@ -15,8 +18,10 @@ inline constexpr uint32_t kPlaceUnit = 64;     ///< bytes; where packed chunks b
 /// Of a chunk that isn't raw. Where less than 3 % is saved, it is raw.
 inline constexpr uint32_t kPackedMax = kChunk - kChunk * 3 / 100 - 1;
 
-enum class Codec : uint8_t { zero, fill, raw, bf16, fp32 };
-inline constexpr unsigned kCodecs = 5;
+enum class Codec : uint8_t { zero, fill, raw, bf16, fp32, ans_bytes, ans_fp8, ans_half, ans_single };
+inline constexpr unsigned kCodecs = 9;
+inline constexpr unsigned kOwnCodecs = 5; ///< those before nvCOMP's
+GPU_CONSTANT bool is_ans(Codec codec) { return unsigned(codec) >= kOwnCodecs; }
 
 /// What an image's table says of one chunk.
 struct ImageEntry {
@@ -55,7 +60,7 @@ struct FloatLayout {
     static constexpr Codec kCodec = kSize == 2 ? Codec::bf16 : Codec::fp32;
 };
 
-/// The shortest chunk of a codec, and the longest; what lies between them only floating-point chunks have.
+/// The shortest chunk of a codec, and the longest.
 GPU_CONSTANT uint32_t shortest_of(Codec codec) {
     switch (codec) {
     case Codec::zero: return 0;
@@ -63,11 +68,15 @@ GPU_CONSTANT uint32_t shortest_of(Codec codec) {
     case Codec::raw: return kChunk;
     case Codec::bf16: return FloatLayout<2>::kEscapes;
     case Codec::fp32: return FloatLayout<4>::kEscapes;
+    case Codec::ans_bytes:
+    case Codec::ans_fp8:
+    case Codec::ans_half:
+    case Codec::ans_single: return 1;
     }
     return kChunk;
 }
 GPU_CONSTANT uint32_t longest_of(Codec codec) {
-    return codec == Codec::bf16 || codec == Codec::fp32 ? kPackedMax : shortest_of(codec);
+    return codec == Codec::bf16 || codec == Codec::fp32 || is_ans(codec) ? kPackedMax : shortest_of(codec);
 }
 
 /// What kernels found wrong, each the lowest number of such a chunk; kNoChunk: none.

@@ -16,7 +16,8 @@ struct Header {
     char magic[8];
     std::uint64_t plain_size, image_size;
     std::uint32_t chunk_count, table_checksum;
-    std::byte zeros[28];
+    std::uint32_t nvcomp;
+    std::byte zeros[24];
     std::uint32_t checksum; // of all before it
 };
 static_assert(sizeof(Header) == kImageHeaderSize);
@@ -53,6 +54,7 @@ std::array<std::byte, kImageHeaderSize> header_bytes(const ImageHeader &from) {
     header.image_size = from.image_size;
     header.chunk_count = from.chunk_count;
     header.table_checksum = from.table_checksum;
+    header.nvcomp = from.nvcomp;
     std::array<std::byte, kImageHeaderSize> bytes;
     std::memcpy(bytes.data(), &header, sizeof header);
     header.checksum = crc32c(std::span(bytes).first(kChecked));
@@ -74,19 +76,20 @@ Result<ImageHeader> parse_header(std::span<const std::byte, kImageHeaderSize> by
         return bad_header(
             "an image of " + std::to_string(header.image_size) + " bytes doesn't fit into " + std::to_string(room));
     if (header.image_size < first_place(header.chunk_count)) return bad_header("its table doesn't fit into it");
-    return ImageHeader{header.plain_size, header.image_size, header.chunk_count, header.table_checksum};
+    return ImageHeader{header.plain_size, header.image_size, header.chunk_count, header.table_checksum, header.nvcomp};
 }
 
 Result<ImageTable> parse_table(const ImageHeader &header, std::span<const std::byte> bytes) {
     GMEMFS_ASSERT(bytes.size() == header.chunk_count * sizeof(ImageEntry));
     if (crc32c(bytes) != header.table_checksum) return bad("read table of a packed image", "its checksum is wrong");
-    ImageTable table{header.plain_size, header.image_size, std::vector<ImageEntry>(header.chunk_count)};
+    ImageTable table{header.plain_size, header.image_size, std::vector<ImageEntry>(header.chunk_count), header.nvcomp};
     if (!bytes.empty()) std::memcpy(table.entries.data(), bytes.data(), bytes.size());
     std::uint64_t offset = first_place(header.chunk_count);
     for (std::size_t chunk = 0; chunk < table.entries.size(); ++chunk) {
         const ImageEntry &entry = table.entries[chunk];
         const auto codec = static_cast<unsigned>(entry.codec());
         if (codec >= kCodecs) return bad_entry(chunk, "no codec has number " + std::to_string(codec));
+        if (is_ans(entry.codec()) && header.nvcomp == 0) return bad_entry(chunk, "its codec is nvCOMP's of no version");
         if (entry.length() < shortest_of(entry.codec()) || entry.length() > longest_of(entry.codec()))
             return bad_entry(chunk, "a length of " + std::to_string(entry.length()) + " bytes can't be");
         if (entry.offset() != offset) return bad_entry(chunk, "it isn't where the one before ends");
@@ -97,6 +100,11 @@ Result<ImageTable> parse_table(const ImageHeader &header, std::span<const std::b
     if (offset != header.image_size)
         return bad("read table of a packed image", "the last chunk doesn't end where the image does");
     return table;
+}
+
+Result<void> ImageTable::check_portable() const {
+    if (nvcomp == 0) return {};
+    return bad("use packed image", "it has chunks that nvCOMP has packed, which only the memory of a mount may have");
 }
 
 } // namespace gmemfs

@@ -30,6 +30,7 @@ struct ImageHeader {
     std::uint64_t plain_size, image_size; ///< bytes
     std::uint32_t chunk_count;
     std::uint32_t table_checksum; ///< CRC32C
+    std::uint32_t nvcomp = 0;     ///< the version of nvCOMP that has packed some of the chunks; 0: none are its
 };
 
 /// What is known of an image whose table was checked: each chunk lies inside of it, and has a length that its codec can
@@ -37,6 +38,10 @@ struct ImageHeader {
 struct ImageTable {
     std::uint64_t plain_size, image_size; ///< bytes
     std::vector<ImageEntry> entries;
+    std::uint32_t nvcomp = 0; ///< as in the header
+
+    /// Why an image from a disk, or one that is to go there, is refused. EBADMSG: no disk has chunks of nvCOMP's.
+    Result<void> check_portable() const;
 };
 
 /// Gives each entry its place, and returns the image's size. EFBIG: more than 256 GiB.

@@ -45,6 +45,16 @@ void run_encode(const gmemfs_lane *lane, void **params, Translate translate) {
     kernels::PackScratch scratch;
     kernels::pack_encode(warp(*lane), plain, image, entries, arguments.value<std::uint64_t>(3), scratch);
 }
+void run_gather(const gmemfs_lane *lane, void **params, Translate translate) {
+    if (!is_first(*lane)) return;
+    const HostArguments arguments(params, translate);
+    const auto *const window = arguments.pointer<std::uint8_t>(0);
+    auto *const image = arguments.pointer<std::uint8_t>(2);
+    const auto *const entries = arguments.pointer<ImageEntry>(3);
+    if (window == nullptr || image == nullptr || entries == nullptr) return;
+    kernels::pack_gather(
+        warp(*lane), window, arguments.value<std::uint64_t>(1), image, entries, arguments.value<std::uint64_t>(4));
+}
 void run_checksum(const gmemfs_lane *lane, void **params, Translate translate) {
     if (!is_first(*lane)) return;
     const HostArguments arguments(params, translate);
@@ -98,7 +108,8 @@ constexpr HostTwin kTwins[] = {{"pack_plan", run_plan, std::span(kSizes).first(3
     {"pack_encode", run_encode, std::span(kSizes).first(4)},
     {"pack_checksum", run_checksum, std::span(kSizes).first(3)},
     {"pack_check", run_look<kernels::pack_check>, std::span(kSizes).first(5)}, {"pack_compare", run_compare, kSizes},
-    {"pack_decode", run_decode, kSizes}, {"pack_prove", run_look<kernels::pack_prove>, std::span(kSizes).first(5)}};
+    {"pack_decode", run_decode, kSizes}, {"pack_prove", run_look<kernels::pack_prove>, std::span(kSizes).first(5)},
+    {"pack_gather", run_gather, std::span(kSizes).first(5)}};
 
 std::span<const unsigned char> own_image() {
     // Through a volatile pointer: two arrays never begin at one address, as the compiler sees it.
@@ -139,6 +150,12 @@ Result<void> PackKernels::encode(CUstream stream, const Chunks &of) const {
     Chunks chunks = of;
     void *arguments[] = {&chunks.plain, &chunks.image, &chunks.entries, &chunks.count};
     return launch(kEncode, stream, chunks.count, arguments);
+}
+
+Result<void> PackKernels::gather(CUstream stream, const Chunks &of, CUdeviceptr window, std::uint64_t stride) const {
+    Chunks chunks = of;
+    void *arguments[] = {&window, &stride, &chunks.image, &chunks.entries, &chunks.count};
+    return launch(kGather, stream, chunks.count, arguments);
 }
 
 Result<void> PackKernels::checksum(CUstream stream, const Chunks &of) const {

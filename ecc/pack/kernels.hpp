@@ -1,4 +1,4 @@
-// Pack kernels: plan, encode, checksum, check, prove, compare and decode as launches on a stream.
+// Pack kernels: plan, encode, gather, checksum, check, prove, compare and decode as launches on a stream.
 #pragma once
 
 #include "ecc/pack/chunk.hpp"
@@ -28,8 +28,11 @@ public:
 
     /// Writes entries without place and checksum; uses no image.
     Result<void> plan(CUstream stream, const Chunks &chunks) const;
-    /// Writes the packed bytes of entries with places.
+    /// Writes the packed bytes of entries with places. This and what follows pass over chunks that are nvCOMP's, but
+    /// for checksums.
     Result<void> encode(CUstream stream, const Chunks &chunks) const;
+    /// Brings chunks of nvCOMP's, which lie at multiples of `stride` from `window` on, to their places.
+    Result<void> gather(CUstream stream, const Chunks &chunks, CUdeviceptr window, std::uint64_t stride) const;
     /// Writes the entries' checksums; uses no plain bytes.
     Result<void> checksum(CUstream stream, const Chunks &chunks) const;
     /// PackFindings at `findings`, all bits set before. Uses no plain bytes.
@@ -39,7 +42,7 @@ public:
     Result<void> decode(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const;
 
 private:
-    enum Kernel : unsigned { kPlan, kEncode, kChecksum, kCheck, kCompare, kDecode, kProve, kKernels };
+    enum Kernel : unsigned { kPlan, kEncode, kChecksum, kCheck, kCompare, kDecode, kProve, kGather, kKernels };
     explicit PackKernels(Module module) : module_(std::move(module)) {}
     Result<void> launch(Kernel kernel, CUstream stream, std::uint64_t count, void **arguments) const;
 

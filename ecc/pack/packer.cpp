@@ -20,59 +20,75 @@ constexpr std::uint64_t kKeptSize = 2 * MiB; // a granule: the table of 16 GiB, 
 
 } // namespace
 
-Packer::Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels)
-    : pool_(keeper, device), kernels_(std::move(kernels)) {}
+Packer::Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels, NvcompPlaces places)
+    : pool_(keeper, device), kernels_(std::move(kernels)), places_(places) {}
 Packer::~Packer() = default;
 
-Result<Packer::LentWork> Packer::begin(std::uint64_t entry_count) {
-    const std::uint64_t size = kFindingsSize + entry_count * sizeof(ImageEntry);
+// Memory for the findings, so many entries and, behind PackWork::end_of(entry_count), `more` bytes.
+Result<Packer::LentWork> Packer::begin(std::uint64_t entry_count, std::uint64_t more) {
+    const std::uint64_t size = PackWork::size_for(entry_count) + more;
     TRY(device().make_current());
-    {
+    for (;;) {
+        if (std::unique_ptr<PackWork> idle = take_idle(size)) return LentWork(idle.release(), GiveBack{this});
+        Result<PoolPiece> piece = pool_.take(std::max(size, kKeptSize));
+        if (piece) {
+            Stream stream = TRY(Stream::create(device()));
+            auto made = std::make_unique<PackWork>(device(), *std::move(piece), std::move(stream));
+            const Hold hold(mutex_);
+            ++lent_;
+            return LentWork(made.release(), GiveBack{this});
+        }
+        if (piece.error().code != ENOSPC) return Error(piece.error());
         const Hold hold(mutex_);
-        if (idle_ && idle_->size() >= size) return LentWork(idle_.release(), GiveBack{this});
+        const bool is_back = idle_ && idle_->size() >= size;
+        if (!is_back && lent_ == 0) return Error(piece.error());
+        if (!is_back) given_back_.wait(mutex_);
     }
-    PoolPiece piece = TRY(pool_.take(std::max(size, kKeptSize)));
-    Stream stream = TRY(Stream::create(device()));
-    auto made = std::make_unique<PackWork>(device(), std::move(piece), std::move(stream));
-    return LentWork(made.release(), GiveBack{this});
+}
+
+std::unique_ptr<PackWork> Packer::take_idle(std::uint64_t size) {
+    const Hold hold(mutex_);
+    if (!idle_ || idle_->size() < size) return nullptr;
+    ++lent_;
+    return std::move(idle_);
 }
 
 Result<Packer::LentWork> Packer::begin_copies() {
     TRY(device().make_current());
-    {
-        const Hold hold(mutex_);
-        if (idle_) return LentWork(idle_.release(), GiveBack{this});
-    }
+    if (std::unique_ptr<PackWork> idle = take_idle(0)) return LentWork(idle.release(), GiveBack{this});
     Stream stream = TRY(Stream::create(device()));
     return LentWork(new PackWork(device(), std::nullopt, std::move(stream)), GiveBack{this});
 }
 
 void Packer::GiveBack::operator()(PackWork *work) const {
     std::unique_ptr<PackWork> mine(work);
+    const bool has_memory = mine->size() != 0;
     // Kernels may be using what is about to go, whatever the error was.
-    if (!mine->wait()) {
-        (void)mine->wait(); // one failure needn't mean that the device has stopped
-        return;
-    }
-    if (mine->size() == 0 || mine->size() > kKeptSize) return;
+    const bool has_ended = mine->wait().has_value();
+    if (!has_ended) (void)mine->wait(); // one failure needn't mean that the device has stopped
+    if (!has_ended || mine->size() > kKeptSize) mine.reset();
+    if (!has_memory) return;
     const Hold hold(packer->mutex_);
     if (!packer->idle_) packer->idle_ = std::move(mine);
+    --packer->lent_;
+    packer->given_back_.notify_all();
 }
 
-Result<std::unique_ptr<Packer>> Packer::create(Keeper &keeper, Device &device) {
+Result<std::unique_ptr<Packer>> Packer::create(Keeper &keeper, Device &device, NvcompPlaces places) {
     std::unique_ptr<PackKernels> kernels = TRY(PackKernels::load(device));
-    return std::unique_ptr<Packer>(new Packer(keeper, device, std::move(kernels)));
+    return std::unique_ptr<Packer>(new Packer(keeper, device, std::move(kernels), places));
 }
 
-Result<PackPlan> Packer::plan(std::span<const Slice> plain, std::uint64_t size) {
+Result<PackPlan> Packer::plan(std::span<const Slice> plain, std::uint64_t size, PackBy by) {
     const Trace trace("gmemfs pack plan");
-    PackPlan plan{size, 0, std::vector<ImageEntry>(chunk_count(size))};
+    PackPlan plan{size, 0, std::vector<ImageEntry>(chunk_count(size)), 0};
     if (!plan.entries.empty()) {
-        const LentWork work = TRY(begin(plan.entries.size()));
+        const LentWork work = TRY(begin(plan.entries.size(), 0));
         TRY(for_each_run(plain, {0, 0, work->entries(), 0, plan.entries.size()},
             [&](const PackKernels::Chunks &chunks) { return kernels_->plan(work->stream(), chunks); }));
         TRY(work->download(std::as_writable_bytes(std::span(plan.entries)), work->entries()));
         TRY(work->wait());
+        if (by != PackBy::own) TRY(plan_ans(plan, *work, plain, by));
     }
     plan.image_size = TRY(lay_out(plan.entries));
     return plan;
@@ -85,7 +101,7 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     // A header of zeros until all is right.
     const std::vector<std::byte> front(first_place(plan.entries.size()));
     std::vector<ImageEntry> entries(plan.entries.size()); // the plan's, with checksums
-    const LentWork work = TRY(begin(0));
+    const LentWork work = TRY(begin(0, 0));
     const CUdeviceptr at = address_of(image.front());
     TRY(work->upload(at, front));
     TRY(work->upload(at + kImageHeaderSize, std::as_bytes(std::span(plan.entries))));
@@ -94,6 +110,13 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     if (all.count != 0) {
         TRY(for_each_run(
             plain, all, [&](const PackKernels::Chunks &chunks) { return kernels_->encode(work->stream(), chunks); }));
+        if (has_ans(plan.entries)) {
+            const auto ans = TRY(make_ans_work(work->stream(), all.count));
+            TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
+                return ans->work.encode(
+                    chunks, std::span(plan.entries).subspan(chunks.first, chunks.count), work->findings());
+            }));
+        }
         TRY(kernels_->checksum(work->stream(), all));
         TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
             return kernels_->compare(work->stream(), chunks, work->findings());
@@ -110,8 +133,8 @@ Result<void> Packer::finish(
     std::vector<std::byte> front(first_place(entries.size()));
     const std::span<const std::byte> table = std::as_bytes(entries);
     if (!table.empty()) std::memcpy(&front[kImageHeaderSize], table.data(), table.size());
-    std::ranges::copy(
-        header_bytes({plan.plain_size, plan.image_size, static_cast<std::uint32_t>(entries.size()), crc32c(table)}),
+    std::ranges::copy(header_bytes({plan.plain_size, plan.image_size, static_cast<std::uint32_t>(entries.size()),
+                          crc32c(table), plan.nvcomp}),
         front.begin());
     const Result<void> queued = for_each_part(image, 0, front.size(), [&](Slice part, std::uint64_t done) {
         return work.upload(address_of(part), std::span(front).subspan(done, part.length));
@@ -154,29 +177,48 @@ Result<void> Packer::decode(const ImageTable &table, std::span<const Slice> imag
         const bool is_near = count <= kOverBusMax || !slice.extent->device().info().is_host();
         if (from >= start && to <= start + slice.length && is_near) {
             const std::vector<ImageEntry> moved = entries_from(entries, start);
-            const LentWork work = TRY(begin(count));
-            TRY(work->upload(work->entries(), std::as_bytes(std::span(moved))));
-            TRY(work->clear_findings());
-            const PackKernels::Chunks all = {0, address_of(slice), work->entries(), first, count};
-            TRY(kernels_->check(work->stream(), all, work->findings()));
-            TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
-                return kernels_->decode(work->stream(), chunks, work->findings());
-            }));
-            return verdict_of(TRY(work->wait_for_findings()));
+            return decode_near(table, {0, address_of(slice), 0, first, count}, moved, plain);
         }
         start += slice.length;
     }
     return decode_staged(table, image, first, count, plain);
 }
 
+// Where the chunks lie in one slice: kernels read them there.
+Result<void> Packer::decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
+    std::span<const Slice> plain) {
+    const Nvcomp *nvcomp = nullptr; // whose chunks there are
+    AnsWork::Memory memory = {};
+    if (has_ans(entries)) {
+        nvcomp = TRY(nvcomp_of(table.nvcomp));
+        memory = TRY(AnsWork::memory_for(*nvcomp, std::min(all.count, kDecodeSlots), AnsWork::Use::decode));
+    }
+    const LentWork work = TRY(begin(all.count, memory.size()));
+    all.entries = work->entries();
+    TRY(work->upload(work->entries(), std::as_bytes(entries)));
+    TRY(work->clear_findings());
+    TRY(kernels_->check(work->stream(), all, work->findings()));
+    if (nvcomp != nullptr) {
+        TRY(verdict_of(TRY(work->wait_for_findings()))); // it believes what it decodes
+        AnsWork ans(*nvcomp, *kernels_, work->stream(), memory, work->end_of(all.count));
+        TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
+            return ans.decode(chunks, entries.subspan(chunks.first - all.first, chunks.count));
+        }));
+    }
+    TRY(for_each_run(plain, all,
+        [&](const PackKernels::Chunks &chunks) { return kernels_->decode(work->stream(), chunks, work->findings()); }));
+    return verdict_of(TRY(work->wait_for_findings()));
+}
+
 Result<void> Packer::prove(const ImageTable &table, Slice image) {
     const Trace trace("gmemfs pack prove");
     GMEMFS_ASSERT(image.length >= table.image_size);
+    GMEMFS_ASSERT(table.nvcomp == 0);
     const std::uint64_t count = table.entries.size();
     if (count == 0) return {};
     const ImageEntry &last = table.entries.back();
     std::vector<Quad> packed((last.length() + sizeof(Quad) - 1) / sizeof(Quad)), plain(kChunk / sizeof(Quad));
-    const LentWork work = TRY(begin(count));
+    const LentWork work = TRY(begin(count, 0));
     TRY(work->upload(work->entries(), std::as_bytes(std::span(table.entries))));
     TRY(work->clear_findings());
     const PackKernels::Chunks all = {0, address_of(image), work->entries(), 0, count};
@@ -204,6 +246,9 @@ Result<void> Packer::decode_on_host(const ImageTable &table, std::uint64_t first
     auto *const bytes = reinterpret_cast<std::uint8_t *>(plain.data());
     for (std::uint64_t index = 0; index < count; ++index) {
         GMEMFS_ASSERT(entries[index].offset() + entries[index].length() <= packed.size_bytes());
+        if (is_ans(entries[index].codec()))
+            return Error{EBADMSG, 0, "decode packed image",
+                "chunk " + std::to_string(first + index) + ": nvCOMP has packed it, which only a device decodes"};
         const kernels::Warp warp(index, count);
         kernels::pack_check(warp, image, entries.data(), count, first, &found);
         kernels::pack_decode(warp, bytes, image, entries.data(), count, first, &found);

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <utility>
 
 namespace gmemfs {
 namespace {
@@ -19,6 +21,7 @@ constexpr std::uint64_t kLaneSize = 16 * MiB; // bytes of device memory; the chu
 constexpr std::uint64_t kLaneChunks = 2048;   // of zeros, 256 MiB
 constexpr std::uint64_t kTableSize = kLaneChunks * sizeof(ImageEntry);
 constexpr std::size_t kLanes = 2;
+constexpr std::uint64_t kLaneAnsSlots = 64; // chunks that nvCOMP packs at once: half of what a lane has
 
 // Chunks that lie one behind the other in an image, and as bytes of it.
 struct Batch {
@@ -63,6 +66,8 @@ public:
 
     CUstream stream() const { return stream_.get(); }
     CUdeviceptr entries() const { return memory_.address(); }
+    std::span<const ImageEntry> table() const { return table_; } ///< the same, on the host
+    PackKernels::Chunks chunks(const Batch &batch) const { return {0, window(), entries(), batch.first, batch.count}; }
     CUdeviceptr window() const { return memory_.address() + kTableSize; }
     std::uint64_t window_size() const { return memory_.size() - kTableSize; }
 
@@ -95,19 +100,28 @@ Result<std::unique_ptr<Packer::Lane>> Packer::make_lane(std::uint64_t window_siz
 
 Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> plain, std::span<const Slice> image) {
     const std::uint64_t total = plan.entries.size();
-    const LentWork work = TRY(begin(total));
+    const LentWork work = TRY(begin(total, 0));
     TRY(work->clear_findings());
     TRY(work->wait());
     std::array<std::unique_ptr<Lane>, kLanes> lanes;
     for (auto &lane : lanes) lane = TRY(make_lane(kLaneSize - kTableSize));
+    std::array<std::unique_ptr<OwnedAnsWork>, kLanes> ans; // go before their streams
+    if (has_ans(plan.entries))
+        for (std::size_t index = 0; index < kLanes; ++index)
+            ans[index] = TRY(make_ans_work(lanes[index]->stream(), std::min(kLaneAnsSlots, total)));
     std::size_t turn = 0;
     for (std::uint64_t done = 0; done < total; ++turn) {
         Lane &lane = *lanes[turn % kLanes];
         const Batch batch = next_batch(plan.entries, done, total, lane.window_size());
         const std::vector<Slice> from = chunks_of(plain, batch.first, batch.count);
         TRY(lane.begin(plan.entries, batch));
-        const PackKernels::Chunks chunks = {0, lane.window(), lane.entries(), batch.first, batch.count};
+        const PackKernels::Chunks chunks = lane.chunks(batch);
         TRY(for_each_run(from, chunks, [&](const auto &run) { return kernels_->encode(lane.stream(), run); }));
+        if (OwnedAnsWork *const its = ans[turn % kLanes].get())
+            TRY(for_each_run(from, chunks, [&](const auto &run) {
+                return its->work.encode(
+                    run, lane.table().subspan(run.first - batch.first, run.count), work->findings());
+            }));
         TRY(kernels_->checksum(lane.stream(), chunks));
         TRY(for_each_run(
             from, chunks, [&](const auto &run) { return kernels_->compare(lane.stream(), run, work->findings()); }));
@@ -127,31 +141,60 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
     return finish(*work, plan, entries, image);
 }
 
+// A lane's packed chunks come while the other's are decoded. nvCOMP believes what it decodes, so what the lane's
+// kernels have found is waited for before.
 Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slice> image, std::uint64_t first,
     std::uint64_t count, std::span<const Slice> plain) {
     const std::uint64_t last = first + count;
     const std::uint64_t bytes = end_of(table.entries[last - 1]) - table.entries[first].offset();
-    const LentWork work = TRY(begin(0));
+    const bool is_ans_there = has_ans(std::span(table.entries).subspan(first, count));
+    const Nvcomp *const nvcomp = is_ans_there ? TRY(nvcomp_of(table.nvcomp)) : nullptr;
+    AnsWork::Memory memory = {};
+    if (nvcomp != nullptr)
+        memory = TRY(AnsWork::memory_for(*nvcomp, std::min(kLaneChunks, count), AnsWork::Use::decode));
+    const LentWork work = TRY(begin(0, memory.size()));
     TRY(work->clear_findings());
     TRY(work->wait());
     std::vector<std::unique_ptr<Lane>> lanes;
     const bool is_small = bytes <= kLaneSize / 2;
     for (std::size_t index = 0; index < (is_small ? 1 : kLanes); ++index)
         lanes.push_back(TRY(make_lane(is_small ? std::max<std::uint64_t>(bytes, kPlaceUnit) : kLaneSize - kTableSize)));
-    std::size_t turn = 0;
-    for (std::uint64_t done = first; done < last; ++turn) {
-        Lane &lane = *lanes[turn % lanes.size()];
-        const Batch batch = next_batch(table.entries, done, last, lane.window_size());
+    const auto bring = [&](Lane &lane, const Batch &batch) -> Result<void> {
         TRY(lane.begin(table.entries, batch));
         TRY(for_each_part(image, batch.start, batch.end - batch.start, [&](Slice part, std::uint64_t at) {
             return lane.copy(address_of(part), lane.window() + at, part.length);
         }));
-        const PackKernels::Chunks chunks = {0, lane.window(), lane.entries(), batch.first, batch.count};
-        TRY(kernels_->check(lane.stream(), chunks, work->findings()));
-        TRY(for_each_run(chunks_of(plain, batch.first - first, batch.count), chunks,
-            [&](const auto &run) { return kernels_->decode(lane.stream(), run, work->findings()); }));
+        return kernels_->check(lane.stream(), lane.chunks(batch), work->findings());
+    };
+    const auto unpack = [&](Lane &lane, const Batch &batch) -> Result<void> {
+        const std::vector<Slice> to = chunks_of(plain, batch.first - first, batch.count);
+        if (nvcomp != nullptr) {
+            TRY(lane.wait());
+            TRY(verdict_of(TRY(work->wait_for_findings())));
+            AnsWork ans(*nvcomp, *kernels_, lane.stream(), memory, work->end_of(0)); // each waits for its own
+            TRY(for_each_run(to, lane.chunks(batch), [&](const auto &run) {
+                return ans.decode(run, lane.table().subspan(run.first - batch.first, run.count));
+            }));
+        }
+        return for_each_run(to, lane.chunks(batch),
+            [&](const auto &run) { return kernels_->decode(lane.stream(), run, work->findings()); });
+    };
+    std::deque<std::pair<Lane *, Batch>> brought;
+    const auto unpack_first = [&]() -> Result<void> {
+        const auto [lane, batch] = brought.front();
+        brought.pop_front();
+        return unpack(*lane, batch);
+    };
+    std::size_t turn = 0;
+    for (std::uint64_t done = first; done < last; ++turn) {
+        Lane &lane = *lanes[turn % lanes.size()];
+        const Batch batch = next_batch(table.entries, done, last, lane.window_size());
+        TRY(bring(lane, batch));
+        brought.emplace_back(&lane, batch);
+        if (brought.size() == lanes.size()) TRY(unpack_first());
         done += batch.count;
     }
+    while (!brought.empty()) TRY(unpack_first());
     for (auto &lane : lanes) TRY(lane->wait());
     return verdict_of(TRY(work->wait_for_findings()));
 }

@@ -1,9 +1,11 @@
 // PackWork: what one call of a Packer has of the device while it lasts. For the Packer's own files.
 #pragma once
 
+#include "ecc/pack/ans.hpp"
 #include "ecc/pack/image.hpp"
 #include "ecc/pack/kernels.hpp"
 #include "ecc/parity/pool.hpp"
+#include "vmm/base/units.hpp"
 #include "vmm/device/stream.hpp"
 
 #include <algorithm>
@@ -64,6 +66,16 @@ Result<void> verdict_of_comparison(const PackFindings &found);
 /// The same entries for an image of which the first `start` bytes are left out.
 std::vector<ImageEntry> entries_from(std::span<const ImageEntry> entries, std::uint64_t start);
 
+inline bool has_ans(std::span<const ImageEntry> entries) {
+    return std::ranges::any_of(entries, [](const ImageEntry &entry) { return is_ans(entry.codec()); });
+}
+
+/// An AnsWork that encodes, and its memory. Goes before its stream.
+struct OwnedAnsWork {
+    PoolPiece memory;
+    AnsWork work;
+};
+
 /// One call's stream and, unless it only copies, device memory. Not thread-safe. What it copies to and from on the host
 /// outlives the loan, which ends with a wait.
 class PackWork {
@@ -71,7 +83,12 @@ public:
     PackWork(Device &device, std::optional<PoolPiece> piece, Stream stream)
         : device_(device), piece_(std::move(piece)), stream_(std::move(stream)) {}
 
+    /// Bytes for the findings and so many entries.
+    static std::uint64_t size_for(std::uint64_t entry_count) {
+        return round_up(kFindingsSize + entry_count * sizeof(ImageEntry), 256);
+    }
     std::uint64_t size() const { return piece_ ? piece_->size() : 0; }
+    CUdeviceptr end_of(std::uint64_t entry_count) const { return piece_->address() + size_for(entry_count); }
     CUstream stream() const { return stream_.get(); }
     CUdeviceptr findings() const { return piece_->address(); }
     CUdeviceptr entries() const { return piece_->address() + kFindingsSize; }

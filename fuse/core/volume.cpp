@@ -185,16 +185,16 @@ Result<Digest> Volume::digest(const Caller &caller, Inode &inode) {
     return making_room(caller, inode, [&] { return inode.file()->digest(caller.copiers); });
 }
 
-Result<File::PackOutcome> Volume::pack(const Caller &caller, Inode &inode) {
+Result<File::PackOutcome> Volume::pack(const Caller &caller, Inode &inode, PackBy by) {
     if (!inode.is_file()) return Error{ENODATA, 0, "pack", "only a file has device memory"};
-    const File::PackOutcome outcome = TRY(inode.file()->pack(caller.copiers));
+    const File::PackOutcome outcome = TRY(inode.file()->pack(caller.copiers, by));
     TRY(check_recorded());
     return outcome;
 }
 
-Result<File::OffloadOutcome> Volume::offload(const Caller &caller, Inode &inode, File::Form form) {
+Result<File::OffloadOutcome> Volume::offload(const Caller &caller, Inode &inode, File::Form form, PackBy by) {
     if (!inode.is_file()) return Error{ENODATA, 0, "move to host memory", "only a file has device memory"};
-    const File::OffloadOutcome outcome = TRY(inode.file()->offload(caller.copiers, form));
+    const File::OffloadOutcome outcome = TRY(inode.file()->offload(caller.copiers, form, by));
     TRY(check_recorded());
     return outcome;
 }
@@ -203,6 +203,12 @@ Result<void> Volume::wake(const Caller &caller, Inode &inode) {
     if (!inode.is_file()) return Error{ENODATA, 0, "unpack", "only a file has device memory"};
     TRY(making_room(caller, inode, [&] { return inode.file()->wake(caller.copiers); }));
     return check_recorded();
+}
+
+Result<void> Volume::prepare_codecs() {
+    for (const InodeId id : names_.files_where([](const Inode &inode) { return inode.file()->is_cold(); }))
+        if (const Result<InodeRef> inode = names_.find(id)) TRY((*inode)->file()->prepare_codecs());
+    return {};
 }
 
 Result<std::unique_ptr<OpenImage>> Volume::open_image(const Caller &caller, Inode &inode, File::ImageOf which) {

@@ -134,9 +134,11 @@ public:
     /// See File::digest. ENODATA: not a regular file.
     Result<Digest> digest(const Caller &caller, Inode &inode);
     /// See File::pack, offload and wake. None changes a time: the bytes stay the same. ENODATA: not a regular file.
-    Result<File::PackOutcome> pack(const Caller &caller, Inode &inode);
-    Result<File::OffloadOutcome> offload(const Caller &caller, Inode &inode, File::Form form);
+    Result<File::PackOutcome> pack(const Caller &caller, Inode &inode, PackBy by);
+    Result<File::OffloadOutcome> offload(const Caller &caller, Inode &inode, File::Form form, PackBy by);
     Result<void> wake(const Caller &caller, Inode &inode);
+    /// Makes sure that all files which nvCOMP has packed can be read. ENOPKG: it isn't there, in their version.
+    Result<void> prepare_codecs();
     /// See File::open_image and File::take_image. The caller has checked that this one may read the file, or write to
     /// it. ENODATA: not a regular file.
     Result<std::unique_ptr<OpenImage>> open_image(const Caller &caller, Inode &inode, File::ImageOf which);

@@ -101,9 +101,9 @@ Result<bool> ColdWalk::take(Step step, Copiers &copiers, Inode &inode) {
     timespec time = {};
     ::clock_gettime(CLOCK_REALTIME, &time);
     const Caller caller = {{}, time, copiers};
-    if (step == Step::offload) return TRY(volume_.offload(caller, inode, File::Form::packed))
+    if (step == Step::offload) return TRY(volume_.offload(caller, inode, File::Form::packed, PackBy::own))
     == File::OffloadOutcome::moved;
-    return TRY(volume_.pack(caller, inode))
+    return TRY(volume_.pack(caller, inode, PackBy::own))
     == File::PackOutcome::packed;
 }
 

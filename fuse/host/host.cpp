@@ -1,5 +1,6 @@
 #include "fuse/host/host.hpp"
 
+#include "ecc/nvcomp/places.hpp"
 #include "fuse/host/cold_walk.hpp"
 #include "fuse/host/log.hpp"
 #include "fuse/host/room_maker.hpp"
@@ -61,8 +62,12 @@ Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Sta
     std::unique_ptr<Host> host(new Host(options));
     TRY(host->open_driver(start));
     TRY(host->open_devices(watch));
-    const Volume::Limits limits = {.storage = {options.capacity, options.quotas, options.verify_reads,
-                                       host->host_memory_.get(), options.host_limit.value_or(0)},
+    const Volume::Limits limits = {.storage = {.capacity = options.capacity,
+                                       .quotas = options.quotas,
+                                       .verify_reads = options.verify_reads,
+                                       .host = host->host_memory_.get(),
+                                       .host_capacity = options.host_limit.value_or(0),
+                                       .nvcomp = nvcomp_places},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
         .protection = options.ecc ? Protection::parity : Protection::none};
     host->volume_ = std::make_unique<Volume>(
@@ -75,6 +80,8 @@ Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Sta
     if (host->survival_)
         TRY(host->survival_->recover(*host->volume_,
             start == Survival::Start::resumed ? Namespace::KernelMemory::kept : Namespace::KernelMemory::none));
+    if (const Result<void> ready = host->volume_->prepare_codecs(); !ready)
+        log(LogLevel::warning, "pack", ready.error(), "until then files that nvCOMP has packed can't be read");
     // A server that goes on with a mount must give the generation that the one before gave, so both take the keeper's.
     host->generation_ = static_cast<std::uint32_t>(
         host->survival_ ? host->survival_->keeper().nonce() : static_cast<std::uint64_t>(now().tv_nsec));

@@ -65,9 +65,9 @@ bool RoomMaker::is_candidate(const Inode &inode) const {
 
 RoomMaker::Outcome RoomMaker::give_up(const Caller &caller, Inode &inode) {
     const auto freed = [&]() -> Result<bool> {
-        if (how_ == RoomBy::host) return TRY(volume_.offload(caller, inode, File::Form::packed))
+        if (how_ == RoomBy::host) return TRY(volume_.offload(caller, inode, File::Form::packed, PackBy::own))
         == File::OffloadOutcome::moved;
-        return TRY(volume_.pack(caller, inode))
+        return TRY(volume_.pack(caller, inode, PackBy::own))
         == File::PackOutcome::packed;
     }();
     if (freed && *freed) return Outcome::freed;

@@ -53,18 +53,35 @@ Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityR
     }
 }
 
+Result<PackBy> codec_of(std::uint64_t number) {
+    switch (number) {
+    case cold_control::kAutomatic: return PackBy::automatic;
+    case cold_control::kOwn: return PackBy::own;
+    case cold_control::kAns: return PackBy::ans;
+    default: return Error{EINVAL, 0, "pack file", "no codec has number " + std::to_string(number)};
+    }
+}
+
 Result<void> control(Reply &reply, Inode &inode, unsigned command, cold_control::ColdState &state) {
     if (!inode.is_file()) return Error{ENOTTY, 0, "control file", "only a file can be packed"};
     TRY(check_access(reply, inode));
     const Caller caller = caller_of(reply);
     Volume &volume = reply.volume();
-    const Form form = command == unsigned(cold_control::kOffload) ? Form::packed : Form::as_they_are;
-    if (command == unsigned(cold_control::kPack))
-        TRY(with_room(reply.server(), [&] { return volume.pack(caller, inode); }));
-    else if (command == unsigned(cold_control::kWake))
+    const bool names_codec =
+        command == unsigned(cold_control::kPackBy) || command == unsigned(cold_control::kOffloadBy);
+    const PackBy by = TRY(codec_of(names_codec ? state.where : cold_control::kAutomatic));
+    switch (command) {
+    case unsigned(cold_control::kPack):
+    case unsigned(cold_control::kPackBy):
+        TRY(with_room(reply.server(), [&] { return volume.pack(caller, inode, by); }));
+        break;
+    case unsigned(cold_control::kWake):
         TRY(with_room(reply.server(), [&] { return volume.wake(caller, inode); }));
-    else
-        TRY(with_room(reply.server(), [&] { return volume.offload(caller, inode, form); }));
+        break;
+    default:
+        const Form form = command == unsigned(cold_control::kOffloadAsItIs) ? Form::as_they_are : Form::packed;
+        TRY(with_room(reply.server(), [&] { return volume.offload(caller, inode, form, by); }));
+    }
     reply.server().attributes_changed(inode.id()); // st_blocks
     File &file = *inode.file();
     state = {file.mappable(), file.allocated(),
@@ -79,7 +96,8 @@ Result<void> open_image(const Reply &reply, Inode &inode, std::uint64_t handle, 
     const File::ImageOf which = state.may_make != 0 ? File::ImageOf::any : File::ImageOf::packed;
     const std::shared_ptr<const OpenImage> image = TRY(reply.volume().open_image(caller_of(reply), inode, which));
     const OpenImage::Origin &origin = image->origin();
-    state = {state.may_make, image->size(), origin.plain_size, origin.is_own ? 1U : 0U, origin.digest ? 1U : 0U, {}};
+    const std::uint64_t was_packed = !origin.is_own ? 0 : origin.is_made ? 2 : 1;
+    state = {state.may_make, image->size(), origin.plain_size, was_packed, origin.digest ? 1U : 0U, {}};
     if (origin.digest) std::memcpy(state.digest, origin.digest->data(), sizeof state.digest);
     return reply.server().opens().open_image(handle, image);
 }
@@ -187,8 +205,10 @@ void op_ioctl(fuse_req_t request, fuse_ino_t ino, unsigned command, void *, fuse
         bool is_served = false;
         switch (command) {
         case unsigned(cold_control::kPack):
+        case unsigned(cold_control::kPackBy):
         case unsigned(cold_control::kWake):
         case unsigned(cold_control::kOffload):
+        case unsigned(cold_control::kOffloadBy):
         case unsigned(cold_control::kOffloadAsItIs):
             is_served = TRY(exchange<cold_control::ColdState>(reply, bytes, output_size, serve));
             break;

@@ -187,7 +187,7 @@ void Reply::error(const Error &error) {
     if (is_our_fault(error.code)) {
         host().stats().count_error();
         log(LogLevel::error, "fuse", error, std::string(op_name(op_)) + " of inode " + std::to_string(inode_));
-    } else if (error.code == ENOSPC || error.code == EDQUOT) {
+    } else if (error.code == ENOSPC || error.code == EDQUOT || error.code == ENOPKG) {
         log(LogLevel::warning, "fuse", error, op_name(op_));
     }
     (void)send(error.code, {});

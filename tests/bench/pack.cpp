@@ -62,7 +62,7 @@ public:
 
     Result<void> run() {
         TRY(fill());
-        plan_ = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size));
+        plan_ = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size, PackBy::own));
         if (plan_.image_size > machine_.image.length) return Error{ENOSPC, 0, "pack: the image doesn't fit"};
         TRY(machine_.packer.encode(plan_, {&machine_.plain, 1}, {&machine_.image, 1}));
         table_ = TRY(machine_.packer.open({&machine_.image, 1}));
@@ -186,10 +186,11 @@ private:
     }
     void add_whole() {
         const std::uint64_t size = options_.size;
-        cases_.push_back({"whole pack", 3 * size + 3 * packed_, [this]() -> Result<void> {
-                              const PackPlan plan = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size));
-                              return machine_.packer.encode(plan, {&machine_.plain, 1}, {&machine_.image, 1});
-                          }});
+        cases_.push_back(
+            {"whole pack", 3 * size + 3 * packed_, [this]() -> Result<void> {
+                 const PackPlan plan = TRY(machine_.packer.plan({&machine_.plain, 1}, options_.size, PackBy::own));
+                 return machine_.packer.encode(plan, {&machine_.plain, 1}, {&machine_.image, 1});
+             }});
         cases_.push_back({"whole wake", size + 2 * packed_,
             [this]() -> Result<void> {
                 const ImageTable table = TRY(machine_.packer.open({&machine_.image, 1}));
@@ -277,7 +278,7 @@ Result<void> run_all(const Options &options) {
     const auto plain = TRY(Extent::create(keeper, *device, options.size));
     const auto target = TRY(Extent::create(keeper, *device, options.size));
     const auto image = TRY(Extent::create(keeper, *device, options.size + options.size / 64 + 2 * MiB)); // raw fits
-    const auto packer = TRY(Packer::create(keeper, *device));
+    const auto packer = TRY(Packer::create(keeper, *device, nullptr));
     const auto kernels = TRY(load_kernels(*device, options.kernels));
     const Module module = TRY(test::load_read_all(*device));
     const PoolPiece sums = TRY(pool.take(std::uint64_t(kReadBlocks) * kReadThreads * sizeof(std::uint32_t)));

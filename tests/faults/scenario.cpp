@@ -161,17 +161,17 @@ Step digest(const std::string &name) {
             }};
 }
 
-Step pack(const std::string &name) {
+Step pack(const std::string &name, PackBy by = PackBy::own) {
     return {"pack " + name, [=](World &world) -> Result<void> {
-                const File::PackOutcome outcome = TRY(world.volume().pack(world.caller(), world.inode(name)));
+                const File::PackOutcome outcome = TRY(world.volume().pack(world.caller(), world.inode(name), by));
                 EXPECT_EQ(outcome, File::PackOutcome::packed);
                 return {};
             }};
 }
 
-Step offload(const std::string &name, File::Form form) {
+Step offload(const std::string &name, File::Form form, PackBy by = PackBy::own) {
     return {"offload " + name, [=](World &world) -> Result<void> {
-                const auto outcome = TRY(world.volume().offload(world.caller(), world.inode(name), form));
+                const auto outcome = TRY(world.volume().offload(world.caller(), world.inode(name), form, by));
                 EXPECT_EQ(outcome, File::OffloadOutcome::moved);
                 return {};
             }};
@@ -324,6 +324,20 @@ std::vector<Scenario> cold_scenarios() {
             {offload("a", File::Form::packed), recover(), read("a"), wake("a"), offload("a", File::Form::as_they_are),
                 recover(), read("a"), write("a", 0, 100, 3)},
             Keepers::served},
+        {"Ans", {.has_nvcomp = true}, file_to_pack("a"),
+            {pack("a", PackBy::ans), read("a"), write("a", 5, 1000, 2), pack("a", PackBy::ans), read_image("a"),
+                wake("a")},
+            Keepers::local},
+        {"AnsRecovery", {.has_nvcomp = true}, file_to_pack("a"),
+            {pack("a", PackBy::ans), recover(), read("a"), wake("a")}, Keepers::served},
+        {"AnsParity", {.parity = true, .has_nvcomp = true}, file_to_pack("a"),
+            {pack("a", PackBy::ans), check_parity("a", ParityMode::verify), read("a"), wake("a"),
+                check_parity("a", ParityMode::verify)},
+            Keepers::local},
+        {"AnsHost", {.has_host = true, .has_nvcomp = true}, file_to_pack("a"),
+            {offload("a", File::Form::packed, PackBy::ans), read("a"), write("a", 5, 1000, 2), pack("a", PackBy::ans),
+                offload("a", File::Form::as_they_are), wake("a")},
+            Keepers::local},
         {"Images", parity, file_and_image("a", "b"),
             {read_image("a"), take_image("a", "b"), read_image("b"), check_parity("b", ParityMode::verify), read("b"),
                 write("b", 5, 1000, 2)},

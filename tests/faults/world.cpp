@@ -1,6 +1,7 @@
 #include "tests/faults/world.hpp"
 
 #include "ecc/parity/parity.hpp"
+#include "tests/support/cold_files.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -36,7 +37,8 @@ Volume::Limits World::limits() const {
                 .quotas = {{kUser, kQuota}},
                 .verify_reads = shape_.parity,
                 .host = host_.get(),
-                .host_extent = 2 * MiB},
+                .host_extent = 2 * MiB,
+                .nvcomp = shape_.has_nvcomp ? simulated_nvcomp : nullptr},
         .files = 0,
         .protection = shape_.parity ? Protection::parity : Protection::none};
 }
@@ -95,6 +97,7 @@ Result<void> World::recover() {
     volume_->record_in(journal_.get());
     const Result<void> restored = volume_->restore(opened.state, held, Namespace::KernelMemory::none);
     if (!restored) die(); // as Survival has it: what a start that failed gives back is no loss of the keeper's
+    if (restored) (void)volume_->prepare_codecs(); // as a server does, which only warns
     return restored;
 }
 

@@ -45,9 +45,10 @@ private:
 class World {
 public:
     struct Shape {
-        bool parity = false;   ///< of all files, verified at each read
-        bool damaged = false;  ///< some of it, by a step, and mended by another
-        bool has_host = false; ///< host memory, in extents of 2 MiB
+        bool parity = false;     ///< of all files, verified at each read
+        bool damaged = false;    ///< some of it, by a step, and mended by another
+        bool has_host = false;   ///< host memory, in extents of 2 MiB
+        bool has_nvcomp = false; ///< the simulated one, which calls the driver, too
     };
     /// `served` is the keeper's process; null: the world owns its memory. `folder` is where the journal is.
     World(KeeperThread *served, std::string folder, Shape shape);

@@ -77,6 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         fitting.image_size = *lay_out(entries);
         std::memcpy(table.data(), entries.data(), table.size());
     }
+    fitting.nvcomp = data[26] % 2 == 0 ? 0 : 6000;
     fitting.table_checksum = crc32c(table);
     const Result<ImageHeader> header = parse_header(header_bytes(fitting), UINT64_MAX);
     if (!header) {

@@ -43,7 +43,7 @@ struct Machine {
     Machine()
         : driver(must(Driver::open(options.library))), info(must(DeviceInfo::query(*driver, 0))),
           device(must(Device::open(*driver, info))), keeper(*driver, HandlePolicy::fd),
-          packer(must(Packer::create(keeper, *device))), stream(must(Stream::create(*device))) {}
+          packer(must(Packer::create(keeper, *device, nullptr))), stream(must(Stream::create(*device))) {}
     static Machine &get() {
         static auto *const machine = new Machine; // never destroyed: the driver's threads outlive main
         return *machine;
@@ -92,7 +92,7 @@ protected:
     Slice image_slice() { return {image_.get(), 4096, image_->size() - 4096}; }
     // Plan, encode; the image's bytes, and nothing else of its extent is touched.
     Bytes pack() {
-        plan_ = must(machine_.packer->plan(slices_, bytes_.size()));
+        plan_ = must(machine_.packer->plan(slices_, bytes_.size(), PackBy::own));
         image_ = machine_.make(plan_.image_size + 4096 + kPlaceUnit, 0x5a);
         must(machine_.packer->encode(plan_, slices_, std::array{Slice{image_.get(), 4096, plan_.image_size}}));
         Bytes all = machine_.download(image_->address(), image_->size());
@@ -275,7 +275,7 @@ TEST_F(PackOnDevice, ATurnedBitAnywhereIsFound) {
 
 TEST_F(PackOnDevice, BytesThatChangedSinceThePlanMakeNoImage) {
     put(test::normal_bf16(random_, 20 * kChunk, 0.02));
-    const PackPlan plan = must(machine_.packer->plan(slices_, bytes_.size()));
+    const PackPlan plan = must(machine_.packer->plan(slices_, bytes_.size(), PackBy::own));
     image_ = machine_.make(plan.image_size + 4096, 0x5a);
     const Bytes random = test::plain_kinds()[13].make(random_, kChunk);
     machine_.upload(extents_[1]->address() + 2 * kChunk, random);

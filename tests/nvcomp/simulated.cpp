@@ -1,8 +1,7 @@
 // Simulated nvCOMP: libnvcomp.so.6 for the simulator, by liblz4 and libzstd.
 //
-// Its ANS is a stream of its own: a header, and the planes of the values' bytes as a zstd frame. It fills all of the
-// room that it is given, and a stream of another version ends the process, as one that is none. The version is 6.0.0, or
-// what $GMEMFS_SIM_NVCOMP_VERSION says (6010).
+// Its ANS makes streams of its own: a header, and the planes of the values' bytes as a zstd frame. It fills all of the
+// room that it is given.
 //
 // With it the GPU's way of docs/batch.md is tried where there is no GPU. As with nvCOMP, the work is queued on the
 // stream, arrays lie in device memory, buffers must be aligned, and a stream that is no stream may do anything: here it
@@ -46,10 +45,7 @@ T *pointer(void **params, unsigned index, Translate translate) {
     return static_cast<T *>(translate(argument<CUdeviceptr>(params, index)));
 }
 
-int version() {
-    static const char *const named = std::getenv("GMEMFS_SIM_NVCOMP_VERSION");
-    return named == nullptr ? 6000 : std::atoi(named);
-}
+constexpr int kVersion = 6000;
 
 struct AnsHeader {
     char magic[4];
@@ -70,7 +66,7 @@ int compress_ans(int type, const char *page, std::size_t size, char *to, std::si
     std::vector<char> planes(size);
     for (std::size_t at = 0; at < size; ++at) planes[at % width * (size / width) + at / width] = page[at];
     std::memset(to, 0xa5, room);
-    AnsHeader header = {{}, version(), type, static_cast<unsigned>(size)};
+    AnsHeader header = {{}, kVersion, type, static_cast<unsigned>(size)};
     std::memcpy(header.magic, kAnsMagic, sizeof kAnsMagic);
     std::memcpy(to, &header, sizeof header);
     const std::size_t made = ZSTD_compress(to + sizeof header, room - sizeof header, planes.data(), size, 1);
@@ -79,7 +75,7 @@ int compress_ans(int type, const char *page, std::size_t size, char *to, std::si
 long decompress_ans(int type, const char *packed, std::size_t packed_size, char *to, std::size_t room) {
     AnsHeader header = {};
     if (packed_size >= sizeof header) std::memcpy(&header, packed, sizeof header);
-    if (std::memcmp(header.magic, kAnsMagic, sizeof kAnsMagic) != 0 || header.version != version()) {
+    if (std::memcmp(header.magic, kAnsMagic, sizeof kAnsMagic) != 0 || header.version != kVersion) {
         std::fprintf(stderr, "simulated nvCOMP: BUG: it was given what is no ANS stream of its version\n");
         std::abort();
     }
@@ -238,7 +234,7 @@ CODEC(Zstd, Kind::zstd)
 CODEC(ANS, Kind::ans)
 
 EXPORT NvcompStatus nvcompGetProperties(NvcompProperties *properties) {
-    *properties = {static_cast<std::uint32_t>(version()), 13000};
+    *properties = {kVersion, 13000};
     return 0;
 }
 EXPORT const char *nvcompGetStatusString(NvcompStatus) { return "a status of the simulated nvCOMP"; }

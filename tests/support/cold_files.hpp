@@ -3,10 +3,13 @@
 
 #include "fuse/core/file/file.hpp"
 #include "tests/support/simulation.hpp"
+#include "vmm/device/simulator_path.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace gmemfs::test {
@@ -30,6 +33,11 @@ inline Bytes noise(std::size_t size) {
     Bytes bytes(size);
     for (std::byte &byte : bytes) byte = std::byte(random());
     return bytes;
+}
+
+/// The simulator's (tests/nvcomp).
+inline std::vector<std::string> simulated_nvcomp() {
+    return {simulator_path().substr(0, simulator_path().rfind('/')) + "/libnvcomp.so.6"};
 }
 
 /// Storage on the simulator, without limits, and files of it.
@@ -79,9 +87,10 @@ protected:
         return file;
     }
     /// The same, packed.
-    std::unique_ptr<File> packed(const Bytes &bytes, Protection protection = Protection::none) {
+    std::unique_ptr<File> packed(
+        const Bytes &bytes, Protection protection = Protection::none, PackBy by = PackBy::own) {
         auto file = with(bytes, protection);
-        EXPECT_EQ(must(file->pack(copiers())), File::PackOutcome::packed);
+        EXPECT_EQ(must(file->pack(copiers(), by)), File::PackOutcome::packed);
         EXPECT_EQ(file->residence(), Residence::packed);
         return file;
     }

@@ -136,10 +136,8 @@ PackedChunk reference_encode(std::span<const std::uint8_t> plain, Codec codec) {
     case Codec::zero: return {codec, {}};
     case Codec::fill: return {codec, Bytes(plain.begin(), plain.begin() + 4)};
     case Codec::raw: return {codec, Bytes(plain.begin(), plain.end())};
-    case Codec::bf16:
-    case Codec::fp32: break;
+    default: GMEMFS_ASSERT(!is_ans(codec)); return encode_float(plain, codec);
     }
-    return encode_float(plain, codec);
 }
 
 std::optional<Bytes> reference_decode(const PackedChunk &chunk) {
@@ -154,8 +152,8 @@ std::optional<Bytes> reference_decode(const PackedChunk &chunk) {
     case Codec::raw: return chunk.bytes.size() == kChunk ? std::optional(chunk.bytes) : std::nullopt;
     case Codec::bf16:
     case Codec::fp32: return decode_float(chunk);
+    default: return {}; // nvCOMP's
     }
-    return {};
 }
 
 Bytes reference_image(std::span<const PackedChunk> chunks, std::uint64_t plain_size) {

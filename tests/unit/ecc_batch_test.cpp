@@ -267,6 +267,13 @@ TEST(Nvcomp, OfVersion6NeedsNoMoreRoomThanWeGiveIt) {
             EXPECT_LT(temp, 2 * GiB);
         }
     }
+    for (const int type : {0, 9, 10, 11}) { // of chunks of 128 KiB: what a packer makes room for is what it says
+        std::size_t bound = 0, temp = 1;
+        ASSERT_EQ((*nvcomp)->ans().compress_bound(128 * KiB, {{0, type}}, &bound), 0);
+        EXPECT_LE(bound, 184 * KiB);
+        ASSERT_EQ((*nvcomp)->ans().compress_temp_size(1024, 128 * KiB, {{0, type}}, &temp, 128 * MiB, nullptr), 0);
+        EXPECT_LE(temp, 64 * MiB);
+    }
 }
 
 TEST_F(Batches, AFullRingRefusesUntilAResultIsCollected) {

@@ -120,6 +120,30 @@ TEST(Image, HeadersThatLieAreRefused) {
     EXPECT_NE(parsed.error().text().find("must be zeros"), std::string::npos);
 }
 
+TEST(Image, ChunksOfNvcompAreForMemoryAlone) {
+    Parts parts;
+    parts.entries[4].packed = ImageEntry::pack(Codec::ans_half, 90000);
+    parts.header.nvcomp = 6012;
+    parts.header.image_size = *lay_out(parts.entries);
+    parts.seal();
+    const Result<ImageTable> parsed = parse(parts);
+    ASSERT_TRUE(parsed) << parsed.error().text();
+    EXPECT_EQ(parsed->nvcomp, 6012U);
+    const Result<void> portable = parsed->check_portable();
+    ASSERT_FALSE(portable);
+    EXPECT_EQ(portable.error().code, EBADMSG);
+    parts.entries[4].packed = ImageEntry::pack(Codec::ans_half, kPackedMax + 1);
+    parts.header.image_size = *lay_out(parts.entries);
+    parts.seal();
+    expect_bad(parts, "chunk 4: a length of");
+    EXPECT_TRUE(Parts().header.nvcomp == 0 && parse([] {
+        Parts plain;
+        plain.seal();
+        return plain;
+    }())
+                                                  ->check_portable());
+}
+
 TEST(Image, TablesThatLieAreRefused) {
     const auto with = [](std::size_t chunk, auto change) {
         Parts parts;
@@ -130,7 +154,8 @@ TEST(Image, TablesThatLieAreRefused) {
     const auto packed = [](Codec codec, std::uint32_t length) {
         return [=](ImageEntry &entry) { entry.packed = ImageEntry::pack(codec, length); };
     };
-    expect_bad(with(0, packed(Codec{5}, 0)), "chunk 0: no codec has number 5");
+    expect_bad(with(0, packed(Codec{9}, 0)), "chunk 0: no codec has number 9");
+    expect_bad(with(4, packed(Codec::ans_half, 90000)), "chunk 4: its codec is nvCOMP's of no version");
     expect_bad(with(4, packed(Codec{255}, 0)), "chunk 4: no codec has number 255");
     expect_bad(with(0, packed(Codec::zero, 1)), "chunk 0: a length of 1 bytes can't be");
     expect_bad(with(1, packed(Codec::fill, 3)), "chunk 1: a length of 3 bytes can't be");

@@ -21,7 +21,7 @@ TEST_F(ColdTest, PackingShrinksAFileAndKeepsItsBytes) {
     const Bytes bytes = weights(7 * MiB + 12345, 1);
     const auto file = with(bytes);
     const std::uint64_t plain = file->allocated(), generation = file->generation(), used = storage_.space().used;
-    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), Outcome::packed);
     EXPECT_EQ(file->allocated(), 6 * MiB) << "7 MiB at 1.4";
     EXPECT_EQ(storage_.space().used, used - plain + file->allocated());
     EXPECT_EQ(file->mappable(), plain) << "what a peer will map";
@@ -62,17 +62,17 @@ TEST_F(ColdTest, AChangeWakesTheFileAndLandsInIt) {
     EXPECT_EQ(file->residence(), Residence::plain);
     EXPECT_TRUE(all_of(*file) == bytes);
 
-    must(file->pack(copiers()));
+    must(file->pack(copiers(), PackBy::own));
     must(file->punch(copiers(), 100, MiB));
     std::fill_n(bytes.begin() + 100, MiB, std::byte(0));
     EXPECT_TRUE(all_of(*file) == bytes);
 
-    must(file->pack(copiers()));
+    must(file->pack(copiers(), PackBy::own));
     must(file->resize(copiers(), 7 * MiB));
     bytes.resize(7 * MiB);
     EXPECT_TRUE(all_of(*file) == bytes);
 
-    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), Outcome::packed);
     must(file->resize(copiers(), 7 * MiB));
     EXPECT_EQ(file->residence(), Residence::packed) << "it had that size";
     must(file->resize(copiers(), 0));
@@ -82,33 +82,33 @@ TEST_F(ColdTest, AChangeWakesTheFileAndLandsInIt) {
 
 TEST_F(ColdTest, WhatSavesNothingIsKept) {
     const auto random = with(noise(4 * MiB));
-    EXPECT_EQ(must(random->pack(copiers())), Outcome::kept);
+    EXPECT_EQ(must(random->pack(copiers(), PackBy::own)), Outcome::kept);
     EXPECT_EQ(random->residence(), Residence::plain);
     const auto small = with(Bytes(10000));
-    EXPECT_EQ(must(small->pack(copiers())), Outcome::kept) << "it shares its granule";
+    EXPECT_EQ(must(small->pack(copiers(), PackBy::own)), Outcome::kept) << "it shares its granule";
     const auto granule = make();
     must(granule->resize(copiers(), 2 * MiB));
-    EXPECT_EQ(must(granule->pack(copiers())), Outcome::kept) << "an image takes a granule, too";
-    EXPECT_EQ(must(make()->pack(copiers())), Outcome::kept);
+    EXPECT_EQ(must(granule->pack(copiers(), PackBy::own)), Outcome::kept) << "an image takes a granule, too";
+    EXPECT_EQ(must(make()->pack(copiers(), PackBy::own)), Outcome::kept);
 }
 
 TEST_F(ColdTest, PeersKeepAFilePlain) {
     const auto file = with(Bytes(4 * MiB));
     file->lease_began();
-    EXPECT_EQ(code_of(file->pack(copiers())), EBUSY);
+    EXPECT_EQ(code_of(file->pack(copiers(), PackBy::own)), EBUSY);
     file->lease_ended();
     must(file->share(copiers(), File::ShareBy::either)); // as a lease does; it has ended
-    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), Outcome::packed);
     must(file->fabric_handles(copiers()));
     EXPECT_EQ(file->residence(), Residence::plain) << "a handle is to the bytes themselves";
-    EXPECT_EQ(code_of(file->pack(copiers())), EBUSY);
+    EXPECT_EQ(code_of(file->pack(copiers(), PackBy::own)), EBUSY);
 }
 
 TEST_F(ColdTest, DigestStaysAndIsNotComputedAnew) {
     const Bytes bytes = weights(8 * MiB, 5);
     const auto file = with(bytes);
     const Digest digest = must(file->digest(copiers()));
-    must(file->pack(copiers()));
+    must(file->pack(copiers(), PackBy::own));
     EXPECT_EQ(must(file->digest(copiers())), digest);
     EXPECT_EQ(file->residence(), Residence::packed);
     must(file->wake(copiers()));
@@ -133,7 +133,7 @@ TEST_F(ColdTest, ADirtyTailIsNoPartOfTheImage) {
     write(*file, 0, noise(3 * MiB + 100000)); // loose: a tail that holds anything
     must(file->resize(copiers(), 3 * MiB + 5));
     write(*file, 0, Bytes(3 * MiB + 5));
-    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed);
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), Outcome::packed);
     must(file->resize(copiers(), 4 * MiB));
     EXPECT_TRUE(all_of(*file) == Bytes(4 * MiB));
 }
@@ -165,7 +165,7 @@ protected:
 TEST_F(FullColdTest, WakingTakesMemoryFirst) {
     const Bytes bytes = weights(8 * MiB, 8);
     const auto file = with(bytes);
-    EXPECT_EQ(must(file->pack(copiers())), Outcome::packed) << "8 MiB are left, and it takes 6";
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), Outcome::packed) << "8 MiB are left, and it takes 6";
     const auto other = make();
     must(other->resize(copiers(), 4 * MiB));
     EXPECT_EQ(code_of(file->wake(copiers())), ENOSPC) << "6 are left";
@@ -183,7 +183,7 @@ TEST_F(FullColdTest, PackingNeedsRoomForTheImage) {
     const auto file = with(bytes);
     const auto other = make();
     must(other->resize(copiers(), 4 * MiB));
-    EXPECT_EQ(code_of(file->pack(copiers())), ENOSPC);
+    EXPECT_EQ(code_of(file->pack(copiers(), PackBy::own)), ENOSPC);
     EXPECT_EQ(file->residence(), Residence::plain);
     EXPECT_TRUE(all_of(*file) == bytes);
 }

@@ -26,7 +26,7 @@ protected:
 
     std::unique_ptr<File> offloaded(const Bytes &bytes, Form form, Protection protection = Protection::none) {
         auto file = with(bytes, protection);
-        EXPECT_EQ(must(file->offload(copiers(), form)), Outcome::moved);
+        EXPECT_EQ(must(file->offload(copiers(), form, PackBy::own)), Outcome::moved);
         EXPECT_TRUE(file->is_offloaded());
         return file;
     }
@@ -37,7 +37,7 @@ TEST_F(HostTest, BytesMoveAsTheyAreAndComeBack) {
     const Bytes bytes = weights(7 * MiB + 12345, 1);
     const auto file = with(bytes);
     const std::uint64_t used = storage_.space().used, generation = file->generation();
-    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are)), Outcome::moved);
+    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are, PackBy::own)), Outcome::moved);
     EXPECT_EQ(file->residence(), Residence::plain);
     EXPECT_EQ(storage_.space().used, used - 8 * MiB) << "the device's";
     EXPECT_EQ(used_of_host(), 8 * MiB);
@@ -49,7 +49,7 @@ TEST_F(HostTest, BytesMoveAsTheyAreAndComeBack) {
     EXPECT_EQ(storage_.in_host().sums().files, 1U);
     EXPECT_TRUE(all_of(*file) == bytes);
     EXPECT_TRUE(file->is_offloaded()) << "reading wakes nothing";
-    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are)), Outcome::kept);
+    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are, PackBy::own)), Outcome::kept);
     must(file->wake(copiers()));
     EXPECT_FALSE(file->is_cold());
     EXPECT_EQ(used_of_host(), 0U);
@@ -98,14 +98,14 @@ TEST_F(HostTest, LongFilesGoThroughTheWindows) {
 TEST_F(HostTest, APackedFileMovesAsItIsAndAPlainOneInTheHostIsPackedThere) {
     const Bytes bytes = weights(8 * MiB, 5);
     const auto file = with(bytes);
-    must(file->pack(copiers()));
-    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are)), Outcome::moved);
+    must(file->pack(copiers(), PackBy::own));
+    EXPECT_EQ(must(file->offload(copiers(), Form::as_they_are, PackBy::own)), Outcome::moved);
     EXPECT_EQ(file->residence(), Residence::packed);
     EXPECT_TRUE(all_of(*file) == bytes);
     must(file->wake(copiers()));
     EXPECT_TRUE(all_of(*file) == bytes);
-    must(file->offload(copiers(), Form::as_they_are));
-    EXPECT_EQ(must(file->pack(copiers())), File::PackOutcome::packed);
+    must(file->offload(copiers(), Form::as_they_are, PackBy::own));
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), File::PackOutcome::packed);
     EXPECT_TRUE(file->is_offloaded());
     EXPECT_EQ(file->residence(), Residence::packed);
     EXPECT_TRUE(all_of(*file) == bytes);
@@ -120,15 +120,15 @@ TEST_F(HostTest, WhatNeedsTheBytesOnTheDeviceWakesTheFile) {
         std::copy(patch.begin(), patch.end(), bytes.begin() + MiB + 3);
         EXPECT_FALSE(file->is_cold());
         EXPECT_TRUE(all_of(*file) == bytes);
-        must(file->offload(copiers(), form));
+        must(file->offload(copiers(), form, PackBy::own));
         must(file->punch(copiers(), 100, MiB));
         std::fill_n(bytes.begin() + 100, MiB, std::byte(0));
         EXPECT_FALSE(file->is_cold());
-        must(file->offload(copiers(), form));
+        must(file->offload(copiers(), form, PackBy::own));
         must(file->resize(copiers(), 9 * MiB));
         bytes.resize(9 * MiB);
         EXPECT_TRUE(all_of(*file) == bytes);
-        must(file->offload(copiers(), form));
+        must(file->offload(copiers(), form, PackBy::own));
         EXPECT_EQ(must(file->share(copiers(), File::ShareBy::fd)).size(), 1U);
         EXPECT_FALSE(file->is_cold());
         EXPECT_EQ(used_of_host(), 0U);
@@ -176,16 +176,16 @@ TEST_F(HostTest, NoiseMovesAsItIs) {
     const auto file = offloaded(bytes, Form::packed);
     EXPECT_EQ(file->residence(), Residence::plain);
     EXPECT_TRUE(all_of(*file) == bytes);
-    EXPECT_EQ(must(file->offload(copiers(), Form::packed)), Outcome::kept);
+    EXPECT_EQ(must(file->offload(copiers(), Form::packed, PackBy::own)), Outcome::kept);
 }
 
 TEST_F(HostTest, WhoMayHaveItMappedKeepsItWhereItIs) {
     const auto file = with(weights(6 * MiB, 10));
     file->lease_began();
-    EXPECT_EQ(code_of(file->offload(copiers(), Form::packed)), EBUSY);
+    EXPECT_EQ(code_of(file->offload(copiers(), Form::packed, PackBy::own)), EBUSY);
     file->lease_ended();
     must(file->fabric_handles(copiers()));
-    EXPECT_EQ(code_of(file->offload(copiers(), Form::as_they_are)), EBUSY);
+    EXPECT_EQ(code_of(file->offload(copiers(), Form::as_they_are, PackBy::own)), EBUSY);
     EXPECT_FALSE(file->is_offloaded());
 }
 
@@ -198,7 +198,7 @@ TEST_F(HostTest, AFileMayLiveInHostMemory) {
     EXPECT_EQ(storage_.space().used, 0U);
     EXPECT_EQ(used_of_host(), 6 * MiB);
     EXPECT_EQ(file->extent_infos().front().device, "host");
-    EXPECT_EQ(must(file->offload(copiers(), Form::packed)), Outcome::kept);
+    EXPECT_EQ(must(file->offload(copiers(), Form::packed, PackBy::own)), Outcome::kept);
     EXPECT_TRUE(all_of(*file) == bytes);
     must(file->resize(copiers(), MiB));
     bytes.resize(MiB);
@@ -220,7 +220,7 @@ TEST_F(HostTest, WhatWasGivenUpIsKeptForTheNextAndThenGoes) {
     EXPECT_EQ(storage_.host_space().reserve, 8 * MiB);
     EXPECT_EQ(storage_.host_space().used, 8 * MiB);
     const std::size_t held = must(keeper_.list()).size();
-    must(file->offload(copiers(), Form::as_they_are));
+    must(file->offload(copiers(), Form::as_they_are, PackBy::own));
     EXPECT_EQ(storage_.host_space().reserve, 0U);
     EXPECT_EQ(must(keeper_.list()).size(), held - 1) << "the device's extent went, and nothing was made";
     EXPECT_TRUE(all_of(*file) == bytes);
@@ -252,8 +252,8 @@ protected:
 TEST_F(LittleHostTest, NoRoomThereLeavesTheFileAsItWas) {
     const Bytes bytes = weights(8 * MiB, 12);
     const auto file = with(bytes);
-    EXPECT_EQ(code_of(file->offload(copiers(), Form::as_they_are)), ENOSPC);
-    EXPECT_EQ(code_of(file->offload(copiers(), Form::packed)), ENOSPC);
+    EXPECT_EQ(code_of(file->offload(copiers(), Form::as_they_are, PackBy::own)), ENOSPC);
+    EXPECT_EQ(code_of(file->offload(copiers(), Form::packed, PackBy::own)), ENOSPC);
     EXPECT_FALSE(file->is_cold());
     EXPECT_EQ(used_of_host(), 0U);
     EXPECT_TRUE(all_of(*file) == bytes);
@@ -267,7 +267,7 @@ protected:
 TEST_F(FullDeviceTest, PackingGoesByWayOfHostMemoryWhereTheDeviceIsFull) {
     const Bytes bytes = weights(14 * MiB, 13);
     const auto file = with(bytes);
-    EXPECT_EQ(must(file->pack(copiers())), File::PackOutcome::packed);
+    EXPECT_EQ(must(file->pack(copiers(), PackBy::own)), File::PackOutcome::packed);
     EXPECT_FALSE(file->is_offloaded()) << "what it left has room for the image";
     EXPECT_EQ(file->allocated(), 10 * MiB);
     EXPECT_EQ(used_of_host(), 0U);

@@ -10,10 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,12 +29,22 @@ enum class Action { pack, offload, offload_as_is, unpack };
 
 struct Flags {
     gboolean host = FALSE, as_is = FALSE, recursive = FALSE, json = FALSE, quiet = FALSE;
+    gchar *codec = nullptr; // of GLib's parser, for as long as the program runs
 };
 
-unsigned long request_of(Action action) {
+struct NamedCodec {
+    const char *name;
+    std::uint64_t number;
+};
+constexpr NamedCodec kCodecNames[] = {
+    {"auto", cold_control::kAutomatic}, {"own", cold_control::kOwn}, {"ans", cold_control::kAns}};
+
+// Of a codec that is named; servers that know of none have the others.
+unsigned long request_of(Action action, std::uint64_t codec) {
+    const bool is_named = codec != cold_control::kAutomatic;
     switch (action) {
-    case Action::pack: return cold_control::kPack;
-    case Action::offload: return cold_control::kOffload;
+    case Action::pack: return is_named ? cold_control::kPackBy : cold_control::kPack;
+    case Action::offload: return is_named ? cold_control::kOffloadBy : cold_control::kOffload;
     case Action::offload_as_is: return cold_control::kOffloadAsItIs;
     case Action::unpack: return cold_control::kWake;
     }
@@ -79,6 +91,12 @@ std::string reason_of(Action action, const std::string &path, int code) {
     case EDQUOT: return "awake it takes more than its owner's quota leaves: free some of the owner's files";
     case EACCES: return "only who may read and write the file may do this";
     case ENOTTY: return "it lies in no gmemfs mount, or its server is older than this program";
+    case ENOPKG:
+        return action == Action::unpack
+                   ? "nvCOMP has packed it, and the server can't open that version of nvCOMP: install "
+                     "it again (its log says which; `gmemfs doctor` how)"
+                   : "the server can't open nvCOMP: install it (`gmemfs doctor` says how), or leave "
+                     "--codec=ans out";
     case EIO: return "it is damaged, or the device has failed; the server's log says more";
     case EBADMSG: return "what is packed is damaged, so its bytes are lost; the server's log says more";
     case ENOEXEC: return "this server has no code for the device; its log says more";
@@ -87,7 +105,7 @@ std::string reason_of(Action action, const std::string &path, int code) {
 }
 
 // Nothing: the file was deleted since its directory was listed.
-std::optional<Outcome> serve(Action action, const FoundFile &found) {
+std::optional<Outcome> serve(Action action, std::uint64_t codec, const FoundFile &found) {
     Outcome outcome = {found.path, {}, {}};
     int code = found.error;
     const Fd file(code != 0 ? -1 : ::open(found.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -95,7 +113,8 @@ std::optional<Outcome> serve(Action action, const FoundFile &found) {
         code = errno;
         if (code == ENOENT && found.by == FoundFile::By::folder) return std::nullopt;
     } else if (code == 0) {
-        if (::ioctl(file.get(), request_of(action), &outcome.state) == 0) return outcome;
+        outcome.state.where = codec;
+        if (::ioctl(file.get(), request_of(action, codec), &outcome.state) == 0) return outcome;
         code = errno;
     }
     outcome.error = std::string("can't be ") + verb_of(action) + ": " +
@@ -134,7 +153,7 @@ json describe(const Outcome &outcome) {
 // Finds the files, serves one after the other, and tells of each. ^C ends it between two files.
 class Run {
 public:
-    Run(Action action, const Flags &flags) : action_(action), flags_(flags) {}
+    Run(Action action, std::uint64_t codec, const Flags &flags) : action_(action), codec_(codec), flags_(flags) {}
 
     int run(const std::vector<std::string> &paths) {
         for (const std::string &path : paths)
@@ -155,7 +174,7 @@ public:
             }
             progress.start_file(file.path);
             progress.add(0);
-            const std::optional<Outcome> outcome = serve(action_, file);
+            const std::optional<Outcome> outcome = serve(action_, codec_, file);
             progress.add(file.size);
             progress.finish();
             if (outcome) tell(*outcome);
@@ -198,6 +217,7 @@ private:
     }
 
     const Action action_;
+    const std::uint64_t codec_;
     const Flags flags_;
     std::vector<Item> items_;
     json told_ = json::array();
@@ -216,16 +236,30 @@ int run(Action action, int argc, char **argv, const char *summary) {
     if (action == Action::pack)
         entries.insert(entries.begin(),
             {{"host", 0, 0, G_OPTION_ARG_NONE, &flags.host, "Move the files to host memory, too", nullptr},
-                {"as-is", 0, 0, G_OPTION_ARG_NONE, &flags.as_is, "With --host: move them as they are", nullptr}});
+                {"as-is", 0, 0, G_OPTION_ARG_NONE, &flags.as_is, "With --host: move them as they are", nullptr},
+                {"codec", 0, 0, G_OPTION_ARG_STRING, &flags.codec,
+                    "own: what every server reads; ans: nvCOMP's, where it saves; auto: the smaller one (auto)",
+                    "auto|own|ans"}});
     const CommandLine line = parse_command_line(argc, argv, synopsis, entries);
     if (line.exit_status) return *line.exit_status;
     if (flags.as_is != FALSE && flags.host == FALSE) {
         std::fputs("gmemfs pack: --as-is belongs to --host: gmemfs pack --host --as-is PATH\n", stderr);
         return kUsage;
     }
+    const std::string name = flags.codec == nullptr ? "auto" : flags.codec;
+    const auto *const codec =
+        std::ranges::find_if(kCodecNames, [&](const NamedCodec &each) { return name == each.name; });
+    if (codec == std::end(kCodecNames)) {
+        std::fprintf(stderr, "gmemfs pack: --codec: '%s' is none of auto, own, ans\n", name.c_str());
+        return kUsage;
+    }
+    if (flags.as_is != FALSE && flags.codec != nullptr) {
+        std::fputs("gmemfs pack: --as-is packs nothing: leave --codec out\n", stderr);
+        return kUsage;
+    }
     if (flags.host != FALSE) action = flags.as_is != FALSE ? Action::offload_as_is : Action::offload;
     catch_interruptions();
-    return Run(action, flags).run(line.parameters);
+    return Run(action, codec->number, flags).run(line.parameters);
 }
 
 } // namespace

@@ -68,7 +68,9 @@ Result<ImageTable> read_table(int from) {
     if (header.image_size != size) return damaged("its size isn't what its header says");
     std::vector<std::byte> table(header.chunk_count * sizeof(ImageEntry));
     TRY(read_all(from, table, kImageHeaderSize, is_interrupted));
-    return parse_table(header, table);
+    ImageTable parsed = TRY(parse_table(header, table));
+    TRY(parsed.check_portable());
+    return parsed;
 }
 
 // Chunks [first, first + count), read, decoded and written.

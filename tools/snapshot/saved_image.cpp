@@ -33,7 +33,7 @@ Result<std::unique_ptr<SavedImage>> SavedImage::open(OpenFile open_file) {
 SavedImage::~SavedImage() {
     // Asking for an image drops the one before, and this one isn't made. A release comes later than close(2) returns.
     ImageState state = {};
-    if (file_ != nullptr && state_.was_packed == 0) (void)::ioctl(file_->get(), image_control::kOpen, &state);
+    if (file_ != nullptr && state_.was_packed != 1) (void)::ioctl(file_->get(), image_control::kOpen, &state);
 }
 
 Result<SavedImage::Opened> SavedImage::open_once() const {

@@ -115,6 +115,10 @@ GPU_INLINE bool decode_chunk(const Warp &warp, const uint8_t *packed, const Imag
         return each_quad([=](uint32_t at) { return load_once(reinterpret_cast<const Quad *>(packed) + at); });
     case Codec::bf16: return decode_float<2>(warp, packed, entry.length(), sink);
     case Codec::fp32: return decode_float<4>(warp, packed, entry.length(), sink);
+    case Codec::ans_bytes:
+    case Codec::ans_fp8:
+    case Codec::ans_half:
+    case Codec::ans_single: return true; // nvCOMP's to decode; nothing is given to the sink
     }
     return false;
 }

@@ -23,6 +23,10 @@ PACK_KERNEL(12) pack_encode(const uint8_t *plain, uint8_t *image, const ImageEnt
     __shared__ gmemfs::kernels::PackScratch scratch[4];
     gmemfs::kernels::pack_encode({}, plain, image, entries, count, scratch[threadIdx.x / 32]);
 }
+PACK_KERNEL(12)
+pack_gather(const uint8_t *window, uint64_t stride, uint8_t *image, const ImageEntry *entries, uint64_t count) {
+    gmemfs::kernels::pack_gather({}, window, stride, image, entries, count);
+}
 PACK_KERNEL(8) pack_checksum(const uint8_t *image, ImageEntry *entries, uint64_t count) {
     gmemfs::kernels::pack_checksum({}, image, entries, count);
 }

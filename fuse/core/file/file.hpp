@@ -141,17 +141,18 @@ public:
     enum class PackOutcome { packed, kept };
     /// Encodes the bytes into an image on the same device, and gives their memory back. Readers and writers wait
     /// meanwhile. EBUSY: a peer has the file mapped, or got a handle by name. ENOSPC: no room for the image beside the
-    /// bytes. EIO: the device failed, or the bytes are damaged beyond repair. After an error the file is as it was.
-    Result<PackOutcome> pack(Copiers &copiers) EXCLUDES(layout_);
+    /// bytes. EIO: the device failed, or the bytes are damaged beyond repair. ENOPKG: by nvCOMP, which isn't there.
+    /// After an error the file is as it was.
+    Result<PackOutcome> pack(Copiers &copiers, PackBy by) EXCLUDES(layout_);
     /// What offload() makes of the bytes on their way.
     enum class Form { packed, as_they_are };
     enum class OffloadOutcome { moved, kept };
     /// Moves the bytes, packed where that saves memory, or as they are, to host memory, and gives the device's memory
     /// back. Readers and writers wait meanwhile. `kept`: the file is in host memory already, has no memory of its own,
     /// or lives in host memory. Errors: as pack; ENOTSUP: the mount has no host memory.
-    Result<OffloadOutcome> offload(Copiers &copiers, Form form) EXCLUDES(layout_);
+    Result<OffloadOutcome> offload(Copiers &copiers, Form form, PackBy by) EXCLUDES(layout_);
     /// Gives a cold file plain memory where it lives. ENOSPC: there is no room for it. EIO: the device failed, or the
-    /// image is damaged. After an error the file is as cold as before.
+    /// image is damaged. ENOPKG: nvCOMP has packed it, and isn't there. After an error the file is as cold as before.
     Result<void> wake(Copiers &copiers) EXCLUDES(layout_);
     /// The file's image, for whoever saves it, charged to `reader`; the file is as it was. A plain file's image is made
     /// where `which` says so, and others wait meanwhile. ENODATA: the file stays plain, or would save nothing.
@@ -172,6 +173,8 @@ public:
     /// handle.
     enum class Busy { no, leased, exported };
     Busy busy() const EXCLUDES(layout_);
+    /// Makes sure that a file which nvCOMP has packed can be read. ENOPKG: it isn't there.
+    Result<void> prepare_codecs() EXCLUDES(layout_);
     /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EIO: the image is damaged.
     Result<std::map<std::string, std::uint64_t>> codecs() EXCLUDES(layout_);
 
@@ -238,14 +241,18 @@ private:
     template <typename Use>
     std::invoke_result_t<Use, Packer &, std::span<const Slice>> with_image(Use use) REQUIRES_SHARED(layout_);
     Result<void> check_packable() REQUIRES(layout_);
-    Result<PackOutcome> pack_locked(Copiers &copiers, Device &target) REQUIRES(layout_);
+    Result<PackOutcome> pack_locked(Copiers &copiers, Device &target, PackBy by) REQUIRES(layout_);
     Result<ExtentList> make_pieces(Copiers &copiers, Device &device, std::uint64_t size) REQUIRES(layout_);
     Result<void> move_to(Copiers &copiers, Device &device) REQUIRES(layout_);
     bool is_cold_locked() const REQUIRES_SHARED(layout_);
     Result<void> prove_image(const ImageTable &table) REQUIRES_SHARED(layout_);
     Result<void> hold_own_image(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
+    Result<void> decode_all(Slice plain) REQUIRES_SHARED(layout_);
     Result<void> decode_all_on_host(Copier &copier) REQUIRES_SHARED(layout_);
     Result<void> make_image_for(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
+    Result<void> make_portable_image(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
+    Result<void> encode_image(OpenImage &image, Copiers &copiers, uid_t reader, std::span<const Slice> plain,
+        const std::optional<Digest> &digest) REQUIRES(layout_);
     Result<std::optional<Digest>> known_digest() REQUIRES(layout_);
     Result<void> wake_locked(Copiers &copiers) REQUIRES(layout_);
     void publish_same_bytes(Layout next) REQUIRES(layout_);
@@ -283,6 +290,7 @@ private:
     FileParity parity_; // changes under the same locks as the extents and their bytes
     ExtentList extents_ GUARDED_BY(layout_);
     Residence residence_ GUARDED_BY(layout_) = Residence::plain;
+    std::uint32_t nvcomp_ GUARDED_BY(layout_) = 0;                             // Layout::nvcomp
     std::optional<PackedCount::Member> counted_ GUARDED_BY(layout_);           // while it is packed
     std::optional<PackedCount::Member> counted_offloaded_ GUARDED_BY(layout_); // while it is offloaded
     NamedHandle named_handle_ GUARDED_BY(layout_) = NamedHandle::none;

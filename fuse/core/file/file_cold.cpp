@@ -12,7 +12,8 @@ namespace {
 // The image is worth it from here on: less than that is lost in the time that waking takes.
 constexpr std::uint64_t kSavedShare = 32; // of the bytes that the file takes awake
 
-constexpr const char *kCodecNames[kCodecs] = {"zero", "fill", "raw", "bf16", "fp32"};
+constexpr const char *kCodecNames[kCodecs] = {
+    "zero", "fill", "raw", "bf16", "fp32", "ans-bytes", "ans-fp8", "ans-half", "ans-single"};
 
 std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); }
 
@@ -57,19 +58,19 @@ File::Busy File::busy() const {
 
 bool File::is_cold_locked() const { return residence_ == Residence::packed || offloaded_; }
 
-Result<File::PackOutcome> File::pack(Copiers &copiers) {
+Result<File::PackOutcome> File::pack(Copiers &copiers, PackBy by) {
     const Trace trace("gmemfs pack");
     const HoldExclusive hold(layout_);
     if (residence_ == Residence::packed) return PackOutcome::packed;
     if (extents_.empty() || extents_.is_slot() || size() == 0) return PackOutcome::kept;
     TRY(check_packable());
     Device &here = extents_.pieces().front().extent->device();
-    Result<PackOutcome> outcome = pack_locked(copiers, here);
+    Result<PackOutcome> outcome = pack_locked(copiers, here, by);
     if (outcome || outcome.error().code != ENOSPC || storage_.host() == nullptr || here.info().is_host())
         return outcome;
     // By way of host memory, where the device has no room for the image beside the bytes. It stays there if others have
     // taken what they left.
-    outcome = TRY(pack_locked(copiers, *storage_.host()));
+    outcome = TRY(pack_locked(copiers, *storage_.host(), by));
     if (*outcome == PackOutcome::packed)
         if (const Result<void> moved = move_to(copiers, here); !moved && !is_no_space(moved.error()))
             return Error(moved.error());
@@ -77,12 +78,12 @@ Result<File::PackOutcome> File::pack(Copiers &copiers) {
 }
 
 // Encodes plain bytes into an image on `target`.
-Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target) {
+Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target, PackBy by) {
     // The last chunk is packed whole.
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole_chunks(size())));
     const std::vector<Slice> plain = extents_.slices(0, whole_chunks(size()));
     Packer &packer = *TRY(storage_.packer_of(*device_));
-    const PackPlan plan = TRY(packer.plan(plain, size()));
+    const PackPlan plan = TRY(packer.plan(plain, size(), by));
     const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
     const std::uint64_t awake = awake_size(std::max(size(), kept_)); // what it has more while it grows goes by itself
     if (taken + awake / kSavedShare > awake) return PackOutcome::kept;
@@ -102,6 +103,7 @@ Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target) {
     next.tail = Layout::Tail::zeros;
     next.fit = Layout::Fit::tight;
     next.residence = Residence::packed;
+    next.nvcomp = plan.nvcomp;
     publish_same_bytes(std::move(next));
     return PackOutcome::packed;
 }
@@ -147,7 +149,7 @@ Result<void> File::move_to(Copiers &copiers, Device &device) {
     return {};
 }
 
-Result<File::OffloadOutcome> File::offload(Copiers &copiers, Form form) {
+Result<File::OffloadOutcome> File::offload(Copiers &copiers, Form form, PackBy by) {
     const Trace trace("gmemfs offload");
     const HoldExclusive hold(layout_);
     Device *const host = storage_.host();
@@ -158,7 +160,7 @@ Result<File::OffloadOutcome> File::offload(Copiers &copiers, Form form) {
     if (offloaded_ && (is_packed || form == Form::as_they_are)) return OffloadOutcome::kept;
     TRY(check_packable());
     if (form == Form::packed && !is_packed) {
-        const PackOutcome outcome = TRY(pack_locked(copiers, *host));
+        const PackOutcome outcome = TRY(pack_locked(copiers, *host, by));
         if (outcome == PackOutcome::packed) return OffloadOutcome::moved;
         if (offloaded_) return OffloadOutcome::kept;
     }
@@ -175,12 +177,9 @@ Result<void> File::wake_locked(Copiers &copiers) {
     if (!is_cold_locked()) return {};
     const Trace trace("gmemfs wake");
     if (residence_ == Residence::plain) return move_to(copiers, *device_);
-    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    TRY(image_table());
     const Piece plain = TRY(make_extent(copiers, std::max(size(), kept_), 0, whole_chunks(size())));
-    const Slice target = {plain.extent.get(), 0, whole_chunks(size())};
-    const Result<void> decoded = with_image([&](Packer &packer, std::span<const Slice> image) {
-        return packer.decode(*table, image, 0, table->entries.size(), std::span(&target, 1));
-    });
+    const Result<void> decoded = decode_all({plain.extent.get(), 0, whole_chunks(size())});
     if (!decoded) {
         charge_.lower_to(extents_.size());
         return decoded;
@@ -192,6 +191,13 @@ Result<void> File::wake_locked(Copiers &copiers) {
     next.residence = Residence::plain;
     publish_same_bytes(std::move(next));
     return {};
+}
+
+Result<void> File::decode_all(Slice plain) {
+    const std::shared_ptr<const ImageTable> table = TRY(image_table());
+    return with_image([&](Packer &packer, std::span<const Slice> image) {
+        return packer.decode(*table, image, 0, table->entries.size(), std::span(&plain, 1));
+    });
 }
 
 // Bytes and size stay as they are, so the digest does.
@@ -214,6 +220,13 @@ Result<std::shared_ptr<const ImageTable>> File::image_table() {
         image_ = std::make_shared<const ImageTable>(std::move(table));
     }
     return std::shared_ptr<const ImageTable>(image_);
+}
+
+Result<void> File::prepare_codecs() {
+    const HoldShared hold(layout_);
+    if (nvcomp_ == 0) return {};
+    return TRY(storage_.packer_of(*device_))
+    ->prepare(nvcomp_);
 }
 
 Result<std::map<std::string, std::uint64_t>> File::codecs() {
@@ -241,7 +254,7 @@ Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
     return window;
 }
 
-// A packed file's bytes, where the device has no memory for a window.
+// A packed file's bytes, where the device has no memory for a window: what the Packer keeps is enough for nvCOMP.
 Result<void> File::read_on_host(Copier &copier, std::uint64_t offset, std::span<std::byte> to) {
     using Quads = std::vector<Packer::Quad>;
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
@@ -249,7 +262,8 @@ Result<void> File::read_on_host(Copier &copier, std::uint64_t offset, std::span<
     for (std::uint64_t done = 0; done < to.size();) {
         const std::uint64_t chunk = (offset + done) / kChunk, within = (offset + done) % kChunk;
         const ImageEntry &entry = table->entries[chunk];
-        TRY(with_image([&](Packer &, std::span<const Slice>) REQUIRES_SHARED(layout_) -> Result<void> {
+        TRY(with_image([&](Packer &packer, std::span<const Slice> image) REQUIRES_SHARED(layout_) -> Result<void> {
+            if (is_ans(entry.codec())) return packer.decode_chunk(*table, image, chunk, plain);
             Quads packed((entry.length() + sizeof(Packer::Quad) - 1) / sizeof(Packer::Quad));
             const std::span<std::byte> bytes = std::as_writable_bytes(std::span(packed));
             TRY(extents_.for_each(entry.offset(), entry.length(),

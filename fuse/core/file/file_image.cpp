@@ -26,6 +26,7 @@ Result<ImageTable> checked_image(Packer &packer, Slice image) {
             "it says that it has " + std::to_string(table.image_size) + " bytes, and there are " +
                 std::to_string(image.length)};
     if (table.plain_size == 0) return Error{EBADMSG, 0, "take image", "it is that of an empty file"};
+    TRY(table.check_portable());
     TRY(packer.prove(table, image));
     return table;
 }
@@ -36,10 +37,13 @@ Result<std::unique_ptr<OpenImage>> File::open_image(Copiers &copiers, ImageOf wh
     const Trace trace("gmemfs open image");
     auto image = std::make_unique<OpenImage>(storage_.quotas());
     const HoldExclusive hold(layout_);
-    if (residence_ == Residence::packed)
+    const bool is_packed = residence_ == Residence::packed;
+    if (is_packed && nvcomp_ == 0)
         TRY(hold_own_image(*image, copiers, reader));
     else if (which == ImageOf::packed)
-        return keeps_plain("the file isn't packed");
+        return keeps_plain(is_packed ? "its own is for memory alone" : "the file isn't packed");
+    else if (is_packed)
+        TRY(make_portable_image(*image, copiers, reader));
     else
         TRY(make_image_for(*image, copiers, reader));
     return image;
@@ -54,7 +58,7 @@ Result<void> File::hold_own_image(OpenImage &image, Copiers &copiers, uid_t read
     TRY(proven);
     TRY(image.charge(reader, extents_.size()));
     const std::optional<Digest> digest = TRY(known_digest());
-    image.hold(extents_, table->image_size, {size(), true, digest});
+    image.hold(extents_, table->image_size, {size(), true, false, digest});
     return {};
 }
 
@@ -68,19 +72,33 @@ Result<void> File::decode_all_on_host(Copier &copier) {
 
 Result<void> File::make_image_for(OpenImage &image, Copiers &copiers, uid_t reader) {
     if (extents_.empty() || extents_.is_slot() || size() == 0) return keeps_plain("it is too small");
-    const std::optional<Digest> digest = TRY(known_digest());
+    const std::optional<Digest> digest = TRY(known_digest()); // clearing forgets it
     TRY(check_packable());
     const std::uint64_t whole = round_up(size(), kChunk); // the last chunk is packed whole
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole));
-    const std::vector<Slice> plain = extents_.slices(0, round_up(size(), kChunk));
+    return encode_image(image, copiers, reader, extents_.slices(0, whole), digest);
+}
+
+// No disk may have what nvCOMP has packed: the bytes are decoded beside it, and packed by our own codecs.
+Result<void> File::make_portable_image(OpenImage &image, Copiers &copiers, uid_t reader) {
+    const std::uint64_t whole = round_up(size(), kChunk);
+    const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, *device_, whole, whole));
+    const Slice plain = {extent.get(), 0, whole};
+    TRY(decode_all(plain));
+    return encode_image(image, copiers, reader, std::span(&plain, 1), TRY(known_digest()));
+}
+
+// An image for a disk.
+Result<void> File::encode_image(OpenImage &image, Copiers &copiers, uid_t reader, std::span<const Slice> plain,
+    const std::optional<Digest> &digest) {
     Packer &packer = *TRY(storage_.packer_of(*device_));
-    const PackPlan plan = TRY(packer.plan(plain, size()));
+    const PackPlan plan = TRY(packer.plan(plain, size(), PackBy::own));
     if (plan.image_size + size() / kSavedShare > size()) return keeps_plain("nothing would be saved");
     TRY(image.charge(reader, round_up(plan.image_size, device_->info().granularity)));
     const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, *device_, plan.image_size, plan.image_size));
     const Slice target = {extent.get(), 0, extent->size()};
     TRY(packer.encode(plan, plain, std::span(&target, 1)));
-    image.hold(ExtentList({Piece(extent)}), plan.image_size, {size(), false, digest});
+    image.hold(ExtentList({Piece(extent)}), plan.image_size, {size(), residence_ == Residence::packed, true, digest});
     return {};
 }
 

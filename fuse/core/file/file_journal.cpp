@@ -18,7 +18,7 @@ void File::record_layout() const {
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
         record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
         if (residence_ != Residence::plain || named_handle_ != NamedHandle::none)
-            record.residence(id_, residence_, named_handle_);
+            record.residence(id_, residence_, nvcomp_, named_handle_);
         record.generation(id_, generation());
     });
 }
@@ -31,7 +31,7 @@ void File::record_size() const {
 void File::restore(ExtentList extents, const VolumeState::Node &node) {
     const HoldExclusive hold(layout_);
     Layout restored = {
-        std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence};
+        std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence, node.nvcomp};
     const bool is_away = !restored.extents.empty() && &restored.extents.pieces().front().extent->device() != device_;
     if (node.residence == Residence::plain && !is_away)
         restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));

@@ -291,12 +291,13 @@ Device &File::chosen_device() {
 
 Layout File::layout() const {
     return {extents_, size(), kept_, tail_dirty_ ? Layout::Tail::dirty : Layout::Tail::zeros,
-        is_loose() ? Layout::Fit::loose : Layout::Fit::tight, residence_};
+        is_loose() ? Layout::Fit::loose : Layout::Fit::tight, residence_, nvcomp_};
 }
 
 void File::take(Layout next) {
     GMEMFS_ASSERT(next.residence == Residence::packed || next.size <= next.extents.size());
     residence_ = next.residence;
+    nvcomp_ = residence_ == Residence::packed ? next.nvcomp : 0;
     packed_.store(residence_ == Residence::packed, std::memory_order_release);
     extents_ = std::move(next.extents);
     const bool is_away = !extents_.empty() && &extents_.pieces().front().extent->device() != device_;

@@ -26,6 +26,7 @@ struct Layout {
     Tail tail = Tail::zeros;
     Fit fit = Fit::tight;
     Residence residence = Residence::plain;
+    std::uint32_t nvcomp = 0; ///< where it is packed: the version of nvCOMP that its image needs; 0: none
 };
 
 /// There is no memory for it, or none for its owner.

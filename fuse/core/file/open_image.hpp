@@ -1,8 +1,8 @@
 // OpenImage: a file's image, open for reading: it stays as it was, whatever becomes of the file meanwhile.
 //
 // Of a packed file it is the image that the file has. Nobody writes to an image, so holding its extents is enough. Of a
-// plain file it is an image that was made for this alone, and goes with it. Whoever opens it is charged for its memory,
-// because the file's owner may let go of it first.
+// plain file, and of one that nvCOMP has packed, it is an image that was made for this alone, and goes with it. Whoever
+// opens it is charged for its memory, because the file's owner may let go of it first.
 #pragma once
 
 #include "ecc/digest/digest.hpp"
@@ -24,7 +24,8 @@ class OpenImage {
 public:
     struct Origin {
         std::uint64_t plain_size; ///< bytes, of the file
-        bool is_own;              ///< the file is packed, and this is its image
+        bool is_own;              ///< the file is packed, and this is its image, or would be by our own codecs
+        bool is_made;             ///< for this alone, so that it takes memory of its own
         std::optional<Digest> digest;
     };
 

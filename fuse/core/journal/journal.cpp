@@ -61,7 +61,7 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
         if (S_ISREG(node.mode)) {
             writer.layout(id, node.size, node.kept, node.placement, node.pieces);
             if (node.residence != Residence::plain || node.named_handle != NamedHandle::none)
-                writer.residence(id, node.residence, node.named_handle);
+                writer.residence(id, node.residence, node.nvcomp, node.named_handle);
             writer.generation(id, node.generation);
         }
         frame(bytes, writer.bytes());

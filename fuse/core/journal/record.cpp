@@ -110,10 +110,11 @@ void RecordWriter::size(InodeId id, std::uint64_t size) {
     number(size, 8);
 }
 
-void RecordWriter::residence(InodeId id, Residence residence, NamedHandle named_handle) {
+void RecordWriter::residence(InodeId id, Residence residence, std::uint32_t nvcomp, NamedHandle named_handle) {
     begin(Item::residence, id);
-    number(static_cast<std::uint64_t>(residence), 1);
+    number(nvcomp != 0 ? kPackedByNvcomp : static_cast<std::uint64_t>(residence), 1);
     number(static_cast<std::uint64_t>(named_handle), 1);
+    if (nvcomp != 0) number(nvcomp, 4);
 }
 
 void RecordWriter::layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,

@@ -43,7 +43,7 @@ public:
     void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
         std::span<const VolumeState::Piece> pieces);
     /// After the layout, which says that the file is plain, and that nobody has a handle.
-    void residence(InodeId id, Residence residence, NamedHandle named_handle);
+    void residence(InodeId id, Residence residence, std::uint32_t nvcomp, NamedHandle named_handle);
 
     std::span<const std::byte> bytes() const { return bytes_; }
     void clear() { bytes_.clear(); }

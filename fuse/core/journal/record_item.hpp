@@ -21,8 +21,9 @@ enum class RecordItem : std::uint8_t {
     parity = 12,     // number 8, 1 or 0: 1
     generation = 13, // number 8, generation 8
     flags = 14,      // number 8, flags 4
-    residence = 15,  // number 8, residence 1, named handle 1; after its layout
-    linkable = 20,   // number 8
+    residence =
+        15, // number 8, residence 1, named handle 1, where residence is kPackedByNvcomp version 4; after its layout
+    linkable = 20, // number 8
     // Of peers; their numbers begin apart, so that files may have more.
     ticket_secret = 32, // 32 bytes
     holder = 33,        // number 8, pid 4, start time 8, unanswered 8
@@ -31,5 +32,8 @@ enum class RecordItem : std::uint8_t {
     no_lease = 36,      // number 8
     next_lease = 37,    // number 8
 };
+
+/// Of item 15: packed, and it needs nvCOMP. Else Residence's numbers.
+inline constexpr std::uint8_t kPackedByNvcomp = 2;
 
 } // namespace gmemfs

@@ -64,6 +64,7 @@ bool read_layout(Reader &reader, VolumeState &state) {
     const auto count = reader.number<std::uint32_t>();
     if (!reader.has(std::uint64_t(count) * 3 * sizeof(std::uint64_t))) return false;
     node.residence = Residence::plain;
+    node.nvcomp = 0;
     node.named_handle = NamedHandle::none;
     node.pieces.clear();
     node.pieces.reserve(count);
@@ -78,9 +79,10 @@ bool read_layout(Reader &reader, VolumeState &state) {
 bool read_residence(Reader &reader, VolumeState &state) {
     VolumeState::Node &node = state.nodes[reader.number<std::uint64_t>()];
     const auto residence = reader.number<std::uint8_t>();
-    if (residence > static_cast<std::uint8_t>(Residence::packed)) return false;
-    node.residence = Residence(residence);
+    if (residence > kPackedByNvcomp) return false;
+    node.residence = residence == 0 ? Residence::plain : Residence::packed;
     node.named_handle = reader.number<std::uint8_t>() != 0 ? NamedHandle::given : NamedHandle::none;
+    node.nvcomp = residence == kPackedByNvcomp ? reader.number<std::uint32_t>() : 0;
     return true;
 }
 

@@ -69,6 +69,7 @@ struct VolumeState {
         std::uint64_t generation = 0;             ///< of a file's extents; 0: never had any
         std::uint64_t size = 0, kept = 0;
         Residence residence = Residence::plain;
+        std::uint32_t nvcomp = 0; ///< of a packed file: the version of nvCOMP that it needs; 0: none
         NamedHandle named_handle = NamedHandle::none;
         std::vector<Piece> pieces;
         std::map<std::string, std::string> xattrs;

@@ -33,11 +33,12 @@ std::uint64_t free_memory(const Device &device) {
 }
 
 // What there is one of for each device, from when it is first asked for.
-template <typename Made>
-Result<Made *> find_or_make(std::vector<std::unique_ptr<Made>> &all, Keeper &keeper, Device &device) {
+template <typename Made, typename... More>
+Result<Made *> find_or_make(
+    std::vector<std::unique_ptr<Made>> &all, Keeper &keeper, Device &device, const More &...more) {
     for (const std::unique_ptr<Made> &made : all)
         if (&made->device() == &device) return made.get();
-    all.push_back(TRY(Made::create(keeper, device)));
+    all.push_back(TRY(Made::create(keeper, device, more...)));
     return all.back().get();
 }
 
@@ -47,7 +48,8 @@ Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &dev
     : keeper_(keeper), devices_(devices), host_(limits.host),
       budget_(capacity_of(limits.capacity, total_memory(devices))),
       host_budget_(limits.host == nullptr ? 0 : host_capacity_of(limits.host_capacity, limits.host->info().total)),
-      quotas_(limits.quotas), verify_reads_(limits.verify_reads), host_extent_(limits.host_extent) {
+      quotas_(limits.quotas), verify_reads_(limits.verify_reads), host_extent_(limits.host_extent),
+      nvcomp_(limits.nvcomp) {
     GMEMFS_ASSERT(!devices.empty());
     const auto add_slab = [this](Device &device) {
         slabs_.push_back(std::make_unique<Slab>(
@@ -140,7 +142,7 @@ Result<Digester *> Storage::digester_of(Device &device) {
 
 Result<Packer *> Storage::packer_of(Device &device) {
     const Hold hold(mutex_);
-    return find_or_make(packers_, keeper_, gpu_of(device));
+    return find_or_make(packers_, keeper_, gpu_of(device), nvcomp_);
 }
 
 Result<UnpackedWindows *> Storage::unpacked_of(Device &device) {

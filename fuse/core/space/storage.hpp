@@ -35,6 +35,7 @@ public:
         /// Bytes of host memory in one extent, whole granules: while the driver makes it (4.4 GB/s, H200), the keeper
         /// does nothing else.
         std::uint64_t host_extent = 256 * MiB;
+        NvcompPlaces nvcomp = nullptr; ///< where nvCOMP may be; null: files are packed by our own codecs alone
     };
     /// `devices` are GPUs, and not empty.
     Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits);
@@ -137,6 +138,7 @@ private:
     PackedCount packed_, in_host_;
     const bool verify_reads_;
     const std::uint64_t host_extent_;
+    const NvcompPlaces nvcomp_;
     std::atomic<std::uint64_t> generation_ = 0, use_ = 0;
     mutable Mutex mutex_;
     std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_);     // one a device that was asked for

@@ -1,14 +1,15 @@
 """Control: packs and wakes files by ioctl(2), as client/wire/file_control.hpp has it."""
 import errno, fcntl, os, struct
 
-PACK, WAKE = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6))
+PACK, WAKE, PACK_BY = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6, 9))
+OWN, ANS = 1, 2
 
 
-def control(path, request):
+def control(path, request, codec=0):
     """Bytes that the file takes when it is awake, bytes that it takes now, and whether it is packed."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        plain, held, packed = struct.unpack("3Q", fcntl.ioctl(fd, request, bytes(24)))
+        plain, held, packed = struct.unpack("3Q", fcntl.ioctl(fd, request, struct.pack("3Q", 0, 0, codec)))
         return plain, held, bool(packed & 1)
     finally:
         os.close(fd)
@@ -16,6 +17,10 @@ def control(path, request):
 
 def pack(path):
     return control(path, PACK)
+
+
+def pack_by_ans(path):
+    return control(path, PACK_BY, ANS)
 
 
 def wake(path):

@@ -1,14 +1,14 @@
-# SIGKILL of the server at any instant of packing and waking: each file is packed or plain, its bytes are right, and no memory is
-# lost or held twice.
+# SIGKILL of the server at any instant of packing, by our own codecs and by nvCOMP, and of waking: each file is packed or plain,
+# its bytes are right, and no memory is lost or held twice.
 # mount: none
 # timeout: 180
 needs_linux_that_asks_again
 weights 9000001 --mixed > model
-"$GMEMFS" mount "$MNT" --simulate="$SIZE"
+GMEMFS_NVCOMP=$BUILD/sim/libnvcomp.so.6 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 for name in 0 1 2; do cp model "$MNT/$name"; done
 PYTHONPATH="$TESTS/cold" python3 - "$MNT" << 'P'
 import collections, errno, json, multiprocessing, os, random, signal, sys, time
-from control import pack, wake
+from control import pack, pack_by_ans, wake
 multiprocessing.set_start_method("fork")  # Python 3.14 would start the script anew, which comes by stdin
 mount = sys.argv[1]
 good = open("model", "rb").read()
@@ -18,7 +18,7 @@ def work(path, seed, ended):
     rng = random.Random(seed)
     while not ended.is_set():
         try:
-            rng.choice([pack, pack, wake])(path)
+            rng.choice([pack, pack_by_ans, wake])(path)
             if rng.random() < 0.2:
                 at = rng.randrange(len(good) - 5000)
                 fd = os.open(path, os.O_WRONLY)
