@@ -1,11 +1,13 @@
 // Pack on a device: files' bytes packed and woken by the kernels as they are launched, against the reference that goes
 // value by value.
 //
-//     pack-tests [--driver LIBRARY] [--chunks N] [--seed N] [--weights FILE --ratio N] [GoogleTest's options]
+//     pack-tests [--driver LIBRARY] [--nvcomp LIBRARY] [--chunks N] [--seed N] [--weights FILE --ratio N]
+//         [GoogleTest's options]
 //
 // The same tests run on the simulator, which is the default, and with --driver libcuda.so.1 on a GPU. --chunks is how
 // many chunks of each kind of bytes there are (2; 16 on a GPU take half a minute, most of it in the reference).
-// --weights: bytes that are packed and woken as well, and shrink to 1/N at least.
+// --weights: bytes that are packed and woken as well, and shrink to 1/N at least. --nvcomp: the library that packs and
+// wakes by ANS; on the simulator it is the one beside it.
 #include "ecc/pack/packer.hpp"
 #include "tests/support/must.hpp"
 #include "tests/support/pack_reference.hpp"
@@ -16,6 +18,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <getopt.h>
 #include <gtest/gtest.h>
@@ -30,20 +33,21 @@ using test::must;
 using test::PackedChunk;
 
 struct Options {
-    std::string library;
+    std::string library, nvcomp;
     std::uint64_t chunks = 2;
     std::uint64_t seed = 1;
     std::string weights;
     double ratio = 0;
 };
 Options options;
+std::vector<std::string> nvcomp_places() { return {options.nvcomp}; }
 
 // One device, opened once: a driver can't be closed.
 struct Machine {
     Machine()
         : driver(must(Driver::open(options.library))), info(must(DeviceInfo::query(*driver, 0))),
           device(must(Device::open(*driver, info))), keeper(*driver, HandlePolicy::fd),
-          packer(must(Packer::create(keeper, *device, nullptr))), stream(must(Stream::create(*device))) {}
+          packer(must(Packer::create(keeper, *device, nvcomp_places))), stream(must(Stream::create(*device))) {}
     static Machine &get() {
         static auto *const machine = new Machine; // never destroyed: the driver's threads outlive main
         return *machine;
@@ -92,7 +96,7 @@ protected:
     Slice image_slice() { return {image_.get(), 4096, image_->size() - 4096}; }
     // Plan, encode; the image's bytes, and nothing else of its extent is touched.
     Bytes pack() {
-        plan_ = must(machine_.packer->plan(slices_, bytes_.size(), PackBy::own));
+        plan_ = must(machine_.packer->plan(slices_, bytes_.size(), by_));
         image_ = machine_.make(plan_.image_size + 4096 + kPlaceUnit, 0x5a);
         must(machine_.packer->encode(plan_, slices_, std::array{Slice{image_.get(), 4096, plan_.image_size}}));
         Bytes all = machine_.download(image_->address(), image_->size());
@@ -112,7 +116,8 @@ protected:
         const Slice slice = {target.get(), kChunk, count * kChunk};
         const Result<void> decoded =
             machine_.packer->decode(table, std::array{image_slice()}, first, count, {&slice, 1});
-        if (first == 0 && count == table.entries.size()) { // without a target it is judged the same
+        if (first == 0 && count == table.entries.size() &&
+            table.nvcomp == 0) { // without a target it is judged the same
             const Result<void> proven = machine_.packer->prove(table, image_slice());
             EXPECT_EQ(proven ? 0 : proven.error().code, decoded ? 0 : decoded.error().code);
         }
@@ -138,8 +143,21 @@ protected:
     Bytes bytes_;
     std::vector<std::shared_ptr<Extent>> extents_;
     std::vector<Slice> slices_;
+    PackBy by_ = PackBy::own;
     PackPlan plan_;
     std::shared_ptr<Extent> image_;
+};
+
+class AnsOnDevice : public PackOnDevice {
+protected:
+    AnsOnDevice() { by_ = PackBy::ans; }
+    void SetUp() override {
+        if (options.nvcomp.empty()) GTEST_SKIP() << "no --nvcomp LIBRARY";
+    }
+    std::uint64_t ans_chunks() const {
+        return std::uint64_t(
+            std::ranges::count_if(plan_.entries, [](const ImageEntry &entry) { return is_ans(entry.codec()); }));
+    }
 };
 
 TEST_F(PackOnDevice, EachKindOfBytesComesBackAndIsReadByTheReference) {
@@ -312,6 +330,97 @@ TEST_F(PackOnDevice, ForgedChunksAreBoundedAndJudged) {
     }
 }
 
+TEST_F(AnsOnDevice, EachKindOfBytesComesBack) {
+    std::uint64_t ans = 0;
+    for (const test::PlainKind &kind : test::plain_kinds()) {
+        put(kind.make(random_, options.chunks * kChunk));
+        const Bytes image = pack();
+        EXPECT_TRUE(must(decode(0, options.chunks)) == bytes_) << kind.name;
+        EXPECT_TRUE(pack() == image) << kind.name << ": the same bytes make the same image";
+        ans += ans_chunks();
+        if (kind.codec == Codec::bf16 || kind.codec == Codec::fp32) {
+            EXPECT_EQ(ans_chunks(), options.chunks) << kind.name;
+        }
+    }
+    EXPECT_GT(ans, 0U);
+}
+
+TEST_F(AnsOnDevice, AnyRangeOfChunksComesBack) {
+    put(test::normal_bf16(random_, 40 * kChunk + 777, 0.02));
+    pack();
+    EXPECT_EQ(ans_chunks(), 41U);
+    const Bytes all = filled_up();
+    for (const std::uint64_t first : {0U, 1U, 15U, 16U, 39U, 40U})
+        for (const std::uint64_t count : {1U, 17U, 41U}) {
+            const std::uint64_t most = std::min<std::uint64_t>(count, 41 - first);
+            const auto from = all.begin() + std::ptrdiff_t(first * kChunk);
+            EXPECT_TRUE(must(decode(first, most)) == Bytes(from, from + std::ptrdiff_t(most * kChunk)))
+                << first << ' ' << most;
+        }
+}
+
+// One of three chunks in turn is damaged: it is named, and nvCOMP isn't given it.
+TEST_F(AnsOnDevice, DamageIsFoundBeforeItIsDecoded) {
+    put(test::normal_bf16(random_, 3 * kChunk, 0.02));
+    const Bytes image = pack();
+    const ImageTable table = must(machine_.packer->open(std::array{image_slice()}));
+    for (std::uint64_t chunk = 0; chunk < 3; ++chunk) {
+        const ImageEntry &entry = table.entries[chunk];
+        const std::uint64_t at = entry.offset() + random_.below(entry.length());
+        const std::uint8_t changed[] = {std::uint8_t(image[at] ^ 1U << random_.below(8))};
+        machine_.upload(image_->address() + 4096 + at, changed);
+        const Result<Bytes> decoded = decode(0, 3);
+        ASSERT_FALSE(decoded);
+        EXPECT_EQ(decoded.error().code, EIO);
+        EXPECT_NE(decoded.error().text().find("chunk " + std::to_string(chunk) + ": its checksum"), std::string::npos);
+        const std::uint8_t right[] = {image[at]};
+        machine_.upload(image_->address() + 4096 + at, right);
+    }
+    EXPECT_EQ(decode_code(0, 3), 0);
+}
+
+// As in host memory: the image in pieces, by two windows; and one chunk for a device without memory.
+TEST_F(AnsOnDevice, AnImageInPiecesIsMadeAndDecoded) {
+    put(test::normal_bf16(random_, 200 * kChunk, 0.02));
+    plan_ = must(machine_.packer->plan(slices_, bytes_.size(), PackBy::ans));
+    std::vector<std::shared_ptr<Extent>> extents;
+    std::vector<Slice> image;
+    for (std::uint64_t size = 0; size < plan_.image_size; size += 2 * MiB) {
+        extents.push_back(machine_.make(2 * MiB, 0x5a));
+        image.push_back({extents.back().get(), 0, 2 * MiB});
+    }
+    must(machine_.packer->encode(plan_, slices_, image));
+    const ImageTable table = must(machine_.packer->open(image));
+    const auto target = machine_.make(bytes_.size(), 0x77);
+    const Slice slice = {target.get(), 0, bytes_.size()};
+    must(machine_.packer->decode(table, image, 0, table.entries.size(), {&slice, 1}));
+    EXPECT_TRUE(machine_.download(target->address(), bytes_.size()) == bytes_);
+    std::vector<Packer::Quad> one(kChunk / sizeof(Packer::Quad));
+    for (const std::uint64_t chunk : {0U, 99U, 199U}) {
+        must(machine_.packer->decode_chunk(table, image, chunk, one));
+        EXPECT_EQ(std::memcmp(one.data(), &bytes_[chunk * kChunk], kChunk), 0) << chunk;
+    }
+}
+
+TEST_F(AnsOnDevice, WeightsOfAFileComeBack) {
+    if (options.weights.empty()) GTEST_SKIP() << "no --weights FILE";
+    std::ifstream file(options.weights, std::ios::binary);
+    ASSERT_TRUE(file) << options.weights;
+    std::uint64_t plain = 0, packed = 0, ans = 0, chunks = 0;
+    Bytes piece(32 * MiB);
+    while (file.read(reinterpret_cast<char *>(piece.data()), std::streamsize(piece.size())), file.gcount() > 0) {
+        put(Bytes(piece.begin(), piece.begin() + file.gcount()));
+        packed += pack().size();
+        EXPECT_TRUE(must(decode(0, plan_.entries.size())) == filled_up());
+        plain += bytes_.size();
+        ans += ans_chunks();
+        chunks += plan_.entries.size();
+    }
+    ASSERT_GT(packed, 0U);
+    std::printf("%ju bytes are packed to 1/%.4f by ANS, %ju of %ju chunks\n", uintmax_t(plain),
+        double(plain) / double(packed), uintmax_t(ans), uintmax_t(chunks));
+}
+
 // Real weights, in pieces of 32 MiB, each an image of its own.
 TEST_F(PackOnDevice, WeightsOfAFileComeBackAndShrink) {
     if (options.weights.empty()) GTEST_SKIP() << "no --weights FILE";
@@ -339,11 +448,14 @@ TEST_F(PackOnDevice, WeightsOfAFileComeBackAndShrink) {
 int run(int argc, char **argv) {
     ::testing::InitGoogleTest(&argc, argv);
     constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
-        {"chunks", required_argument, nullptr, 'c'}, {"seed", required_argument, nullptr, 's'},
-        {"weights", required_argument, nullptr, 'w'}, {"ratio", required_argument, nullptr, 'r'}, {}};
+        {"nvcomp", required_argument, nullptr, 'n'}, {"chunks", required_argument, nullptr, 'c'},
+        {"seed", required_argument, nullptr, 's'}, {"weights", required_argument, nullptr, 'w'},
+        {"ratio", required_argument, nullptr, 'r'}, {}};
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == 'd')
             options.library = optarg;
+        else if (key == 'n')
+            options.nvcomp = optarg;
         else if (key == 'c')
             options.chunks = std::max(std::strtoull(optarg, nullptr, 0), 1ULL);
         else if (key == 'w')
@@ -360,6 +472,8 @@ int run(int argc, char **argv) {
         ::setenv("GMEMFS_SIM_DEVICES", "256M", 1);
         options.library = simulator_path();
     }
+    if (options.nvcomp.empty() && options.library.ends_with("/sim/libcuda.so.1"))
+        options.nvcomp = options.library.substr(0, options.library.rfind('/')) + "/libnvcomp.so.6";
     return RUN_ALL_TESTS();
 }
 

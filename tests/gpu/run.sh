@@ -14,7 +14,8 @@
 #     parallel      8 processes writing and reading 1 GiB each at once, checksums
 #     selftest      gmemfs test: 1 GiB of memory and its parity, errors made and repaired
 #     parity        the parity kernels against the reference on a million random codewords, and their rates
-#     pack          the pack kernels against the reference, and the rates of packing and waking 8 GiB of weights
+#     pack          the pack kernels against the reference, and the rates of packing and waking 8 GiB of weights; by nvCOMP's ANS
+#                   beside nvCOMP by itself
 #     batch         batches of pages: nvCOMP and the processors read each other's streams; gmemfs bench --pack, 10,000 pages
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
@@ -483,13 +484,22 @@ sys.exit(not os.path.exists(told["model"]) or not all(case["gpu"]["compute_ns"] 
 }
 phase_pack() {
     unmount_it
-    local chunks=16 size=8G rounds=9
-    [ -z "$SIMULATE" ] || { chunks=1 size=4M rounds=1; export GMEMFS_SIM_DEVICES=512M; }
+    local chunks=16 size=8G rounds=9 ans_rounds=5 nvcomp
+    [ -z "$SIMULATE" ] || { chunks=1 size=4M rounds=1 ans_rounds=1; export GMEMFS_SIM_DEVICES=512M; }
+    nvcomp=$(find_nvcomp)
     check "pack kernels against the reference" \
-        "$(program pack-tests)" --gtest_brief=1 --driver "$DRIVER" --chunks $chunks
+        "$(program pack-tests)" --gtest_brief=1 --driver "$DRIVER" --chunks $chunks ${nvcomp:+--nvcomp "$nvcomp"}
     "$(program pack)" --driver "$DRIVER" --size $size --rounds $rounds > "$OUT/pack.txt" 2>> "$LOG"
     check "rates of packing and waking" test "$(grep -c '"cases"' "$OUT/pack.txt")" = 3
     grep -v '^{' "$OUT/pack.txt" | tee -a "$LOG" "$OUT/summary.txt"
+    if [ -z "$nvcomp" ]; then
+        report SKIP "files packed by nvCOMP" 0 "no libnvcomp.so.6: run 'make deps-nvcomp' before 'make bundle'"
+    else
+        "$(program pack_ans)" --driver "$DRIVER" --nvcomp "$nvcomp" --size $size --rounds $ans_rounds \
+            > "$OUT/pack_ans.txt" 2>> "$LOG"
+        check "packing and waking by ANS, beside nvCOMP by itself" grep -q '"cases"' "$OUT/pack_ans.txt"
+        grep -v '^{' "$OUT/pack_ans.txt" | tee -a "$LOG" "$OUT/summary.txt"
+    fi
     unset GMEMFS_SIM_DEVICES
 }
 
