@@ -32,14 +32,13 @@ Result<std::uint64_t> slot_size(const Nvcomp &nvcomp) {
     return round_up(size, kAlignment);
 }
 
-// What nvCOMP may do better than our own codec, in the order in which it is tried.
-std::span<const Codec> candidates(Codec own) {
-    static constexpr Codec kHalf[] = {Codec::ans_half}, kSingle[] = {Codec::ans_single};
-    static constexpr Codec kOthers[] = {Codec::ans_bytes, Codec::ans_half, Codec::ans_fp8};
-    if (own == Codec::bf16) return kHalf;
-    if (own == Codec::fp32) return kSingle;
-    if (own == Codec::raw) return kOthers;
-    return {};
+// What nvCOMP may do better than our own codec, in the order in which it is tried. `told`: what the file says.
+std::vector<Codec> candidates(Codec own, std::optional<Codec> told) {
+    if (own == Codec::zero || own == Codec::fill) return {};
+    if (told) return {*told};
+    if (own == Codec::bf16) return {Codec::ans_half};
+    if (own == Codec::fp32) return {Codec::ans_single};
+    return {Codec::ans_bytes, Codec::ans_half, Codec::ans_fp8};
 }
 
 Error about_chunk(int code, const char *doing, std::uint64_t chunk, const std::string &detail) {
@@ -197,16 +196,19 @@ Result<void> AnsWork::compare(const Part &part, CUdeviceptr findings) {
         stream_, {part.chunks.plain, window_, entries_, part.chunks.first, part.chunks.count}, findings);
 }
 
-Result<void> AnsWork::plan(const Chunks &chunks, std::span<ImageEntry> entries, PackBy by) {
+Result<void> AnsWork::plan(const Chunks &chunks, std::span<ImageEntry> entries, PackBy by, const TensorTypes &types) {
     GMEMFS_ASSERT(by != PackBy::own);
-    const std::vector<ImageEntry> own(entries.begin(), entries.end());
+    std::vector<std::vector<Codec>> codecs;
+    for (std::size_t index = 0; index < entries.size(); ++index)
+        codecs.push_back(
+            candidates(entries[index].codec(), types.codec_at((chunks.first + index) * kChunk + kChunk / 2)));
     std::vector<ImageEntry> tried(entries.size());
     for (std::size_t round = 0;; ++round) {
         bool is_any = false;
-        for (std::size_t index = 0; index < own.size(); ++index) {
-            const std::span<const Codec> codecs = candidates(own[index].codec());
-            tried[index] = {0, ImageEntry::pack(round < codecs.size() ? codecs[round] : Codec::zero, 0), 0, 0};
-            is_any |= round < codecs.size();
+        for (std::size_t index = 0; index < entries.size(); ++index) {
+            const bool is_tried = round < codecs[index].size();
+            tried[index] = {0, ImageEntry::pack(is_tried ? codecs[index][round] : Codec::zero, 0), 0, 0};
+            is_any |= is_tried;
         }
         if (!is_any) return {};
         TRY(each_part(chunks, tried, [&](const Part &part) -> Result<void> {

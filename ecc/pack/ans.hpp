@@ -15,6 +15,7 @@
 
 #include "ecc/nvcomp/nvcomp.hpp"
 #include "ecc/pack/kernels.hpp"
+#include "ecc/pack/tensor_types.hpp"
 
 #include <cstdint>
 #include <span>
@@ -53,8 +54,9 @@ public:
     AnsWork(const AnsWork &) = delete;
     AnsWork &operator=(const AnsWork &) = delete;
 
-    /// Gives those entries nvCOMP's codec and length for which `by` says so; uses the plain bytes alone.
-    Result<void> plan(const Chunks &chunks, std::span<ImageEntry> entries, PackBy by);
+    /// Gives those entries nvCOMP's codec and length for which `by` says so; uses the plain bytes alone. Where `types`
+    /// says what is in the middle of a chunk, that is tried; else what our own codec for the chunk suggests.
+    Result<void> plan(const Chunks &chunks, std::span<ImageEntry> entries, PackBy by, const TensorTypes &types);
     /// Writes its chunks to their places, and compares them, decoded, with the plain bytes. EIO: they differ, or nvCOMP
     /// has made something else of them than for the plan; the text names the chunk.
     Result<void> encode(const Chunks &chunks, std::span<const ImageEntry> entries, CUdeviceptr findings);

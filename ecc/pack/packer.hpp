@@ -100,7 +100,8 @@ private:
     Result<LentWork> begin_copies() EXCLUDES(mutex_);
     Result<const Nvcomp *> nvcomp() EXCLUDES(nvcomp_mutex_);
     Result<const Nvcomp *> nvcomp_of(std::uint32_t version) EXCLUDES(nvcomp_mutex_);
-    Result<void> plan_ans(PackPlan &plan, const PackWork &work, std::span<const Slice> plain, PackBy by);
+    Result<TensorTypes> tensor_types(PackWork &work, std::span<const Slice> plain, std::uint64_t size);
+    Result<void> plan_ans(PackPlan &plan, PackWork &work, std::span<const Slice> plain, PackBy by);
     Result<void> decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
         std::span<const Slice> plain);
     Result<std::unique_ptr<OwnedAnsWork>> make_ans_work(CUstream stream, std::uint64_t slots_max);

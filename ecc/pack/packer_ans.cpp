@@ -5,6 +5,8 @@
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <string>
 
 namespace gmemfs {
@@ -73,13 +75,32 @@ Result<std::unique_ptr<OwnedAnsWork>> Packer::make_ans_work(CUstream stream, std
     }
 }
 
+// Nothing where the bytes are no .safetensors file.
+Result<TensorTypes> Packer::tensor_types(PackWork &work, std::span<const Slice> plain, std::uint64_t size) {
+    const auto read = [&](std::uint64_t offset, std::span<std::byte> to) -> Result<void> {
+        TRY(for_each_part(plain, offset, to.size(), [&](Slice part, std::uint64_t done) {
+            return work.download(to.subspan(done, part.length), address_of(part));
+        }));
+        return work.wait();
+    };
+    std::array<std::byte, TensorTypes::kPrefix> prefix;
+    TRY(read(0, prefix));
+    const std::optional<std::uint64_t> length = TensorTypes::header_length(prefix, size);
+    if (!length) return TensorTypes();
+    std::vector<std::byte> header(*length);
+    TRY(read(TensorTypes::kPrefix, header));
+    return TensorTypes(header, size);
+}
+
 // Where it fails, the plan is as it was.
-Result<void> Packer::plan_ans(PackPlan &plan, const PackWork &work, std::span<const Slice> plain, PackBy by) {
+Result<void> Packer::plan_ans(PackPlan &plan, PackWork &work, std::span<const Slice> plain, PackBy by) {
     std::vector<ImageEntry> entries = plan.entries;
     const auto look = [&]() -> Result<void> {
+        TRY(nvcomp());
+        const TensorTypes types = TRY(tensor_types(work, plain, plan.plain_size));
         const auto ans = TRY(make_ans_work(work.stream(), entries.size()));
         return for_each_run(plain, {0, 0, 0, 0, entries.size()}, [&](const PackKernels::Chunks &chunks) {
-            return ans->work.plan(chunks, std::span(entries).subspan(chunks.first, chunks.count), by);
+            return ans->work.plan(chunks, std::span(entries).subspan(chunks.first, chunks.count), by, types);
         });
     };
     const Result<void> looked = look();

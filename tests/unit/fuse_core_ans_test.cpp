@@ -80,6 +80,37 @@ TEST_F(AnsTest, AutomaticTakesItWhereTheImageIsSmallerForIt) {
     EXPECT_TRUE(all_of(*letters) == text);
 }
 
+// The header says which of nvCOMP's types a tensor's bytes are; the same bytes without it are tried in each.
+TEST_F(AnsTest, ASafetensorsFileSaysOfWhatTypeItsBytesAre) {
+    constexpr std::size_t kTensor = 2 * MiB, kCount = 4;
+    const char *const dtypes[kCount] = {"F8_E4M3", "F16", "BF16", "I8"};
+    std::string header = "{";
+    for (std::size_t index = 0; index < kCount; ++index)
+        header += (index == 0 ? "\"t" : ",\"t") + std::to_string(index) + "\":{\"dtype\":\"" + dtypes[index] +
+                  "\",\"shape\":[1],\"data_offsets\":[" + std::to_string(index * kTensor) + "," +
+                  std::to_string((index + 1) * kTensor) + "]}";
+    header += "}";
+    header.resize(256 * KiB - 8, ' ');
+    Bytes bytes(256 * KiB);
+    const std::uint64_t length = header.size();
+    std::memcpy(bytes.data(), &length, sizeof length);
+    std::memcpy(bytes.data() + 8, header.data(), header.size());
+    Bytes tensor = noise(kTensor); // which our own codecs leave raw
+    std::ranges::transform(tensor, tensor.begin(), [](std::byte byte) { return byte & std::byte(0x37); });
+    for (std::size_t index = 0; index < kCount; ++index) bytes.insert(bytes.end(), tensor.begin(), tensor.end());
+    const auto file = by_ans(bytes);
+    Codecs codecs = must(file->codecs());
+    EXPECT_EQ(codecs["ans-fp8"], 16U);
+    EXPECT_EQ(codecs["ans-half"], 32U);
+    EXPECT_EQ(codecs["ans-bytes"] + codecs["fill"], 18U) << "I8, and the header";
+    EXPECT_TRUE(all_of(*file) == bytes);
+    bytes[8] = std::byte('[');
+    const auto other = by_ans(bytes);
+    codecs = must(other->codecs());
+    EXPECT_EQ(codecs["ans-bytes"] + codecs["fill"], 65U) << "all but the first chunk";
+    EXPECT_TRUE(all_of(*other) == bytes);
+}
+
 // Through two windows, image and bytes in extents of 2 MiB.
 TEST_F(AnsTest, ImagesInHostMemoryAreReadAndWoken) {
     const Bytes bytes = mixture(40 * MiB + 5);
