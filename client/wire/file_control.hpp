@@ -46,7 +46,8 @@ struct ColdState {
     std::uint64_t where = 0; ///< in, of kPackBy and kOffloadBy: a codec;
         ///< out: the sum of kPacked and kInHost; without kPacked after kPack: nothing would be saved
 };
-inline constexpr std::uint64_t kAutomatic = 0, kOwn = 1, kAns = 2; ///< codecs; kPack and kOffload take the first
+/// Codecs; kPack and kOffload take the first.
+inline constexpr std::uint64_t kAutomatic = 0, kOwn = 1, kAns = 2, kLz4 = 3, kZstd = 4;
 inline constexpr std::uint64_t kPacked = 1, kInHost = 2;
 static_assert(sizeof(ColdState) == 24);
 

@@ -5,8 +5,9 @@
 // the escapes, in order. Codes are stored as 3 planes of bits, so 8 values take a byte of each. A group is 512 values;
 // its start says how many escapes come before it: so any group can be decoded by itself.
 //
-// What nvCOMP's ANS codec packs is nvCOMP's own format, which its version alone can read: so it stays in memory, and
-// goes to no disk. Kernels pass over such chunks (ecc/pack/ans.hpp).
+// Others' codecs are foreign: kernels pass over such chunks (ecc/pack/foreign_work.hpp). LZ4 and zstd make standard
+// streams. What nvCOMP's ANS codec packs is nvCOMP's own format, which its version alone can read: so it stays in
+// memory, and goes to no disk.
 #pragma once
 
 #include "ecc/lane.hpp"
@@ -18,10 +19,10 @@ inline constexpr uint32_t kPlaceUnit = 64;     ///< bytes; where packed chunks b
 /// Of a chunk that isn't raw. Where less than 3 % is saved, it is raw.
 inline constexpr uint32_t kPackedMax = kChunk - kChunk * 3 / 100 - 1;
 
-enum class Codec : uint8_t { zero, fill, raw, bf16, fp32, ans_bytes, ans_fp8, ans_half, ans_single };
-inline constexpr unsigned kCodecs = 9;
-inline constexpr unsigned kOwnCodecs = 5; ///< those before nvCOMP's
-GPU_CONSTANT bool is_ans(Codec codec) { return unsigned(codec) >= kOwnCodecs; }
+enum class Codec : uint8_t { zero, fill, raw, bf16, fp32, ans_bytes, ans_fp8, ans_half, ans_single, lz4, zstd };
+inline constexpr unsigned kCodecs = 11;
+GPU_CONSTANT bool is_foreign(Codec codec) { return codec >= Codec::ans_bytes; }
+GPU_CONSTANT bool is_ans(Codec codec) { return codec >= Codec::ans_bytes && codec <= Codec::ans_single; }
 
 /// What an image's table says of one chunk.
 struct ImageEntry {
@@ -71,12 +72,14 @@ GPU_CONSTANT uint32_t shortest_of(Codec codec) {
     case Codec::ans_bytes:
     case Codec::ans_fp8:
     case Codec::ans_half:
-    case Codec::ans_single: return 1;
+    case Codec::ans_single:
+    case Codec::lz4:
+    case Codec::zstd: return 1;
     }
     return kChunk;
 }
 GPU_CONSTANT uint32_t longest_of(Codec codec) {
-    return codec == Codec::bf16 || codec == Codec::fp32 || is_ans(codec) ? kPackedMax : shortest_of(codec);
+    return codec == Codec::bf16 || codec == Codec::fp32 || is_foreign(codec) ? kPackedMax : shortest_of(codec);
 }
 
 /// What kernels found wrong, each the lowest number of such a chunk; kNoChunk: none.

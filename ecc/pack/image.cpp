@@ -104,7 +104,7 @@ Result<ImageTable> parse_table(const ImageHeader &header, std::span<const std::b
 
 Result<void> ImageTable::check_portable() const {
     if (nvcomp == 0) return {};
-    return bad("use packed image", "it has chunks that nvCOMP has packed, which only the memory of a mount may have");
+    return bad("use packed image", "it has chunks by nvCOMP's ANS, which only the memory of a mount may have");
 }
 
 } // namespace gmemfs

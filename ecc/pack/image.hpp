@@ -1,8 +1,8 @@
 // Image: a packed file: a header, a table with an entry for each chunk of 128 KiB, and the packed chunks.
 //
-// docs/formats.md has the format. Here are header and table alone; chunks are for the device. An image depends on the
-// plain bytes alone: chunks lie in their order, each at the first multiple of 64 bytes behind the one before. So a
-// table that says anything else is damaged.
+// docs/formats.md has the format. Here are header and table alone; chunks are for the device. Chunks lie in their
+// order, each at the first multiple of 64 bytes behind the one before. So a table that says anything else is damaged.
+// An image by our own codecs depends on the plain bytes alone.
 #pragma once
 
 #include "ecc/pack/chunk.hpp"
@@ -30,7 +30,7 @@ struct ImageHeader {
     std::uint64_t plain_size, image_size; ///< bytes
     std::uint32_t chunk_count;
     std::uint32_t table_checksum; ///< CRC32C
-    std::uint32_t nvcomp = 0;     ///< the version of nvCOMP that has packed some of the chunks; 0: none are its
+    std::uint32_t nvcomp = 0;     ///< the version of nvCOMP whose ANS has packed some of the chunks; 0: none
 };
 
 /// What is known of an image whose table was checked: each chunk lies inside of it, and has a length that its codec can

@@ -3,6 +3,7 @@
 #include "ecc/pack/crc32c.hpp"
 #include "ecc/pack/kernels/crc32c.cuh"
 #include "ecc/pack/kernels/decode.cuh"
+#include "ecc/pack/processor_work.hpp"
 #include "ecc/pack/work.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/device/trace.hpp"
@@ -88,7 +89,7 @@ Result<PackPlan> Packer::plan(std::span<const Slice> plain, std::uint64_t size, 
             [&](const PackKernels::Chunks &chunks) { return kernels_->plan(work->stream(), chunks); }));
         TRY(work->download(std::as_writable_bytes(std::span(plan.entries)), work->entries()));
         TRY(work->wait());
-        if (by != PackBy::own) TRY(plan_ans(plan, *work, plain, by));
+        if (by != PackBy::own) TRY(plan_foreign(plan, *work, plain, by));
     }
     plan.image_size = TRY(lay_out(plan.entries));
     return plan;
@@ -110,10 +111,11 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     if (all.count != 0) {
         TRY(for_each_run(
             plain, all, [&](const PackKernels::Chunks &chunks) { return kernels_->encode(work->stream(), chunks); }));
-        if (has_ans(plan.entries)) {
-            const auto ans = TRY(make_ans_work(work->stream(), all.count));
+        if (plan.helper != Helper::none) {
+            const auto foreign =
+                TRY(make_encoder(plan.helper, work->stream(), all.count, foreign_codecs(plan.entries)));
             TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
-                return ans->work.encode(
+                return foreign->encode(
                     chunks, std::span(plan.entries).subspan(chunks.first, chunks.count), work->findings());
             }));
         }
@@ -187,22 +189,17 @@ Result<void> Packer::decode(const ImageTable &table, std::span<const Slice> imag
 // Where the chunks lie in one slice: kernels read them there.
 Result<void> Packer::decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
     std::span<const Slice> plain) {
-    const Nvcomp *nvcomp = nullptr; // whose chunks there are
-    AnsWork::Memory memory = {};
-    if (has_ans(entries)) {
-        nvcomp = TRY(nvcomp_of(table.nvcomp));
-        memory = TRY(AnsWork::memory_for(*nvcomp, std::min(all.count, kDecodeSlots), AnsWork::Use::decode));
-    }
-    const LentWork work = TRY(begin(all.count, memory.size()));
+    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, kDecodeSlots));
+    const LentWork work = TRY(begin_decoding(decoder, all.count, entries));
     all.entries = work->entries();
     TRY(work->upload(work->entries(), std::as_bytes(entries)));
     TRY(work->clear_findings());
     TRY(kernels_->check(work->stream(), all, work->findings()));
-    if (nvcomp != nullptr) {
-        TRY(verdict_of(TRY(work->wait_for_findings()))); // it believes what it decodes
-        AnsWork ans(*nvcomp, *kernels_, work->stream(), memory, work->end_of(all.count));
+    if (has_foreign(entries)) {
+        TRY(verdict_of(TRY(work->wait_for_findings()))); // nvCOMP believes what it decodes
+        const auto foreign = open_decoder(decoder, work->stream(), work->end_of(all.count));
         TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
-            return ans.decode(chunks, entries.subspan(chunks.first - all.first, chunks.count));
+            return foreign->decode(chunks, entries.subspan(chunks.first - all.first, chunks.count));
         }));
     }
     TRY(for_each_run(plain, all,
@@ -226,6 +223,8 @@ Result<void> Packer::prove(const ImageTable &table, Slice image) {
     TRY(kernels_->prove(work->stream(), all, work->findings()));
     TRY(work->download(std::as_writable_bytes(std::span(packed)).first(last.length()), all.image + last.offset()));
     TRY(verdict_of(TRY(work->wait_for_findings())));
+    // nvCOMP may be given these streams later: so none may be what a decoder that takes any bytes doesn't take.
+    TRY(ProcessorWork(device(), work->stream()).prove(all, table.entries));
     TRY(decode_on_host(table, count - 1, 1, packed, plain));
     const auto rest = std::as_bytes(std::span(plain)).subspan(table.plain_size - (count - 1) * kChunk);
     if (std::ranges::all_of(rest, [](std::byte byte) { return byte == std::byte(0); })) return {};
@@ -251,6 +250,14 @@ Result<void> Packer::decode_on_host(const ImageTable &table, std::uint64_t first
                 "chunk " + std::to_string(first + index) + ": nvCOMP has packed it, which only a device decodes"};
         const kernels::Warp warp(index, count);
         kernels::pack_check(warp, image, entries.data(), count, first, &found);
+        if (is_foreign(entries[index].codec())) {
+            const auto stream = std::as_bytes(packed).subspan(entries[index].offset(), entries[index].length());
+            if (found.checksum_wrong == PackFindings::kNoChunk &&
+                !decode_stream(
+                    entries[index].codec(), stream, std::as_writable_bytes(plain).subspan(index * kChunk, kChunk)))
+                found.malformed = std::min(found.malformed, first + index);
+            continue;
+        }
         kernels::pack_decode(warp, bytes, image, entries.data(), count, first, &found);
     }
     return verdict_of(found);

@@ -1,11 +1,12 @@
 // Packer: encodes the bytes of a file into a smaller image on the same device, and decodes them (docs/cold.md).
 #pragma once
 
-#include "ecc/pack/ans.hpp"
 #include "ecc/pack/image.hpp"
 #include "ecc/pack/kernels.hpp"
+#include "ecc/pack/nvcomp_work.hpp"
 #include "ecc/parity/pool.hpp"
 #include "vmm/base/lock.hpp"
+#include "vmm/base/units.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -15,7 +16,6 @@
 namespace gmemfs {
 
 class PackWork;
-struct OwnedAnsWork;
 
 /// What an image of some bytes will be: the codec and length of each chunk, so its exact size, before there is memory
 /// for it. A value; good for exactly those bytes.
@@ -24,6 +24,7 @@ struct PackPlan {
     std::uint64_t image_size = 0; ///< bytes
     std::vector<ImageEntry> entries;
     std::uint32_t nvcomp = 0; ///< the version of nvCOMP that will be needed to decode it; 0: none
+    Helper helper = Helper::none;
 };
 
 /// Where nvCOMP's library may be, asked each time that none was found before: it may have been installed meanwhile.
@@ -88,6 +89,8 @@ private:
     static constexpr std::uint64_t kOverBusMax = 32;       // chunks: twice the window of a read(2)
     static constexpr std::uint64_t kDecodeSlots = 16384;   // chunks that nvCOMP decodes at once; a MiB of its tables
     static constexpr std::uint64_t kEncodeSlotsMax = 1024; // chunks that it packs at once; 180 MiB of its window
+    static constexpr std::uint64_t kForeignMemoryMax = 768 * MiB; // what it has of the device for one call
+    static constexpr std::uint64_t kStreamsMin = 64; // of LZ4 or zstd; fewer are sooner decoded by a processor
     struct GiveBack {
         Packer *packer;
         void operator()(PackWork *work) const;
@@ -101,10 +104,21 @@ private:
     Result<const Nvcomp *> nvcomp() EXCLUDES(nvcomp_mutex_);
     Result<const Nvcomp *> nvcomp_of(std::uint32_t version) EXCLUDES(nvcomp_mutex_);
     Result<TensorTypes> tensor_types(PackWork &work, std::span<const Slice> plain, std::uint64_t size);
-    Result<void> plan_ans(PackPlan &plan, PackWork &work, std::span<const Slice> plain, PackBy by);
+    Result<void> plan_zstd(std::span<ImageEntry> entries, const PackPlan &own, const PackWork &work,
+        std::span<const Slice> plain, const TensorTypes &types);
+    Result<void> plan_foreign(PackPlan &plan, PackWork &work, std::span<const Slice> plain, PackBy by);
     Result<void> decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
         std::span<const Slice> plain);
-    Result<std::unique_ptr<OwnedAnsWork>> make_ans_work(CUstream stream, std::uint64_t slots_max);
+    Result<std::unique_ptr<ForeignWork>> make_encoder(
+        Helper helper, CUstream stream, std::uint64_t slots_max, std::span<const Codec> codecs);
+    struct Decoder {                    // of foreign chunks
+        const Nvcomp *nvcomp = nullptr; // null: processors
+        NvcompWork::Memory memory = {};
+    };
+    Result<Decoder> decoder_for(std::uint32_t version, std::span<const ImageEntry> entries, std::uint64_t slots_max);
+    Result<LentWork> begin_decoding(Decoder &decoder, std::uint64_t entry_count, std::span<const ImageEntry> entries)
+        EXCLUDES(mutex_);
+    std::unique_ptr<ForeignWork> open_decoder(const Decoder &decoder, CUstream stream, CUdeviceptr at) const;
     Result<void> finish(
         PackWork &work, const PackPlan &plan, std::span<const ImageEntry> entries, std::span<const Slice> image);
     Result<std::unique_ptr<Lane>> make_lane(std::uint64_t window_size);

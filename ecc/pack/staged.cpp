@@ -21,7 +21,7 @@ constexpr std::uint64_t kLaneSize = 16 * MiB; // bytes of device memory; the chu
 constexpr std::uint64_t kLaneChunks = 2048;   // of zeros, 256 MiB
 constexpr std::uint64_t kTableSize = kLaneChunks * sizeof(ImageEntry);
 constexpr std::size_t kLanes = 2;
-constexpr std::uint64_t kLaneAnsSlots = 64; // chunks that nvCOMP packs at once: half of what a lane has
+constexpr std::uint64_t kLaneSlots = 64; // chunks that nvCOMP packs at once: half of what a lane has
 
 // Chunks that lie one behind the other in an image, and as bytes of it.
 struct Batch {
@@ -105,10 +105,11 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
     TRY(work->wait());
     std::array<std::unique_ptr<Lane>, kLanes> lanes;
     for (auto &lane : lanes) lane = TRY(make_lane(kLaneSize - kTableSize));
-    std::array<std::unique_ptr<OwnedAnsWork>, kLanes> ans; // go before their streams
-    if (has_ans(plan.entries))
+    std::array<std::unique_ptr<ForeignWork>, kLanes> foreign; // go before their streams
+    if (plan.helper != Helper::none)
         for (std::size_t index = 0; index < kLanes; ++index)
-            ans[index] = TRY(make_ans_work(lanes[index]->stream(), std::min(kLaneAnsSlots, total)));
+            foreign[index] = TRY(make_encoder(
+                plan.helper, lanes[index]->stream(), std::min(kLaneSlots, total), foreign_codecs(plan.entries)));
     std::size_t turn = 0;
     for (std::uint64_t done = 0; done < total; ++turn) {
         Lane &lane = *lanes[turn % kLanes];
@@ -117,10 +118,9 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
         TRY(lane.begin(plan.entries, batch));
         const PackKernels::Chunks chunks = lane.chunks(batch);
         TRY(for_each_run(from, chunks, [&](const auto &run) { return kernels_->encode(lane.stream(), run); }));
-        if (OwnedAnsWork *const its = ans[turn % kLanes].get())
+        if (ForeignWork *const its = foreign[turn % kLanes].get())
             TRY(for_each_run(from, chunks, [&](const auto &run) {
-                return its->work.encode(
-                    run, lane.table().subspan(run.first - batch.first, run.count), work->findings());
+                return its->encode(run, lane.table().subspan(run.first - batch.first, run.count), work->findings());
             }));
         TRY(kernels_->checksum(lane.stream(), chunks));
         TRY(for_each_run(
@@ -147,12 +147,9 @@ Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slic
     std::uint64_t count, std::span<const Slice> plain) {
     const std::uint64_t last = first + count;
     const std::uint64_t bytes = end_of(table.entries[last - 1]) - table.entries[first].offset();
-    const bool is_ans_there = has_ans(std::span(table.entries).subspan(first, count));
-    const Nvcomp *const nvcomp = is_ans_there ? TRY(nvcomp_of(table.nvcomp)) : nullptr;
-    AnsWork::Memory memory = {};
-    if (nvcomp != nullptr)
-        memory = TRY(AnsWork::memory_for(*nvcomp, std::min(kLaneChunks, count), AnsWork::Use::decode));
-    const LentWork work = TRY(begin(0, memory.size()));
+    const std::span<const ImageEntry> entries = std::span(table.entries).subspan(first, count);
+    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, kLaneChunks));
+    const LentWork work = TRY(begin_decoding(decoder, 0, entries));
     TRY(work->clear_findings());
     TRY(work->wait());
     std::vector<std::unique_ptr<Lane>> lanes;
@@ -168,12 +165,12 @@ Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slic
     };
     const auto unpack = [&](Lane &lane, const Batch &batch) -> Result<void> {
         const std::vector<Slice> to = chunks_of(plain, batch.first - first, batch.count);
-        if (nvcomp != nullptr) {
+        if (has_foreign(lane.table())) {
             TRY(lane.wait());
             TRY(verdict_of(TRY(work->wait_for_findings())));
-            AnsWork ans(*nvcomp, *kernels_, lane.stream(), memory, work->end_of(0)); // each waits for its own
+            const auto foreign = open_decoder(decoder, lane.stream(), work->end_of(0)); // each waits for its own
             TRY(for_each_run(to, lane.chunks(batch), [&](const auto &run) {
-                return ans.decode(run, lane.table().subspan(run.first - batch.first, run.count));
+                return foreign->decode(run, lane.table().subspan(run.first - batch.first, run.count));
             }));
         }
         return for_each_run(to, lane.chunks(batch),

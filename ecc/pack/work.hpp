@@ -1,7 +1,7 @@
 // PackWork: what one call of a Packer has of the device while it lasts. For the Packer's own files.
 #pragma once
 
-#include "ecc/pack/ans.hpp"
+#include "ecc/pack/foreign_work.hpp"
 #include "ecc/pack/image.hpp"
 #include "ecc/pack/kernels.hpp"
 #include "ecc/parity/pool.hpp"
@@ -70,11 +70,12 @@ inline bool has_ans(std::span<const ImageEntry> entries) {
     return std::ranges::any_of(entries, [](const ImageEntry &entry) { return is_ans(entry.codec()); });
 }
 
-/// An AnsWork that encodes, and its memory. Goes before its stream.
-struct OwnedAnsWork {
-    PoolPiece memory;
-    AnsWork work;
-};
+inline bool has_foreign(std::span<const ImageEntry> entries) {
+    return std::ranges::any_of(entries, [](const ImageEntry &entry) { return is_foreign(entry.codec()); });
+}
+
+/// Which foreign codecs there are.
+std::vector<Codec> foreign_codecs(std::span<const ImageEntry> entries);
 
 /// One call's stream and, unless it only copies, device memory. Not thread-safe. What it copies to and from on the host
 /// outlives the loan, which ends with a wait.

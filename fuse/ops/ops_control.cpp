@@ -58,6 +58,8 @@ Result<PackBy> codec_of(std::uint64_t number) {
     case cold_control::kAutomatic: return PackBy::automatic;
     case cold_control::kOwn: return PackBy::own;
     case cold_control::kAns: return PackBy::ans;
+    case cold_control::kLz4: return PackBy::lz4;
+    case cold_control::kZstd: return PackBy::zstd;
     default: return Error{EINVAL, 0, "pack file", "no codec has number " + std::to_string(number)};
     }
 }

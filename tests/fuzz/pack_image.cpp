@@ -4,6 +4,7 @@
 #include "ecc/pack/image.hpp"
 #include "ecc/pack/kernels/crc32c.cuh"
 #include "ecc/pack/kernels/decode.cuh"
+#include "ecc/pack/processor_work.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -25,6 +26,12 @@ std::unique_ptr<Line[]> lines(std::size_t size) {
 void decode(const std::uint8_t *image, const ImageEntry &entry) {
     const auto packed = lines(entry.length()), plain = lines(kChunk + kPlaceUnit);
     if (entry.length() != 0) std::memcpy(packed.get()->bytes, image + entry.offset(), entry.length());
+    if (entry.codec() == Codec::lz4 || entry.codec() == Codec::zstd) { // any bytes are taken
+        const std::vector<std::byte> stream(reinterpret_cast<const std::byte *>(image + entry.offset()),
+            reinterpret_cast<const std::byte *>(image + entry.offset() + entry.length()));
+        std::vector<std::byte> made(kChunk);
+        (void)decode_stream(entry.codec(), stream, made);
+    }
     ImageEntry own = entry;
     own.place = 0;
     PackFindings found = {PackFindings::kNoChunk, PackFindings::kNoChunk, PackFindings::kNoChunk};

@@ -136,7 +136,7 @@ PackedChunk reference_encode(std::span<const std::uint8_t> plain, Codec codec) {
     case Codec::zero: return {codec, {}};
     case Codec::fill: return {codec, Bytes(plain.begin(), plain.begin() + 4)};
     case Codec::raw: return {codec, Bytes(plain.begin(), plain.end())};
-    default: GMEMFS_ASSERT(!is_ans(codec)); return encode_float(plain, codec);
+    default: GMEMFS_ASSERT(!is_foreign(codec)); return encode_float(plain, codec);
     }
 }
 

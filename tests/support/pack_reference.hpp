@@ -23,7 +23,7 @@ struct PackedChunk {
 /// Bit by bit.
 std::uint32_t reference_crc32c(std::span<const std::uint8_t> bytes);
 
-/// The codec is the caller's choice, and none of nvCOMP's; bf16 and fp32 have the 7 exponents that are the commonest in
+/// The codec is the caller's choice, and no foreign one; bf16 and fp32 have the 7 exponents that are the commonest in
 /// all of the chunk.
 PackedChunk reference_encode(std::span<const std::uint8_t> plain, Codec codec);
 /// Nothing: no such chunk. It demands all that the format says.

@@ -154,7 +154,7 @@ TEST(Image, TablesThatLieAreRefused) {
     const auto packed = [](Codec codec, std::uint32_t length) {
         return [=](ImageEntry &entry) { entry.packed = ImageEntry::pack(codec, length); };
     };
-    expect_bad(with(0, packed(Codec{9}, 0)), "chunk 0: no codec has number 9");
+    expect_bad(with(0, packed(Codec{11}, 0)), "chunk 0: no codec has number 11");
     expect_bad(with(4, packed(Codec::ans_half, 90000)), "chunk 4: its codec is nvCOMP's of no version");
     expect_bad(with(4, packed(Codec{255}, 0)), "chunk 4: no codec has number 255");
     expect_bad(with(0, packed(Codec::zero, 1)), "chunk 0: a length of 1 bytes can't be");

@@ -1,8 +1,10 @@
 // Unit tests: files that nvCOMP's ANS codec has packed: the simulated nvCOMP, which ends the process where it is given
 // what is no stream of its own.
+#include "ecc/pack/crc32c.hpp"
 #include "tests/support/cold_files.hpp"
 
 #include <algorithm>
+#include <random>
 #include <thread>
 
 namespace gmemfs {
@@ -43,6 +45,29 @@ protected:
     std::unique_ptr<File> by_ans(const Bytes &bytes, Protection protection = Protection::none) {
         return packed(bytes, protection, PackBy::ans);
     }
+    static void put(Slice to, const Bytes &bytes) {
+        const auto buffer = simulation().buffer().bytes();
+        for (std::size_t at = 0; at < bytes.size(); at += buffer.size()) {
+            const auto part = buffer.first(std::min(buffer.size(), bytes.size() - at));
+            std::copy_n(bytes.begin() + std::ptrdiff_t(at), part.size(), part.begin());
+            must(copiers().of(simulation().device()).write({to.extent, to.offset + at, part.size()}, part));
+        }
+    }
+    static void spoil(Slice slice) {
+        must(copiers().of(simulation().device()).queue_zero(slice));
+        must(copiers().of(simulation().device()).wait());
+    }
+    static Bytes get(Slice from, std::size_t size) {
+        Bytes bytes;
+        const auto buffer = simulation().buffer().bytes();
+        while (bytes.size() < size) {
+            const auto part = buffer.first(std::min(buffer.size(), size - bytes.size()));
+            must(
+                copiers().of(simulation().device()).read({from.extent, from.offset + bytes.size(), part.size()}, part));
+            bytes.insert(bytes.end(), part.begin(), part.end());
+        }
+        return bytes;
+    }
     static std::uint64_t ans_chunks(File &file) {
         std::uint64_t sum = 0;
         for (const auto &[name, count] : must(file.codecs()))
@@ -76,8 +101,22 @@ TEST_F(AnsTest, AutomaticTakesItWhereTheImageIsSmallerForIt) {
     Bytes text = noise(8 * MiB);
     std::ranges::transform(text, text.begin(), [](std::byte byte) { return byte & std::byte(0x37); });
     const auto letters = packed(text, Protection::none, PackBy::automatic);
-    EXPECT_EQ(ans_chunks(*letters), 64U) << "of whichever type";
+    EXPECT_EQ(must(letters->codecs()), (Codecs{{"zstd", 64}}));
     EXPECT_TRUE(all_of(*letters) == text);
+    // Words have few exponents, so that our own codec takes them for bf16.
+    std::string words;
+    std::mt19937 random(5);
+    while (words.size() < 8 * MiB) words += std::to_string(1000003ULL * (random() % 500) * (random() % 3 + 7)) + ' ';
+    words.resize(8 * MiB);
+    const auto bytes_of_words = std::as_bytes(std::span(words));
+    const auto numerals =
+        packed(Bytes(bytes_of_words.begin(), bytes_of_words.end()), Protection::none, PackBy::automatic);
+    EXPECT_EQ(must(numerals->codecs()), (Codecs{{"zstd", 64}}));
+    Bytes shorts = noise(8 * MiB); // the lower byte of each is small
+    for (std::size_t at = 0; at < shorts.size(); at += 2) shorts[at] &= std::byte(3);
+    const auto numbers = packed(shorts, Protection::none, PackBy::automatic);
+    EXPECT_EQ(must(numbers->codecs()), (Codecs{{"ans-half", 64}}));
+    EXPECT_TRUE(all_of(*numbers) == shorts);
 }
 
 // The header says which of nvCOMP's types a tensor's bytes are; the same bytes without it are tried in each.
@@ -109,6 +148,107 @@ TEST_F(AnsTest, ASafetensorsFileSaysOfWhatTypeItsBytesAre) {
     codecs = must(other->codecs());
     EXPECT_EQ(codecs["ans-bytes"] + codecs["fill"], 65U) << "all but the first chunk";
     EXPECT_TRUE(all_of(*other) == bytes);
+}
+
+// LZ4 and zstd take what our own codecs leave raw. Each of nvCOMP and processors reads what the other has packed.
+TEST_F(AnsTest, StreamsArePackedByEitherAndReadByBoth) {
+    Bytes bytes = mixture(20 * MiB + 777);
+    for (std::size_t chunk = 3; (chunk + 1) * kChunk <= bytes.size(); chunk += 6) // LZ4 wants to have met them before
+        for (std::size_t at = 32 * KiB; at < kChunk; ++at)
+            bytes[chunk * kChunk + at] = bytes[chunk * kChunk + at - 32 * KiB];
+    for (const PackBy by : {PackBy::lz4, PackBy::zstd}) {
+        const char *const name = by == PackBy::lz4 ? "lz4" : "zstd";
+        Storage processors(keeper_, simulation().devices(), {});
+        for (Storage *const packs : {&storage_, &processors}) {
+            Packer &packer = *must(packs->packer_of(simulation().device()));
+            const auto plain = must(storage_.create(copiers(), simulation().device(), 21 * MiB));
+            const auto target = must(storage_.create(copiers(), simulation().device(), 21 * MiB));
+            const Slice from = {plain.get(), 0, round_up(bytes.size(), kChunk)}, image = {target.get(), 0, 21 * MiB};
+            put(from, bytes);
+            const PackPlan plan = must(packer.plan({&from, 1}, bytes.size(), by));
+            EXPECT_EQ(plan.helper, packs == &storage_ ? Helper::nvcomp : Helper::processors);
+            EXPECT_EQ(plan.nvcomp, 0U) << "any server reads it";
+            must(packer.encode(plan, {&from, 1}, {&image, 1}));
+            for (Storage *const reads : {&storage_, &processors}) {
+                Packer &reader = *must(reads->packer_of(simulation().device()));
+                const ImageTable table = must(reader.open({&image, 1}));
+                const auto streams = std::ranges::count_if(table.entries, [](const ImageEntry &entry) {
+                    return entry.codec() == Codec::lz4 || entry.codec() == Codec::zstd;
+                });
+                EXPECT_GE(streams, 26) << name;
+                spoil(from);
+                must(reader.decode(table, {&image, 1}, 0, table.entries.size(), {&from, 1}));
+                EXPECT_TRUE(get(from, bytes.size()) == bytes) << name;
+                spoil(from);
+                const Slice window = {plain.get(), 0, 16 * kChunk};
+                must(reader.decode(table, {&image, 1}, 16, 16, {&window, 1}));
+                EXPECT_TRUE(
+                    std::ranges::equal(get(window, window.length), std::span(bytes).subspan(16 * kChunk, 16 * kChunk)));
+                must(reader.prove(table, {target.get(), 0, table.image_size}));
+            }
+        }
+    }
+}
+
+TEST_F(AnsTest, FilesOfLettersAreZstdsOnDiskAndOff) {
+    Bytes text = noise(8 * MiB);
+    std::ranges::transform(text, text.begin(), [](std::byte byte) { return byte & std::byte(0x37); });
+    const auto file = packed(text, Protection::parity, PackBy::zstd);
+    EXPECT_EQ(must(file->codecs()), (Codecs{{"zstd", 64}}));
+    EXPECT_TRUE(all_of(*file) == text);
+    const auto image = must(file->open_image(copiers(), File::ImageOf::packed, 7));
+    EXPECT_TRUE(image->origin().is_own && !image->origin().is_made) << "it is standard";
+    const auto to = simulation().buffer().bytes().first(image->size());
+    must(image->read(copiers(), 0, to));
+    const Bytes bytes(to.begin(), to.end());
+    const auto taken = make();
+    must(taken->resize(copiers(), bytes.size()));
+    write(*taken, 0, bytes);
+    must(taken->take_image(copiers()));
+    EXPECT_TRUE(all_of(*taken) == text);
+    must(taken->wake(copiers()));
+    EXPECT_TRUE(all_of(*taken) == text);
+    // Damage is found by its checksum, and mended by parity.
+    must(file->damage(copiers(), MiB, 128 * KiB, 3, 2));
+    must(file->wake(copiers()));
+    EXPECT_TRUE(all_of(*file) == text);
+    const auto away = with(text);
+    must(away->offload(copiers(), Form::packed, PackBy::lz4));
+    EXPECT_TRUE(all_of(*away) == text);
+    must(away->wake(copiers()));
+    EXPECT_TRUE(all_of(*away) == text);
+}
+
+// A stream with a checksum that fits, and that makes no chunk, is refused where it is taken.
+TEST_F(AnsTest, ForgedStreamsArentTaken) {
+    Bytes text = noise(2 * MiB);
+    std::ranges::transform(text, text.begin(), [](std::byte byte) { return byte & std::byte(0x37); });
+    const auto file = packed(Bytes([&] {
+        Bytes four;
+        for (int part = 0; part < 4; ++part) four.insert(four.end(), text.begin(), text.end());
+        return four;
+    }()),
+        Protection::none, PackBy::zstd);
+    const auto image = must(file->open_image(copiers(), File::ImageOf::packed, 7));
+    const auto to = simulation().buffer().bytes().first(image->size());
+    must(image->read(copiers(), 0, to));
+    Bytes bytes(to.begin(), to.end());
+    ImageHeader header = must(parse_header(std::span(bytes).first<kImageHeaderSize>(), bytes.size()));
+    std::vector<ImageEntry> entries(header.chunk_count);
+    std::memcpy(entries.data(), &bytes[kImageHeaderSize], entries.size() * sizeof(ImageEntry));
+    ImageEntry &entry = entries[5];
+    bytes[entry.offset()] ^= std::byte(1); // the frame's magic number
+    entry.checksum = crc32c(std::span(bytes).subspan(entry.offset(), entry.length()));
+    std::memcpy(&bytes[kImageHeaderSize], entries.data(), entries.size() * sizeof(ImageEntry));
+    header.table_checksum = crc32c(std::as_bytes(std::span(entries)));
+    std::ranges::copy(header_bytes(header), bytes.begin());
+    const auto written = make();
+    must(written->resize(copiers(), bytes.size()));
+    write(*written, 0, bytes);
+    const Result<void> taken = written->take_image(copiers());
+    ASSERT_EQ(code_of(taken), EBADMSG);
+    EXPECT_NE(taken.error().text().find("chunk 5: its bytes contradict themselves"), std::string::npos)
+        << taken.error().text();
 }
 
 // Through two windows, image and bytes in extents of 2 MiB.

@@ -36,8 +36,8 @@ struct NamedCodec {
     const char *name;
     std::uint64_t number;
 };
-constexpr NamedCodec kCodecNames[] = {
-    {"auto", cold_control::kAutomatic}, {"own", cold_control::kOwn}, {"ans", cold_control::kAns}};
+constexpr NamedCodec kCodecNames[] = {{"auto", cold_control::kAutomatic}, {"own", cold_control::kOwn},
+    {"ans", cold_control::kAns}, {"lz4", cold_control::kLz4}, {"zstd", cold_control::kZstd}};
 
 // Of a codec that is named; servers that know of none have the others.
 unsigned long request_of(Action action, std::uint64_t codec) {
@@ -238,8 +238,8 @@ int run(Action action, int argc, char **argv, const char *summary) {
             {{"host", 0, 0, G_OPTION_ARG_NONE, &flags.host, "Move the files to host memory, too", nullptr},
                 {"as-is", 0, 0, G_OPTION_ARG_NONE, &flags.as_is, "With --host: move them as they are", nullptr},
                 {"codec", 0, 0, G_OPTION_ARG_STRING, &flags.codec,
-                    "own: what every server reads; ans: nvCOMP's, where it saves; auto: the smaller one (auto)",
-                    "auto|own|ans"}});
+                    "own: for floats; lz4, zstd: the rest, too; ans: nvCOMP's; auto: the smallest (auto)",
+                    "auto|own|ans|lz4|zstd"}});
     const CommandLine line = parse_command_line(argc, argv, synopsis, entries);
     if (line.exit_status) return *line.exit_status;
     if (flags.as_is != FALSE && flags.host == FALSE) {
@@ -250,7 +250,7 @@ int run(Action action, int argc, char **argv, const char *summary) {
     const auto *const codec =
         std::ranges::find_if(kCodecNames, [&](const NamedCodec &each) { return name == each.name; });
     if (codec == std::end(kCodecNames)) {
-        std::fprintf(stderr, "gmemfs pack: --codec: '%s' is none of auto, own, ans\n", name.c_str());
+        std::fprintf(stderr, "gmemfs pack: --codec: '%s' is none of auto, own, ans, lz4, zstd\n", name.c_str());
         return kUsage;
     }
     if (flags.as_is != FALSE && flags.codec != nullptr) {

@@ -118,7 +118,9 @@ GPU_INLINE bool decode_chunk(const Warp &warp, const uint8_t *packed, const Imag
     case Codec::ans_bytes:
     case Codec::ans_fp8:
     case Codec::ans_half:
-    case Codec::ans_single: return true; // nvCOMP's to decode; nothing is given to the sink
+    case Codec::ans_single:
+    case Codec::lz4:
+    case Codec::zstd: return true; // others' to decode; nothing is given to the sink
     }
     return false;
 }

@@ -116,7 +116,9 @@ GPU_INLINE void pack_encode(const Warp &warp, const uint8_t *all_plain, uint8_t 
     case Codec::ans_bytes:
     case Codec::ans_fp8:
     case Codec::ans_half:
-    case Codec::ans_single: break; // pack_gather brings it
+    case Codec::ans_single:
+    case Codec::lz4:
+    case Codec::zstd: break; // pack_gather brings it, or a processor
     }
     warp.each_lane([&](unsigned lane) { // the gap to the next chunk
         const uint32_t end = (length + kPlaceUnit - 1) / kPlaceUnit * kPlaceUnit;
@@ -130,7 +132,7 @@ GPU_INLINE void pack_gather(const Warp &warp, const uint8_t *window, uint64_t st
     const ImageEntry *entries, uint64_t count) {
     if (warp.index() >= count) return;
     const ImageEntry entry = entries[warp.index()];
-    if (!is_ans(entry.codec())) return;
+    if (!is_foreign(entry.codec())) return;
     const uint8_t *const from = window + warp.index() * stride;
     uint8_t *const to = image + entry.offset();
     const uint32_t quads = entry.length() / sizeof(Quad);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kSavedShare = 32; // of the bytes that the file takes awake
 
 constexpr const char *kCodecNames[kCodecs] = {
-    "zero", "fill", "raw", "bf16", "fp32", "ans-bytes", "ans-fp8", "ans-half", "ans-single"};
+    "zero", "fill", "raw", "bf16", "fp32", "ans-bytes", "ans-fp8", "ans-half", "ans-single", "lz4", "zstd"};
 
 std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); }
 

@@ -1,4 +1,4 @@
-// Ans: the chunks of an image that nvCOMP's ANS codec packs and decodes, on the device.
+// NvcompWork: the chunks of an image that nvCOMP packs and decodes, on the device, by ANS, LZ4 or zstd.
 //
 //     plan      plain --nvCOMP--> window; its lengths are looked at, its bytes are not
 //     encode    plain --nvCOMP--> window --gather--> image --nvCOMP--> window, compared with plain
@@ -14,54 +14,44 @@
 #pragma once
 
 #include "ecc/nvcomp/nvcomp.hpp"
-#include "ecc/pack/kernels.hpp"
-#include "ecc/pack/tensor_types.hpp"
+#include "ecc/pack/foreign_work.hpp"
+#include "ecc/parity/pool.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace gmemfs {
 
-/// Which chunks nvCOMP packs.
-enum class PackBy {
-    automatic, ///< those that get smaller by it than by our own codecs, where that makes the image 1/64 smaller
-    own,       ///< none: what every server reads, and what goes to a disk
-    ans,       ///< all of which it saves 3 %; ENOPKG where there is no nvCOMP
-};
-
-/// One call's work with nvCOMP on a stream. Not thread-safe. encode() may leave the last comparison queued; the
-/// destructor waits.
-/// The context is current in this thread. Of what it is given, the entries on the device are those on the host.
-class AnsWork {
+/// See ForeignWork.
+class NvcompWork final : public ForeignWork {
 public:
-    using Chunks = PackKernels::Chunks;
-
     /// What nvCOMP wants to know and to have for `slots` chunks at a time, on the device, at a multiple of 256.
     struct Memory {
         std::uint64_t slots;
-        std::uint64_t temp_size;   ///< bytes; none with version 6.0
+        std::uint64_t temp_size;   ///< bytes; ANS of version 6.0 wants none
         std::uint64_t window_size; ///< bytes; 0: it decodes alone
         std::uint64_t size() const;
     };
     enum class Use { decode, encode };
-    /// EIO: nvCOMP doesn't say.
-    static Result<Memory> memory_for(const Nvcomp &nvcomp, std::uint64_t slots, Use use);
+    /// For chunks of these codecs; others' are passed over. EIO: nvCOMP doesn't say.
+    static Result<Memory> memory_for(const Nvcomp &nvcomp, std::uint64_t slots, Use use, std::span<const Codec> codecs);
 
-    AnsWork(const Nvcomp &nvcomp, const PackKernels &kernels, CUstream stream, const Memory &memory, CUdeviceptr at);
-    ~AnsWork() { (void)wait(); }
-    AnsWork(const AnsWork &) = delete;
-    AnsWork &operator=(const AnsWork &) = delete;
+    /// `own`: the memory at `at`, where it is this work's alone.
+    NvcompWork(const Nvcomp &nvcomp, const PackKernels &kernels, CUstream stream, const Memory &memory, CUdeviceptr at,
+        std::optional<PoolPiece> own);
+    ~NvcompWork() override { (void)wait(); }
+    NvcompWork(const NvcompWork &) = delete;
+    NvcompWork &operator=(const NvcompWork &) = delete;
 
-    /// Gives those entries nvCOMP's codec and length for which `by` says so; uses the plain bytes alone. Where `types`
-    /// says what is in the middle of a chunk, that is tried; else what our own codec for the chunk suggests.
-    Result<void> plan(const Chunks &chunks, std::span<ImageEntry> entries, PackBy by, const TensorTypes &types);
-    /// Writes its chunks to their places, and compares them, decoded, with the plain bytes. EIO: they differ, or nvCOMP
-    /// has made something else of them than for the plan; the text names the chunk.
-    Result<void> encode(const Chunks &chunks, std::span<const ImageEntry> entries, CUdeviceptr findings);
-    /// Decodes its chunks, whose checksums are right. EBADMSG: one is none, which the text names.
-    Result<void> decode(const Chunks &chunks, std::span<const ImageEntry> entries);
+    /// Where `types` says what is in the middle of a chunk, ANS tries that; else what our own codec for the chunk
+    /// suggests.
+    Result<void> plan(
+        const Chunks &chunks, std::span<ImageEntry> entries, PackBy by, const TensorTypes &types) override;
+    Result<void> encode(const Chunks &chunks, std::span<const ImageEntry> entries, CUdeviceptr findings) override;
+    Result<void> decode(const Chunks &chunks, std::span<const ImageEntry> entries) override;
 
 private:
     // Rows of 8 bytes a slot; those that go to the device lie together, and so do those that come back.
@@ -84,6 +74,7 @@ private:
     NvcompStatus status(std::uint64_t slot) const;
     Device &device() const { return kernels_.device(); }
 
+    const std::optional<PoolPiece> own_; // the first: what the stream does with it ends before it goes
     const Nvcomp &nvcomp_;
     const PackKernels &kernels_;
     const CUstream stream_;
