@@ -131,6 +131,12 @@ BUGS = [
      "if constexpr (row == 31) ahead[index] &= last_mask;", ""),
     ("an image's length may be any", "ecc/pack/image.cpp",
      "entry.length() < shortest_of(entry.codec()) || ", ""),
+    ("nvCOMP decodes a chunk whose checksum nobody has looked at", "ecc/pack/packer.cpp",
+     "        TRY(verdict_of(TRY(work->wait_for_findings()))); // nvCOMP believes what it decodes\n", ""),
+    ("a forged stream is taken", "ecc/pack/packer.cpp",
+     "    TRY(ProcessorWork(device(), work->stream()).prove(all, table.entries));\n", ""),
+    ("a file forgets which nvCOMP its image needs", "fuse/core/file/file_cold.cpp",
+     "    next.nvcomp = plan.nvcomp;\n", ""),
     ("the checksum forgets in which group of rows a word lies", "ecc/parity/kernels/checksum.cuh",
      "if constexpr (kRow == 0) sum.half[half] *= multiplier;", ""),
     # The rooms above fuse/core, and tools/: what only a mount shows.
