@@ -55,7 +55,7 @@ void write_stacks(const char *process) {
     std::snprintf(path.data(), path.size(), "/proc/%s/task", process);
     const int folder = ::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
-        ::dprintf(STDOUT_FILENO, "witness: %s has gone\n", process);
+        ::dprintf(STDOUT_FILENO, "witness: %s has gone (%s)\n", process, std::strerror(errno));
         return;
     }
     alignas(dirent64) std::array<char, 4096> entries;
