@@ -12,13 +12,18 @@ Connection::Connection(Lane &lane)
 
 Result<void> Connection::serve(int socket) {
     socket_ = socket;
+    begin_ = end_ = 0; // what the last client hadn't sent whole comes again
+    batch_count_ = pending_count_ = out_used_ = 0;
     for (;;) {
         const Next next = gather();
         if (pending_count_ != 0) {
             TRY(answer_batch());
             continue; // what came meanwhile in the same buffer
         }
-        if (next == Next::end) return {};
+        if (next == Next::end) {
+            has_said_goodbye_ = true;
+            return {};
+        }
         if (next == Next::more) {
             if (!TRY(receive_more())) return {};
             continue;

@@ -29,6 +29,8 @@ public:
     /// device has failed for good, so that nothing more can be served here; or the rest of a long read has failed,
     /// which can't be told otherwise.
     Result<void> serve(int socket);
+    /// Whether the client has ended the last connection as the protocol wants it.
+    bool has_said_goodbye() const { return has_said_goodbye_; }
 
 private:
     static constexpr std::size_t kBatchMax = 128;
@@ -56,6 +58,7 @@ private:
     int socket_ = -1;
     Lane &lane_;
     const std::span<std::byte> in_, out_;
+    bool has_said_goodbye_ = false;
     std::size_t begin_ = 0, end_ = 0; // what was received and isn't taken yet
     std::size_t out_used_ = 0;
     std::array<Request, kBatchMax> batch_;

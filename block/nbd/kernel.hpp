@@ -18,7 +18,7 @@ public:
     static Result<Kernel> create();
 
     struct Times {
-        std::chrono::seconds request; ///< after so long a request whose server has gone is sent to another
+        std::chrono::seconds request; ///< after so long a connection whose request isn't answered is dropped; 0: never
         std::chrono::seconds dead;    ///< so long requests wait for a server to come
     };
     /// Connects /dev/nbdN, N = `number`, or a free one for -1, to the other ends of `sockets`. Returns N. EBUSY: it is

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <poll.h>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ public:
             nbd::describe(plan_.size, plan_.mode, plan_.sums != 0 ? nbd::Checked::yes : nbd::Checked::no);
         number_ = TRY(kernel_.connect(plan_.number, exported, kTimes, fds_));
         ours_.clear(); // the kernel has its own by now
-        return {};
+        return write_patience();
     }
     Result<void> await_next() override { return {}; }
 
@@ -80,8 +81,18 @@ public:
     Result<void> remove() override { return kernel_.disconnect(number_); }
 
 private:
-    // A request that a dead worker had is sent again after the first; the device waits for a worker for a year.
-    static constexpr nbd::Kernel::Times kTimes = {std::chrono::seconds(2), std::chrono::hours(24 * 365)};
+    // After so long a request is sent again, if its connection was replaced. With several connections the kernel also
+    // drops the one that hasn't answered, although its worker lives, and sends the request by another (Linux 6.1 and
+    // 6.12, nbd_xmit_timeout()); with one, and none of the driver's own timeout (Times::request), it only waits.
+    Result<void> write_patience() const {
+        const std::string path = "/sys/block/nbd" + std::to_string(number_) + "/queue/io_timeout";
+        const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+        constexpr std::string_view kMilliseconds = "2000";
+        if (file && ::write(file.get(), kMilliseconds.data(), kMilliseconds.size()) > 0) return {};
+        return Error{errno, 0, "set up the device", path};
+    }
+    // The device waits for a worker for a year.
+    static constexpr nbd::Kernel::Times kTimes = {std::chrono::seconds(0), std::chrono::hours(24 * 365)};
     static constexpr int kTriesMax = 1000, kPauseMs = 5;
 
     nbd::Kernel kernel_;

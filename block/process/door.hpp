@@ -18,6 +18,8 @@ public:
     /// Begins to serve. `how`: for the first time, or after a worker that has died. `sockets` are the connections of
     /// an nbd device, this door's from now on.
     virtual Result<void> open(Signal::Kind how, std::span<const int> sockets) = 0;
+    /// N of /dev/nbdN, where it is one: known once the device is there.
+    virtual void set_number(int) {}
     /// Can be read once the door serves no more by itself.
     virtual int ended() const = 0;
     /// Returns when no request is being served any more, and says why it had ended, where it had.

@@ -80,6 +80,7 @@ private:
         if (signal.kind == Signal::Kind::named) {
             name_ = signal.text.data();
             number_ = signal.code;
+            door_.set_number(number_);
             return {};
         }
         TRY(door_.open(signal.kind, std::span(received_.fds).first(received_.fd_count)));
