@@ -42,6 +42,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
 CACHE = ROOT / "build/guest"  # of every build
 QEMU = "qemu-system-x86_64"
+PROGRAMS = ("gmemfs", "gmemfs-block", "sim/libcuda.so.1")
 
 def headers(script):
     found = {"kernel": "13", "memory": "256M", "device": "256M", "modules": "", "programs": "", "files": "",
@@ -70,8 +71,7 @@ class Guest:
 
     def programs(self):
         """Those of this build, and those of this machine, by where the guest has them."""
-        found = {f"gmemfs/{name}": BUILD / name for name in ("gmemfs", "gmemfs-block", "sim/libcuda.so.1")
-                 if (BUILD / name).exists()}
+        found = {f"gmemfs/{name}": BUILD / name for name in PROGRAMS}
         found |= {f"bin/{path.name}": path for path in (BUILD / "guest-programs").glob("*")}
         found |= {f"gmemfs/{name}": BUILD / name for name in self.want["built"].split()}
         for name in self.want["programs"].split():
@@ -192,6 +192,9 @@ def main():
     parser.add_argument("paths", nargs="*", type=Path)
     arguments = parser.parse_args()
     scripts = [path.resolve() for path in arguments.paths] or sorted((HERE / "scenarios").glob("*.sh"))
+    missing = [BUILD / name for name in PROGRAMS if not (BUILD / name).exists()]
+    if missing:
+        sys.exit(f"runner: no program {missing[0]}: run `make` first")
     which = "ci" if arguments.ci else "kernel"
     results = [run_one(script, number, arguments) for script in scripts for number in headers(script)[which].split()]
     count = {word: sum(r["outcome"] == word for r in results) for word in ("passed", "failed", "skipped")}
