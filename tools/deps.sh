@@ -20,10 +20,11 @@ BUILD_PACKAGES="g++ make pkg-config libfuse3-dev libglib2.0-dev nlohmann-json3-d
 SHOW_PACKAGES="fuse3 attr"
 # Every command that a test starts is in one of these, or in what debootstrap calls minbase: tests/fresh/run.sh looks.
 TEST_PACKAGES="libgtest-dev libbenchmark-dev openssl procps acl e2fsprogs util-linux-extra fio git python3 python3-venv
-               meson ninja-build dpkg-dev binutils nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd qemu-system-x86"
-# For developers. Where one can't be had, the checks that need it are skipped, and say so. Another clang-format formats
+               meson ninja-build dpkg-dev"
+# For developers, and for some tests. Where one can't be had, the checks that need it are skipped, and say so. Another clang-format formats
 # otherwise (19 would change 21 lines), so for a check no other is installed.
-OPTIONAL_PACKAGES="clang-format-14 valgrind patchelf lz4 zstd"
+OPTIONAL_PACKAGES="clang-format-14 valgrind patchelf lz4 zstd nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd
+                   qemu-system-x86 binutils"
 SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin m4 libacl1-dev libattr1-dev
                  libaio-dev libcap-dev uuid-dev xfslibs-dev"
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
@@ -88,17 +89,22 @@ install_packages() {
     apt_install $missing
 }
 
-# Once, when the tests' packages are installed: what can't be had by name isn't asked for again each time.
+# Once in a clone, and when the list has changed: what can't be had by name isn't asked for again each time.
+OPTIONAL_ASKED=build/optional-packages
+asked_before() { [ "$(cat "$OPTIONAL_ASKED" 2>/dev/null)" = "$OPTIONAL_PACKAGES" ]; }
 install_optional() {
-    local name
-    can_be_root || return 0
-    for name in $(missing_packages $OPTIONAL_PACKAGES); do
+    local name missing
+    can_be_root && ! asked_before || return 0
+    mkdir -p "${OPTIONAL_ASKED%/*}" && printf '%s\n' "$OPTIONAL_PACKAGES" > "$OPTIONAL_ASKED"
+    missing=$(missing_packages $OPTIONAL_PACKAGES)
+    [ -n "$missing" ] || return 0
+    as_root apt-get update -qq > /dev/null 2>&1 || true
+    for name in $missing; do
         { apt-cache show "$name" && apt_install "$name"; } > /dev/null 2>&1 || say "no package $name: what needs it is skipped"
     done
 }
 
 install_test_packages() {
-    [ -n "$(missing_packages $TEST_PACKAGES)" ] || return 0
     install_packages $TEST_PACKAGES && install_optional
 }
 
@@ -171,8 +177,8 @@ install-programs)
     install_programs
     ;;
 install)
-    tests=$(missing_packages $TEST_PACKAGES)
-    announce "$BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES ${tests:+$OPTIONAL_PACKAGES}" "$(both "$(missing_cuda)" "$(missing_python)")"
+    asked_before && optional="" || optional=$OPTIONAL_PACKAGES
+    announce "$BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES $optional" "$(both "$(missing_cuda)" "$(missing_python)")"
     install_programs && install_test_packages && install_python
     ;;
 install-suites)

@@ -190,7 +190,11 @@ Result<void> Supervisor::step() {
     if (waits[0].revents != 0) return replace_worker();
     if (waits[1].revents != 0) {
         const Result<void> said = worker_->hear();
-        return said ? Result<void>() : replace_worker(); // it ends, or has ended
+        if (said) return {};
+        const Result<void> replaced = replace_worker(); // it ends, or has ended
+        last_error_ = said.error().text();
+        report(order_.plan.file, "a worker: " + last_error_);
+        return replaced;
     }
     if (waits[2].revents != 0 || waits[3].revents != 0) look_at_spare();
     if (waits[4].revents != 0) answer_client();

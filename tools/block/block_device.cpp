@@ -37,8 +37,10 @@ Result<std::string> supervisor_path() {
 
 std::vector<std::string> arguments_of(const BlockOptions &options) {
     const block::DoorKind door = options.door.value_or(block::DoorKind::socket);
+    // The kernel's nbd driver sends a request that takes long by a sibling connection, while the first may still do it.
+    const unsigned most = door == block::DoorKind::nbd ? 1 : kQueuesMax;
     const unsigned queues =
-        options.queues != 0 ? options.queues : std::clamp(std::thread::hardware_concurrency(), 1U, kQueuesMax);
+        options.queues != 0 ? options.queues : std::clamp(std::thread::hardware_concurrency(), 1U, most);
     std::vector<std::string> arguments = {
         "gmemfs-block", "--door", block::word_of(door), "--queues", std::to_string(queues)};
     if (options.number >= 0) arguments.insert(arguments.end(), {"--number", std::to_string(options.number)});

@@ -8,8 +8,8 @@
 # 4 KiB by ublk and by nbd, in turn, of one machine: how many a second each, and how much faster ublk is. On two emulated
 # processors with no card: the ratio is the kernel's and ours, the figures are nobody's.
 mount_gpu
-by_ublk=$(gmemfs block "$MNT/u" --size 64M --ublk --queues 2 --no-spare)
-by_nbd=$(gmemfs block "$MNT/n" --size 64M --nbd=/dev/nbd0 --queues 2 --no-spare)
+by_ublk=$(gmemfs block "$MNT/u" --size 64M --ublk --no-spare)
+by_nbd=$(gmemfs block "$MNT/n" --size 64M --nbd=/dev/nbd0 --no-spare)
 rate() { # rate DEVICE DIRECTION DEPTH: requests a second
     fio --name=r --filename="$1" --direct=1 --ioengine=psync --thread --bs=4k --rw="rand$2" --numjobs="$3" --size=64M \
         --time_based --runtime=4 --group_reporting --minimal > fio.out

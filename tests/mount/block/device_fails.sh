@@ -1,5 +1,6 @@
 # A device that is lost to a worker is an error at once, told once; another worker, with a context of its own, goes on.
 # timeout: 120
+# needs: nbdcopy
 truncate -s 16M "$MNT/disk"
 random_bytes 16M > data
 GMEMFS_SIM_FAULTS=@$PWD/plan serve "$MNT/disk" # of the workers alone

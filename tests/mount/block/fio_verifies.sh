@@ -1,5 +1,6 @@
 # fio's own NBD client, several at once, with checks of what was written.
 # timeout: 120
+# needs: fio nbdinfo
 truncate -s 64M "$MNT/disk"
 serve "$MNT/disk"
 for job in "rw=randrw bsrange=512-128k" "rw=randwrite bs=4k" "rw=randtrimwrite bs=64k" "rw=write bs=1M"; do

@@ -1,4 +1,5 @@
 # Every command of the protocol, sizes that are odd and large, and what lies outside.
+# needs: nbdsh
 truncate -s 100M "$MNT/disk"
 serve "$MNT/disk"
 nbd_shell '

@@ -1,4 +1,5 @@
 # --read-only: clients are told, and who writes all the same is refused.
+# needs: nbdcopy nbdsh nbdinfo
 random_bytes 8M > "$MNT/disk"
 sum=$(sha "$MNT/disk")
 serve "$MNT/disk" --read-only

@@ -1,6 +1,7 @@
 # The filesystem's server isn't on the way: killed and replaced under a device, nothing is noticed, and the lease is held.
 # mount: none
 # timeout: 120
+# needs: nbdcopy nbdsh
 needs_linux_that_asks_again
 "$GMEMFS" mount "--simulate=$SIZE" "$MNT"
 truncate -s 64M "$MNT/disk"

@@ -1,4 +1,5 @@
 # A file as an NBD disk: what is copied in is in the file, and back; the socket goes with the device.
+# needs: nbdinfo nbdcopy
 truncate -s 64M "$MNT/disk"
 serve "$MNT/disk"
 info=$(nbdinfo "$NBD")

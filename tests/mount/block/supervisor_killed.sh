@@ -1,5 +1,6 @@
 # The supervisor that is killed ends nothing: the worker serves on, and another supervisor takes the device over.
 # timeout: 120
+# needs: nbdcopy
 truncate -s 16M "$MNT/disk"
 random_bytes 16M > data
 serve "$MNT/disk" --verify --queues 2

@@ -1,4 +1,5 @@
 # --verify: bytes that were changed behind the device are an error, until they are written again; also after a take-over.
+# needs: nbdcopy nbdsh nbdinfo
 truncate -s 16M "$MNT/disk"
 serve "$MNT/disk" --verify
 says "block_size_minimum: 4096" nbdinfo "$NBD"

@@ -1,5 +1,6 @@
 # A worker that is killed is replaced by the spare, which was ready; clients connect again, and everything is there.
 # timeout: 120
+# needs: nbdcopy nbdsh
 truncate -s 64M "$MNT/disk"
 random_bytes 64M > data
 serve "$MNT/disk"
