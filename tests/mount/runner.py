@@ -344,8 +344,8 @@ def main():
     parser = argparse.ArgumentParser(description="Runs the scenarios of tests/mount.")
     parser.add_argument("--on-tmpfs", action="store_true", help="run those marked `# posix` on tmpfs, not on gmemfs")
     parser.add_argument("--options", default="", help="more arguments of each mount that this program makes")
-    # They wait for half of their time: 2 cores are busy with 4 (peers/: 52 s with 2, 33 s with 4).
-    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 2)
+    # They wait for half of their time: peers/ took 52 s with 2 on two cores, and 33 s with 4.
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--gmemfs", type=Path, default=BUILD / "gmemfs", help="the command to test")
     parser.add_argument("--results", type=Path, help="write what happened there, as JSON")
     parser.add_argument("paths", nargs="*", default=[HERE])
