@@ -63,7 +63,7 @@ is_state failed
 is "$(content)" third
 inside umount /var/lib/gmemfs
 inside gmemfs umount /mnt/gpu
-is "$(inside pgrep -cf gmemfs || true)" 0
+waits_for '[ "$(inside pgrep -cf gmemfs || true)" = 0 ]' # supervisor and keeper end a moment after the unmount
 inside systemctl reset-failed $unit
 inside systemctl start $unit
 is "$(content)" third
