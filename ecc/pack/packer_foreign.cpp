@@ -133,10 +133,11 @@ std::unique_ptr<ForeignWork> Packer::open_decoder(const Decoder &decoder, CUstre
 // Nothing where the bytes are no .safetensors file.
 Result<TensorTypes> Packer::tensor_types(PackWork &work, std::span<const Slice> plain, std::uint64_t size) {
     const auto read = [&](std::uint64_t offset, std::span<std::byte> to) -> Result<void> {
-        TRY(for_each_part(plain, offset, to.size(), [&](Slice part, std::uint64_t done) {
+        const Result<void> queued = for_each_part(plain, offset, to.size(), [&](Slice part, std::uint64_t done) {
             return work.download(to.subspan(done, part.length), address_of(part));
-        }));
-        return work.wait();
+        });
+        const Result<void> waited = work.wait(); // always: what is read goes before the loan ends
+        return queued ? waited : queued;
     };
     std::array<std::byte, TensorTypes::kPrefix> prefix;
     TRY(read(0, prefix));

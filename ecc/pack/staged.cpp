@@ -100,6 +100,7 @@ Result<std::unique_ptr<Packer::Lane>> Packer::make_lane(std::uint64_t window_siz
 
 Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> plain, std::span<const Slice> image) {
     const std::uint64_t total = plan.entries.size();
+    std::vector<ImageEntry> made(total); // places count from each window's start: the plan's are the image's
     const LentWork work = TRY(begin(total, 0));
     TRY(work->clear_findings());
     TRY(work->wait());
@@ -133,7 +134,6 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
         done += batch.count;
     }
     for (auto &lane : lanes) TRY(lane->wait());
-    std::vector<ImageEntry> made(total); // places count from each window's start: the plan's are the image's
     TRY(work->download(std::as_writable_bytes(std::span(made)), work->entries()));
     TRY(verdict_of_comparison(TRY(work->wait_for_findings())));
     std::vector<ImageEntry> entries = plan.entries;
