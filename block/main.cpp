@@ -18,7 +18,6 @@ namespace {
 using namespace gmemfs;
 using namespace gmemfs::block;
 
-constexpr int kWorkerSocket = 3;
 constexpr int kUsage = 2;
 
 int fail(const Error &error) {

@@ -1,5 +1,7 @@
 #include "block/process/child.hpp"
 
+#include "block/process/worker.hpp"
+
 #include <csignal>
 #include <cstring>
 #include <poll.h>
@@ -12,8 +14,6 @@
 
 namespace gmemfs::block {
 namespace {
-
-constexpr int kWorkerSocket = 3; // what `gmemfs-block --work` takes its setup from
 
 Result<pid_t> spawn(int socket) {
     posix_spawn_file_actions_t actions;

@@ -1,8 +1,7 @@
 #include "block/process/supervisor.hpp"
 
 #include "block/process/lockdown.hpp"
-
-#include <nlohmann/json.hpp>
+#include "block/process/status.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -128,7 +127,6 @@ Result<void> Supervisor::start() {
     sockets_.reserve(setup_.plan.queues);
     socket_fds_.reserve(setup_.plan.queues);
     worker_.emplace(TRY(Child::start(setup_)));
-    ++counters_.workers;
     TRY(wait_until(*worker_, Child::State::warm));
     TRY(become_io_flusher(order_.plan.locking));
     TRY(lock_memory(order_.plan.locking));
@@ -139,9 +137,8 @@ Result<void> Supervisor::start() {
         TRY(device_->await_next());
     }
     TRY(serve_by(*worker_, orphan_ ? Signal::Kind::take_over : Signal::Kind::serve));
-    if (!orphan_) TRY(wait_until(*worker_, Child::State::serving));
-    TRY(orphan_ ? device_->resume() : device_->appear());
     TRY(wait_until(*worker_, Child::State::serving));
+    TRY(orphan_ ? device_->resume() : device_->appear());
     tell_names();
     if (order_.spare == Order::Spare::none) return {};
     start_spare();
@@ -198,7 +195,7 @@ Result<void> Supervisor::step() {
     }
     if (waits[2].revents != 0 || waits[3].revents != 0) look_at_spare();
     if (waits[4].revents != 0) answer_client();
-    if (waits[5].revents != 0) {
+    if (waits[5].revents != 0 && !is_over_) {
         signalfd_siginfo unused = {};
         (void)!::read(signals_.get(), &unused, sizeof unused);
         const Result<void> is_unused = device_->check_unused();
@@ -226,7 +223,7 @@ Result<void> Supervisor::replace_worker() {
     spare_.reset();
     TRY(serve_by(*worker_, Signal::Kind::take_over));
     TRY(device_->resume());
-    ++counters_.takeovers;
+    ++takeovers_;
     next_spare_ = steady_clock::now() + kRetry;
     return {};
 }
@@ -234,18 +231,17 @@ Result<void> Supervisor::replace_worker() {
 void Supervisor::start_spare() {
     next_spare_ = steady_clock::now() + kRetry;
     Result<Child> child = Child::start(setup_);
-    if (!child) return lose_spare(child.error().text().c_str());
+    if (!child) return lose_spare(child.error());
     spare_.emplace(*std::move(child));
-    ++counters_.workers;
     tell_names();
 }
 
 void Supervisor::look_at_spare() {
-    if (const Result<void> said = spare_->hear(); !said) lose_spare(said.error().text().c_str());
+    if (const Result<void> said = spare_->hear(); !said) lose_spare(said.error());
 }
 
-void Supervisor::lose_spare(const char *why) {
-    last_error_ = why;
+void Supervisor::lose_spare(const Error &why) {
+    last_error_ = why.text();
     spare_.reset();
     report(order_.plan.file, "the spare worker: " + last_error_);
 }
@@ -263,13 +259,11 @@ void Supervisor::answer_client() {
 }
 
 std::string Supervisor::status() const {
-    nlohmann::json told = {{"device", device_->name()}, {"file", order_.plan.file}, {"size", setup_.plan.size},
-        {"door", word_of(order_.plan.door)}, {"read_only", order_.plan.mode == Mode::read_only},
-        {"queues", setup_.plan.queues}, {"verify", setup_.plan.sums != 0}, {"supervisor", ::getpid()},
-        {"worker", {{"pid", worker_->pid()}, {"state", to_text(worker_->state())}}}, {"takeovers", counters_.takeovers},
-        {"used", !device_->check_unused().has_value()}};
-    told["locked"] = order_.plan.locking == Locking::required;
-    told["number"] = device_->number();
+    nlohmann::json told = describe(setup_.plan, device_->name(), device_->number());
+    told["supervisor"] = ::getpid();
+    told["worker"] = {{"pid", worker_->pid()}, {"state", to_text(worker_->state())}};
+    told["takeovers"] = takeovers_;
+    told["used"] = !device_->check_unused().has_value();
     if (spare_) told["spare"] = {{"pid", spare_->pid()}, {"state", to_text(spare_->state())}};
     if (!last_error_.empty()) told["last_error"] = last_error_;
     return told.dump();

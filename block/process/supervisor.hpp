@@ -41,10 +41,6 @@ public:
     Result<void> run();
 
 private:
-    struct Counters {
-        std::uint64_t takeovers = 0, workers = 0;
-    };
-
     explicit Supervisor(const Order &order) : order_(order) {}
     Result<void> attach();
     Result<void> make_sums();
@@ -56,7 +52,7 @@ private:
     Result<void> replace_worker();
     void look_at_spare();
     void start_spare();
-    void lose_spare(const char *why);
+    void lose_spare(const Error &why);
     Result<void> step();
     void answer_client();
     std::string status() const;
@@ -73,7 +69,7 @@ private:
     std::vector<Fd> sockets_;
     std::vector<int> socket_fds_;
     std::optional<Child> worker_, spare_;
-    Counters counters_;
+    std::uint64_t takeovers_ = 0;
     std::string last_error_;
     std::chrono::steady_clock::time_point told_ = {}, next_spare_ = {};
     int deaths_ = 0; // in a row, each soon after it was told to serve

@@ -3,8 +3,7 @@
 #include "block/process/control_socket.hpp"
 #include "block/process/doors.hpp"
 #include "block/process/lockdown.hpp"
-
-#include <nlohmann/json.hpp>
+#include "block/process/status.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -125,13 +124,12 @@ private:
     }
 
     std::string status() const {
-        const Plan &plan = setup_.plan;
-        return nlohmann::json({{"device", name_}, {"number", number_}, {"file", plan.file}, {"size", plan.size},
-                                  {"door", word_of(plan.door)}, {"read_only", plan.mode == Mode::read_only},
-                                  {"locked", plan.locking == Locking::required}, {"queues", plan.queues},
-                                  {"verify", plan.sums != 0}, {"supervisor", nullptr}, {"sums_fd", setup_.sums.get()},
-                                  {"listener_fd", listener_}, {"worker", {{"pid", ::getpid()}, {"state", "serving"}}}})
-            .dump();
+        nlohmann::json told = describe(setup_.plan, name_, number_);
+        told["supervisor"] = nullptr;
+        told["sums_fd"] = setup_.sums.get();
+        told["listener_fd"] = listener_;
+        told["worker"] = {{"pid", ::getpid()}, {"state", "serving"}};
+        return told.dump();
     }
 
     const Setup &setup_;

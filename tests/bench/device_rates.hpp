@@ -67,4 +67,19 @@ struct Case {
     double rate() { return double(bytes) / 1e6 / median_ms(); }
 };
 
+/// Runs each case once a round, so that all see the same clocks, after one round to warm up.
+inline Result<void> measure(std::vector<Case> &cases, Device &device, CUstream stream, unsigned rounds) {
+    Stopwatch watch = TRY(Stopwatch::create(device, stream));
+    for (unsigned round = 0; round <= rounds; ++round)
+        for (Case &each : cases) {
+            TRY(each.before());
+            TRY(watch.start());
+            TRY(each.queue());
+            const double ms = TRY(watch.stop_ms());
+            TRY(each.after());
+            if (round > 0) each.ms.push_back(ms);
+        }
+    return {};
+}
+
 } // namespace gmemfs::test

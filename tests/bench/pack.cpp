@@ -72,7 +72,7 @@ public:
         TRY(wait());
         add_kernels();
         add_whole();
-        TRY(measure());
+        TRY(measure(cases_, machine_.device, machine_.stream, options_.rounds));
         print();
         return {};
     }
@@ -210,20 +210,6 @@ private:
                               TRY(machine_.kernels.check(machine_.stream, of, machine_.findings));
                               return machine_.kernels.decode(machine_.stream, of, machine_.findings);
                           }});
-    }
-
-    Result<void> measure() {
-        Stopwatch watch = TRY(Stopwatch::create(machine_.device, machine_.stream));
-        for (unsigned round = 0; round <= options_.rounds; ++round)
-            for (Case &each : cases_) {
-                TRY(each.before());
-                TRY(watch.start());
-                TRY(each.queue());
-                const double ms = TRY(watch.stop_ms());
-                TRY(each.after());
-                if (round > 0) each.ms.push_back(ms);
-            }
-        return {};
     }
 
     void print() {

@@ -69,7 +69,7 @@ public:
         own_size_ = own.image_size;
         add_nvcomp();
         add_whole();
-        TRY(measure());
+        TRY(measure(cases_, machine_.device, machine_.stream, options.rounds));
         print();
         return {};
     }
@@ -220,20 +220,6 @@ private:
         };
         whole("by ANS", PackBy::ans);
         whole("by our own codec", PackBy::own);
-    }
-
-    Result<void> measure() {
-        Stopwatch watch = TRY(Stopwatch::create(machine_.device, machine_.stream));
-        for (unsigned round = 0; round <= options.rounds; ++round)
-            for (Case &each : cases_) {
-                TRY(each.before());
-                TRY(watch.start());
-                TRY(each.queue());
-                const double ms = TRY(watch.stop_ms());
-                TRY(each.after());
-                if (round > 0) each.ms.push_back(ms);
-            }
-        return {};
     }
 
     void print() {

@@ -63,7 +63,7 @@ public:
         bench.blocks_ = parity->blocks(0, parity->block_count());
         TRY(bench.prepare(pool));
         TRY(bench.add_cases(pool));
-        TRY(bench.measure());
+        TRY(measure(bench.cases_, *device, bench.stream(), options.rounds));
         bench.print();
         return {};
     }
@@ -196,20 +196,6 @@ private:
         // A byte that was overwritten by its own value isn't wrong: one in 256.
         if (!report.left_wrong.empty() || report.blocks_mended > damaged_ || report.blocks_mended * 8 < damaged_ * 7)
             return Error{EIO, 0, "repair: blocks weren't mended"};
-        return {};
-    }
-
-    Result<void> measure() {
-        Stopwatch watch = TRY(Stopwatch::create(device_, stream()));
-        for (unsigned round = 0; round <= options_.rounds; ++round)
-            for (Case &each : cases_) {
-                TRY(each.before());
-                TRY(watch.start());
-                TRY(each.queue());
-                const double ms = TRY(watch.stop_ms());
-                TRY(each.after());
-                if (round > 0) each.ms.push_back(ms);
-            }
         return {};
     }
 

@@ -107,6 +107,14 @@ under_pressure() {
     kill "$WITNESS"
     wait "$WITNESS" || true
 }
+# pressed MIB: ROUNDS times.
+pressed() {
+    local round=0
+    while [ "$round" -lt "$ROUNDS" ]; do
+        round=$((round + 1))
+        under_pressure "$1"
+    done
+}
 # under_pressure_and_killed: $ROUNDS times; the worker is killed while pages go out, or come in, at another moment each time.
 under_pressure_and_killed() {
     local round=0 counter

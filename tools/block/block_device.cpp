@@ -134,6 +134,11 @@ Result<void> make_disk_file(const std::string &path, std::uint64_t size) {
     return Error{errno, 0, "allocate the disk's memory", path + ": " + format_size(size)};
 }
 
+Result<void> check_queues(const BlockOptions &options) {
+    if (options.queues <= 1 || options.door != block::DoorKind::nbd) return {};
+    return Error{EINVAL, 0, "choose the queues", "an nbd device has one: docs/block.md says why"};
+}
+
 block::DoorKind best_door() {
     if (check_ublk()) return block::DoorKind::ublk;
     return check_nbd() ? block::DoorKind::nbd : block::DoorKind::socket;

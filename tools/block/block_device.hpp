@@ -34,6 +34,9 @@ Result<std::string> absolute_path(const std::string &path);
 /// mount.
 Result<void> make_disk_file(const std::string &path, std::uint64_t size);
 
+/// EINVAL: the door has fewer queues than are wanted.
+Result<void> check_queues(const BlockOptions &options);
+
 /// Which door is taken where none is named.
 block::DoorKind best_door();
 

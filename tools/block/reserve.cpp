@@ -1,15 +1,13 @@
 // Reserve: swap gives way to those who want the device's memory.
+#include "fuse/process/spawn.hpp"
 #include "tools/block/swap.hpp"
 #include "tools/host/mounts.hpp"
-#include "vmm/base/fd.hpp"
 #include "vmm/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <fcntl.h>
 #include <optional>
 #include <poll.h>
-#include <spawn.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -53,22 +51,9 @@ Result<void> give_back(const std::string &device, const std::string &file, std::
 } // namespace
 
 Result<void> watch_reserve(const std::string &device, std::uint64_t reserve, std::chrono::seconds patience) {
-    std::string words[] = {"gmemfs", "swap", "watch", device, "--reserve=" + std::to_string(reserve),
-        "--timeout=" + std::to_string(patience.count())};
-    char *arguments[std::size(words) + 1] = {};
-    for (std::size_t index = 0; index < std::size(words); ++index) arguments[index] = words[index].data();
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        ::posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0);
-    posix_spawnattr_t attributes;
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-    pid_t pid = 0;
-    const int code = ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    if (code != 0) return Error{code, 0, "watch the reserve", device};
+    TRY(spawn_self({"swap", "watch", device, "--reserve=" + std::to_string(reserve),
+                       "--timeout=" + std::to_string(patience.count())},
+        {}));
     return {};
 }
 

@@ -135,8 +135,8 @@ Result<std::string> switch_on(const SwapOptions &options) {
         if (area.is_ghost)
             return Error{EBUSY, 0, "swap on",
                 area.path + ": it is in /proc/swaps, but its device has gone: the machine must be started anew"};
+    GMEMFS_ASSERT(options.block.door); // by choose_swap_door()
     BlockOptions block = options.block;
-    block.door = TRY(choose_swap_door(block));
     block.locking = block::Locking::required;
     const std::string device = TRY(start_block_device(block));
     const Result<void> added = add_swap(device, options);

@@ -20,7 +20,7 @@ struct SwapArea {
 std::vector<SwapArea> read_swaps();
 
 struct SwapOptions {
-    BlockOptions block;    ///< `file` is there
+    BlockOptions block;    ///< `file` is there, and `door` is what choose_swap_door() says
     int priority = 32767;  ///< the highest: before any disk
     bool discards = false; ///< gives memory of freed clusters back (--discard=pages)
 };

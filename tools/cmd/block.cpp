@@ -45,9 +45,8 @@ Result<BlockOptions> read_options(const Given &given, const std::string &file) {
     if (options.door == block::DoorKind::socket) options.socket = default_socket(options.file);
     if (given.socket != nullptr) options.socket = TRY(absolute_path(given.socket));
     if (given.queues < 0 || given.queues > 64) return Error{EINVAL, 0, "choose the queues", "1 to 64"};
-    if (given.queues > 1 && options.door == block::DoorKind::nbd)
-        return Error{EINVAL, 0, "choose the queues", "an nbd device has one: docs/block.md says why"};
     options.queues = static_cast<unsigned>(given.queues);
+    TRY(check_queues(options));
     options.mode = given.read_only ? block::Mode::read_only : block::Mode::read_write;
     options.locking = given.locked ? block::Locking::required : block::Locking::where_allowed;
     options.verifies = given.verifies != FALSE;

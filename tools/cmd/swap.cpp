@@ -45,8 +45,7 @@ Result<std::string> on(const Given &given, const std::vector<std::string> &param
     options.block.queues = given.queues > 0 ? static_cast<unsigned>(given.queues) : 1;
     options.block.verifies = given.verifies != FALSE;
     options.block.door = TRY(choose_swap_door(options.block));
-    if (options.block.queues > 1 && options.block.door == block::DoorKind::nbd)
-        return Error{EINVAL, 0, "choose the queues", "an nbd device has one: docs/block.md says why"};
+    TRY(check_queues(options.block));
     if (given.size != nullptr) TRY(make_disk_file(options.block.file, TRY(parse_size(given.size))));
     const std::uint64_t reserve = given.reserve == nullptr ? 0 : TRY(parse_size(given.reserve));
     std::string device = TRY(switch_on(options));
