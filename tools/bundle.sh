@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bundle: build/bundle, to run on a GPU machine that has only a driver: programs, tests, and the libraries they need.
+# bundle: build/bundle, to run on a GPU machine that has only a driver: programs, tests, and the libraries they need; and
+# the same as build/bundle.tar.xz, to carry there (`tar xf`, or Python's tarfile where there is no xz).
 #
 #     bin/        gmemfs, unit-tests, conformance-tests, test-client, sim/, bench/, getfattr, setfattr
 #     lib/        shared libraries that such a machine lacks, found by a relative rpath; libgmemfs.so
@@ -58,14 +59,12 @@ for program in "$out"/bin/bench/*; do if [ -f "$program" ]; then patchelf --set-
 for library in "$out"/lib/*; do patchelf --set-rpath '$ORIGIN' "$library"; done
 find "$out/bin" "$out/lib" -type f -exec strip --strip-unneeded {} +
 
-# nvCOMP, where `make deps-nvcomp` has fetched it: 25 MB, of which xz leaves 22; tests/gpu/run.sh unpacks it. No phase of
-# that runs the unit tests, so they make room for it.
+# nvCOMP, where `make deps-nvcomp` has fetched it: for batches and packing by it.
 nvcomp=.nvcomp/nvidia/libnvcomp/lib64/libnvcomp.so.6
-if [ -e "$nvcomp" ]; then
-    xz -9e --stdout "$nvcomp" > "$out/lib/libnvcomp.so.6.xz"
-    rm -f "$out/bin/unit-tests"
-fi
+if [ -e "$nvcomp" ]; then cp -L "$nvcomp" "$out/lib/"; fi
 
-size=$(du -sm "$out" | cut -f 1)
-echo "bundle: $out, $size MiB; on the machine with a GPU: $out/tests/gpu/run.sh"
-[ "$size" -le "$LARGEST_MIB" ] || { echo "bundle: more than $LARGEST_MIB MiB" >&2; exit 1; }
+archive=$BUILD/bundle.tar.xz
+tar --create --file "$archive" --use-compress-program='xz --threads=0' --directory "$BUILD" --exclude=__pycache__ bundle
+size=$(du -sm "$archive" | cut -f 1)
+echo "bundle: $out, and $archive of $size MiB; on the machine with a GPU: $out/tests/gpu/run.sh"
+[ "$size" -le "$LARGEST_MIB" ] || { echo "bundle: the archive is larger than $LARGEST_MIB MiB" >&2; exit 1; }

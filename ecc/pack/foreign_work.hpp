@@ -22,8 +22,7 @@ enum class PackBy {
 enum class Helper { none, nvcomp, processors };
 
 /// One call's work on a stream. Not thread-safe. The context is current in this thread. Of what it is given, the
-/// entries on the device are those on the host. Each function waits for the stream, but that encode() may leave the
-/// last comparison queued.
+/// entries on the device are those on the host. Each function waits for what it does.
 class ForeignWork {
 public:
     using Chunks = PackKernels::Chunks;

@@ -8,19 +8,23 @@
 // have each chunk at its place, without gaps. So what is packed goes through a window, a slot a chunk, and is packed
 // twice: the image's size has to be known before there is memory for it.
 //
+// Many chunks go in parts, by two lanes. While the host looks at what came of one part, the device has the other:
+//
+//     lane 0   | compress 0 | place, compare 0 | compress 2       | place, ...
+//     lane 1                | compress 1       | place, compare 1 | compress 3
+//
 // nvCOMP's decoders believe what they are given: what a damaged stream makes them do is undefined. So nothing is
 // decoded whose checksum is wrong, and a stream's checksum is that of bytes that were decoded and compared when they
 // were made. A stream can be read by nvCOMP of exactly the version that has made it, as far as anybody promises.
 #pragma once
 
-#include "ecc/nvcomp/nvcomp.hpp"
-#include "ecc/pack/foreign_work.hpp"
+#include "ecc/pack/nvcomp_lane.hpp"
 #include "ecc/parity/pool.hpp"
+#include "vmm/device/stream.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace gmemfs {
@@ -28,21 +32,24 @@ namespace gmemfs {
 /// See ForeignWork.
 class NvcompWork final : public ForeignWork {
 public:
-    /// What nvCOMP wants to know and to have for `slots` chunks at a time, on the device, at a multiple of 256.
+    using Use = NvcompLane::Use;
+    /// For both lanes, or for one.
     struct Memory {
-        std::uint64_t slots;
-        std::uint64_t temp_size;   ///< bytes; ANS of version 6.0 wants none
-        std::uint64_t window_size; ///< bytes; 0: it decodes alone
-        std::uint64_t size() const;
+        NvcompLane::Memory lane;
+        std::uint64_t lanes;
+        std::uint64_t size() const { return lanes * lane.size(); } ///< bytes, at a multiple of 256
     };
-    enum class Use { decode, encode };
-    /// For chunks of these codecs; others' are passed over. EIO: nvCOMP doesn't say.
-    static Result<Memory> memory_for(const Nvcomp &nvcomp, std::uint64_t slots, Use use, std::span<const Codec> codecs);
+    /// For `count` chunks, of which a lane has at most `slots`. See NvcompLane::memory_for.
+    static Result<Memory> memory_for(
+        const Nvcomp &nvcomp, std::uint64_t count, std::uint64_t slots, Use use, std::span<const Codec> codecs);
 
-    /// `own`: the memory at `at`, where it is this work's alone.
-    NvcompWork(const Nvcomp &nvcomp, const PackKernels &kernels, CUstream stream, const Memory &memory, CUdeviceptr at,
-        std::optional<PoolPiece> own);
-    ~NvcompWork() override { (void)wait(); }
+    /// `own`: the memory at `at`, where it is this work's alone. The first lane uses `stream`, and the second one its
+    /// own.
+    static Result<std::unique_ptr<NvcompWork>> create(const Nvcomp &nvcomp, const PackKernels &kernels, CUstream stream,
+        const Memory &memory, CUdeviceptr at, std::optional<PoolPiece> own);
+    ~NvcompWork() override {
+        for (NvcompLane &lane : lanes_) (void)lane.wait();
+    }
     NvcompWork(const NvcompWork &) = delete;
     NvcompWork &operator=(const NvcompWork &) = delete;
 
@@ -54,42 +61,17 @@ public:
     Result<void> decode(const Chunks &chunks, std::span<const ImageEntry> entries) override;
 
 private:
-    // Rows of 8 bytes a slot; those that go to the device lie together, and so do those that come back.
-    enum Row : unsigned { kInput, kInputSize, kOutput, kCapacity, kOutputSize, kStatus, kRows };
-    struct Part { // chunks that fit into the slots
-        Chunks chunks;
-        std::span<const ImageEntry> entries;
-    };
-    template <typename Visit>
-    Result<void> each_part(const Chunks &chunks, std::span<const ImageEntry> entries, const Visit &visit);
-    Result<void> compress(const Part &part);
-    Result<void> decompress(const Part &part, CUdeviceptr to, std::uint64_t stride);
-    Result<void> compare(const Part &part, CUdeviceptr findings);
-    void sort(std::span<const ImageEntry> entries);
-    template <typename Call>
-    Result<void> call(unsigned rows_in, const char *doing, const Call &call_codec);
-    Result<void> wait();
-    CUdeviceptr row(unsigned index) const { return at_ + index * slots_ * sizeof(std::uint64_t); }
-    std::uint64_t &value(unsigned index, std::uint64_t slot) { return rows_[index * slots_ + slot]; }
-    NvcompStatus status(std::uint64_t slot) const;
-    Device &device() const { return kernels_.device(); }
+    NvcompWork(const Nvcomp &nvcomp, std::uint64_t slots, std::optional<PoolPiece> own, std::optional<Stream> second)
+        : own_(std::move(own)), second_(std::move(second)), nvcomp_(nvcomp), slots_(slots) {}
+    template <typename Begin, typename Go, typename End>
+    Result<void> each_part(
+        const Chunks &chunks, std::span<const ImageEntry> entries, const Begin &begin, const Go &go_on, const End &end);
 
-    const std::optional<PoolPiece> own_; // the first: what the stream does with it ends before it goes
+    const std::optional<PoolPiece> own_; // the first: what the streams do with it ends before it goes
+    const std::optional<Stream> second_;
     const Nvcomp &nvcomp_;
-    const PackKernels &kernels_;
-    const CUstream stream_;
-    const CUdeviceptr at_;
-    const std::uint64_t slots_, temp_size_;
-    CUdeviceptr entries_, temp_, window_; // behind the rows
-    std::uint64_t stride_;                // bytes of a slot of the window
-    std::vector<std::uint64_t> rows_;     // rows_[row][slot], as the device has them
-    std::vector<std::uint64_t> order_;    // of a part: its chunks that are nvCOMP's, those of one codec together
-    struct Group {
-        Codec codec;
-        std::uint64_t first, count; // of order_
-    };
-    std::vector<Group> groups_;
-    std::vector<ImageEntry> moved_; // of a part, as the window has it
+    const std::uint64_t slots_;     // of a lane
+    std::vector<NvcompLane> lanes_; // one or two
 };
 
 } // namespace gmemfs

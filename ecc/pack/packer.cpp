@@ -189,7 +189,7 @@ Result<void> Packer::decode(const ImageTable &table, std::span<const Slice> imag
 // Where the chunks lie in one slice: kernels read them there.
 Result<void> Packer::decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
     std::span<const Slice> plain) {
-    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, kDecodeSlots));
+    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, all.count));
     const LentWork work = TRY(begin_decoding(decoder, all.count, entries));
     all.entries = work->entries();
     TRY(work->upload(work->entries(), std::as_bytes(entries)));
@@ -197,7 +197,7 @@ Result<void> Packer::decode_near(const ImageTable &table, PackKernels::Chunks al
     TRY(kernels_->check(work->stream(), all, work->findings()));
     if (has_foreign(entries)) {
         TRY(verdict_of(TRY(work->wait_for_findings()))); // nvCOMP believes what it decodes
-        const auto foreign = open_decoder(decoder, work->stream(), work->end_of(all.count));
+        const auto foreign = TRY(open_decoder(decoder, work->stream(), work->end_of(all.count)));
         TRY(for_each_run(plain, all, [&](const PackKernels::Chunks &chunks) {
             return foreign->decode(chunks, entries.subspan(chunks.first - all.first, chunks.count));
         }));

@@ -86,9 +86,9 @@ public:
 
 private:
     class Lane;
-    static constexpr std::uint64_t kOverBusMax = 32;       // chunks: twice the window of a read(2)
-    static constexpr std::uint64_t kDecodeSlots = 16384;   // chunks that nvCOMP decodes at once; a MiB of its tables
-    static constexpr std::uint64_t kEncodeSlotsMax = 1024; // chunks that it packs at once; 180 MiB of its window
+    static constexpr std::uint64_t kOverBusMax = 32;     // chunks: twice the window of a read(2)
+    static constexpr std::uint64_t kDecodeSlots = 16384; // chunks that nvCOMP decodes at once; a MiB of its tables
+    static constexpr std::uint64_t kEncodeSlots = 2048;  // chunks that it packs at once; 360 MiB of its window
     static constexpr std::uint64_t kForeignMemoryMax = 768 * MiB; // what it has of the device for one call
     static constexpr std::uint64_t kStreamsMin = 64; // of LZ4 or zstd; fewer are sooner decoded by a processor
     struct GiveBack {
@@ -110,15 +110,15 @@ private:
     Result<void> decode_near(const ImageTable &table, PackKernels::Chunks all, std::span<const ImageEntry> entries,
         std::span<const Slice> plain);
     Result<std::unique_ptr<ForeignWork>> make_encoder(
-        Helper helper, CUstream stream, std::uint64_t slots_max, std::span<const Codec> codecs);
+        Helper helper, CUstream stream, std::uint64_t count, std::span<const Codec> codecs);
     struct Decoder {                    // of foreign chunks
         const Nvcomp *nvcomp = nullptr; // null: processors
         NvcompWork::Memory memory = {};
     };
-    Result<Decoder> decoder_for(std::uint32_t version, std::span<const ImageEntry> entries, std::uint64_t slots_max);
+    Result<Decoder> decoder_for(std::uint32_t version, std::span<const ImageEntry> entries, std::uint64_t at_once);
     Result<LentWork> begin_decoding(Decoder &decoder, std::uint64_t entry_count, std::span<const ImageEntry> entries)
         EXCLUDES(mutex_);
-    std::unique_ptr<ForeignWork> open_decoder(const Decoder &decoder, CUstream stream, CUdeviceptr at) const;
+    Result<std::unique_ptr<ForeignWork>> open_decoder(const Decoder &decoder, CUstream stream, CUdeviceptr at) const;
     Result<void> finish(
         PackWork &work, const PackPlan &plan, std::span<const ImageEntry> entries, std::span<const Slice> image);
     Result<std::unique_ptr<Lane>> make_lane(std::uint64_t window_size);

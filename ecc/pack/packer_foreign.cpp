@@ -81,36 +81,36 @@ Result<const Nvcomp *> Packer::nvcomp_of(std::uint32_t version) {
                    ", which reads other streams: install that version again, then run `gmemfs restart`");
 }
 
-// For chunks of these codecs.
+// For so many chunks, of these codecs.
 Result<std::unique_ptr<ForeignWork>> Packer::make_encoder(
-    Helper helper, CUstream stream, std::uint64_t slots_max, std::span<const Codec> codecs) {
+    Helper helper, CUstream stream, std::uint64_t count, std::span<const Codec> codecs) {
     if (helper == Helper::processors)
         return std::unique_ptr<ForeignWork>(std::make_unique<ProcessorWork>(device(), stream));
     const Nvcomp &nvcomp = *TRY(this->nvcomp());
-    for (std::uint64_t slots = std::clamp(slots_max, kSlotsMin, kEncodeSlotsMax);;
-         slots = std::max(slots / 2, kSlotsMin)) {
-        const NvcompWork::Memory memory = TRY(NvcompWork::memory_for(nvcomp, slots, NvcompWork::Use::encode, codecs));
+    for (std::uint64_t slots = kEncodeSlots;; slots /= 2) {
+        const NvcompWork::Memory memory =
+            TRY(NvcompWork::memory_for(nvcomp, std::max(count, kSlotsMin), slots, NvcompWork::Use::encode, codecs));
         if (memory.size() > kForeignMemoryMax && slots > kSlotsMin) continue;
         Result<PoolPiece> piece = pool_.take(memory.size());
         if (piece) {
             const CUdeviceptr at = piece->address();
             return std::unique_ptr<ForeignWork>(
-                std::make_unique<NvcompWork>(nvcomp, *kernels_, stream, memory, at, *std::move(piece)));
+                TRY(NvcompWork::create(nvcomp, *kernels_, stream, memory, at, *std::move(piece))));
         }
         if (piece.error().code != ENOSPC || slots == kSlotsMin) return Error(piece.error());
     }
 }
 
 Result<Packer::Decoder> Packer::decoder_for(
-    std::uint32_t version, std::span<const ImageEntry> entries, std::uint64_t slots_max) {
+    std::uint32_t version, std::span<const ImageEntry> entries, std::uint64_t at_once) {
     const std::vector<Codec> codecs = foreign_codecs(entries);
     const bool needs_nvcomp = has_ans(entries);
     if (codecs.empty() || (!needs_nvcomp && entries.size() < kStreamsMin)) return Decoder();
     const Result<const Nvcomp *> opened = needs_nvcomp ? nvcomp_of(version) : nvcomp();
     if (!opened) return needs_nvcomp ? Result<Decoder>(Error(opened.error())) : Decoder();
-    for (std::uint64_t slots = std::min<std::uint64_t>(entries.size(), slots_max);; slots /= 2) {
+    for (std::uint64_t slots = kDecodeSlots;; slots /= 2) {
         const Result<NvcompWork::Memory> memory =
-            NvcompWork::memory_for(**opened, slots, NvcompWork::Use::decode, codecs);
+            NvcompWork::memory_for(**opened, at_once, slots, NvcompWork::Use::decode, codecs);
         if (!memory) return Error(memory.error());
         if (memory->size() <= kForeignMemoryMax || slots <= kSlotsMin) return Decoder{*opened, *memory};
     }
@@ -125,9 +125,12 @@ Result<Packer::LentWork> Packer::begin_decoding(
     return begin(entry_count, 0);
 }
 
-std::unique_ptr<ForeignWork> Packer::open_decoder(const Decoder &decoder, CUstream stream, CUdeviceptr at) const {
-    if (decoder.nvcomp == nullptr) return std::make_unique<ProcessorWork>(device(), stream);
-    return std::make_unique<NvcompWork>(*decoder.nvcomp, *kernels_, stream, decoder.memory, at, std::nullopt);
+Result<std::unique_ptr<ForeignWork>> Packer::open_decoder(
+    const Decoder &decoder, CUstream stream, CUdeviceptr at) const {
+    if (decoder.nvcomp == nullptr)
+        return std::unique_ptr<ForeignWork>(std::make_unique<ProcessorWork>(device(), stream));
+    return std::unique_ptr<ForeignWork>(
+        TRY(NvcompWork::create(*decoder.nvcomp, *kernels_, stream, decoder.memory, at, std::nullopt)));
 }
 
 // Nothing where the bytes are no .safetensors file.
@@ -153,9 +156,21 @@ Result<TensorTypes> Packer::tensor_types(PackWork &work, std::span<const Slice> 
 // because zstd takes a hundred times as long as ANS.
 Result<void> Packer::plan_zstd(std::span<ImageEntry> entries, const PackPlan &own, const PackWork &work,
     std::span<const Slice> plain, const TensorTypes &types) {
-    const auto encoder = TRY(make_encoder(Helper::nvcomp, work.stream(), entries.size(), std::array{Codec::zstd}));
+    std::vector<std::uint64_t> raw, floats, probes;
+    for (std::uint64_t chunk = 0; chunk < own.entries.size(); ++chunk) {
+        const Codec codec = own.entries[chunk].codec();
+        if (codec == Codec::raw) raw.push_back(chunk);
+        const bool is_float = codec == Codec::bf16 || codec == Codec::fp32;
+        if (is_float && types.is_empty()) floats.push_back(chunk);
+    }
+    if (raw.size() < own.entries.size() / kWorthShare) raw.clear(); // a header's chunk alone takes 13 ms
+    for (std::size_t at = 0; at < floats.size(); at += floats.size() / kProbes + 1) probes.push_back(floats[at]);
+    if (raw.empty() && probes.empty()) return {};
+    const std::uint64_t count = std::max(probes.size(), std::max(raw.size(), floats.size()));
+    const auto encoder = TRY(make_encoder(Helper::nvcomp, work.stream(), count, std::array{Codec::zstd}));
     // The chunks of `which`; of the others nothing changes.
     const auto try_on = [&](std::span<ImageEntry> of, std::span<const std::uint64_t> which) -> Result<void> {
+        if (which.empty()) return {};
         std::vector<ImageEntry> tried(of.size()); // zeros, which nobody tries
         for (const std::uint64_t chunk : which) tried[chunk] = of[chunk];
         TRY(for_each_run(plain, {0, 0, 0, 0, tried.size()}, [&](const PackKernels::Chunks &chunks) {
@@ -165,14 +180,6 @@ Result<void> Packer::plan_zstd(std::span<ImageEntry> entries, const PackPlan &ow
         for (const std::uint64_t chunk : which) of[chunk] = tried[chunk];
         return {};
     };
-    std::vector<std::uint64_t> raw, floats, probes;
-    for (std::uint64_t chunk = 0; chunk < own.entries.size(); ++chunk) {
-        const Codec codec = own.entries[chunk].codec();
-        if (codec == Codec::raw) raw.push_back(chunk);
-        const bool is_float = codec == Codec::bf16 || codec == Codec::fp32;
-        if (is_float && !types.codec_at(chunk * kChunk + kChunk / 2)) floats.push_back(chunk);
-    }
-    for (std::size_t at = 0; at < floats.size(); at += floats.size() / kProbes + 1) probes.push_back(floats[at]);
     std::vector<ImageEntry> probed(own.entries);
     TRY(try_on(probed, probes));
     std::uint64_t before = 0, after = 0;
@@ -223,7 +230,7 @@ Result<void> Packer::decode_chunk(
     const std::uint64_t packed_size = round_up(std::max<std::uint64_t>(entry.length(), 1), 256);
     const Nvcomp &nvcomp = *TRY(nvcomp_of(table.nvcomp));
     const NvcompWork::Memory memory =
-        TRY(NvcompWork::memory_for(nvcomp, 1, NvcompWork::Use::decode, std::array{entry.codec()}));
+        TRY(NvcompWork::memory_for(nvcomp, 1, 1, NvcompWork::Use::decode, std::array{entry.codec()}));
     const LentWork work = TRY(begin(1, packed_size + kChunk + memory.size()));
     const CUdeviceptr packed = work->end_of(1), target = packed + packed_size;
     TRY(work->upload(work->entries(), std::as_bytes(std::span(&moved, 1))));
@@ -236,8 +243,9 @@ Result<void> Packer::decode_chunk(
     const PackKernels::Chunks one = {target, packed, work->entries(), chunk, 1};
     TRY(kernels_->check(work->stream(), one, work->findings()));
     TRY(verdict_of(TRY(work->wait_for_findings())));
-    NvcompWork foreign(nvcomp, *kernels_, work->stream(), memory, target + kChunk, std::nullopt);
-    TRY(foreign.decode(one, std::span(&moved, 1)));
+    const auto foreign =
+        TRY(NvcompWork::create(nvcomp, *kernels_, work->stream(), memory, target + kChunk, std::nullopt));
+    TRY(foreign->decode(one, std::span(&moved, 1)));
     TRY(kernels_->decode(work->stream(), one, work->findings()));
     TRY(work->download(std::as_writable_bytes(plain).first(kChunk), target));
     return verdict_of(TRY(work->wait_for_findings()));

@@ -21,7 +21,10 @@ constexpr std::uint64_t kLaneSize = 16 * MiB; // bytes of device memory; the chu
 constexpr std::uint64_t kLaneChunks = 2048;   // of zeros, 256 MiB
 constexpr std::uint64_t kTableSize = kLaneChunks * sizeof(ImageEntry);
 constexpr std::size_t kLanes = 2;
-constexpr std::uint64_t kLaneSlots = 64; // chunks that nvCOMP packs at once: half of what a lane has
+// With nvCOMP, which is slow with few chunks: 128 MiB, where the device has room for them and for its windows. Else it
+// packs 64 chunks at once, a half of what a lane has.
+constexpr std::uint64_t kLargeLaneSize = 128 * MiB;
+constexpr std::uint64_t kFewSlots = 64;
 
 // Chunks that lie one behind the other in an image, and as bytes of it.
 struct Batch {
@@ -105,12 +108,22 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
     TRY(work->clear_findings());
     TRY(work->wait());
     std::array<std::unique_ptr<Lane>, kLanes> lanes;
-    for (auto &lane : lanes) lane = TRY(make_lane(kLaneSize - kTableSize));
     std::array<std::unique_ptr<ForeignWork>, kLanes> foreign; // go before their streams
-    if (plan.helper != Helper::none)
-        for (std::size_t index = 0; index < kLanes; ++index)
+    const auto make_lanes = [&](std::uint64_t size, std::uint64_t slots) -> Result<void> {
+        foreign = {};
+        lanes = {};
+        for (std::size_t index = 0; index < kLanes; ++index) {
+            lanes[index] = TRY(make_lane(size - kTableSize));
+            if (plan.helper == Helper::none) continue;
             foreign[index] = TRY(make_encoder(
-                plan.helper, lanes[index]->stream(), std::min(kLaneSlots, total), foreign_codecs(plan.entries)));
+                plan.helper, lanes[index]->stream(), std::min(slots, total), foreign_codecs(plan.entries)));
+        }
+        return {};
+    };
+    const bool is_large = plan.helper == Helper::nvcomp && total > kFewSlots;
+    const Result<void> made_large = is_large ? make_lanes(kLargeLaneSize, kLaneChunks) : Error{ENOSPC};
+    if (!made_large && made_large.error().code != ENOSPC) return made_large;
+    if (!made_large) TRY(make_lanes(kLaneSize, kFewSlots));
     std::size_t turn = 0;
     for (std::uint64_t done = 0; done < total; ++turn) {
         Lane &lane = *lanes[turn % kLanes];
@@ -148,7 +161,7 @@ Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slic
     const std::uint64_t last = first + count;
     const std::uint64_t bytes = end_of(table.entries[last - 1]) - table.entries[first].offset();
     const std::span<const ImageEntry> entries = std::span(table.entries).subspan(first, count);
-    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, kLaneChunks));
+    Decoder decoder = TRY(decoder_for(table.nvcomp, entries, std::min(count, kLaneChunks)));
     const LentWork work = TRY(begin_decoding(decoder, 0, entries));
     TRY(work->clear_findings());
     TRY(work->wait());
@@ -168,7 +181,7 @@ Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slic
         if (has_foreign(lane.table())) {
             TRY(lane.wait());
             TRY(verdict_of(TRY(work->wait_for_findings())));
-            const auto foreign = open_decoder(decoder, lane.stream(), work->end_of(0)); // each waits for its own
+            const auto foreign = TRY(open_decoder(decoder, lane.stream(), work->end_of(0))); // each waits for its own
             TRY(for_each_run(to, lane.chunks(batch), [&](const auto &run) {
                 return foreign->decode(run, lane.table().subspan(run.first - batch.first, run.count));
             }));

@@ -67,8 +67,13 @@ public:
         plan_ = TRY(pack(PackBy::ans));
         const PackPlan own = TRY(machine_.packer.plan({&machine_.plain, 1}, options.size, PackBy::own));
         own_size_ = own.image_size;
-        add_nvcomp();
+        add_nvcomp("", count_);
         add_whole();
+        add_nvcomp(", 2048 chunks at once", 2048);
+        add_nvcomp(", 8192 chunks at once", 8192);
+        add_memory("nvCOMP's windows", 768 * MiB);
+        add_memory("the image's", round_up(plan_.image_size, 2 * MiB));
+        add_memory("the bytes'", options.size);
         TRY(measure(cases_, machine_.device, machine_.stream, options.rounds));
         print();
         return {};
@@ -132,22 +137,32 @@ private:
             "write tables"));
         return wait();
     }
-    Result<void> compress() {
-        return machine_.nvcomp.check(
-            machine_.nvcomp.ans().compress(pointer<const void *const *>(row(kPlain)),
-                pointer<const std::size_t *>(row(kSize)), kChunk, count_, pointer<void *>(temp_), temp_size_,
-                pointer<void *const *>(row(kPacked)), pointer<std::size_t *>(row(kPackedSize)), kPackOptions,
-                pointer<NvcompStatus *>(row(kStatus)), machine_.stream),
-            "pack by nvCOMP");
+    // So many chunks a call.
+    Result<void> compress(std::uint64_t at_once) {
+        for (std::uint64_t first = 0; first < count_; first += at_once) {
+            const std::uint64_t count = std::min(at_once, count_ - first), at = first * sizeof(std::uint64_t);
+            TRY(machine_.nvcomp.check(
+                machine_.nvcomp.ans().compress(pointer<const void *const *>(row(kPlain) + at),
+                    pointer<const std::size_t *>(row(kSize) + at), kChunk, count, pointer<void *>(temp_), temp_size_,
+                    pointer<void *const *>(row(kPacked) + at), pointer<std::size_t *>(row(kPackedSize) + at),
+                    kPackOptions, pointer<NvcompStatus *>(row(kStatus) + first * sizeof(NvcompStatus)),
+                    machine_.stream),
+                "pack by nvCOMP"));
+        }
+        return {};
     }
-    Result<void> decompress() {
-        return machine_.nvcomp.check(
-            machine_.nvcomp.ans().decompress(pointer<const void *const *>(row(kPacked)),
-                pointer<const std::size_t *>(row(kPackedSize)), pointer<const std::size_t *>(row(kSize)),
-                pointer<std::size_t *>(row(kTargetSize)), count_, pointer<void *>(temp_), temp_size_,
-                pointer<void *const *>(row(kTarget)), kUnpackOptions, pointer<NvcompStatus *>(row(kStatus)),
-                machine_.stream),
-            "unpack by nvCOMP");
+    Result<void> decompress(std::uint64_t at_once) {
+        for (std::uint64_t first = 0; first < count_; first += at_once) {
+            const std::uint64_t count = std::min(at_once, count_ - first), at = first * sizeof(std::uint64_t);
+            TRY(machine_.nvcomp.check(
+                machine_.nvcomp.ans().decompress(pointer<const void *const *>(row(kPacked) + at),
+                    pointer<const std::size_t *>(row(kPackedSize) + at), pointer<const std::size_t *>(row(kSize) + at),
+                    pointer<std::size_t *>(row(kTargetSize) + at), count, pointer<void *>(temp_), temp_size_,
+                    pointer<void *const *>(row(kTarget) + at), kUnpackOptions,
+                    pointer<NvcompStatus *>(row(kStatus) + first * sizeof(NvcompStatus)), machine_.stream),
+                "unpack by nvCOMP"));
+        }
+        return {};
     }
     Result<void> expect_statuses() {
         std::vector<NvcompStatus> statuses(count_);
@@ -199,15 +214,15 @@ private:
         return machine_.packer.decode(table, {&machine_.image, 1}, 0, table.entries.size(), {&machine_.target, 1});
     }
 
-    void add_nvcomp() {
-        cases_.push_back({"nvCOMP packs", options.size, [this] { return compress(); }, [] { return Result<void>(); },
-            [this] { return expect_statuses(); }});
-        cases_.push_back(
-            {"nvCOMP unpacks", options.size, [this] { return decompress(); }, [this] { return spoil_target(); },
-                [this]() -> Result<void> {
-                    TRY(expect_statuses());
-                    return expect_target();
-                }});
+    void add_nvcomp(const std::string &how, std::uint64_t at_once) {
+        cases_.push_back({"nvCOMP packs" + how, options.size, [this, at_once] { return compress(at_once); },
+            [] { return Result<void>(); }, [this] { return expect_statuses(); }});
+        cases_.push_back({"nvCOMP unpacks" + how, options.size, [this, at_once] { return decompress(at_once); },
+            [this] { return spoil_target(); },
+            [this]() -> Result<void> {
+                TRY(expect_statuses());
+                return expect_target();
+            }});
     }
     void add_whole() {
         const auto whole = [this](const char *name, PackBy by) {
@@ -220,6 +235,22 @@ private:
         };
         whole("by ANS", PackBy::ans);
         whole("by our own codec", PackBy::own);
+        whole("by what is best", PackBy::automatic);
+        cases_.push_back({"plan, by ANS", options.size, [this]() -> Result<void> {
+                              plan_ = TRY(machine_.packer.plan({&machine_.plain, 1}, options.size, PackBy::ans));
+                              return {};
+                          }});
+        cases_.push_back({"encode, by ANS", options.size, [this] {
+                              return machine_.packer.encode(plan_, {&machine_.plain, 1}, {&machine_.image, 1});
+                          }});
+    }
+
+    // What packing a file, and waking it, take besides.
+    void add_memory(const std::string &whose, std::uint64_t size) {
+        cases_.push_back({"memory: " + whose + ", made, freed", options.size, [this, size]() -> Result<void> {
+                              TRY(Extent::create(keeper_, machine_.device, size));
+                              return {};
+                          }});
     }
 
     void print() {
@@ -230,11 +261,13 @@ private:
         std::printf("packed to 1/%.4f by nvCOMP, 1/%.4f by ANS (of nvCOMP's %.4f), 1/%.4f by our own codec\n",
             plain / double(nvcomp_size_), plain / double(plan_.image_size),
             double(nvcomp_size_) / double(plan_.image_size), plain / double(own_size_));
-        std::printf("%-32s %10s %12s %12s\n", "", "ms", "GB/s plain", "of nvCOMP's");
+        std::printf("%-42s %10s %12s %12s\n", "", "ms", "GB/s plain", "of nvCOMP's");
         std::string json;
         for (std::size_t index = 0; index < cases_.size(); ++index) {
-            const double ms = cases_[index].median_ms(), of = cases_[index % 2].median_ms() / ms;
-            std::printf("%-32s %10.3f %12.1f %12.3f\n", cases_[index].name.c_str(), ms, plain / 1e6 / ms, of);
+            const std::string &name = cases_[index].name;
+            const bool wakes = name.find("unpack") != std::string::npos || name.find("wake") != std::string::npos;
+            const double ms = cases_[index].median_ms(), of = cases_[wakes ? 1 : 0].median_ms() / ms;
+            std::printf("%-42s %10.3f %12.1f %12.3f\n", cases_[index].name.c_str(), ms, plain / 1e6 / ms, of);
             json += (json.empty() ? "" : ", ") + ("\"" + cases_[index].name + "\": {\"ms\": ") + std::to_string(ms) +
                     ", \"of_nvcomp\": " + std::to_string(of) + "}";
         }

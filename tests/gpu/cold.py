@@ -26,11 +26,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from frameworks import GIB, GMEMFS, TENSORS, Child, model_header, tell, timed_copy
 
 # client/wire/file_control.hpp
-PACK, WAKE, OFFLOAD, OFFLOAD_AS_IT_IS = (3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6, 7, 8))
+PACK, WAKE, OFFLOAD, OFFLOAD_AS_IT_IS, PACK_BY = (
+    3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6, 7, 8, 9))
+CODECS = {"own": 1, "ans": 2}
 PACKED, IN_HOST = 1, 2
 
 
-def control(path, command):
+def control(path, command, codec=0):
     """Seconds that the ioctl takes, and what it says: plain bytes, held bytes, where: the sum of PACKED and IN_HOST.
 
     A process that has told its figures lets go of its tensors a little later: until then the file is busy.
@@ -39,7 +41,7 @@ def control(path, command):
         for _ in range(200):
             began = time.perf_counter()
             try:
-                told = fcntl.ioctl(file, command, bytes(24))
+                told = fcntl.ioctl(file, command, struct.pack("3Q", 0, 0, codec))
                 return time.perf_counter() - began, struct.unpack("3Q", told)
             except OSError as error:
                 if error.errno != errno.EBUSY:
@@ -78,6 +80,26 @@ def host_rounds(path, process, command, where, rounds):
     return out, back, loads
 
 
+def codec_rounds(path, rounds):
+    """By each codec: seconds to pack the file where it lies, and to wake it, medians; and the ratio."""
+    told = {}
+    for name, codec in CODECS.items():
+        packs, wakes = [], []
+        for _ in range(rounds):
+            try:
+                seconds, (plain, held, _) = control(path, PACK_BY, codec)
+            except OSError as error:
+                if error.errno != errno.ENOPKG:
+                    raise
+                break
+            packs.append(seconds)
+            wakes.append(control(path, WAKE)[0])
+        if packs:
+            told[name] = {"pack_s": round(statistics.median(packs), 6), "wake_s": round(statistics.median(wakes), 6),
+                          "ratio": round(plain / held, 4)}
+    return told
+
+
 def bus_rates():
     """GB/s of pinned DMA, to the device and from it."""
     told = json.loads(subprocess.run([GMEMFS, "bench", "--json"], check=True, capture_output=True, text=True).stdout)
@@ -108,6 +130,7 @@ def run(mount, folder, size, rounds):
         wakes.append(control(target, WAKE)[0])
         control(target, PACK)
         loads.append(process.ask("load"))
+    by_codec = codec_rounds(target, rounds)
     plain_out, plain_back, plain_loads = host_rounds(target, process, OFFLOAD_AS_IT_IS, IN_HOST, rounds)
     packed_out, packed_back, packed_loads = host_rounds(target, process, OFFLOAD, PACKED | IN_HOST, rounds)
     from_host = plain_loads + packed_loads
@@ -148,7 +171,7 @@ def run(mount, folder, size, rounds):
           "awake_first_use_s": median(each["first_use_s"] for each in awake),
           "cp_in_s": median(copy["all_seconds"] for copy in copies),
           "load_file_s": median(each["first_use_s"] for each in by_file),
-          "all": {"pack_s": packs, "wake_s": wakes}})
+          "by_codec": by_codec, "all": {"pack_s": packs, "wake_s": wakes}})
 
 
 def main():

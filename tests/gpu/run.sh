@@ -445,15 +445,13 @@ phase_parity() {
 
 # nvCOMP's library: the named one, the bundle's, or one that lies in some Python's packages. Nothing where there is none.
 find_nvcomp() {
-    local bundled=$BUILD/lib/libnvcomp.so.6.xz
+    local bundled=$BUILD/lib/libnvcomp.so.6
     if [ -n "${GMEMFS_NVCOMP:-}" ]; then
         echo "$GMEMFS_NVCOMP"
     elif [ -n "$SIMULATE" ]; then
         ls "${DRIVER%/*}/libnvcomp.so.6" 2> /dev/null
     elif [ -e "$bundled" ]; then
-        { xz -dc "$bundled" 2> /dev/null || "$PYTHON" -c 'import lzma, shutil, sys
-shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)' "$bundled"; } > "$WORK/libnvcomp.so.6" &&
-            echo "$WORK/libnvcomp.so.6"
+        echo "$bundled"
     else
         find / -xdev -name 'libnvcomp.so.6*' -type f 2> /dev/null | head -n 1
     fi
