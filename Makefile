@@ -106,10 +106,10 @@ SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
-TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io \
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io bench/nbd_load \
     client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
-# Compiled with the tests, which run but one of them: so that a change elsewhere leaves none behind.
+# Compiled with the tests, which run but two of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # Where nbdkit's header is; `make deps` brings it.
 PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)

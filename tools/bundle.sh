@@ -2,7 +2,7 @@
 # bundle: build/bundle, to run on a GPU machine that has only a driver: programs, tests, and the libraries they need; and
 # the same as build/bundle.tar.xz, to carry there (`tar xf`, or Python's tarfile where there is no xz).
 #
-#     bin/        gmemfs, unit-tests, conformance-tests, test-client, sim/, bench/, getfattr, setfattr
+#     bin/        gmemfs, gmemfs-block, unit-tests, conformance-tests, test-client, sim/, bench/, getfattr, setfattr, nbdkit
 #     lib/        shared libraries that such a machine lacks, found by a relative rpath; libgmemfs.so
 #     python/     the package gmemfs, for pip install or PYTHONPATH
 #     tests/      gpu/run.sh (start here), bench/run.py, the Python peers
@@ -19,7 +19,8 @@ command -v patchelf > /dev/null || { echo "bundle: patchelf is missing: make dep
 rm -rf "$out"
 mkdir -p "$out"/bin/sim "$out"/bin/bench "$out"/lib "$out"/tests
 
-for program in gmemfs unit-tests conformance-tests test-client parity-tests pack-tests batch-tests client/c_test client/cpp_test client/endings; do
+for program in gmemfs gmemfs-block nbdkit-gmemfs-plugin.so unit-tests conformance-tests test-client parity-tests pack-tests batch-tests \
+    client/c_test client/cpp_test client/endings; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
@@ -30,9 +31,12 @@ for program in "$BUILD"/bench/*; do
     case $program in *.d | *'*') continue ;; esac
     cp "$program" "$out/bin/bench/"
 done
-for program in getfattr setfattr; do
+for program in getfattr setfattr nbdkit; do
     path=$(command -v $program) && cp "$path" "$out/bin/"
 done
+# What block devices are measured beside; nbdkit takes a plugin by its path.
+plugins=$(nbdkit --dump-config 2> /dev/null | sed -n 's/^plugindir=//p')
+[ -z "$plugins" ] || cp "$plugins/nbdkit-memory-plugin.so" "$out/bin/"
 for folder in gpu bench; do
     if [ -d tests/$folder ]; then cp -r tests/$folder "$out/tests/"; fi
 done

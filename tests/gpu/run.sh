@@ -25,6 +25,8 @@
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
 #                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
+#     block         a file as a disk by its socket: rates beside nbdkit's, and its blocks checked while what
+#                   serves it is killed
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -51,7 +53,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks cold models snapshot survive bench)
+    damage ecc_cost frameworks cold models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -749,6 +751,20 @@ phase_survive() {
         --json "$OUT/recovery.json" "${RECOVERY_OPTIONS[@]}"
     grep -a '^FIGURE\|: answered after\| a second: \|^journal over\|pinned' "$LOG" | tail -40 >> "$OUT/summary.txt"
     unset GMEMFS_RUNTIME_DIR
+}
+
+# The socket door: neither fio nor a driver of the kernel's is needed.
+phase_block() {
+    local rounds=5 kills=40 servers=4
+    [ -z "$SIMULATE" ] || rounds=1 kills=5 servers=1
+    unmount_it
+    check "a disk's rates (tests/bench/run.py block)" "$PYTHON" "$here/../bench/run.py" block --json "$OUT/block.json" \
+        --tmpfs "$WORK" "${BENCH_OPTIONS[@]}" --rounds $rounds
+    mount_it || return
+    check "$kills SIGKILLs to a disk's worker, every block checked" "$PYTHON" "$here/block_kills.py" "$MOUNT" \
+        --rounds $kills --servers $servers --gmemfs "$GMEMFS" --load "$(program nbd_load)"
+    unmount_it
+    grep -a '^block, \|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
 }
 
 phase_bench() {
