@@ -4,6 +4,7 @@
 #include "ecc/pack/kernels/decode.cuh"
 #include "ecc/pack/kernels/encode.cuh"
 #include "ecc/pack/kernels/plan.cuh"
+#include "ecc/pack/kernels/window.cuh"
 
 #include <span>
 
@@ -55,6 +56,17 @@ void run_gather(const gmemfs_lane *lane, void **params, Translate translate) {
     kernels::pack_gather(
         warp(*lane), window, arguments.value<std::uint64_t>(1), image, entries, arguments.value<std::uint64_t>(4));
 }
+void run_compare_window(const gmemfs_lane *lane, void **params, Translate translate) {
+    if (!is_first(*lane)) return;
+    const HostArguments arguments(params, translate);
+    const auto *const plain = arguments.pointer<std::uint8_t>(0);
+    const auto *const window = arguments.pointer<std::uint8_t>(1);
+    const auto *const entries = arguments.pointer<ImageEntry>(3);
+    auto *const findings = arguments.pointer<PackFindings>(6);
+    if (plain == nullptr || window == nullptr || entries == nullptr || findings == nullptr) return;
+    kernels::pack_compare_window(warp(*lane), plain, window, arguments.value<std::uint64_t>(2), entries,
+        arguments.value<std::uint64_t>(4), arguments.value<std::uint64_t>(5), findings);
+}
 void run_checksum(const gmemfs_lane *lane, void **params, Translate translate) {
     if (!is_first(*lane)) return;
     const HostArguments arguments(params, translate);
@@ -102,14 +114,14 @@ void run_decode(const gmemfs_lane *lane, void **params, Translate translate) {
 }
 
 // Pointers and counts: each has 8 bytes.
-constexpr unsigned kSizes[] = {8, 8, 8, 8, 8, 8};
+constexpr unsigned kSizes[] = {8, 8, 8, 8, 8, 8, 8};
+constexpr std::span<const unsigned> sizes(std::size_t count) { return std::span(kSizes).first(count); }
 static_assert(sizeof(CUdeviceptr) == 8);
-constexpr HostTwin kTwins[] = {{"pack_plan", run_plan, std::span(kSizes).first(3)},
-    {"pack_encode", run_encode, std::span(kSizes).first(4)},
-    {"pack_checksum", run_checksum, std::span(kSizes).first(3)},
-    {"pack_check", run_look<kernels::pack_check>, std::span(kSizes).first(5)}, {"pack_compare", run_compare, kSizes},
-    {"pack_decode", run_decode, kSizes}, {"pack_prove", run_look<kernels::pack_prove>, std::span(kSizes).first(5)},
-    {"pack_gather", run_gather, std::span(kSizes).first(5)}};
+constexpr HostTwin kTwins[] = {{"pack_plan", run_plan, sizes(3)}, {"pack_encode", run_encode, sizes(4)},
+    {"pack_checksum", run_checksum, sizes(3)}, {"pack_check", run_look<kernels::pack_check>, sizes(5)},
+    {"pack_compare", run_compare, sizes(6)}, {"pack_decode", run_decode, sizes(6)},
+    {"pack_prove", run_look<kernels::pack_prove>, sizes(5)}, {"pack_gather", run_gather, sizes(5)},
+    {"pack_compare_window", run_compare_window, sizes(7)}};
 
 std::span<const unsigned char> own_image() {
     // Through a volatile pointer: two arrays never begin at one address, as the compiler sees it.
@@ -129,10 +141,10 @@ Result<std::unique_ptr<PackKernels>> PackKernels::load(Device &device, std::span
     return kernels;
 }
 
-Result<void> PackKernels::launch(Kernel kernel, CUstream stream, std::uint64_t count, void **arguments) const {
+Result<void> PackKernels::launch(Kernel kernel, CUstream stream, std::uint64_t warps, void **arguments) const {
     constexpr unsigned kWarps = kThreads / kLanes;
-    const std::uint64_t grid = (count + kWarps - 1) / kWarps;
-    GMEMFS_ASSERT(count > 0);
+    const std::uint64_t grid = (warps + kWarps - 1) / kWarps;
+    GMEMFS_ASSERT(warps > 0);
     GMEMFS_ASSERT(grid < 1U << 31);
     TRY(device().make_current());
     return device().check(device().driver().cuLaunchKernel(functions_[kernel], static_cast<unsigned>(grid), 1, 1,
@@ -155,7 +167,14 @@ Result<void> PackKernels::encode(CUstream stream, const Chunks &of) const {
 Result<void> PackKernels::gather(CUstream stream, const Chunks &of, CUdeviceptr window, std::uint64_t stride) const {
     Chunks chunks = of;
     void *arguments[] = {&window, &stride, &chunks.image, &chunks.entries, &chunks.count};
-    return launch(kGather, stream, chunks.count, arguments);
+    return launch(kGather, stream, chunks.count * kernels::kWindowWarps, arguments);
+}
+
+Result<void> PackKernels::compare_window(
+    CUstream stream, const Chunks &of, CUdeviceptr window, std::uint64_t stride, CUdeviceptr findings) const {
+    Chunks chunks = of;
+    void *arguments[] = {&chunks.plain, &window, &stride, &chunks.entries, &chunks.count, &chunks.first, &findings};
+    return launch(kCompareWindow, stream, chunks.count * kernels::kWindowWarps, arguments);
 }
 
 Result<void> PackKernels::checksum(CUstream stream, const Chunks &of) const {

@@ -33,6 +33,9 @@ public:
     Result<void> encode(CUstream stream, const Chunks &chunks) const;
     /// Brings chunks of nvCOMP's, which lie at multiples of `stride` from `window` on, to their places.
     Result<void> gather(CUstream stream, const Chunks &chunks, CUdeviceptr window, std::uint64_t stride) const;
+    /// Compares chunks of nvCOMP's, decoded into that window, with the plain bytes; uses no image.
+    Result<void> compare_window(
+        CUstream stream, const Chunks &chunks, CUdeviceptr window, std::uint64_t stride, CUdeviceptr findings) const;
     /// Writes the entries' checksums; uses no plain bytes.
     Result<void> checksum(CUstream stream, const Chunks &chunks) const;
     /// PackFindings at `findings`, all bits set before. Uses no plain bytes.
@@ -42,9 +45,20 @@ public:
     Result<void> decode(CUstream stream, const Chunks &chunks, CUdeviceptr findings) const;
 
 private:
-    enum Kernel : unsigned { kPlan, kEncode, kChecksum, kCheck, kCompare, kDecode, kProve, kGather, kKernels };
+    enum Kernel : unsigned {
+        kPlan,
+        kEncode,
+        kChecksum,
+        kCheck,
+        kCompare,
+        kDecode,
+        kProve,
+        kGather,
+        kCompareWindow,
+        kKernels
+    };
     explicit PackKernels(Module module) : module_(std::move(module)) {}
-    Result<void> launch(Kernel kernel, CUstream stream, std::uint64_t count, void **arguments) const;
+    Result<void> launch(Kernel kernel, CUstream stream, std::uint64_t warps, void **arguments) const;
 
     Module module_;
     CUfunction functions_[kKernels] = {};

@@ -32,7 +32,7 @@ Pointer pointer(CUdeviceptr address) {
 } // namespace
 
 std::uint64_t NvcompLane::Memory::size() const {
-    const std::uint64_t tables = slots * (kRows * sizeof(std::uint64_t) + sizeof(ImageEntry));
+    const std::uint64_t tables = slots * kRows * sizeof(std::uint64_t);
     return round_up(tables, kAlignment) + round_up(temp_size, kAlignment) + round_up(window_size, kAlignment);
 }
 
@@ -64,8 +64,7 @@ NvcompLane::NvcompLane(
     : nvcomp_(nvcomp), kernels_(kernels), stream_(stream), at_(at), slots_(memory.slots), temp_size_(memory.temp_size),
       rows_(kRows * memory.slots) {
     GMEMFS_ASSERT(at % kAlignment == 0);
-    entries_at_ = at_ + kRows * slots_ * sizeof(std::uint64_t);
-    temp_ = round_up(entries_at_ + slots_ * sizeof(ImageEntry), kAlignment);
+    temp_ = round_up(at_ + kRows * slots_ * sizeof(std::uint64_t), kAlignment);
     window_ = memory.window_size == 0 ? 0 : temp_ + round_up(temp_size_, kAlignment);
     stride_ = memory.window_size / slots_;
 }
@@ -169,19 +168,7 @@ Result<void> NvcompLane::check_decoded() const {
 Result<void> NvcompLane::place_and_compare(CUdeviceptr findings) {
     TRY(kernels_.gather(stream_, chunks_, window_, stride_));
     TRY(decompress(window_, stride_));
-    return compare(findings);
-}
-
-// The window as a plain image of those chunks: the kernel passes over the others.
-Result<void> NvcompLane::compare(CUdeviceptr findings) {
-    moved_.assign(entries_.size(), {0, ImageEntry::pack(Codec::ans_bytes, 0), 0, 0});
-    for (const std::uint64_t index : order_)
-        moved_[index] = {
-            static_cast<std::uint32_t>(index * (stride_ / kPlaceUnit)), ImageEntry::pack(Codec::raw, kChunk), 0, 0};
-    TRY(device().check(
-        device().driver().cuMemcpyHtoDAsync(entries_at_, moved_.data(), moved_.size() * sizeof(ImageEntry), stream_),
-        "write packed table"));
-    return kernels_.compare(stream_, {chunks_.plain, window_, entries_at_, chunks_.first, chunks_.count}, findings);
+    return kernels_.compare_window(stream_, chunks_, window_, stride_, findings);
 }
 
 } // namespace gmemfs

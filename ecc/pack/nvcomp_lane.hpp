@@ -60,7 +60,6 @@ private:
     enum Row : unsigned { kInput, kInputSize, kOutput, kCapacity, kOutputSize, kStatus, kRows };
     template <typename Call>
     Result<void> queue(unsigned rows_in, const char *doing, const Call &call_codec);
-    Result<void> compare(CUdeviceptr findings);
     CUdeviceptr row(unsigned index) const { return at_ + index * slots_ * sizeof(std::uint64_t); }
     std::uint64_t &value(unsigned index, std::uint64_t slot) { return rows_[index * slots_ + slot]; }
     Device &device() const { return kernels_.device(); }
@@ -70,9 +69,9 @@ private:
     const CUstream stream_;
     const CUdeviceptr at_;
     const std::uint64_t slots_, temp_size_;
-    CUdeviceptr entries_at_, temp_, window_; // behind the rows
-    std::uint64_t stride_;                   // bytes of a slot of the window
-    std::vector<std::uint64_t> rows_;        // rows_[row][slot], as the device has them
+    CUdeviceptr temp_, window_;       // behind the rows
+    std::uint64_t stride_;            // bytes of a slot of the window
+    std::vector<std::uint64_t> rows_; // rows_[row][slot], as the device has them
     Chunks chunks_ = {};
     std::span<const ImageEntry> entries_; // of the chunks
     std::vector<std::uint64_t> order_;    // the chunks that are nvCOMP's, those of one codec together
@@ -81,7 +80,6 @@ private:
         std::uint64_t first, count; // of order_
     };
     std::vector<Group> groups_;
-    std::vector<ImageEntry> moved_; // the chunks, as the window has them
 };
 
 } // namespace gmemfs

@@ -19,6 +19,11 @@ namespace {
 
 constexpr std::uint64_t kKeptSize = 2 * MiB; // a granule: the table of 16 GiB, but for 4 chunks
 
+std::array<std::byte, kImageHeaderSize> header_of(const PackPlan &plan, std::span<const ImageEntry> entries) {
+    return header_bytes({plan.plain_size, plan.image_size, static_cast<std::uint32_t>(entries.size()),
+        crc32c(std::as_bytes(entries)), plan.nvcomp});
+}
+
 } // namespace
 
 Packer::Packer(Keeper &keeper, Device &device, std::unique_ptr<PackKernels> kernels, NvcompPlaces places)
@@ -99,13 +104,14 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     const Trace trace("gmemfs pack encode");
     if (image.size() > 1 || image.front().extent->device().info().is_host()) return encode_staged(plan, plain, image);
     GMEMFS_ASSERT(image.front().length >= plan.image_size);
-    // A header of zeros until all is right.
-    const std::vector<std::byte> front(first_place(plan.entries.size()));
     std::vector<ImageEntry> entries(plan.entries.size()); // the plan's, with checksums
+    std::array<std::byte, kImageHeaderSize> header;
     const LentWork work = TRY(begin(0, 0));
     const CUdeviceptr at = address_of(image.front());
-    TRY(work->upload(at, front));
+    const std::uint64_t table_end = kImageHeaderSize + entries.size() * sizeof(ImageEntry);
+    TRY(work->clear(at, kImageHeaderSize)); // until all is right
     TRY(work->upload(at + kImageHeaderSize, std::as_bytes(std::span(plan.entries))));
+    TRY(work->clear(at + table_end, first_place(entries.size()) - table_end));
     TRY(work->clear_findings());
     const PackKernels::Chunks all = {0, at, at + kImageHeaderSize, 0, entries.size()};
     if (all.count != 0) {
@@ -126,7 +132,10 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     }
     TRY(work->download(std::as_writable_bytes(std::span(entries)), all.entries));
     TRY(verdict_of_comparison(TRY(work->wait_for_findings())));
-    return finish(*work, plan, entries, image);
+    header = header_of(plan, entries); // the table is there
+    const Result<void> queued = work->upload(at, header);
+    const Result<void> waited = work->wait(); // always: `header` goes
+    return queued ? waited : queued;
 }
 
 // Header and table, of an image that is right otherwise.
@@ -135,9 +144,7 @@ Result<void> Packer::finish(
     std::vector<std::byte> front(first_place(entries.size()));
     const std::span<const std::byte> table = std::as_bytes(entries);
     if (!table.empty()) std::memcpy(&front[kImageHeaderSize], table.data(), table.size());
-    std::ranges::copy(header_bytes({plan.plain_size, plan.image_size, static_cast<std::uint32_t>(entries.size()),
-                          crc32c(table), plan.nvcomp}),
-        front.begin());
+    std::ranges::copy(header_of(plan, entries), front.begin());
     const Result<void> queued = for_each_part(image, 0, front.size(), [&](Slice part, std::uint64_t done) {
         return work.upload(address_of(part), std::span(front).subspan(done, part.length));
     });

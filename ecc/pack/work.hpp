@@ -105,6 +105,10 @@ public:
         return device_.check(
             device_.driver().cuMemcpyDtoHAsync(bytes.data(), from, bytes.size(), stream()), "read packed table");
     }
+    Result<void> clear(CUdeviceptr at, std::uint64_t length) {
+        if (length == 0) return {};
+        return device_.check(device_.driver().cuMemsetD8Async(at, 0, length, stream()), "clear packed header");
+    }
     Result<void> clear_findings() {
         return device_.check(
             device_.driver().cuMemsetD8Async(findings(), 0xff, sizeof(PackFindings), stream()), "clear findings");

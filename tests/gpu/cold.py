@@ -28,7 +28,7 @@ from frameworks import GIB, GMEMFS, TENSORS, Child, model_header, tell, timed_co
 # client/wire/file_control.hpp
 PACK, WAKE, OFFLOAD, OFFLOAD_AS_IT_IS, PACK_BY = (
     3 << 30 | 24 << 16 | ord("g") << 8 | number for number in (5, 6, 7, 8, 9))
-CODECS = {"own": 1, "ans": 2}
+CODECS = {"automatic": 0, "own": 1, "ans": 2}
 PACKED, IN_HOST = 1, 2
 
 

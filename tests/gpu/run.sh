@@ -21,6 +21,7 @@
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
+#     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
@@ -53,7 +54,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks cold models snapshot survive block bench)
+    damage ecc_cost frameworks cold tight models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -675,6 +676,19 @@ phase_cold() {
     check "a model of 16 GiB packed, woken, loaded" python_peer cold.py "$MOUNT" "$WORK"
     unmount_it
     grep -E '^\{"(gib|bus_to_host_gb_s)"' "$LOG" | tail -2 >> "$OUT/summary.txt"
+}
+phase_tight() {
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then
+        report SKIP "packing with little room" 0 "no GPU, or $PYTHON has no torch"
+        return
+    fi
+    unmount_it
+    MOUNT_OPTIONS+=(--host-limit=60G)
+    mount_it || return
+    check "64 GiB packed with 1 GiB of the device beside it" python_peer pack_tight.py "$MOUNT"
+    unmount_it
+    MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-1}")
+    grep '^{"tight_gib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
 }
 # More models than the device holds. Each is 1 GiB; memory of the device, 1/1.4 of them packed in host memory.
 phase_models() {

@@ -4,6 +4,7 @@
 #include "ecc/pack/kernels/decode.cuh"
 #include "ecc/pack/kernels/encode.cuh"
 #include "ecc/pack/kernels/plan.cuh"
+#include "ecc/pack/kernels/window.cuh"
 #include "tests/support/pack_reference.hpp"
 #include "vmm/base/units.hpp"
 
@@ -189,6 +190,62 @@ TEST(PackKernels, EncodeWritesNoMoreThanWasPlanned) {
     PackFindings findings = kNothing;
     kernels::pack_compare(Warp(0, 1), other.data(), packed.data(), &entry, 1, 3, &findings);
     EXPECT_EQ(findings.different, 3U);
+}
+
+constexpr std::uint64_t kStride = kChunk + 4096;
+
+// Two chunks of nvCOMP's in a window, and one that isn't, which stays where it is.
+std::array<ImageEntry, 3> window_entries(std::uint32_t length) {
+    return {ImageEntry{0, ImageEntry::pack(Codec::ans_half, length), 0, 0}, {0, ImageEntry::pack(Codec::zero, 0), 0, 0},
+        {2048, ImageEntry::pack(Codec::lz4, 70000), 0, 0}};
+}
+template <typename Kernel>
+void run_window(const Kernel &kernel) {
+    for (std::uint64_t warp = 0; warp < 3 * kernels::kWindowWarps + 2; ++warp) kernel(Warp(warp, 3));
+}
+
+TEST(PackWindow, EachLengthIsGatheredWhole) {
+    Random random(12);
+    const Bytes window = test::normal_bf16(random, 3 * kStride, 1);
+    for (const std::uint32_t length : {1U, 15U, 16U, 127U, 128U, 4097U, 65535U, 90000U}) {
+        Memory from(window), image(2048 * kPlaceUnit + 70000);
+        const auto entries = window_entries(length);
+        run_window([&](const Warp &warp) {
+            kernels::pack_gather(warp, from.data(), kStride, image.data(), entries.data(), entries.size());
+        });
+        Bytes wanted(image.bytes().size(), 0x5a);
+        std::copy_n(window.begin(), length, wanted.begin());
+        std::copy_n(window.begin() + 2 * kStride, 70000, wanted.begin() + 2048 * kPlaceUnit);
+        EXPECT_TRUE(image.bytes() == wanted) << length;
+        EXPECT_TRUE(image.is_margin_whole());
+    }
+}
+
+TEST(PackWindow, AnyByteThatDiffersIsFound) {
+    Random random(13);
+    const Bytes bytes = test::normal_bf16(random, 3 * kChunk, 1);
+    const auto entries = window_entries(90000);
+    const auto compare = [&](std::size_t changed) {
+        Bytes decoded(3 * kStride);
+        for (std::size_t chunk : {0, 2})
+            std::copy_n(bytes.begin() + std::ptrdiff_t(chunk * kChunk), kChunk,
+                decoded.begin() + std::ptrdiff_t(chunk * kStride));
+        if (changed < decoded.size()) decoded[changed] ^= 0x10;
+        Memory plain(bytes), window(decoded);
+        PackFindings findings = kNothing;
+        run_window([&](const Warp &warp) {
+            kernels::pack_compare_window(
+                warp, plain.data(), window.data(), kStride, entries.data(), entries.size(), 40, &findings);
+        });
+        return findings.different;
+    };
+    EXPECT_EQ(compare(~std::size_t(0)), PackFindings::kNoChunk);
+    for (const std::size_t at :
+        {std::size_t(0), std::size_t(16383), std::size_t(16384), std::size_t(70001), std::size_t(kChunk) - 1}) {
+        EXPECT_EQ(compare(at), 40U) << at;
+        EXPECT_EQ(compare(2 * kStride + at), 42U) << at;
+    }
+    EXPECT_EQ(compare(kStride + 5), PackFindings::kNoChunk) << "not nvCOMP's";
 }
 
 } // namespace

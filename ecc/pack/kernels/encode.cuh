@@ -126,21 +126,4 @@ GPU_INLINE void pack_encode(const Warp &warp, const uint8_t *all_plain, uint8_t 
     });
 }
 
-/// kernel pack_gather: brings what nvCOMP has packed, chunk n at n * stride, to its place in the image. The stride is a
-/// multiple of 16. Reads and writes what the entries say; the gaps behind it are pack_encode's.
-GPU_INLINE void pack_gather(const Warp &warp, const uint8_t *window, uint64_t stride, uint8_t *image,
-    const ImageEntry *entries, uint64_t count) {
-    if (warp.index() >= count) return;
-    const ImageEntry entry = entries[warp.index()];
-    if (!is_foreign(entry.codec())) return;
-    const uint8_t *const from = window + warp.index() * stride;
-    uint8_t *const to = image + entry.offset();
-    const uint32_t quads = entry.length() / sizeof(Quad);
-    warp.each_lane([&](unsigned lane) {
-        for (uint32_t at = lane; at < quads; at += 32)
-            store_once(reinterpret_cast<Quad *>(to) + at, load_once(reinterpret_cast<const Quad *>(from) + at));
-        for (uint32_t at = quads * uint32_t(sizeof(Quad)) + lane; at < entry.length(); at += 32) to[at] = from[at];
-    });
-}
-
 } // namespace gmemfs::kernels

@@ -3,6 +3,7 @@
 #include "ecc/pack/kernels/decode.cuh"
 #include "ecc/pack/kernels/encode.cuh"
 #include "ecc/pack/kernels/plan.cuh"
+#include "ecc/pack/kernels/window.cuh"
 
 // A thread block is 4 warps. How many of them a multiprocessor runs bounds the registers: 64 where 8, 42 where 12.
 // Before compute capability 8.0 there is room for 8.
@@ -26,6 +27,11 @@ PACK_KERNEL(12) pack_encode(const uint8_t *plain, uint8_t *image, const ImageEnt
 PACK_KERNEL(12)
 pack_gather(const uint8_t *window, uint64_t stride, uint8_t *image, const ImageEntry *entries, uint64_t count) {
     gmemfs::kernels::pack_gather({}, window, stride, image, entries, count);
+}
+PACK_KERNEL(12)
+pack_compare_window(const uint8_t *plain, const uint8_t *window, uint64_t stride, const ImageEntry *entries,
+    uint64_t count, uint64_t first, PackFindings *findings) {
+    gmemfs::kernels::pack_compare_window({}, plain, window, stride, entries, count, first, findings);
 }
 PACK_KERNEL(8) pack_checksum(const uint8_t *image, ImageEntry *entries, uint64_t count) {
     gmemfs::kernels::pack_checksum({}, image, entries, count);
