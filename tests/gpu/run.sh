@@ -774,11 +774,12 @@ phase_block() {
     unmount_it
     check "a disk's rates (tests/bench/run.py block)" "$PYTHON" "$here/../bench/run.py" block --json "$OUT/block.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}" --rounds $rounds
+    check "batches of small copies" "$(program small_copies)" --driver "$DRIVER" --seconds 0.2
     mount_it || return
     check "$kills SIGKILLs to a disk's worker, every block checked" "$PYTHON" "$here/block_kills.py" "$MOUNT" \
         --rounds $kills --servers $servers --gmemfs "$GMEMFS" --load "$(program nbd_load)"
     unmount_it
-    grep -a '^block, \|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
+    grep -a '^block, \|^small copies, \|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
 }
 
 phase_bench() {

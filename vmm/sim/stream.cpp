@@ -8,6 +8,7 @@ namespace gmemfs::sim {
 namespace {
 
 constexpr std::chrono::microseconds kIdleBeforeStart(200);
+constexpr std::chrono::milliseconds kLookAgain(1);
 
 } // namespace
 
@@ -17,26 +18,37 @@ std::shared_ptr<Stream> Stream::start(Context *context, Kind kind) {
     return stream;
 }
 
+// A wake by queue() takes longer than a copy of 4 KiB, and mostly a thread that waits has done the work by then. So as
+// long as work comes, this looks for it by itself.
 void Stream::run() {
     std::unique_lock<std::mutex> lock(mutex_);
-    while (true) {
-        is_parked_ = true;
-        queued_.wait(lock, [this] { return !works_.empty() || is_ending_; });
-        is_parked_ = false;
-        if (works_.empty()) return;
-        queued_.wait_for(lock, kIdleBeforeStart, [this] { return is_urgent_ || is_ending_; });
-        is_urgent_ = false;
-        while (!works_.empty()) {
-            if (is_running_)
-                done_.wait(lock); // a thread that waits does the work itself
-            else
-                run_one(lock);
+    std::uint64_t seen_count = 0;
+    while (!works_.empty() || !is_ending_) {
+        const auto is_hurried = [this] { return is_urgent_ || is_ending_; };
+        if (works_.empty() && seen_count == queued_count_) {
+            is_parked_ = true;
+            queued_.wait(lock, [this] { return !works_.empty() || is_ending_; });
+            is_parked_ = false;
+        } else if (works_.empty()) {
+            seen_count = queued_count_;
+            is_urgent_ = false;
+            queued_.wait_for(lock, kLookAgain, is_hurried);
+        } else if (const Time due = works_.front().queued + kIdleBeforeStart; !is_hurried() && Clock::now() < due) {
+            queued_.wait_until(lock, due, is_hurried);
+        } else {
+            is_urgent_ = false;
+            while (!works_.empty()) {
+                if (is_running_)
+                    done_.wait(lock); // a thread that waits does the work itself
+                else
+                    run_one(lock);
+            }
         }
     }
 }
 
 void Stream::run_one(std::unique_lock<std::mutex> &lock) {
-    const Work work = std::move(works_.front());
+    const Work work = std::move(works_.front().work);
     works_.pop_front();
     is_running_ = true;
     lock.unlock();
@@ -51,7 +63,7 @@ void Stream::run_one(std::unique_lock<std::mutex> &lock) {
 
 std::uint64_t Stream::queue(Work work) {
     const std::lock_guard<std::mutex> hold(mutex_);
-    works_.push_back(std::move(work));
+    works_.push_back({std::move(work), Clock::now()});
     if (is_parked_) queued_.notify_one();
     return ++queued_count_;
 }

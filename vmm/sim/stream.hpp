@@ -1,13 +1,14 @@
 // Stream: a queue of work, and the thread that does the work later.
 //
-// The caller queues work. The stream's thread runs it a fifth of a millisecond later, or at once where somebody asks
-// for it; or the thread that waits for it runs it. So a missing wait is a bug here as on a card: the destination of a
-// copy to the host is filled with 0xDB when the copy is queued, and the source of a copy to the device is read when the
-// copy runs.
+// The caller queues work. The stream's thread runs it a fifth of a millisecond later or more, or at once where somebody
+// asks for it; or the thread that waits for it runs it. So a missing wait is a bug here as on a card: the destination
+// of a copy to the host is filled with 0xDB when the copy is queued, and the source of a copy to the device is read
+// when the copy runs.
 #pragma once
 
 #include "vmm/sim/process.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -40,6 +41,12 @@ public:
 
 private:
     Stream(Context *context, Kind kind) : context_(context), kind_(kind) {}
+    using Clock = std::chrono::steady_clock;
+    using Time = Clock::time_point;
+    struct Queued {
+        Work work;
+        Time queued;
+    };
     void run();
     void run_one(std::unique_lock<std::mutex> &lock);
 
@@ -48,7 +55,7 @@ private:
     std::mutex mutex_;
     std::condition_variable queued_;
     std::condition_variable done_;
-    std::deque<Work> works_;
+    std::deque<Queued> works_;
     std::uint64_t queued_count_ = 0;
     std::uint64_t done_count_ = 0;
     bool is_running_ = false; // one at a time, in order, by whichever thread

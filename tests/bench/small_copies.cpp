@@ -1,0 +1,214 @@
+// Small copies: what a batch of copies of 4 KiB between pinned memory and a device takes, by several ways.
+//
+//     small_copies [--driver LIBRARY] [--seconds S]
+//
+// A batch is queued on a thread's stream and waited for, as block devices do it; threads share one context. By:
+//     calls   a cuMemcpyHtoDAsync or cuMemcpyDtoHAsync for each copy
+//     batch   one cuMemcpyBatchAsync (CUDA 13.0)
+//     kernel  one launch, whose blocks of threads copy over the bus
+// A line each: copies a second of all threads, and of a batch of one thread the time until all is queued, and from
+// there to the end of the wait. A way that the driver or the build lacks is left out, as the kernel is on the
+// simulator.
+#include "tests/support/block_copies.cuh"
+#include "vmm/base/random.hpp"
+#include "vmm/base/units.hpp"
+#include "vmm/device/module.hpp"
+#include "vmm/device/staging.hpp"
+#include "vmm/keeper/local.hpp"
+#include "vmm/memory/extent.hpp"
+
+#include <barrier>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <getopt.h>
+#include <optional>
+#include <thread>
+
+extern "C" const unsigned char block_copies_fatbin[];
+extern "C" const unsigned char block_copies_fatbin_end[];
+
+namespace gmemfs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using CopyBatch = CUresult (*)(CUdeviceptr *, CUdeviceptr *, std::size_t *, std::size_t, CUmemcpyAttributes *,
+    std::size_t *, std::size_t, CUstream);
+
+constexpr std::uint64_t kBlock = 4 * KiB, kBatchMax = test::BlockCopies::kMax, kSize = 256 * MiB;
+
+enum class Way { calls, batch, kernel };
+enum class Direction { write, read };
+
+struct Machine {
+    std::unique_ptr<Driver> driver;
+    std::unique_ptr<Device> device;
+    CopyBatch copy_batch = nullptr;
+    std::optional<Module> module;
+    CUfunction kernel = nullptr;
+};
+
+struct Case {
+    Way way;
+    Direction direction;
+    std::size_t threads, batch;
+    double seconds;
+};
+
+struct Taken {
+    std::uint64_t batches = 0;
+    double queue_us = 0, wait_us = 0; // of all of them
+};
+
+class Job {
+public:
+    static Result<Job> create(Machine &machine, CUdeviceptr memory, std::uint64_t seed) {
+        return Job(machine, memory, seed, TRY(PinnedBuffer::create(*machine.device, kBatchMax * kBlock)),
+            TRY(Stream::create(*machine.device)));
+    }
+
+    Result<void> run(const Case &chosen, Taken &taken) {
+        TRY(machine_->device->make_current());
+        const auto end = Clock::now() + std::chrono::duration<double>(chosen.seconds);
+        for (Clock::time_point now = Clock::now(); now < end;) {
+            choose(chosen);
+            const Clock::time_point began = Clock::now();
+            TRY(machine_->driver->check(queue(chosen), "queue copies"));
+            const Clock::time_point queued = Clock::now();
+            TRY(machine_->driver->check(machine_->driver->cuStreamSynchronize(stream_.get()), "wait for copies"));
+            now = Clock::now();
+            ++taken.batches;
+            taken.queue_us += std::chrono::duration<double, std::micro>(queued - began).count();
+            taken.wait_us += std::chrono::duration<double, std::micro>(now - queued).count();
+        }
+        return {};
+    }
+
+private:
+    Job(Machine &machine, CUdeviceptr memory, std::uint64_t seed, PinnedBuffer pinned, Stream stream)
+        : machine_(&machine), memory_(memory), random_(seed), pinned_(std::move(pinned)), stream_(std::move(stream)) {}
+
+    void choose(const Case &chosen) {
+        const bool is_write = chosen.direction == Direction::write;
+        for (std::size_t index = 0; index < chosen.batch; ++index) {
+            const CUdeviceptr device = memory_ + random_.below(kSize / kBlock) * kBlock;
+            const auto host = reinterpret_cast<CUdeviceptr>(pinned_.bytes().data() + index * kBlock);
+            from_[index] = is_write ? host : device;
+            to_[index] = is_write ? device : host;
+            sizes_[index] = kBlock;
+            copies_.copies[index] = {from_[index], to_[index], kBlock};
+        }
+    }
+
+    CUresult queue(const Case &chosen) {
+        if (chosen.way == Way::batch) {
+            CUmemcpyAttributes attributes = {};
+            attributes.srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM;
+            std::size_t first = 0;
+            return machine_->copy_batch(
+                to_.data(), from_.data(), sizes_.data(), chosen.batch, &attributes, &first, 1, stream_.get());
+        }
+        if (chosen.way == Way::kernel) {
+            void *arguments[] = {&copies_};
+            return machine_->driver->cuLaunchKernel(machine_->kernel, static_cast<unsigned>(chosen.batch), 1, 1, 256, 1,
+                1, 0, stream_.get(), arguments, nullptr);
+        }
+        CUresult result = CUDA_SUCCESS;
+        for (std::size_t index = 0; index < chosen.batch && result == CUDA_SUCCESS; ++index)
+            result = chosen.direction == Direction::write
+                         ? machine_->driver->cuMemcpyHtoDAsync(to_[index], reinterpret_cast<const void *>(from_[index]),
+                               kBlock, stream_.get()) // NOLINT
+                         : machine_->driver->cuMemcpyDtoHAsync(
+                               reinterpret_cast<void *>(to_[index]), from_[index], kBlock, stream_.get()); // NOLINT
+        return result;
+    }
+
+    Machine *machine_;
+    CUdeviceptr memory_;
+    Random random_;
+    PinnedBuffer pinned_;
+    Stream stream_;
+    std::array<CUdeviceptr, kBatchMax> from_ = {}, to_ = {};
+    std::array<std::size_t, kBatchMax> sizes_ = {};
+    test::BlockCopies copies_ = {};
+};
+
+Result<Machine> open_machine(const char *library) {
+    Machine machine;
+    machine.driver = TRY(Driver::open(library));
+    const DeviceInfo info = TRY(DeviceInfo::query(*machine.driver, 0));
+    machine.device = TRY(Device::open(*machine.driver, info));
+    machine.copy_batch = reinterpret_cast<CopyBatch>(machine.driver->find("cuMemcpyBatchAsync", 13000));
+    const unsigned char *const volatile end = block_copies_fatbin_end; // as in parity_variants.cpp
+    const std::span<const unsigned char> image(
+        +block_copies_fatbin, static_cast<std::size_t>(end - +block_copies_fatbin));
+    if (image.empty() || machine.driver->offer_host_kernel != nullptr) return machine;
+    machine.module.emplace(TRY(Module::load(*machine.device, image, {})));
+    machine.kernel = TRY(machine.module->function("block_copies"));
+    return machine;
+}
+
+Result<void> measure(Machine &machine, CUdeviceptr memory, const Case &chosen) {
+    std::vector<Job> jobs;
+    for (std::size_t index = 0; index < chosen.threads; ++index)
+        jobs.push_back(TRY(Job::create(machine, memory, index + 1)));
+    std::vector<Result<void>> results(chosen.threads);
+    std::vector<Taken> taken(chosen.threads);
+    std::barrier start(static_cast<std::ptrdiff_t>(chosen.threads));
+    std::vector<std::thread> threads;
+    for (std::size_t index = 0; index < chosen.threads; ++index)
+        threads.emplace_back([&, index] {
+            start.arrive_and_wait();
+            results[index] = jobs[index].run(chosen, taken[index]);
+        });
+    for (std::thread &thread : threads) thread.join();
+    Taken all;
+    for (const Result<void> &result : results)
+        if (!result) return Error(result.error());
+    for (const Taken &one : taken) all.batches += one.batches, all.queue_us += one.queue_us, all.wait_us += one.wait_us;
+    constexpr const char *kWays[] = {"calls", "batch", "kernel"};
+    const auto batches = static_cast<double>(all.batches);
+    std::printf("small copies, %-5s %zu threads, batches of %2zu, %-6s: %8.0f/s; queued in %.1f us, then %.1f us\n",
+        chosen.direction == Direction::write ? "write" : "read", chosen.threads, chosen.batch,
+        kWays[static_cast<int>(chosen.way)], batches * static_cast<double>(chosen.batch) / chosen.seconds,
+        all.queue_us / batches, all.wait_us / batches);
+    return {};
+}
+
+Result<void> measure_all(const char *library, double seconds) {
+    Machine machine = TRY(open_machine(library));
+    LocalKeeper keeper(*machine.driver, HandlePolicy::fd);
+    const std::shared_ptr<Extent> extent = TRY(Extent::create(keeper, *machine.device, kSize));
+    for (const Direction direction : {Direction::write, Direction::read})
+        for (const std::size_t threads : {1, 4})
+            for (const std::size_t batch : {1, 4, 16, 64})
+                for (const Way way : {Way::calls, Way::batch, Way::kernel}) {
+                    if (way == Way::batch && machine.copy_batch == nullptr) continue;
+                    if (way == Way::kernel && machine.kernel == nullptr) continue;
+                    TRY(measure(machine, extent->address(), {way, direction, threads, batch, seconds}));
+                }
+    return {};
+}
+
+int run(int argc, char **argv) {
+    constexpr option kOptions[] = {
+        {"driver", required_argument, nullptr, 'd'}, {"seconds", required_argument, nullptr, 's'}, {}};
+    const char *library = "libcuda.so.1";
+    double seconds = 0.25;
+    for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+        if (key == 'd') library = optarg;
+        if (key == 's') seconds = std::strtod(optarg, nullptr);
+        if (key == '?' || !(seconds > 0)) {
+            std::fputs("usage: small_copies [--driver LIBRARY] [--seconds S]\n", stderr);
+            return 2;
+        }
+    }
+    const Result<void> measured = measure_all(library, seconds);
+    if (!measured) std::fprintf(stderr, "small_copies: %s\n", measured.error().text().c_str());
+    return measured ? 0 : 1;
+}
+
+} // namespace
+} // namespace gmemfs
+
+int main(int argc, char **argv) { return gmemfs::run(argc, argv); }
