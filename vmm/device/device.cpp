@@ -25,6 +25,11 @@ std::uint64_t available_memory() {
     return 0;
 }
 
+// <cuda.h> has their names from 12.8 on: CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_ALGORITHM_MASK,
+// CU_MEM_CREATE_USAGE_HW_DECOMPRESS.
+constexpr auto kDecompressAlgorithms = static_cast<CUdevice_attribute>(136);
+constexpr unsigned short kUsageHwDecompress = 2;
+
 Result<std::uint64_t> granularity_of(const Driver &driver, const DeviceInfo &info) {
     const CUmemAllocationProp properties = allocation_properties(info, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
     std::size_t granularity = 0;
@@ -72,6 +77,9 @@ Result<DeviceInfo> DeviceInfo::query(const Driver &driver, int ordinal) {
     int has_vmm = 0;
     TRY(attribute(&has_vmm, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED));
     if (has_vmm == 0) return Error{ENODEV, 0, "find device", info.name + " has no virtual memory management"};
+    int algorithms = 0; // unknown before 12.8
+    const CUresult told = driver.cuDeviceGetAttribute(&algorithms, kDecompressAlgorithms, info.handle);
+    info.decompresses = told == CUDA_SUCCESS && algorithms != 0;
     info.granularity = TRY(granularity_of(driver, info));
     info.users = {info.handle};
     return info;
@@ -83,6 +91,7 @@ Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vecto
     if (driver.cuDeviceGetAttribute(&info.numa_node, kNode, info.handle) != CUDA_SUCCESS) info.numa_node = 0;
     if (info.numa_node < 0) info.numa_node = 0; // a machine without nodes
     info.kind = Kind::host;
+    info.decompresses = false;
     info.ordinal = -1;
     info.uuid = kHostUuid;
     info.name = "host memory";
@@ -115,6 +124,7 @@ CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned typ
     // Handle types are bits that <cuda.h> declares as an enum; the driver takes them together (H200, driver 580).
     properties.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(types);
     properties.allocFlags.gpuDirectRDMACapable = device.is_host() ? 0 : 1; // host memory: INVALID_VALUE (H200)
+    properties.allocFlags.usage = device.decompresses ? kUsageHwDecompress : 0;
     return properties;
 }
 

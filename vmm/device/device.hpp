@@ -34,6 +34,7 @@ struct DeviceInfo {
     int compute_major = 0;
     int compute_minor = 0;
     int numa_node = 0;           ///< of the host: where its memory lies
+    bool decompresses = false;   ///< it has an engine for that (Blackwell), which wants to know when memory is made
     std::vector<CUdevice> users; ///< the GPUs that may use its memory: itself; of the host, all that it was queried for
 
     std::string uuid_text() const; ///< "GPU-8-4-4-4-12", as nvidia-smi prints it; of the host "host"
@@ -45,7 +46,8 @@ struct DeviceInfo {
     bool is_host() const { return kind == Kind::host; }
 };
 
-/// What cuMemCreate is asked for on `device`: pinned memory, exportable as `types`, and on a GPU reachable for RDMA.
+/// What cuMemCreate is asked for on `device`: pinned memory, exportable as `types`, and on a GPU reachable for RDMA, and
+/// by its decompression engine where it has one.
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types);
 
 /// All GPUs that the driver shows. Empty is no error.

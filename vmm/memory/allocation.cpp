@@ -23,7 +23,7 @@ Result<Allocation> Allocation::create(
         handles = Handles::fd;
     }
     if (result != CUDA_SUCCESS && result != CUDA_ERROR_OUT_OF_MEMORY && policy != HandlePolicy::fabric) {
-        properties.allocFlags.gpuDirectRDMACapable = 0; // a machine with no RDMA at all
+        properties.allocFlags = {}; // a machine with no RDMA at all
         result = driver.cuMemCreate(&handle, size, &properties, 0);
     }
     TRY(driver.check(result, "create extent"));

@@ -1,5 +1,7 @@
-// Window: brings what nvCOMP has packed from a window to its place in the image, and compares what it has decoded into
-// the window with the plain bytes; eight warps a chunk.
+// Window: gathers what nvCOMP has packed, and compares what it has decoded, by eight warps a chunk.
+//
+// What it has packed goes from a window to its place in the image; what it decodes into the window is compared with the
+// plain bytes.
 //
 //     window     chunk n at n * stride, a multiple of 16: its packed bytes, or later 128 KiB
 //
