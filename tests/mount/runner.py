@@ -25,6 +25,8 @@
 import argparse, concurrent.futures, json, os, pwd, re, select, shutil, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 
+from system_log import SystemLog
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
@@ -158,7 +160,7 @@ class Server:
 
 class Test:
     def __init__(self, script, work, arguments):
-        self.script, self.on_tmpfs = script, arguments.on_tmpfs
+        self.script, self.on_tmpfs, self.system_log = script, arguments.on_tmpfs, arguments.system_log
         self.more_options = arguments.options.split()
         self.name = str(script.relative_to(HERE).with_suffix("")) if script.is_relative_to(HERE) else script.stem
         self.want = headers(script)
@@ -270,12 +272,18 @@ class Test:
             table.unlink()
         return left
 
+    def logs(self):
+        """Files of what was said; that of servers in the background is written now."""
+        syslog = self.work / "syslog"
+        if self.work.exists() and (lines := self.system_log.of(self.machine)):
+            syslog.write_text("".join(f"{line}\n" for line in lines))
+        return [path for path in [self.log, self.trace, syslog, *self.work.glob("sanitizer.*")] if path.exists()]
+
     def scan(self):
-        for path in [self.log, self.trace, *self.work.glob("sanitizer.*")]:
-            if path.exists():
-                for line in path.read_text(errors="replace").splitlines():
-                    if ALARMS.search(line) and not line.startswith("+"):
-                        raise Failure(f"{path.name}: {line.strip()}")
+        for path in self.logs():
+            for line in path.read_text(errors="replace").splitlines():
+                if ALARMS.search(line) and not line.startswith("+"):
+                    raise Failure(f"{path.name}: {line.strip()}")
 
     def run(self):
         """One of passed, failed, skipped; and why."""
@@ -308,9 +316,8 @@ class Test:
         kept = BUILD / "mount-failures" / self.name.replace("/", ".")
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        for path in [self.log, self.trace, *self.work.glob("sanitizer.*")]:
-            if path.exists():
-                shutil.copy(path, kept)
+        for path in self.logs():
+            shutil.copy(path, kept)
         repro = kept / "repro.sh"
         variables = "".join(f"{name}={os.environ[name]!r} " for name in ("BUILD", "SANITIZE") if name in os.environ)
         repro.write_text(f"#!/bin/sh\n# {self.name} failed; log and trace of that run lie beside this file.\n"
@@ -358,8 +365,12 @@ def main():
         sys.exit(f"runner: no program {arguments.gmemfs}: run `make` first")
     work = Path(tempfile.mkdtemp(prefix="gmemfs-"))
     work.chmod(0o755)
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        results = list(pool.map(lambda script: run_one(script, work, arguments), scripts))
+    arguments.system_log = SystemLog()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            results = list(pool.map(lambda script: run_one(script, work, arguments), scripts))
+    finally:
+        arguments.system_log.close()
     shutil.rmtree(work, ignore_errors=True)
     count = {word: sum(r["outcome"] == word for r in results) for word in ("passed", "failed", "skipped")}
     print(f"mount: {count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")

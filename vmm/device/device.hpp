@@ -46,8 +46,8 @@ struct DeviceInfo {
     bool is_host() const { return kind == Kind::host; }
 };
 
-/// What cuMemCreate is asked for on `device`: pinned memory, exportable as `types`, and on a GPU reachable for RDMA, and
-/// by its decompression engine where it has one.
+/// What cuMemCreate is asked for on `device`: pinned memory, exportable as `types`; on a GPU reachable for RDMA, and by
+/// its decompression engine where it has one.
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types);
 
 /// All GPUs that the driver shows. Empty is no error.
