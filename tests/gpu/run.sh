@@ -21,6 +21,7 @@
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
+#     weights       real weights, those of the .safetensors file WEIGHTS: how much they shrink, by type and codec
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
@@ -32,6 +33,7 @@
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
 #   OUT     where run.log, summary.txt, doctor.json and bench.json go (./gpu-results)
+#   WEIGHTS a .safetensors file of F32, for the phase weights
 #   BEFORE  an earlier version's build folder or bundle, for the phase context
 #   PYTHON  a Python with numpy and cuda.bindings (python3)
 #
@@ -54,7 +56,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks cold tight models snapshot survive block bench)
+    damage ecc_cost frameworks cold weights tight models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -676,6 +678,16 @@ phase_cold() {
     check "a model of 16 GiB packed, woken, loaded" python_peer cold.py "$MOUNT" "$WORK"
     unmount_it
     grep -E '^\{"(gib|bus_to_host_gb_s)"' "$LOG" | tail -2 >> "$OUT/summary.txt"
+}
+phase_weights() {
+    if [ -n "$SIMULATE" ] || [ -z "${WEIGHTS:-}" ] || ! "$PYTHON" -c 'import torch, safetensors' 2> /dev/null; then
+        report SKIP "real weights" 0 "no GPU, no WEIGHTS=FILE, or $PYTHON has not torch and safetensors"
+        return
+    fi
+    mount_it || return
+    check "$WEIGHTS packed by type and codec" python_peer weights.py "$MOUNT" "$WEIGHTS"
+    unmount_it
+    grep '^{"weights_mib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
 }
 phase_tight() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then
