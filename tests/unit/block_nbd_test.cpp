@@ -53,7 +53,8 @@ std::string receive(const Fd &socket, std::size_t size) {
 
 class NbdTest : public test::OnSimulation {};
 
-// Requests and answers of one connection, all bytes sent at once or in pieces of random size.
+// Requests and answers of one connection, all bytes sent at once or in pieces of random size. What overlaps is read and
+// written in the order in which it was asked for, without a wait between.
 TEST_F(NbdTest, PiecesDontMatter) {
     constexpr std::uint64_t kSize = 32 * MiB;
     std::mt19937 random(7);
@@ -109,6 +110,30 @@ TEST_F(NbdTest, PiecesDontMatter) {
         server.join();
         EXPECT_TRUE(served) << served.error().text();
     }
+}
+
+// Each of two versions of a block, and a read between and behind them, sent without a wait: never a mix.
+TEST_F(NbdTest, ReadsSeeTheWholeOfTheWriteBefore) {
+    const std::unique_ptr<Disk> disk = make_disk(4 * MiB);
+    Lane lane = must(Lane::create(*disk, nbd::Connection::kMemory));
+    Pair pair = make_pair(SOCK_STREAM);
+    nbd::Connection connection(lane);
+    std::thread server([&] { must(connection.serve(pair.server.get())); });
+    std::string requests, answers;
+    for (unsigned version = 1; version <= 200; ++version) {
+        const std::string block(4096, static_cast<char>(version));
+        const std::uint64_t offset = version % 3 * 512;
+        requests += head(nbd::Command::write, version, offset, 4096) + block;
+        requests += head(nbd::Command::flush, 1000 + version, 0, 0) + head(nbd::Command::read, version, offset, 4096);
+        answers += reply(0, version) + reply(0, 1000 + version) + reply(0, version) + block;
+    }
+    std::thread sender([&] {
+        must(nbd::send_bytes(pair.client.get(), std::as_bytes(std::span(requests))));
+        ::shutdown(pair.client.get(), SHUT_WR);
+    });
+    EXPECT_TRUE(receive(pair.client, answers.size()) == answers);
+    sender.join();
+    server.join();
 }
 
 TEST_F(NbdTest, ADeviceThatFailsEndsTheConnectionOnceItHasSaidSo) {
