@@ -44,7 +44,8 @@ PEER = {"client/wire", "client/lib"} | MEMORY
 BLOCK = {"block/disk", "block/nbd", "block/ublk"} | PEER
 UNDER = {
     "vmm/base": set(),
-    "vmm/sim": {"vmm/device/driver_entries.def", "vmm/device/host_kernel.h", "vmm/base/random.hpp"},
+    "vmm/sim": {"vmm/device/driver_entries.def", "vmm/device/host_kernel.h", "vmm/device/copy_batch.h",
+                "vmm/base/random.hpp"},
     "vmm/device": BASE,
     "vmm/memory": DEVICE,
     "vmm/keeper": MEMORY,

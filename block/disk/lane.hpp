@@ -7,6 +7,7 @@
 
 #include "block/disk/disk.hpp"
 #include "block/disk/request.hpp"
+#include "vmm/device/copy_batch.h"
 #include "vmm/device/staging.hpp"
 #include "vmm/device/stream.hpp"
 
@@ -30,13 +31,15 @@ public:
     void run(std::span<Request> batch);
 
 private:
-    Lane(Disk &disk, Stream stream, PinnedBuffer memory)
-        : disk_(&disk), stream_(std::move(stream)), memory_(std::move(memory)) {}
+    Lane(Disk &disk, gmemfs_copy_batch copy_batch, Stream stream, PinnedBuffer memory)
+        : disk_(&disk), copy_batch_(copy_batch), stream_(std::move(stream)), memory_(std::move(memory)) {}
     int queue(const Request &request);
+    void queue_independent(std::span<Request> batch);
     void run_unchecked(std::span<Request> batch);
     void run_checked(std::span<Request> batch, Checksums &sums);
 
     Disk *disk_;
+    gmemfs_copy_batch copy_batch_; // null where the driver is older than CUDA 13.0
     Stream stream_;
     PinnedBuffer memory_;
 };

@@ -12,6 +12,7 @@
 #include "tests/support/block_copies.cuh"
 #include "vmm/base/random.hpp"
 #include "vmm/base/units.hpp"
+#include "vmm/device/copy_batch.h"
 #include "vmm/device/module.hpp"
 #include "vmm/device/staging.hpp"
 #include "vmm/keeper/local.hpp"
@@ -32,9 +33,6 @@ namespace gmemfs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using CopyBatch = CUresult (*)(CUdeviceptr *, CUdeviceptr *, std::size_t *, std::size_t, CUmemcpyAttributes *,
-    std::size_t *, std::size_t, CUstream);
-
 constexpr std::uint64_t kBlock = 4 * KiB, kBatchMax = test::BlockCopies::kMax, kSize = 256 * MiB;
 
 enum class Way { calls, batch, kernel };
@@ -43,7 +41,7 @@ enum class Direction { write, read };
 struct Machine {
     std::unique_ptr<Driver> driver;
     std::unique_ptr<Device> device;
-    CopyBatch copy_batch = nullptr;
+    gmemfs_copy_batch copy_batch = nullptr;
     std::optional<Module> module;
     CUfunction kernel = nullptr;
 };
@@ -102,8 +100,7 @@ private:
 
     CUresult queue(const Case &chosen) {
         if (chosen.way == Way::batch) {
-            CUmemcpyAttributes attributes = {};
-            attributes.srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM;
+            gmemfs_copy_attributes attributes = {1, {}, {}, 0};
             std::size_t first = 0;
             return machine_->copy_batch(
                 to_.data(), from_.data(), sizes_.data(), chosen.batch, &attributes, &first, 1, stream_.get());
@@ -138,7 +135,8 @@ Result<Machine> open_machine(const char *library) {
     machine.driver = TRY(Driver::open(library));
     const DeviceInfo info = TRY(DeviceInfo::query(*machine.driver, 0));
     machine.device = TRY(Device::open(*machine.driver, info));
-    machine.copy_batch = reinterpret_cast<CopyBatch>(machine.driver->find("cuMemcpyBatchAsync", 13000));
+    machine.copy_batch =
+        reinterpret_cast<gmemfs_copy_batch>(machine.driver->find(GMEMFS_COPY_BATCH, GMEMFS_COPY_BATCH_SINCE));
     const unsigned char *const volatile end = block_copies_fatbin_end; // as in parity_variants.cpp
     const std::span<const unsigned char> image(
         +block_copies_fatbin, static_cast<std::size_t>(end - +block_copies_fatbin));

@@ -42,6 +42,7 @@ bool load_driver(const std::string &library) {
 #undef REQUIRED
 #undef OPTIONAL
 #undef ALSO
+    api.copy_batch = reinterpret_cast<gmemfs_copy_batch>(find(GMEMFS_COPY_BATCH, GMEMFS_COPY_BATCH_SINCE));
     api.set_faults = reinterpret_cast<decltype(api.set_faults)>(::dlsym(handle, "gmemfs_sim_set_faults"));
     api.call_count = reinterpret_cast<decltype(api.call_count)>(::dlsym(handle, "gmemfs_sim_call_count"));
     api.offer_host_kernel = reinterpret_cast<gmemfs_offer_host_kernel>(::dlsym(handle, GMEMFS_OFFER_HOST_KERNEL));

@@ -1,6 +1,7 @@
 // DriverApi: the raw functions of the driver under test, opened at run time; no layer of gmemfs between.
 #pragma once
 
+#include "vmm/device/copy_batch.h"
 #include "vmm/device/host_kernel.h"
 
 #include <cuda.h>
@@ -20,6 +21,7 @@ struct DriverApi {
 #undef REQUIRED
 #undef OPTIONAL
 #undef ALSO
+    gmemfs_copy_batch copy_batch = nullptr;
     decltype(&::cuGetProcAddress) get_proc_address = nullptr;
     std::string library;
 

@@ -97,6 +97,54 @@ TEST_F(Stream, CopyOfNothingSucceeds) {
     wait();
 }
 
+class StreamBatch : public Stream {
+public:
+    void SetUp() override {
+        if (driver().copy_batch == nullptr) GTEST_SKIP() << "the driver has no cuMemcpyBatchAsync of CUDA 13.0";
+    }
+    CUresult copy(std::vector<CUdeviceptr> targets, std::vector<CUdeviceptr> sources, std::size_t size,
+        gmemfs_copy_attributes attributes, CUstream on) const {
+        std::vector<std::size_t> sizes(targets.size(), size);
+        std::size_t first = 0;
+        return driver().copy_batch(
+            targets.data(), sources.data(), sizes.data(), targets.size(), &attributes, &first, 1, on);
+    }
+    static constexpr gmemfs_copy_attributes kInOrder = {1, {}, {}, 0};
+};
+
+TEST_F(StreamBatch, CopiesBothWaysBehindWhatWasQueued) {
+    constexpr std::size_t kPiece = 4096;
+    const Pinned back(kSize);
+    pinned.fill(pattern(kSize, 1));
+    EXPECT_EQ(driver().cuMemcpyHtoDAsync(mapped.address(), pinned.get(), kSize, stream.get()), CUDA_SUCCESS);
+    const auto host = reinterpret_cast<CUdeviceptr>(pinned.get()), target = reinterpret_cast<CUdeviceptr>(back.get());
+    // From device to host and from host to device in one, of pieces that don't overlap.
+    std::vector<CUdeviceptr> targets, sources;
+    for (std::size_t index = 0; index < 32; ++index) {
+        const std::size_t even = 2 * index * kPiece, odd = even + kPiece;
+        targets.insert(targets.end(), {target + even, mapped.address(odd)});
+        sources.insert(sources.end(), {mapped.address(even), host + even});
+    }
+    EXPECT_EQ(copy(targets, sources, kPiece, kInOrder, stream.get()), CUDA_SUCCESS);
+    wait();
+    const Bytes expected = pattern(kSize, 1);
+    for (std::size_t index = 0; index < 32; ++index) {
+        const std::size_t even = 2 * index * kPiece;
+        EXPECT_EQ(std::memcmp(back.bytes().data() + even, expected.data() + even, kPiece), 0) << index;
+        EXPECT_EQ(read(mapped.address(even + kPiece), kPiece),
+            Bytes(expected.begin() + even, expected.begin() + even + kPiece))
+            << index;
+    }
+}
+
+TEST_F(StreamBatch, NeedsAStreamAndAnOrderOfItsSources) {
+    not_yet_measured();
+    const auto host = reinterpret_cast<CUdeviceptr>(pinned.get());
+    EXPECT_EQ(copy({mapped.address()}, {host}, 4096, kInOrder, nullptr), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(copy({mapped.address()}, {host}, 4096, {0, {}, {}, 0}, stream.get()), CUDA_ERROR_INVALID_VALUE);
+    wait();
+}
+
 TEST_F(Stream, IsDoneOnceWaitedFor) {
     EXPECT_EQ(driver().cuMemsetD8Async(mapped.address(), 1, kSize, stream.get()), CUDA_SUCCESS);
     const CUresult early = driver().cuStreamQuery(stream.get());

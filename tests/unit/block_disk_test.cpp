@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace gmemfs::block {
 namespace {
 
@@ -70,6 +73,35 @@ TEST_F(DiskTest, ACopyThatFailsIsTheErrorOfItsRequestAlone) {
     simulation().plan_faults("cuStreamSynchronize#1=INVALID_VALUE");
     lane.run(batch);
     for (const Request &request : batch) EXPECT_EQ(request.code, EIO);
+}
+
+// Writes and reads of 4 KiB by one call of the driver, which promises no order; one that is larger, one that clears.
+TEST_F(DiskTest, ManySmallCopiesGoTogetherAndKeepTheirOrder) {
+    const std::unique_ptr<Disk> disk = make_disk(kSize);
+    Lane lane = must(Lane::create(*disk, 2 * MiB));
+    fill(lane, 0, 1 * MiB, 8);
+    for (const char *const faults : {"", "cuMemcpyBatchAsync#1=NOT_SUPPORTED"}) {
+        EXPECT_EQ(run_one(lane, zero(0, kSize)), 0);
+        simulation().plan_faults(faults);
+        std::vector<Request> batch;
+        for (std::size_t at = 0; at < 40 * 4096; at += 4096) batch.push_back(write(lane, at, 4096, at));
+        batch.push_back(write(lane, 1 * MiB, 128 * KiB, 512 * KiB));
+        batch.push_back(zero(4096, 4096));
+        for (std::size_t at = 0; at < 40 * 4096; at += 4096) batch.push_back(write(lane, at, 512, 8192));
+        batch.push_back(read(lane, 0, 160 * KiB, 1 * MiB));
+        for (std::size_t block = 0; block < 8; ++block)
+            batch.push_back(read(lane, 1 * MiB + block * 4096, 4096, 1 * MiB + 512 * KiB + block * 4096));
+        lane.run(batch);
+        for (const Request &request : batch) EXPECT_EQ(request.code, 0) << request.offset;
+        std::vector<std::byte> expected(lane.memory().begin(), lane.memory().begin() + 160 * KiB);
+        std::fill_n(expected.begin() + 4096, 4096, std::byte{0});
+        for (std::size_t block = 0; block < 40; ++block)
+            std::copy_n(
+                lane.memory().begin() + 8192, 512, expected.begin() + static_cast<std::ptrdiff_t>(block * 4096));
+        const std::byte *const got = lane.memory().data() + 1 * MiB;
+        EXPECT_EQ(std::memcmp(got, expected.data(), expected.size()), 0) << faults;
+        EXPECT_EQ(std::memcmp(got + 512 * KiB, lane.memory().data() + 512 * KiB, 32 * KiB), 0) << faults;
+    }
 }
 
 TEST_F(DiskTest, ChecksumsFindWhatWasChangedBehindThem) {

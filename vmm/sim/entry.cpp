@@ -62,6 +62,7 @@ const Function kFunctions[] = {
 #undef PEER
     {"cuCtxCreate", 3020, reinterpret_cast<void *>(&::cuCtxCreate_v2)},
     {"cuCtxCreate", 12050, reinterpret_cast<void *>(&::cuCtxCreate_v4)},
+    {GMEMFS_COPY_BATCH, GMEMFS_COPY_BATCH_SINCE, reinterpret_cast<void *>(&::copy_batch_13000)},
     {"cuGetProcAddress", 11030, reinterpret_cast<void *>(&::get_proc_address_11030)},
     {"cuGetProcAddress", 12000, reinterpret_cast<void *>(&::cuGetProcAddress_v2)},
 };

@@ -1,6 +1,7 @@
 // Entry: what every exported function does first: count the call, apply the fault plan, check the context.
 #pragma once
 
+#include "vmm/device/copy_batch.h"
 #include "vmm/sim/process.hpp"
 
 #if CUDA_VERSION < 12050
@@ -29,5 +30,8 @@ CUresult leave_wait(const char *function);
 extern "C" {
 // Forms that <cuda.h> declares in some versions only, and that peers built with others ask for.
 CUresult cuCtxCreate_v2(CUcontext *context, unsigned flags, CUdevice device);
+CUresult copy_batch_13000(CUdeviceptr *targets, CUdeviceptr *sources, std::size_t *sizes, std::size_t count,
+    gmemfs_copy_attributes *attributes, std::size_t *firsts, std::size_t attribute_count,
+    CUstream stream) __asm__("cuMemcpyBatchAsync_v2");
 CUresult cuCtxCreate_v4(CUcontext *context, CUctxCreateParams *params, unsigned flags, CUdevice device);
 }

@@ -281,6 +281,28 @@ CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstr
     return copy_any(to, from, size, stream);
 }
 
+// The last one first, because a card promises no order.
+CUresult copy_batch_13000(CUdeviceptr *targets, CUdeviceptr *sources, std::size_t *sizes, std::size_t count,
+    gmemfs_copy_attributes *attributes, std::size_t *firsts, std::size_t attribute_count, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyBatchAsync);
+    for (const void *const array :
+        {static_cast<const void *>(targets), static_cast<const void *>(sources), static_cast<const void *>(sizes),
+            static_cast<const void *>(attributes), static_cast<const void *>(firsts)})
+        GMEMFS_SIM_NOT_NULL(array);
+    if (stream == nullptr || attribute_count == 0 || attribute_count > count || firsts[0] != 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    for (std::size_t index = 0; index < attribute_count; ++index) {
+        const bool is_in_order = index == 0 || firsts[index] > firsts[index - 1];
+        const int order = attributes[index].source_order;
+        if (!is_in_order || firsts[index] >= count || order < 1 || order > 3) return CUDA_ERROR_INVALID_VALUE;
+    }
+    for (std::size_t index = count; index-- > 0;)
+        if (const CUresult queued = copy_any(targets[index], sources[index], sizes[index], stream);
+            queued != CUDA_SUCCESS)
+            return queued;
+    return CUDA_SUCCESS;
+}
+
 CUresult cuMemcpyHtoD(CUdeviceptr to, const void *from, std::size_t size) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyHtoD);
     const CUresult queued = copy_in(to, from, size, nullptr);

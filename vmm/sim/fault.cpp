@@ -1,6 +1,7 @@
 #include "vmm/sim/fault.hpp"
 
 #include "vmm/base/random.hpp"
+#include "vmm/device/copy_batch.h"
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,7 @@ constexpr std::array kFunctions = {
 #undef OPTIONAL
 #undef PEER
     std::string_view("cuCtxCreate"),
+    std::string_view(GMEMFS_COPY_BATCH),
 };
 
 struct Rule {
