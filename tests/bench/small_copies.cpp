@@ -1,6 +1,6 @@
 // Small copies: what a batch of copies of 4 KiB between pinned memory and a device takes, by several ways.
 //
-//     small_copies [--driver LIBRARY] [--seconds S]
+//     small_copies [--driver LIBRARY] [--seconds S] [--beside-work]
 //
 // A batch is queued on a thread's stream and waited for, as block devices do it; threads share one context. By:
 //     calls   a cuMemcpyHtoDAsync or cuMemcpyDtoHAsync for each copy
@@ -8,7 +8,7 @@
 //     kernel  one launch, whose blocks of threads copy over the bus
 // A line each: copies a second of all threads, and of a batch of one thread the time until all is queued, and from
 // there to the end of the wait. A way that the driver or the build lacks is left out, as the kernel is on the
-// simulator.
+// simulator. --beside-work: meanwhile kernels of another process fill the device.
 #include "tests/support/block_copies.cuh"
 #include "vmm/base/random.hpp"
 #include "vmm/base/units.hpp"
@@ -19,12 +19,16 @@
 #include "vmm/memory/extent.hpp"
 
 #include <barrier>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <getopt.h>
 #include <optional>
+#include <sys/prctl.h>
 #include <thread>
+#include <unistd.h>
 
 extern "C" const unsigned char block_copies_fatbin[];
 extern "C" const unsigned char block_copies_fatbin_end[];
@@ -38,6 +42,8 @@ constexpr std::uint64_t kBlock = 4 * KiB, kBatchMax = test::BlockCopies::kMax, k
 enum class Way { calls, batch, kernel };
 enum class Direction { write, read };
 
+enum class Beside { nothing, work };
+
 struct Machine {
     std::unique_ptr<Driver> driver;
     std::unique_ptr<Device> device;
@@ -49,6 +55,7 @@ struct Machine {
 struct Case {
     Way way;
     Direction direction;
+    Beside beside;
     std::size_t threads, batch;
     double seconds;
 };
@@ -130,7 +137,7 @@ private:
     test::BlockCopies copies_ = {};
 };
 
-Result<Machine> open_machine(const char *library) {
+Result<Machine> open_machine(const char *library, const char *kernel) {
     Machine machine;
     machine.driver = TRY(Driver::open(library));
     const DeviceInfo info = TRY(DeviceInfo::query(*machine.driver, 0));
@@ -142,7 +149,7 @@ Result<Machine> open_machine(const char *library) {
         +block_copies_fatbin, static_cast<std::size_t>(end - +block_copies_fatbin));
     if (image.empty() || machine.driver->offer_host_kernel != nullptr) return machine;
     machine.module.emplace(TRY(Module::load(*machine.device, image, {})));
-    machine.kernel = TRY(machine.module->function("block_copies"));
+    machine.kernel = TRY(machine.module->function(kernel));
     return machine;
 }
 
@@ -166,15 +173,45 @@ Result<void> measure(Machine &machine, CUdeviceptr memory, const Case &chosen) {
     for (const Taken &one : taken) all.batches += one.batches, all.queue_us += one.queue_us, all.wait_us += one.wait_us;
     constexpr const char *kWays[] = {"calls", "batch", "kernel"};
     const auto batches = static_cast<double>(all.batches);
-    std::printf("small copies, %-5s %zu threads, batches of %2zu, %-6s: %8.0f/s; queued in %.1f us, then %.1f us\n",
-        chosen.direction == Direction::write ? "write" : "read", chosen.threads, chosen.batch,
-        kWays[static_cast<int>(chosen.way)], batches * static_cast<double>(chosen.batch) / chosen.seconds,
-        all.queue_us / batches, all.wait_us / batches);
+    std::printf("small copies%s, %-5s %zu threads, batches of %2zu, %-6s: %8.0f/s; queued in %.1f us, then %.1f us\n",
+        chosen.beside == Beside::work ? " beside work" : "", chosen.direction == Direction::write ? "write" : "read",
+        chosen.threads, chosen.batch, kWays[static_cast<int>(chosen.way)],
+        batches * static_cast<double>(chosen.batch) / chosen.seconds, all.queue_us / batches, all.wait_us / batches);
     return {};
 }
 
-Result<void> measure_all(const char *library, double seconds) {
-    Machine machine = TRY(open_machine(library));
+// A process whose kernels are on the device from now on, until this one ends. Before this one has a driver.
+Result<void> start_work(const char *library) {
+    int ends[2];
+    if (::pipe(ends) != 0) return Error{errno, 0, "start work", {}};
+    if (::fork() != 0) {
+        char byte = 0;
+        ::close(ends[1]);
+        const bool has_begun = ::read(ends[0], &byte, 1) == 1;
+        return has_begun ? Result<void>() : Error{EIO, 0, "start work", "it takes a GPU"};
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    constexpr std::uint64_t kCycles = 8'500'000; // of each block of threads: 5 ms at 1.7 GHz
+    constexpr unsigned kBlocks = 4096;           // more than fit at once
+    Result<Machine> machine = open_machine(library, "busy_for");
+    const Result<Stream> stream =
+        machine && machine->kernel != nullptr ? Stream::create(*machine->device) : Result<Stream>(Error{ENODEV, 0, {}});
+    if (!stream) ::_exit(1);
+    std::uint64_t cycles = kCycles;
+    void *arguments[] = {&cycles};
+    for (bool is_first = true;; is_first = false) {
+        for (int launch = 0; launch < 4; ++launch)
+            if (machine->driver->cuLaunchKernel(
+                    machine->kernel, kBlocks, 1, 1, 256, 1, 1, 0, stream->get(), arguments, nullptr) != CUDA_SUCCESS)
+                ::_exit(1);
+        if (is_first && ::write(ends[1], "x", 1) != 1) ::_exit(1);
+        if (machine->driver->cuStreamSynchronize(stream->get()) != CUDA_SUCCESS) ::_exit(1);
+    }
+}
+
+Result<void> measure_all(const char *library, double seconds, Beside beside) {
+    if (beside == Beside::work) TRY(start_work(library));
+    Machine machine = TRY(open_machine(library, "block_copies"));
     LocalKeeper keeper(*machine.driver, HandlePolicy::fd);
     const std::shared_ptr<Extent> extent = TRY(Extent::create(keeper, *machine.device, kSize));
     for (const Direction direction : {Direction::write, Direction::read})
@@ -183,25 +220,27 @@ Result<void> measure_all(const char *library, double seconds) {
                 for (const Way way : {Way::calls, Way::batch, Way::kernel}) {
                     if (way == Way::batch && machine.copy_batch == nullptr) continue;
                     if (way == Way::kernel && machine.kernel == nullptr) continue;
-                    TRY(measure(machine, extent->address(), {way, direction, threads, batch, seconds}));
+                    TRY(measure(machine, extent->address(), {way, direction, beside, threads, batch, seconds}));
                 }
     return {};
 }
 
 int run(int argc, char **argv) {
-    constexpr option kOptions[] = {
-        {"driver", required_argument, nullptr, 'd'}, {"seconds", required_argument, nullptr, 's'}, {}};
+    constexpr option kOptions[] = {{"driver", required_argument, nullptr, 'd'},
+        {"seconds", required_argument, nullptr, 's'}, {"beside-work", no_argument, nullptr, 'w'}, {}};
     const char *library = "libcuda.so.1";
     double seconds = 0.25;
+    Beside beside = Beside::nothing;
     for (int key = 0; (key = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (key == 'd') library = optarg;
+        if (key == 'w') beside = Beside::work;
         if (key == 's') seconds = std::strtod(optarg, nullptr);
         if (key == '?' || !(seconds > 0)) {
-            std::fputs("usage: small_copies [--driver LIBRARY] [--seconds S]\n", stderr);
+            std::fputs("usage: small_copies [--driver LIBRARY] [--seconds S] [--beside-work]\n", stderr);
             return 2;
         }
     }
-    const Result<void> measured = measure_all(library, seconds);
+    const Result<void> measured = measure_all(library, seconds, beside);
     if (!measured) std::fprintf(stderr, "small_copies: %s\n", measured.error().text().c_str());
     return measured ? 0 : 1;
 }

@@ -787,11 +787,12 @@ phase_block() {
     check "a disk's rates (tests/bench/run.py block)" "$PYTHON" "$here/../bench/run.py" block --json "$OUT/block.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}" --rounds $rounds
     check "batches of small copies" "$(program small_copies)" --driver "$DRIVER" --seconds 0.2
+    [ -n "$SIMULATE" ] || check "the same beside another process's kernels" "$(program small_copies)" --seconds 0.2 --beside-work
     mount_it || return
     check "$kills SIGKILLs to a disk's worker, every block checked" "$PYTHON" "$here/block_kills.py" "$MOUNT" \
         --rounds $kills --servers $servers --gmemfs "$GMEMFS" --load "$(program nbd_load)"
     unmount_it
-    grep -a '^block, \|^small copies, \|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
+    grep -a '^block, \|^small copies\|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
 }
 
 phase_bench() {
