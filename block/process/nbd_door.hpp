@@ -27,7 +27,7 @@ public:
 
 private:
     struct Queue {
-        explicit Queue(Lane made) : lane(std::move(made)), connection(lane) {}
+        explicit Queue(Lane made) : lane(std::move(made)), connection(lane, nullptr) {}
         Lane lane;
         nbd::Connection connection;
         Fd socket;
