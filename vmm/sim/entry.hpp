@@ -30,4 +30,7 @@ extern "C" {
 // Forms that <cuda.h> declares in some versions only, and that peers built with others ask for.
 CUresult cuCtxCreate_v2(CUcontext *context, unsigned flags, CUdevice device);
 CUresult cuCtxCreate_v4(CUcontext *context, CUctxCreateParams *params, unsigned flags, CUdevice device);
+CUresult cuMemAllocAsync_ptsz(CUdeviceptr *address, std::size_t size, CUstream stream);
+CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, std::size_t size, CUmemoryPool pool, CUstream stream);
+CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream);
 }
