@@ -137,7 +137,7 @@ private:
     void name_changed(InodeId parent, const std::string &name);
     void tell_names();
     void end_lease(Leases::Id lease);
-    void drop_file(const Leases::Donated &donated);
+    std::vector<Namespace::Place> drop_file(const Leases::Donated &donated);
     void end_donations(const Peer &peer, std::span<const Leases::Donated> ended);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
     void share_next(Peer &peer);

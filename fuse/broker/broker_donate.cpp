@@ -11,6 +11,8 @@
 namespace gmemfs {
 namespace {
 
+using Places = std::vector<Namespace::Place>;
+
 timespec now() {
     timespec time = {};
     ::clock_gettime(CLOCK_REALTIME, &time);
@@ -77,28 +79,38 @@ void Broker::tell_names() {
 void Broker::end_lease(Leases::Id lease) {
     const Leases::Donated donated = leases_.donated(lease);
     leases_.release(lease);
-    if (donated.inode) drop_file(donated);
+    if (donated.inode) (void)drop_file(donated);
 }
 
-// At once, whoever has it open: the bytes were a process's, which has given them back.
-void Broker::drop_file(const Leases::Donated &donated) {
+// At once, whoever has it open: the bytes were a process's, which has given them back. Where its names were.
+std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) {
     Namespace &names = host_.volume().names();
-    for (const Namespace::Place &place : names.names_of(donated.inode->id(), donated.home)) {
+    Places places = names.names_of(donated.inode->id(), donated.home);
+    for (const Namespace::Place &place : places) {
         if (const Result<void> gone = names.unlink(place.parent, place.name, {now()}); !gone)
             log(LogLevel::warning, "broker", gone.error(), place.name + " stays although its process has ended");
         name_changed(place.parent, place.name);
     }
     if (const Result<void> emptied = donated.inode->file()->resize(copiers_, 0); !emptied)
         log(LogLevel::warning, "broker", emptied.error(), "a file of a process that has ended");
+    return places;
 }
 
 // The files of a process that has ended, as each one's bond has it, and their directory where nothing is left in it.
+// After a restart only the directory's name, PROGRAM.PID, tells that it is the process's: files may have been moved.
 void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> ended) {
-    for (const Leases::Donated &donated : ended)
-        if (donated.bond == Leases::Bond::drop) drop_file(donated);
-    const InodeId home = !ended.empty() ? ended.front().home : peer.donated_into;
-    if (home == 0) return;
     Namespace &names = host_.volume().names();
+    InodeId home = peer.donated_into;
+    const auto is_its = [&](const Namespace::Place &folder) {
+        return peer.pid != 0 && folder.name.find("." + std::to_string(peer.pid)) != std::string::npos;
+    };
+    for (const Leases::Donated &donated : ended) {
+        if (donated.bond != Leases::Bond::drop) continue;
+        for (const Namespace::Place &place : drop_file(donated))
+            for (const Namespace::Place &folder : home == 0 ? names.names_of(place.parent, 0) : Places())
+                if (is_its(folder)) home = place.parent;
+    }
+    if (home == 0) return;
     for (const Namespace::Place &place : names.names_of(home, 0))
         if (names.rmdir(place.parent, place.name, {now()})) name_changed(place.parent, place.name);
 }

@@ -76,6 +76,7 @@ std::optional<CUdeviceptr> DevicePool::take_waiting(std::uint64_t size, User use
         Info &info = *find_info(address);
         const bool fits = size <= info.size && info.size - size <= info.size / kWaitingSpare;
         if (!fits) continue;
+        waiting_bytes_ -= round_up(info.size, kUnit);
         blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(index));
         mark(info, size, user);
         return address;
@@ -167,6 +168,7 @@ Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
         if (info == nullptr || info->state != Info::State::taken) return Given::missed;
         info->state = Info::State::waiting;
         own_figures().drop_used(info->size);
+        waiting_bytes_ += round_up(info->size, kUnit);
         Waiting &waiting = waiting_[user.context];
         (user.stream ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
         is_large = large_.count(address) != 0;
@@ -177,6 +179,8 @@ Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
 
 // The block's memory isn't used any more. A large one's goes after the lock.
 void DevicePool::make_free(CUdeviceptr address, std::vector<Large> &gone) {
+    if (const Info &info = *find_info(address); info.state == Info::State::waiting)
+        waiting_bytes_ -= round_up(info.size, kUnit);
     if (const auto large = large_.find(address); large != large_.end()) {
         gone.push_back(std::move(large->second));
         large_.erase(large);
@@ -271,7 +275,7 @@ std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
 
 std::uint64_t DevicePool::idle() {
     const Hold hold(mutex_);
-    return fit_.free_units() * kUnit;
+    return fit_.free_units() * kUnit + waiting_bytes_;
 }
 
 void DevicePool::forget(CUstream stream) {

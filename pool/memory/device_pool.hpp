@@ -66,7 +66,7 @@ public:
     };
     /// The block that has this byte.
     std::optional<Block> find(CUdeviceptr address) EXCLUDES(mutex_);
-    /// Bytes that the pool holds and no block has.
+    /// Bytes that the pool holds and no block has, those that wait included.
     std::uint64_t idle() EXCLUDES(mutex_);
     const DeviceInfo &device() const { return device_; }
 
@@ -120,6 +120,7 @@ private:
     std::deque<Info> infos_ GUARDED_BY(mutex_);              // by node
     std::map<CUdeviceptr, Large> large_ GUARDED_BY(mutex_);
     std::map<CUcontext, Waiting> waiting_ GUARDED_BY(mutex_);
+    std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
     std::uint64_t next_serial_ GUARDED_BY(mutex_) = 1;
     std::uint64_t next_arena_ GUARDED_BY(mutex_) = kArenaFirst;
 };
