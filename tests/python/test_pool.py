@@ -10,7 +10,7 @@ from preloaded import PATIENCE_S, preload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
-SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"pool{os.getpid()}", **preload()}  # a machine that no other test shares
+SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"pool{os.getpid()}", **preload()}  # a machine of its own
 
 PROGRAM = textwrap.dedent("""
     import os, sys
