@@ -41,14 +41,27 @@ ProcessPool *ProcessPool::get() {
     return only;
 }
 
+DevicePool *ProcessPool::current_pool() const {
+    CUdevice device = 0;
+    if (get_device_ == nullptr || get_device_(&device) != CUDA_SUCCESS) return nullptr;
+    for (const auto &pool : devices_)
+        if (pool->device().handle == device) return pool.get();
+    return nullptr;
+}
+
 ProcessPool::Here ProcessPool::here() const {
     Here here;
-    CUdevice device = 0;
-    const bool is_known = driver_->cuCtxGetCurrent(&here.context) == CUDA_SUCCESS && here.context != nullptr &&
-                          get_device_ != nullptr && get_device_(&device) == CUDA_SUCCESS;
-    for (const auto &pool : devices_)
-        if (is_known && pool->device().handle == device) here.pool = pool.get();
+    const bool is_known = driver_->cuCtxGetCurrent(&here.context) == CUDA_SUCCESS && here.context != nullptr;
+    if (is_known) here.pool = current_pool();
     return here;
+}
+
+DevicePool *ProcessPool::pool_of(CUcontext context) const {
+    if (driver_->cuCtxPushCurrent(context) != CUDA_SUCCESS) return nullptr;
+    DevicePool *const pool = current_pool();
+    CUcontext popped = nullptr;
+    driver_->cuCtxPopCurrent(&popped);
+    return pool;
 }
 
 bool ProcessPool::is_default(CUdevice device, CUmemoryPool memory_pool) const {

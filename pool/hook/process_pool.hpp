@@ -23,6 +23,8 @@ public:
         CUcontext context = nullptr;
     };
     Here here() const;
+    /// The pool of another context's device; null: it has none.
+    DevicePool *pool_of(CUcontext context) const;
     /// Whether `memory_pool` (null: the one that is chosen for `device`) is the device's default one.
     bool is_default(CUdevice device, CUmemoryPool memory_pool) const;
     /// For whom memory is that is ordered by a stream; empty: the stream records a graph, or is none.
@@ -37,6 +39,7 @@ public:
     OwnAllocations &own() { return own_; }
 
 private:
+    DevicePool *current_pool() const;
     explicit ProcessPool(std::unique_ptr<Driver> driver);
     static Result<ProcessPool *> create();
 

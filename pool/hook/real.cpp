@@ -59,7 +59,7 @@ const Real &real() {
 
 // By address, because that is what the driver has chosen: for this version, and for this kind of stream.
 void *hook_of(void *function) {
-    static const Hooks hooks = make_hooks();
+    static const Hooks &hooks = *new Hooks(make_hooks()); // never destroyed: programs look up while they end
     const auto found = std::lower_bound(hooks.begin(), hooks.end(), std::pair<void *, void *>(function, nullptr));
     return function != nullptr && found != hooks.end() && found->first == function ? found->second : function;
 }

@@ -15,10 +15,11 @@ std::string variable(const char *name) {
 } // namespace
 
 const Settings &settings() {
-    static const Settings told = {variable(kDirectoryVariable), variable(kDriverVariable),
+    // Never destroyed: programs free memory while they end.
+    static const auto *const told = new Settings{variable(kDirectoryVariable), variable(kDriverVariable),
         std::strtoull(variable(kLimitVariable).c_str(), nullptr, 10),
         variable(kKeepVariable).empty() ? ExtentFiles::AtEnd::drop : ExtentFiles::AtEnd::keep};
-    return told;
+    return *told;
 }
 
 } // namespace gmemfs::pool

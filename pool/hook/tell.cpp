@@ -1,4 +1,4 @@
-// Tell: the hooks that answer questions about memory as if each block were an allocation; and the ends of contexts.
+// Tell: the hooks that answer questions as if each block were an allocation; peers, and the ends of contexts.
 #include "pool/hook/process_pool.hpp"
 #include "pool/hook/real.hpp"
 
@@ -112,6 +112,19 @@ CUresult cuPointerGetAttributes(unsigned count, CUpointer_attribute *attributes,
         for (unsigned index = 0; index < count; ++index)
             if (data[index] != nullptr) (void)tell_attribute(*block, attributes[index], data[index]);
     return CUDA_SUCCESS;
+}
+
+// The driver opens what it has allocated; the pool's memory is opened here. Never closed again: access is no lock.
+CUresult cuCtxEnablePeerAccess(CUcontext peer, unsigned flags) {
+    const CUresult result = real().cuCtxEnablePeerAccess(peer, flags);
+    ProcessPool *const pool = ProcessPool::get();
+    const bool is_enabled = result == CUDA_SUCCESS || result == CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
+    if (pool == nullptr || !is_enabled) return result;
+    DevicePool *const user = pool->here().pool;
+    DevicePool *const owner = pool->pool_of(peer);
+    if (user == nullptr || owner == nullptr) return result;
+    const Result<void> opened = owner->open_to(user->device().handle);
+    return opened ? result : static_cast<CUresult>(opened.error().driver);
 }
 
 CUresult cuStreamDestroy_v2(CUstream stream) {

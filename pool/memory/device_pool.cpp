@@ -29,7 +29,7 @@ bool Limit::take(std::uint64_t bytes) {
 }
 
 DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit)
-    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit) {}
+    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), users_(device_.users) {}
 
 Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
     if (size >= kLarge) return take_large(size, user);
@@ -97,6 +97,7 @@ Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
     std::unique_ptr<PoolExtent> extent = TRY(make(size, ExtentFiles::Kind::allocation));
     const CUdeviceptr address = extent->address();
     const Hold hold(mutex_);
+    TRY(open_to_late(*extent));
     Large &large = large_.emplace(address, Large{std::move(extent), {}}).first->second;
     mark(large.info, size, user);
     return address;
@@ -109,7 +110,12 @@ Result<std::unique_ptr<PoolExtent>> DevicePool::make(std::uint64_t size, ExtentF
     const auto attempt = [&]() -> Result<std::unique_ptr<PoolExtent>> {
         if (!limit_.take(whole)) return no_room(size);
         const client::RelaxedCapture relaxed(driver_);
-        Result<std::unique_ptr<PoolExtent>> made = PoolExtent::create(driver_, device_, whole, files_, kind);
+        DeviceInfo device = device_;
+        {
+            const Hold hold(mutex_);
+            device.users = users_;
+        }
+        Result<std::unique_ptr<PoolExtent>> made = PoolExtent::create(driver_, device, whole, files_, kind);
         if (!made) limit_.give(whole);
         return made;
     };
@@ -140,6 +146,7 @@ Result<void> DevicePool::grow(std::uint64_t size) {
     const CUdeviceptr start = extent->address();
     const CUdeviceptr end = start + extent->size();
     const Hold hold(mutex_);
+    TRY(open_to_late(*extent));
     const Fit::Node whole = fit_.add(start / kUnit, units);
     arenas_.emplace(end, Arena{std::move(extent), {nodes, &std::free}, whole});
     if (wanted == next_arena_) next_arena_ = std::min(next_arena_ * 2, kArenaMost);
@@ -191,6 +198,30 @@ void DevicePool::make_free(CUdeviceptr address, std::vector<Large> &gone) {
     infos_[node].state = Info::State::free;
     const Fit::Given given = fit_.give(node);
     if (given.is_region) arena.whole = given.node;
+}
+
+Result<void> DevicePool::open(const PoolExtent &extent, CUdevice user) const {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    access.location.id = user;
+    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    return driver_.check(
+        driver_.cuMemSetAccess(extent.address(), extent.size(), &access, 1), "open the pool to another device");
+}
+
+Result<void> DevicePool::open_to_late(const PoolExtent &extent) {
+    for (const CUdevice user : users_)
+        if (!extent.is_open_to(user)) TRY(open(extent, user));
+    return {};
+}
+
+Result<void> DevicePool::open_to(CUdevice user) {
+    const Hold hold(mutex_);
+    if (std::find(users_.begin(), users_.end(), user) != users_.end()) return {};
+    for (const auto &[end, arena] : arenas_) TRY(open(*arena.extent, user));
+    for (const auto &[address, large] : large_) TRY(open(*large.extent, user));
+    users_.push_back(user);
+    return {};
 }
 
 Result<bool> DevicePool::fence() {

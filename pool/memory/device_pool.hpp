@@ -70,6 +70,9 @@ public:
     std::uint64_t idle() EXCLUDES(mutex_);
     const DeviceInfo &device() const { return device_; }
 
+    /// Lets another device use the pool's memory, what there is and what comes.
+    Result<void> open_to(CUdevice user) EXCLUDES(mutex_);
+
     /// Waits for all blocks that wait: before a context or a stream goes.
     Result<void> settle() EXCLUDES(mutex_);
     /// A stream is about to go, and another one may get its number: its blocks wait with its context from here on.
@@ -106,8 +109,10 @@ private:
     Info *find_info(CUdeviceptr address) REQUIRES(mutex_); // of the block that begins there, and isn't free
     Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
     void make_free(CUdeviceptr address, std::vector<Large> &gone) REQUIRES(mutex_);
-    Result<bool> fence() EXCLUDES(mutex_); // whether anything waited
-    Result<bool> trim() EXCLUDES(mutex_);  // the same, and whether an arena went
+    Result<void> open(const PoolExtent &extent, CUdevice user) const;
+    Result<void> open_to_late(const PoolExtent &extent) REQUIRES(mutex_); // users that came while it was made
+    Result<bool> fence() EXCLUDES(mutex_);                                // whether anything waited
+    Result<bool> trim() EXCLUDES(mutex_);                                 // the same, and whether an arena went
 
     const Driver &driver_;
     const DeviceInfo device_;
@@ -115,6 +120,7 @@ private:
     Limit &limit_;
     Mutex growing_; // before mutex_: one thread makes an arena, and others wait for that
     Mutex mutex_;
+    std::vector<CUdevice> users_ GUARDED_BY(mutex_);
     Fit fit_ GUARDED_BY(mutex_);                             // in units of addresses
     std::map<CUdeviceptr, Arena> arenas_ GUARDED_BY(mutex_); // by their end
     std::deque<Info> infos_ GUARDED_BY(mutex_);              // by node

@@ -60,10 +60,11 @@ Result<std::unique_ptr<ExtentFiles::Listed>> ExtentFiles::donate(
     TRY(open_folder());
     const std::uint32_t flags = at_end_ == AtEnd::keep ? protocol::kKeepAtEnd : 0;
     const std::string path = path_ + "/" + name;
+    const Fd &folder = folder_; // the lock is held for as long as this runs
     return client::on_connection(
-        folder_, path, [&](const std::shared_ptr<client::Connection> &connection) -> Result<std::unique_ptr<Listed>> {
+        folder, path, [&](const std::shared_ptr<client::Connection> &connection) -> Result<std::unique_ptr<Listed>> {
             const std::uint64_t lease = TRY(connection->use([&](client::BrokerSession &session) {
-                return session.donate(folder_, path, protocol::make_donation(device.uuid, size, flags, name), memory);
+                return session.donate(folder, path, protocol::make_donation(device.uuid, size, flags, name), memory);
             }));
             return std::make_unique<Listed>(connection, lease, path);
         });

@@ -15,7 +15,7 @@ Result<std::unique_ptr<PoolExtent>> PoolExtent::create(
     if (!memory) return Error(memory.error());
     Result<std::unique_ptr<ExtentFiles::Listed>> listed = files.add(kind, device, whole, *memory);
     if (!listed) return Error(listed.error());
-    std::unique_ptr<PoolExtent> extent(new PoolExtent(whole));
+    std::unique_ptr<PoolExtent> extent(new PoolExtent(whole, device.users));
     extent->listed_ = *std::move(listed);
     extent->mapping_.emplace(*std::move(mapping));
     own_figures().held += whole;

@@ -4,9 +4,12 @@
 #include "pool/memory/extent_files.hpp"
 #include "vmm/memory/mapping.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace gmemfs::pool {
 
@@ -23,11 +26,14 @@ public:
 
     CUdeviceptr address() const { return mapping_->address(); }
     std::uint64_t size() const { return size_; } ///< bytes
+    /// Whether it was made with access for the device.
+    bool is_open_to(CUdevice user) const { return std::find(users_.begin(), users_.end(), user) != users_.end(); }
 
 private:
-    explicit PoolExtent(std::uint64_t size) : size_(size) {}
+    PoolExtent(std::uint64_t size, std::vector<CUdevice> users) : size_(size), users_(std::move(users)) {}
 
     const std::uint64_t size_;
+    const std::vector<CUdevice> users_;
     std::unique_ptr<ExtentFiles::Listed> listed_;
     std::optional<Mapping> mapping_; // goes first
 };

@@ -6,6 +6,7 @@
 //     write=BYTE | read=BYTE       fills the last one; compares it
 //     free | free-async            the last one goes
 //     info | range | attributes    prints what the driver says
+//     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
 //     wait                         prints "ready", and waits for a line on standard input
 //     twice=N                      N times a block of 2 MiB is made and freed
 #include <cuda.h>
@@ -104,6 +105,7 @@ public:
         if (word == "read") read(static_cast<unsigned char>(number));
         if (word == "info" || word == "range" || word == "attributes") tell(word);
         if (word == "twice") twice(number);
+        if (word == "peer") use_by_peer();
         if (word == "wait") {
             std::printf("ready\n");
             std::fflush(stdout);
@@ -173,6 +175,22 @@ private:
         }
         std::printf("%s %zu %zu\n", word.c_str(), first, second);
     }
+    void use_by_peer() {
+        CUcontext own = nullptr, other = nullptr;
+        CUdeviceptr target = 0;
+        unsigned char byte = 0;
+        CALL(cuDevicePrimaryCtxRetain, 7000, &own, 0);
+        CALL(cuDevicePrimaryCtxRetain, 7000, &other, 1);
+        CALL(cuCtxSetCurrent, 4000, other);
+        if (!has_peer_) CALL(cuCtxEnablePeerAccess, 4000, own, 0);
+        has_peer_ = true;
+        CALL(cuMemAlloc_v2, 3020, &target, last().size);
+        CALL(cuMemcpyDtoD_v2, 3020, target, last().address, last().size);
+        CALL(cuMemcpyDtoH_v2, 3020, &byte, target, 1);
+        CALL(cuMemFree_v2, 3020, target);
+        CALL(cuCtxSetCurrent, 4000, own);
+        std::printf("peer %u\n", static_cast<unsigned>(byte));
+    }
     void twice(std::uint64_t count) {
         const auto began = std::chrono::steady_clock::now();
         for (std::uint64_t index = 0; index < count; ++index) {
@@ -186,6 +204,7 @@ private:
 
     const Route route_;
     std::vector<Block> blocks_;
+    bool has_peer_ = false;
 };
 
 } // namespace
