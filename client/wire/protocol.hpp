@@ -51,8 +51,10 @@ inline constexpr std::uint32_t kExclusiveLease = 2;
 /// that was granted for that answer ends.
 inline constexpr std::uint32_t kRepeated = std::uint32_t(1) << 31;
 
-/// Bit of Donate::flags: the file outlives the peer's process. Else it goes with it.
+/// Bits of Donate::flags. The file outlives the peer's process; else it goes with it.
 inline constexpr std::uint32_t kKeepAtEnd = 1;
+/// The directory is the peer's process's own: it goes with that where nothing is left in it.
+inline constexpr std::uint32_t kOwnDirectory = 2;
 
 struct Header {
     std::uint32_t magic;
@@ -80,7 +82,7 @@ struct Donate {
     Ticket ticket;                       ///< the directory's
     std::array<std::uint8_t, 16> device; ///< UUID
     std::uint64_t size;                  ///< bytes of the whole allocation
-    std::uint32_t flags;                 ///< kKeepAtEnd, kRepeated
+    std::uint32_t flags;                 ///< kKeepAtEnd, kOwnDirectory, kRepeated
     std::uint32_t reserved;
     std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
@@ -193,7 +195,8 @@ inline Result<Request> parse_request(std::span<const std::byte> bytes) {
     if (header.kind == Kind::release && bytes.size() == sizeof(Release)) return Request(read_message<Release>(bytes));
     if (header.kind == Kind::donate && bytes.size() == sizeof(Donate)) {
         const auto donation = read_message<Donate>(bytes);
-        const bool is_known = (donation.flags & ~(kKeepAtEnd | kRepeated)) == 0 && donation.name.back() == '\0';
+        const bool is_known =
+            (donation.flags & ~(kKeepAtEnd | kOwnDirectory | kRepeated)) == 0 && donation.name.back() == '\0';
         if (is_known) return Request(donation);
         return Error{EPROTO, 0, "read message", "it gives what version 1 doesn't have"};
     }

@@ -105,7 +105,7 @@ private:
         std::int64_t ended_us = 0; // when the connection ended
         std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
-        InodeId donated_into = 0;     // the directory of the last donation; 0: none, or before a restart
+        InodeId own_directory = 0;    // of its process, in which donations are; 0: none, or before a restart
         std::int64_t deadline_us = 0; // by then the peer must have taken its next step; 0: no limit
         FdSource source = {};         // waits for the peer
         FdSource end = {};            // waits for the end of its process

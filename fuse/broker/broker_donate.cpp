@@ -41,7 +41,7 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
     const auto bond = (donation.flags & protocol::kKeepAtEnd) != 0 ? Leases::Bond::keep : Leases::Bond::drop;
     const Leases::Id lease = leases_.grant_donor(*made, home, bond, peer.holder);
     name_changed(home, name);
-    peer.donated_into = home;
+    if ((donation.flags & protocol::kOwnDirectory) != 0) peer.own_directory = home;
     const Result<void> kept = leases_.keep(lease, {});
     if (!kept) {
         end_lease(lease);
@@ -100,7 +100,7 @@ std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) 
 // After a restart only the directory's name, PROGRAM.PID, tells that it is the process's: files may have been moved.
 void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> ended) {
     Namespace &names = host_.volume().names();
-    InodeId home = peer.donated_into;
+    InodeId home = peer.own_directory;
     const auto is_its = [&](const Namespace::Place &folder) {
         return peer.pid != 0 && folder.name.find("." + std::to_string(peer.pid)) != std::string::npos;
     };

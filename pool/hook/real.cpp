@@ -29,8 +29,10 @@ void *find(const char *symbol) {
 
 Real look_up() {
     Real all;
-#define HOOK(symbol, like) all.symbol = reinterpret_cast<decltype(all.symbol)>(find(#symbol));
+#define HOOK(symbol, like, name, version) all.symbol = reinterpret_cast<decltype(all.symbol)>(find(#symbol));
+#define PER_THREAD HOOK
 #include "pool/hook/hooks.def"
+#undef PER_THREAD
 #undef HOOK
     all.get_proc_address_11030 = reinterpret_cast<GetProcAddress11030>(find("cuGetProcAddress"));
     all.get_proc_address_12000 = reinterpret_cast<decltype(all.get_proc_address_12000)>(find("cuGetProcAddress_v2"));
@@ -41,11 +43,22 @@ using Hooks = std::vector<std::pair<void *, void *>>; // by the driver's functio
 
 Hooks make_hooks() {
     Hooks hooks;
-#define HOOK(symbol, like) hooks.emplace_back(find(#symbol), reinterpret_cast<void *>(&::symbol));
+    const auto add = [&](const char *symbol, void *hook, const char *name, int version, cuuint64_t flags) {
+        hooks.emplace_back(find(symbol), hook);
+        void *told = nullptr; // another address would go past the hook
+        if (real().get_proc_address_12000 != nullptr &&
+            real().get_proc_address_12000(name, &told, version, flags, nullptr) == CUDA_SUCCESS && told != nullptr)
+            hooks.emplace_back(told, hook);
+    };
+#define HOOK(symbol, like, name, version)                                                                              \
+    add(#symbol, reinterpret_cast<void *>(&::symbol), name, version, CU_GET_PROC_ADDRESS_LEGACY_STREAM);
+#define PER_THREAD(symbol, like, name, version)                                                                        \
+    add(#symbol, reinterpret_cast<void *>(&::symbol), name, version, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM);
 #include "pool/hook/hooks.def"
+#undef PER_THREAD
 #undef HOOK
-    hooks.emplace_back(find("cuGetProcAddress"), reinterpret_cast<void *>(&::get_proc_address_11030));
-    hooks.emplace_back(find("cuGetProcAddress_v2"), reinterpret_cast<void *>(&::cuGetProcAddress_v2));
+    add("cuGetProcAddress", reinterpret_cast<void *>(&::get_proc_address_11030), "cuGetProcAddress", 11030, 0);
+    add("cuGetProcAddress_v2", reinterpret_cast<void *>(&::cuGetProcAddress_v2), "cuGetProcAddress", 12000, 0);
     std::sort(hooks.begin(), hooks.end());
     return hooks;
 }

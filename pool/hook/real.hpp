@@ -14,8 +14,10 @@ using GetProcAddress11030 = CUresult (*)(const char *name, void **function, int 
 
 /// Immutable. A function that the driver lacks is null; only callers that found it by its name would have called it.
 struct Real {
-#define HOOK(symbol, like) decltype(&::like) symbol = nullptr;
+#define HOOK(symbol, like, name, version) decltype(&::like) symbol = nullptr;
+#define PER_THREAD HOOK
 #include "pool/hook/hooks.def"
+#undef PER_THREAD
 #undef HOOK
     GetProcAddress11030 get_proc_address_11030 = nullptr;
     decltype(&::cuGetProcAddress_v2) get_proc_address_12000 = nullptr;

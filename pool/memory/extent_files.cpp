@@ -58,7 +58,7 @@ std::string ExtentFiles::next_name(Kind kind, std::uint64_t size) {
 Result<std::unique_ptr<ExtentFiles::Listed>> ExtentFiles::donate(
     const std::string &name, const DeviceInfo &device, std::uint64_t size, const Fd &memory) {
     TRY(open_folder());
-    const std::uint32_t flags = at_end_ == AtEnd::keep ? protocol::kKeepAtEnd : 0;
+    const std::uint32_t flags = protocol::kOwnDirectory | (at_end_ == AtEnd::keep ? protocol::kKeepAtEnd : 0);
     const std::string path = path_ + "/" + name;
     const Fd &folder = folder_; // the lock is held for as long as this runs
     return client::on_connection(
