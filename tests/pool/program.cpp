@@ -7,6 +7,7 @@
 //     free | free-async            the last one goes
 //     info | range | attributes    prints what the driver says
 //     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
+//     context | stream | capture   frees in one that ends, or while another one captures
 //     wait                         prints "ready", and waits for a line on standard input
 //     twice=N                      N times a block of 2 MiB is made and freed
 #include <cuda.h>
@@ -106,6 +107,9 @@ public:
         if (word == "info" || word == "range" || word == "attributes") tell(word);
         if (word == "twice") twice(number);
         if (word == "peer") use_by_peer();
+        if (word == "context") use_context();
+        if (word == "stream") use_stream();
+        if (word == "capture") use_capture();
         if (word == "wait") {
             std::printf("ready\n");
             std::fflush(stdout);
@@ -190,6 +194,48 @@ private:
         CALL(cuMemFree_v2, 3020, target);
         CALL(cuCtxSetCurrent, 4000, own);
         std::printf("peer %u\n", static_cast<unsigned>(byte));
+    }
+    // What waits for a context that is gone can't be waited for; what was allocated in it is gone, too.
+    void use_context() {
+        CUcontext own = nullptr, other = nullptr;
+        CUdeviceptr freed = 0, left = 0;
+        CALL(cuDevicePrimaryCtxRetain, 7000, &own, 0);
+        check("cuCtxCreate_v2", reinterpret_cast<CUresult (*)(CUcontext *, unsigned, CUdevice)>(
+                                    route_.find("cuCtxCreate_v2", 3020))(&other, 0, 0));
+        CALL(cuMemAlloc_v2, 3020, &freed, std::size_t(2) << 20);
+        CALL(cuMemAlloc_v2, 3020, &left, std::size_t(2) << 20);
+        CALL(cuMemFree_v2, 3020, freed);
+        CALL(cuCtxDestroy_v2, 4000, other);
+        CALL(cuCtxSetCurrent, 4000, own);
+        twice(100); // more than an arena has
+    }
+    // Another stream may get the number of one that is gone.
+    void use_stream() {
+        CUstream stream = nullptr;
+        CUdeviceptr first = 0, second = 0;
+        for (int round = 0; round < 2; ++round) {
+            CALL(cuStreamCreate, 2000, &stream, CU_STREAM_NON_BLOCKING);
+            CALL(cuMemAllocAsync, 11020, &first, std::size_t(2) << 20, stream);
+            CALL(cuMemFreeAsync, 11020, first, stream);
+            CALL(cuMemAllocAsync, 11020, &second, std::size_t(2) << 20, stream);
+            if (first != second) fail("a stream's own memory isn't used again", 0);
+            CALL(cuMemFreeAsync, 11020, second, stream);
+            CALL(cuStreamDestroy_v2, 4000, stream);
+        }
+        twice(100);
+    }
+    // The pool's fences leave a capture whole, and a captured allocation is the driver's.
+    void use_capture() {
+        CUstream stream = nullptr;
+        CUgraph graph = nullptr;
+        CUdeviceptr node = 0;
+        CALL(cuStreamCreate, 2000, &stream, CU_STREAM_NON_BLOCKING);
+        CALL(cuStreamBeginCapture_v2, 10010, stream, CU_STREAM_CAPTURE_MODE_GLOBAL);
+        twice(100);
+        const auto allocate = reinterpret_cast<decltype(&::cuMemAllocAsync)>(route_.find("cuMemAllocAsync", 11020));
+        std::printf("captured: %d\n", allocate(&node, 1000, stream));
+        CALL(cuStreamEndCapture, 10000, stream, &graph);
+        CALL(cuStreamDestroy_v2, 4000, stream);
     }
     void twice(std::uint64_t count) {
         const auto began = std::chrono::steady_clock::now();

@@ -85,6 +85,32 @@ TEST_F(PoolDevice, AStreamUsesWhatItHasFreedAtOnceAndAnotherOneDoesnt) {
     driver().cuStreamDestroy(second);
 }
 
+// What the first user has queued must not land on the second one's bytes.
+TEST_F(PoolDevice, WorkThatIsQueuedOnAFreedBlockEndsBeforeItsNextUser) {
+    constexpr std::uint64_t kSize = 30 * MiB;
+    CUstream first = make_stream();
+    CUstream second = make_stream();
+    for (int round = 0; round < 5; ++round) {
+        const CUdeviceptr block = take(kSize);
+        const CUdeviceptr other = take(kSize); // so that the arena has room for no third one
+        for (int fill = 0; fill < 20; ++fill) ASSERT_EQ(driver().cuMemsetD8Async(block, 1, kSize, first), CUDA_SUCCESS);
+        give(block);
+        const CUdeviceptr next = take(kSize);
+        ASSERT_EQ(next, block);
+        ASSERT_EQ(driver().cuMemsetD8Async(next, 2, kSize, second), CUDA_SUCCESS);
+        driver().cuStreamSynchronize(second);
+        driver().cuStreamSynchronize(first);
+        std::vector<unsigned char> bytes(kSize);
+        driver().cuMemcpyDtoHAsync(bytes.data(), next, kSize, second);
+        driver().cuStreamSynchronize(second);
+        EXPECT_EQ(static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), 2)), kSize);
+        give(next);
+        give(other);
+    }
+    driver().cuStreamDestroy(first);
+    driver().cuStreamDestroy(second);
+}
+
 TEST_F(PoolDevice, WhatIsFreedTwiceOrNeverWasIsntTaken) {
     const CUdeviceptr address = take(1000);
     EXPECT_EQ(must(pool_.give(address + 1, plain())), DevicePool::Given::missed);

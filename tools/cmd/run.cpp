@@ -50,6 +50,18 @@ Result<std::string> find_library(const std::string &name) {
     return Error{ENOENT, 0, "find library", name + ": it lies neither beside gmemfs nor in lib/gmemfs"};
 }
 
+// What is preloaded is in this process, too. Two doors to one driver would each hide the other's memory.
+Result<void> check_interposers() {
+    for (const char *const symbol : {"cuMemAlloc_v2", "cuMemCreate", "cuGetProcAddress", "cuGetProcAddress_v2"}) {
+        void *const found = ::dlsym(RTLD_DEFAULT, symbol);
+        Dl_info file = {};
+        if (found == nullptr || ::dladdr(found, &file) == 0) continue;
+        return Error{EBUSY, 0, "run program",
+            std::string(file.dli_fname) + " is preloaded, and hooks " + symbol + " as well: take it out of LD_PRELOAD"};
+    }
+    return {};
+}
+
 // The very driver that the mount uses: its memory becomes files there. By a path that nobody else writes (pool/door).
 Result<std::string> find_driver(const std::string &directory) {
     std::string path = TRY(read_attribute(directory, "user.gmemfs.driver"));
@@ -100,6 +112,7 @@ struct Wanted {
 };
 
 Result<void> tell_processes(const Wanted &wanted) {
+    TRY(check_interposers());
     const std::string chosen = wanted.directory != nullptr ? wanted.directory : TRY(default_directory());
     const std::string directory = TRY(prepare_directory(chosen));
     const std::string driver = TRY(find_driver(directory));

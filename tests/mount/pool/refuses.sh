@@ -1,4 +1,5 @@
 # What can't be is said before anything is run.
+# needs: cc
 refuses "no gmemfs mount" "$GMEMFS" run --pool "$PWD" true
 mkdir "$MNT/file.d"
 touch "$MNT/file"
@@ -22,6 +23,8 @@ if [ "$(id -u)" = 0 ]; then
     chmod 4755 setuid
     expect_error "set-user-ID" "$GMEMFS" run --pool "$MNT/work" ./setuid
 fi
+echo 'int cuMemAlloc_v2(void) { return 0; }' | cc -shared -fPIC -o hook.so -x c -
+expect_error "hook.so is preloaded, and hooks cuMemAlloc_v2 as well" env LD_PRELOAD="$PWD/hook.so" "$GMEMFS" run --pool "$MNT/work" true
 is "$(status_of "$GMEMFS" pool list "$MNT/work")" 2
 refuses "no gmemfs mount" "$GMEMFS" pool stat "$PWD"
 says "no process has memory here" "$GMEMFS" pool stat "$MNT/work"
