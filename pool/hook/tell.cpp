@@ -14,7 +14,7 @@ constexpr unsigned long long kBufferIds = 1ULL << 62; // beside those that the d
 
 template <typename Value>
 bool tell(void *data, Value value) {
-    std::memcpy(data, &value, sizeof value);
+    std::memcpy(data, &value, sizeof(Value)); // NOLINT(bugprone-sizeof-expression): also of a pointer
     return true;
 }
 

@@ -141,14 +141,14 @@ Result<void> DevicePool::grow(std::uint64_t size) {
     std::unique_ptr<PoolExtent> extent = TRY(std::move(made));
     const std::uint64_t units = extent->size() / kUnit;
     // Of zeros that take no memory before they are touched.
-    auto *const nodes = static_cast<Fit::Node *>(std::calloc(units, sizeof(Fit::Node)));
-    if (nodes == nullptr) return Error{ENOMEM, CUDA_ERROR_OUT_OF_MEMORY, "allocate", "no host memory"};
+    Nodes nodes(static_cast<Fit::Node *>(std::calloc(units, sizeof(Fit::Node))), &std::free);
+    if (!nodes) return Error{ENOMEM, CUDA_ERROR_OUT_OF_MEMORY, "allocate", "no host memory"};
     const CUdeviceptr start = extent->address();
     const CUdeviceptr end = start + extent->size();
     const Hold hold(mutex_);
     TRY(open_to_late(*extent));
     const Fit::Node whole = fit_.add(start / kUnit, units);
-    arenas_.emplace(end, Arena{std::move(extent), {nodes, &std::free}, whole});
+    arenas_.emplace(end, Arena{std::move(extent), std::move(nodes), whole});
     if (wanted == next_arena_) next_arena_ = std::min(next_arena_ * 2, kArenaMost);
     return {};
 }

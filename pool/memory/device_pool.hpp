@@ -81,10 +81,11 @@ public:
     void drop(CUcontext context) EXCLUDES(mutex_);
 
 private:
+    using Nodes = std::unique_ptr<Fit::Node[], decltype(&std::free)>;
     struct Arena {
         std::unique_ptr<PoolExtent> extent;
-        std::unique_ptr<Fit::Node[], decltype(&std::free)> nodes; // by unit: the block that begins there, or 0
-        Fit::Node whole;                                          // of the arena, when it was free last
+        Nodes nodes;     // by unit: the block that begins there, or 0
+        Fit::Node whole; // of the arena, when it was free last
     };
     struct Info { // of a block, by its node
         std::uint64_t size = 0, serial = 0;

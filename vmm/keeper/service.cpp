@@ -42,10 +42,11 @@ Result<KeeperService::Served> KeeperService::serve(std::span<const std::byte> me
         return Served{.bytes = {}, .next = Served::Next::silent};
     }
     Served served;
-    if (is_listen) served.listener = std::move(fd);
+    Fd memory;
+    (is_listen ? served.listener : memory) = std::move(fd);
     Answer answer;
     const Result<void> performed = unable_       ? Result<void>(*unable_)
-                                   : is_donation ? donate(request, std::move(fd), answer)
+                                   : is_donation ? donate(request, std::move(memory), answer)
                                                  : perform(request, answer, served);
     if (!performed) {
         if (performed.error().code == EPROTO) return Error(performed.error());
