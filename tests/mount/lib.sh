@@ -221,6 +221,8 @@ soon() {
     echo "not within 10 s: $*"
     return 1
 }
+# needs_plain_pool: a sanitizer's runtime must be loaded before all else, and programs under `gmemfs run` have none.
+needs_plain_pool() { ! grep -q '__[at]san_init' "$BUILD/libgmemfs-pool.so" || skip "the pool's library is built for a sanitizer"; }
 # start_run OPTION... PROGRAM STEP...: `gmemfs run --pool $MNT/work ...`, until it waits; $PROGRAM_PID is the program's number.
 # said LINE: what it says next. go_on: it goes on. end_run: it goes on, and ends well.
 start_run() {

@@ -1,5 +1,6 @@
 # Memory that waits is waited for before its context goes, and doesn't pass to another stream of the same number; what a context had
 # goes with it; a graph that is captured meanwhile stays whole, and its own allocations are the driver's.
+needs_plain_pool
 start_run "$BUILD/pool/program" address-12000 context stream capture wait
 for _ in 1 2 3; do
     read -r -t 30 line <&"${RUN[0]}"

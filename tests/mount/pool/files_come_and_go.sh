@@ -1,6 +1,7 @@
 # Arenas and large allocations are files with the program's bytes while it runs: others read them, and map them, and can't
 # take them away. They go when the memory is freed, and with the process, and then nothing is used.
 # size: 512M
+needs_plain_pool
 start_run "$BUILD/pool/program" needed alloc=3000 write=1 create=0x4000000 write=2 alloc=40000000 write=3 read=3 wait free wait
 said ready
 here=$MNT/work/program.$PROGRAM_PID

@@ -1,5 +1,6 @@
 # --keep: the files outlive their program, also one that is killed, and are ordinary files then; what it had freed is gone.
 # size: 512M
+needs_plain_pool
 "$GMEMFS" run --keep --pool "$MNT/work" "$BUILD/pool/program" needed alloc=40000000 write=5 alloc=50000000 free
 one=$(echo "$MNT"/work/program.*)
 is "$(ls "$one")" alloc-000000-40MiB

@@ -1,4 +1,5 @@
 # The files of a program that is killed go, and their directory, also where nothing was left in it.
+needs_plain_pool
 start_run "$BUILD/pool/program" needed alloc=3000 alloc=40000000 wait
 said ready
 is "$(ls "$MNT/work/program.$PROGRAM_PID" | wc -l)" 2

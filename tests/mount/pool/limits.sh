@@ -1,6 +1,7 @@
 # --limit is all that a process can have, and all that it is told of; the mount's capacity is a limit, too.
 # size: 512M
 # options: --capacity 256M
+needs_plain_pool
 run() { "$GMEMFS" run --pool "$MNT/work" "$@"; }
 is "$(run --limit 100M "$BUILD/pool/program" needed info)" "info 104857600 104857600"
 is "$(run --limit 100M "$BUILD/pool/program" needed alloc=90000000 free alloc=1000 free info)" "info 104857600 104857600"

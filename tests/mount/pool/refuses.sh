@@ -1,5 +1,6 @@
 # What can't be is said before anything is run.
 # needs: cc
+needs_plain_pool
 refuses "no gmemfs mount" "$GMEMFS" run --pool "$PWD" true
 mkdir "$MNT/file.d"
 touch "$MNT/file"

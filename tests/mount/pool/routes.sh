@@ -1,5 +1,6 @@
 # A program's memory is the pool's, whichever way it finds the driver: linked, by any name, by the driver's own path, in a
 # namespace of its own, and by each form of cuGetProcAddress. What it asks of a block is as of an allocation.
+needs_plain_pool
 through() {
     start_run "$BUILD/pool/$1" "$2" alloc=1000000 write=7 range attributes read=7 async=4096 write=8 pitch=100000 wait free free-async free
     said "range 1000000 0"

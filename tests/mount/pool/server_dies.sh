@@ -2,6 +2,7 @@
 # go with it.
 # mount: none
 # size: 512M
+needs_plain_pool
 needs_linux_that_asks_again
 "$GMEMFS" mount "$MNT" --simulate="$SIZE"
 start_run "$BUILD/pool/program" needed alloc=40000000 write=4 read=4 wait alloc=50000000 write=5 read=5 wait free free alloc=60000000 wait

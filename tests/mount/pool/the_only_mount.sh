@@ -1,4 +1,5 @@
 # Without --pool: .pool/USER in the only mount; of several one must be named.
+needs_plain_pool
 needs_mount_namespaces
 alone() {
     lets_go_of_mounts "$MNT"

@@ -1,6 +1,7 @@
 # Each device has a pool, whose files are on that device; and cuCtxEnablePeerAccess opens it to another device, what there is and
 # what comes.
 # mount: none
+needs_plain_pool
 export GMEMFS_SIM_DEVICES=256M,256M
 "$GMEMFS" mount "$MNT" --simulate --device all
 run() { "$GMEMFS" run --pool "$MNT/work" "$BUILD/pool/program" address-12000 "$@"; }
