@@ -87,7 +87,8 @@ VMM_ROOMS := vmm/base vmm/device vmm/memory vmm/keeper
 CORE_ROOMS := ecc/parity ecc/digest ecc/nvcomp ecc/pack ecc/batch fuse/core/space fuse/core/journal fuse/core/file fuse/core/names fuse/core
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
 BLOCK_ROOMS := block/disk block/nbd block/ublk block/process
-TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/block tools/doctor tools/cmd
+POOL_ROOMS := pool/fit pool/memory
+TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/device tools/block tools/pool tools/doctor tools/cmd
 sources = $(wildcard $(addsuffix /*.cpp,$(1)))
 VMM := $(call objects,$(call sources,$(VMM_ROOMS)))
 SIM := $(call objects,vmm/sim/*.cpp)
@@ -95,25 +96,27 @@ CORE := $(call objects,$(call sources,$(CORE_ROOMS))) $(call kernels,ecc/*/kerne
 SERVER := $(call objects,$(call sources,$(SERVER_ROOMS)))
 TOOL := $(call objects,$(call sources,$(TOOL_ROOMS)))
 BLOCK := $(call objects,$(call sources,$(BLOCK_ROOMS)))
+POOL := $(call objects,$(call sources,$(POOL_ROOMS)))
 PEER := $(call objects,tests/peer/*.cpp) $(call kernels,tests/peer/kernels/*.cu)
 LIBRARY := $(call objects,client/lib/*.cpp)
 # What libgmemfs has of ecc/: batches of pages.
 LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/nvcomp/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
-FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(wildcard tests/*)
+FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(POOL_ROOMS) pool/hook pool/door $(wildcard tests/*)
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
 TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io bench/nbd_load \
-    client/c_test client/cpp_test client/batch_test client/endings sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
+    client/c_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but two of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # Where nbdkit's header is; `make deps` brings it.
 PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)
-PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so
+PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so \
+    $(BUILD)/libgmemfs-pool.so $(BUILD)/libgmemfs-door.so
 
 .PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
@@ -165,13 +168,15 @@ $(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libserver.a: $(SERVER)
 $(BUILD)/libtools.a: $(TOOL)
 $(BUILD)/libblock.a: $(BLOCK)
+$(BUILD)/libpool.a: $(POOL)
+$(BUILD)/libclient.a: $(LIBRARY)
 $(BUILD)/libsupport.a: $(SUPPORT)
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	ar qcs $@ $^  # not r: two rooms may each have a file of one name
 
-$(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+$(BUILD)/gmemfs: $(call objects,tools/*.cpp) $(BUILD)/libtools.a $(BUILD)/libblock.a $(BUILD)/libpool.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 
 # What serves block devices: without GLib and libfuse, because all of it is locked into memory.
@@ -210,12 +215,33 @@ $(GUEST): $(BUILD)/guest-programs/%: tests/guest/%.cpp
 	@mkdir -p $(@D)
 	$(CXX) -std=c++20 -O2 $(WARNINGS) -static -s $< -o $@
 
+# `gmemfs run`: what stands in the driver's place, and what makes programs find it there. The driver itself is the former's
+# dependency, under a name that no library has: the latter says which file that is.
+$(BUILD)/pool/libgmemfs-driver.so:
+	@mkdir -p $(@D)
+	$(CXX) -shared -nostdlib -Wl,-soname,libgmemfs-driver.so -o $@ -x c /dev/null
+$(BUILD)/libgmemfs-pool.so: $(call objects,pool/hook/*.cpp) $(BUILD)/libpool.a $(BUILD)/libclient.a $(BUILD)/libvmm.a \
+        $(BUILD)/pool/libgmemfs-driver.so pool/hook/libcuda.map
+	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=pool/hook/libcuda.map \
+	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(filter %.o %.a,$^) -ldl -Wl,--no-as-needed $(BUILD)/pool/libgmemfs-driver.so
+# In every process of a program: nothing but the C library, and no sanitizer.
+$(BUILD)/libgmemfs-door.so: pool/door/door.cpp
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -O2 -fPIC -fno-exceptions -fno-rtti $(WARNINGS) -I. -D_GNU_SOURCE -shared -nodefaultlibs -o $@ $< -lc
+
+# Programs that know nothing of gmemfs: one opens the driver in many ways, the other one is linked against it.
+$(BUILD)/pool/program: tests/pool/program.cpp
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -O1 $(WARNINGS) $(CUDA_CPPFLAGS) -D_GNU_SOURCE $< -o $@ -pthread -ldl
+$(BUILD)/pool/program-linked: tests/pool/program.cpp $(BUILD)/sim/libcuda.so.1
+	$(CXX) -std=c++20 -O1 $(WARNINGS) $(CUDA_CPPFLAGS) -D_GNU_SOURCE $< -o $@ -pthread -ldl -Wl,--no-as-needed $(BUILD)/sim/libcuda.so.1
+
 # nvCOMP for the simulator: the tests' own, and not installed.
 $(BUILD)/sim/libnvcomp.so.6: $(call objects,tests/nvcomp/*.cpp)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libnvcomp.so.6 -o $@ $^ -llz4 -lzstd -ldl
 
-LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
+LAYERS := $(BUILD)/libsupport.a $(BUILD)/libtools.a $(BUILD)/libblock.a $(BUILD)/libpool.a $(LIBRARY) $(BUILD)/libserver.a $(BUILD)/libcore.a $(BUILD)/libvmm.a
 $(BUILD)/unit-tests: $(call objects,tests/unit/*.cpp tests/model/*.cpp) $(LAYERS)
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest -lgtest_main $(FUSE_LIBS) $(CODEC_LIBS) -lcrypto -ldl
 $(FUZZ_ONCE): $(BUILD)/fuzz-once/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,tests/fuzz/once/*.cpp) $(LAYERS)
@@ -306,6 +332,8 @@ STRIP ?= --strip
 install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs-block $(DESTDIR)$(PREFIX)/lib/gmemfs/gmemfs-block
+	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-pool.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-pool.so
+	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-door.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-door.so
 	install $(STRIP) -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
 	install $(STRIP) -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)

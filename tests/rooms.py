@@ -14,7 +14,7 @@ import re
 import statistics
 import subprocess
 
-TOPS = ("vmm", "ecc", "fuse", "client", "block", "tools")
+TOPS = ("vmm", "ecc", "fuse", "client", "block", "pool", "tools")
 SUFFIXES = {".hpp", ".cpp", ".h", ".cu", ".cuh"}
 DEFINED = re.compile(r"^(?:class|struct)(?: [A-Z_]+\([^)\n]*\))? (\w+)(?: final)?\s*(?::[^;{]*)?\{", re.M)
 DECLARED = re.compile(r"^(?:class|struct) (\w+);", re.M)

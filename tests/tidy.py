@@ -42,6 +42,7 @@ SESSION = {"fuse/session"} | BROKER
 TOOLS = {"tools/host", "client/lib/gmemfs.h", "fuse/ops"} | SESSION
 PEER = {"client/wire", "client/lib"} | MEMORY
 BLOCK = {"block/disk", "block/nbd", "block/ublk"} | PEER
+POOL = {"pool/fit", "pool/memory"} | PEER
 UNDER = {
     "vmm/base": set(),
     "vmm/sim": {"vmm/device/driver_entries.def", "vmm/device/host_kernel.h", "vmm/device/copy_batch.h",
@@ -74,14 +75,19 @@ UNDER = {
     "block/nbdkit": {"block/disk"} | PEER,
     "block/process": BLOCK,
     "block": {"block/process"} | BLOCK,
+    "pool/fit": BASE,
+    "pool/memory": {"pool/fit"} | PEER,
+    "pool/hook": POOL,
+    "pool/door": {"pool/memory/names.hpp"},
     "tools/host": TOOLS,
     "tools/copy": TOOLS,
     "tools/snapshot": TOOLS,
     "tools/device": TOOLS,
     "tools/block": {"block/process", "block/nbd"} | BLOCK | TOOLS,
+    "tools/pool": {"pool/memory"} | TOOLS,
     "tools/doctor": {"tools/block"} | TOOLS,
     "tools/cmd": {"tools/copy", "tools/snapshot", "tools/device", "tools/block", "tools/doctor",
-                  "block/process/setup.hpp"} | TOOLS,
+                  "tools/pool", "block/process/setup.hpp", "pool/memory"} | TOOLS,
     "tools": {"tools/cmd"} | TOOLS,
 }
 BANNED = [  # (pattern, what to write, where it is allowed)
@@ -90,12 +96,12 @@ BANNED = [  # (pattern, what to write, where it is allowed)
     (r"\bcatch\s*\(\s*\.\.\.\s*\)", "a Result", ()),
     (r"\bgetenv\s*\(", "an option",
      ("fuse/host/options.cpp", "client/lib/devices.cpp", "ecc/batch/model_file.cpp",
-      "ecc/nvcomp/places.cpp", "vmm/sim/", "tests/")),
+      "ecc/nvcomp/places.cpp", "pool/door/", "pool/hook/settings.cpp", "vmm/sim/", "tests/")),
     (r"\b(u?sleep|nanosleep|sleep_for)\s*\(", "waiting for the thing itself",
      ("vmm/sim/fault.cpp", "fuse/session/worker.cpp", "tests/")),
     (r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))", "TODO(#issue)", ()),
     (r"\bmalloc\s*\(|\bfree\s*\(\s*\w+\s*\)|\bdelete\s+\w", "an owner",
-     ("vmm/sim/", "tests/", "tools/host/command.cpp")),
+     ("vmm/sim/", "pool/hook/tell.cpp", "tests/", "tools/host/command.cpp")),
 ]
 STANDARD = [  # (what is used, the header that has it)
     (r"\bstd::u?int(8|16|32|64)_t\b", "cstdint"),

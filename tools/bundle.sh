@@ -25,7 +25,9 @@ for program in gmemfs gmemfs-block nbdkit-gmemfs-plugin.so unit-tests conformanc
 done
 cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
 cp -P "$BUILD"/libgmemfs.so* "$out/lib/"
-mkdir -p "$out/python"
+cp "$BUILD"/libgmemfs-pool.so "$BUILD"/libgmemfs-door.so "$out/bin/" # beside gmemfs, which looks for them there
+mkdir -p "$out/bin/pool" "$out/python"
+cp "$BUILD/pool/program" "$out/bin/pool/"
 cp -r client/python/gmemfs client/python/backend client/python/pyproject.toml "$out/python/"
 for program in "$BUILD"/bench/*; do
     case $program in *.d | *'*') continue ;; esac

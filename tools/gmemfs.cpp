@@ -32,6 +32,8 @@ constexpr Subcommand kSubcommands[] = {
     {"unpack", run_unpack, "give packed files plain memory again"},
     {"block", run_block, "serve a file as a block device"},
     {"swap", run_swap, "swap to GPU memory"},
+    {"run", run_run, "run a program whose device memory is files of a mount"},
+    {"pool", run_pool, "what such programs have"},
     {"inject", run_inject, "damage a file on purpose, where the mount allows it"},
     {"df", run_df, "how much device memory each mount uses"},
     {"doctor", run_doctor, "what this machine can do, and the fix for what it cannot"},

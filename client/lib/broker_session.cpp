@@ -324,6 +324,29 @@ Result<void> BrokerSession::attach_directory_once(const protocol::Attach &reques
     return {};
 }
 
+Result<std::uint64_t> BrokerSession::donate_once(const protocol::Donate &donation, const Fd &memory) {
+    const Fd *const fds[] = {&memory};
+    const Result<void> sent = send_with_fds(socket_.get(), std::as_bytes(std::span(&donation, 1)), fds);
+    const bool may_have_answered = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
+    if (!sent && !may_have_answered) return at(sent.error().code, "ask the broker", path_, "its server may have ended");
+    std::vector<Fd> none;
+    const std::vector<std::byte> bytes = TRY(receive(none));
+    const protocol::AnswerPart part = TRY(protocol::parse_answer(bytes));
+    if (part.answer.code == 0) return std::uint64_t(part.answer.lease);
+    return at(part.answer.code, "ask the broker", path_, part.answer.text.data());
+}
+
+Result<std::uint64_t> BrokerSession::donate(
+    const Fd &directory, const std::string &path, protocol::Donate donation, const Fd &memory) {
+    path_ = path;
+    donation.ticket = TRY(read_ticket(directory));
+    Result<std::uint64_t> done = donate_once(donation, memory);
+    if (done || !has_ended(done.error())) return done;
+    TRY(reconnect());
+    donation.flags |= protocol::kRepeated; // what the lost answer granted ends
+    return donate_once(donation, memory);
+}
+
 Result<void> BrokerSession::release(std::uint64_t lease, const std::string &path) {
     path_ = path;
     Result<void> released = release_once(lease);

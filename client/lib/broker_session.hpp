@@ -50,6 +50,10 @@ public:
     using Take = FunctionView<bool(AttachedEntry &)>;
     Result<void> attach_directory(
         const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, Take take);
+    /// Makes a file of memory that this process has made, `memory` its descriptor; the donation has no ticket yet. The
+    /// lease on it. ENOSPC, EDQUOT, EEXIST, EACCES: the broker's answer. EPROTO: its server is of a version before.
+    Result<std::uint64_t> donate(
+        const Fd &directory, const std::string &path, protocol::Donate donation, const Fd &memory);
     /// Ends a lease; also one of another session of this process whose connection has ended. A lease that has ended
     /// already is no error.
     Result<void> release(std::uint64_t lease, const std::string &path);
@@ -64,6 +68,7 @@ private:
     Result<void> connect_to_broker(const std::string &address, const Fd &folder);
     Result<Attached> attach_once(const protocol::Attach &request);
     Result<void> attach_directory_once(const protocol::Attach &request, Take take);
+    Result<std::uint64_t> donate_once(const protocol::Donate &donation, const Fd &memory);
     Result<void> release_once(std::uint64_t lease);
     Result<void> send(const void *message, std::size_t size);
     Result<protocol::Ticket> read_ticket(const Fd &file) const;

@@ -53,6 +53,11 @@ CUcontext current_context(const Driver &driver) {
 
 } // namespace
 
+Result<void> wait_for_context(const Driver &driver, CUcontext context) {
+    const CUresult result = wait_for(driver, context);
+    return driver.check(is_gone(result) ? CUDA_SUCCESS : result, "wait for the device");
+}
+
 Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices) {
     std::vector<CUcontext> waited;
     CUresult first = CUDA_SUCCESS;

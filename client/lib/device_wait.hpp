@@ -33,4 +33,7 @@ private:
 /// waited for. Thread-safe.
 Result<void> wait_for_devices(const Driver &driver, const std::vector<CUdevice> &devices);
 
+/// Waits for all work in one context, which lives until this returns. The caller has a RelaxedCapture. Thread-safe.
+Result<void> wait_for_context(const Driver &driver, CUcontext context);
+
 } // namespace gmemfs::client

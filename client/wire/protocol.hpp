@@ -10,6 +10,8 @@
 //     peer: Attach of a directory (Kind::attach_directory)
 //     broker: Entry + ExtentRecord[count] for each file in it, as many messages as it takes; an Answer where it has
 //     none
+//     peer: Donate (a directory's ticket, a name, memory that the peer has made), with the memory's descriptor
+//     broker: Answer; the file is there, and the peer holds a lease on it. Release: the peer has freed the memory
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -37,7 +39,7 @@ inline constexpr const char *kSocketAttribute = "user.gmemfs.socket";
 inline constexpr std::size_t kTicketSize = 24;
 using Ticket = std::array<std::uint8_t, kTicketSize>; ///< opaque to peers
 
-enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3, attach_directory = 4, entry = 5 };
+enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3, attach_directory = 4, entry = 5, donate = 6 };
 
 /// Bits of Attach::handle_types and ExtentRecord::handle_type.
 inline constexpr std::uint32_t kFabric = 1;
@@ -48,6 +50,11 @@ inline constexpr std::uint32_t kExclusiveLease = 2;
 /// The request is made once more, on another connection, because the first one ended before the answer came. A lease
 /// that was granted for that answer ends.
 inline constexpr std::uint32_t kRepeated = std::uint32_t(1) << 31;
+
+/// Bits of Donate::flags. The file outlives the peer's process; else it goes with it.
+inline constexpr std::uint32_t kKeepAtEnd = 1;
+/// The directory is the peer's process's own: it goes with that where nothing is left in it.
+inline constexpr std::uint32_t kOwnDirectory = 2;
 
 struct Header {
     std::uint32_t magic;
@@ -67,6 +74,17 @@ struct Attach {
 struct Release {
     Header header;
     std::uint64_t lease; ///< as Answer has it
+};
+
+/// Device memory that the peer has made, and keeps using, becomes a new file. An older server answers EPROTO.
+struct Donate {
+    Header header;
+    Ticket ticket;                       ///< the directory's
+    std::array<std::uint8_t, 16> device; ///< UUID
+    std::uint64_t size;                  ///< bytes of the whole allocation
+    std::uint32_t flags;                 ///< kKeepAtEnd, kOwnDirectory, kRepeated
+    std::uint32_t reserved;
+    std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
 
 struct ExtentRecord {
@@ -96,15 +114,15 @@ struct Entry {
     std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
 
-static_assert(sizeof(Entry) == 480);
+static_assert(sizeof(Entry) == 480 && sizeof(Donate) == 328);
 static_assert(sizeof(Header) == 16 && sizeof(Attach) == 48 && sizeof(Release) == 24);
 static_assert(sizeof(ExtentRecord) == 112 && sizeof(Answer) == 216);
 
 /// SCM_MAX_FD of the kernel: no message carries more descriptors, and each record may need one.
 inline constexpr std::size_t kExtentsPerMessage = 253;
-inline constexpr std::size_t kRequestSizeMax = 64;
+inline constexpr std::size_t kRequestSizeMax = 328;
 inline constexpr std::size_t kAnswerSizeMax = sizeof(Entry) + kExtentsPerMessage * sizeof(ExtentRecord);
-static_assert(sizeof(Attach) <= kRequestSizeMax && sizeof(Release) <= kRequestSizeMax);
+static_assert(sizeof(Donate) <= kRequestSizeMax && sizeof(Attach) <= kRequestSizeMax);
 
 inline Header make_header(Kind kind, std::size_t size) {
     return {kMagic, kVersion, kind, static_cast<std::uint32_t>(size), 0};
@@ -116,6 +134,14 @@ inline Attach make_attach(Kind kind, const Ticket &ticket, std::uint32_t handle_
 }
 
 inline Release make_release(std::uint64_t lease) { return {make_header(Kind::release, sizeof(Release)), lease}; }
+
+/// Without a ticket yet. `name` is kNameMax bytes at the most.
+inline Donate make_donation(
+    const std::array<std::uint8_t, 16> &device, std::uint64_t size, std::uint32_t flags, std::string_view name) {
+    Donate donation = {make_header(Kind::donate, sizeof(Donate)), {}, device, size, flags, 0, {}};
+    name.copy(donation.name.data(), donation.name.size() - 1);
+    return donation;
+}
 
 inline Answer make_answer(int code, std::string_view text) {
     Answer answer = {};
@@ -153,7 +179,7 @@ inline Result<Header> parse_header(std::span<const std::byte> bytes) {
     return header;
 }
 
-using Request = std::variant<Attach, Release>;
+using Request = std::variant<Attach, Release, Donate>;
 
 /// What a peer asks. EPROTO, EPROTONOSUPPORT.
 inline Result<Request> parse_request(std::span<const std::byte> bytes) {
@@ -167,6 +193,13 @@ inline Result<Request> parse_request(std::span<const std::byte> bytes) {
         return Request(attach);
     }
     if (header.kind == Kind::release && bytes.size() == sizeof(Release)) return Request(read_message<Release>(bytes));
+    if (header.kind == Kind::donate && bytes.size() == sizeof(Donate)) {
+        const auto donation = read_message<Donate>(bytes);
+        const bool is_known =
+            (donation.flags & ~(kKeepAtEnd | kOwnDirectory | kRepeated)) == 0 && donation.name.back() == '\0';
+        if (is_known) return Request(donation);
+        return Error{EPROTO, 0, "read message", "it gives what version 1 doesn't have"};
+    }
     return Error{EPROTO, 0, "read message", "it is no request of version 1"};
 }
 

@@ -102,6 +102,7 @@ void Broker::look_at_mounts() {
 
 Broker::~Broker() {
     if (timer_ != 0) g_source_remove(timer_);
+    if (tells_names_ != 0) g_source_remove(tells_names_);
     if (!makes_way_) close();
 }
 
@@ -118,6 +119,7 @@ void Broker::make_way() {
     };
     while (std::any_of(peers_.begin(), peers_.end(), is_waited_for))
         if (!g_main_context_iteration(nullptr, FALSE)) g_usleep(kMillisecond);
+    tell_names();
     makes_way_ = true;
 }
 
@@ -246,6 +248,11 @@ Result<std::vector<Broker::Message>> Broker::answer(Peer &peer, const Request &r
             return Error{
                 EPERM, 0, "attach", "another process made this connection: each makes its own, after a fork, too"};
         return wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
+    }
+    if (const auto *const donation = std::get_if<protocol::Donate>(&parsed)) {
+        if (!is_own) return Error{EPERM, 0, "take memory", "another process made this connection: each makes its own"};
+        messages.push_back(message_of(TRY(donate(peer, *donation))));
+        return messages;
     }
     // A process that doesn't hold the lease has nothing to release, so the release is done already.
     if (is_own) TRY(release(peer, std::get<protocol::Release>(parsed).lease));

@@ -105,6 +105,7 @@ private:
         std::int64_t ended_us = 0; // when the connection ended
         std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
+        InodeId own_directory = 0;    // of its process, in which donations are; 0: none, or before a restart
         std::int64_t deadline_us = 0; // by then the peer must have taken its next step; 0: no limit
         FdSource source = {};         // waits for the peer
         FdSource end = {};            // waits for the end of its process
@@ -132,6 +133,12 @@ private:
     void respond(Peer &peer, const Request &request);
     Result<std::vector<Message>> answer(Peer &peer, const Request &request);
     Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
+    Result<protocol::Answer> donate(Peer &peer, const protocol::Donate &donation);
+    void name_changed(InodeId parent, const std::string &name);
+    void tell_names();
+    void end_lease(Leases::Id lease);
+    std::vector<Namespace::Place> drop_file(const Leases::Donated &donated);
+    void end_donations(const Peer &peer, std::span<const Leases::Donated> ended);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
     void share_next(Peer &peer);
     // What a peer gets of one file.
@@ -141,6 +148,7 @@ private:
     };
     Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
     Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    static Message message_of(const protocol::Answer &answer);
     static Message success();
     static Message refusal(const Error &error);
     Result<void> release(Peer &peer, Leases::Id lease);
@@ -177,6 +185,8 @@ private:
     Fd mounts_; // the table of mounts, open from the start: later there may be no descriptor left
     std::optional<MountTableWatch> watches_mounts_;
     guint timer_ = 0;
+    std::vector<Namespace::Place> changed_names_; // that the kernel hasn't been told of yet
+    guint tells_names_ = 0;                       // the source that will
     bool makes_way_ = false;
     std::atomic<std::size_t> peer_count_ = 0, lease_count_ = 0;
 };

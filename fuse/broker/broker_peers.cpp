@@ -153,13 +153,13 @@ Broker::Peer *Broker::find_ended(const Peer &peer, Leases::Id holder) {
 Result<void> Broker::release(Peer &peer, Leases::Id lease) {
     const Leases::Id holder = leases_.find_holder(lease);
     if (holder != 0 && holder == peer.holder) {
-        leases_.release(lease);
+        end_lease(lease);
         return {};
     }
     if (!peer.process.is_known()) peer.process = PeerProcess::of_socket(peer.socket.get(), peer.pid);
     Peer *const ended = find_ended(peer, holder);
     if (ended == nullptr) return Error{ENOENT, 0, "release", "this connection has no such lease"};
-    leases_.release(lease);
+    end_lease(lease);
     if (lease_count_of(*ended) == 0) remove(*ended);
     return {};
 }
@@ -170,7 +170,7 @@ void Broker::end_lost(const Peer &peer, InodeId inode) {
         if (other.lost_from == 0 || other.socket || !other.process.is_same(peer.process)) continue;
         const std::set<Leases::Id> leases = leases_.holder(other.holder).leases;
         for (auto lease = leases.lower_bound(other.lost_from); lease != leases.end(); ++lease)
-            if (leases_.find_inode(*lease) == inode) leases_.release(*lease);
+            if (leases_.find_inode(*lease) == inode) end_lease(*lease);
     }
 }
 
@@ -189,7 +189,13 @@ void Broker::hang_up(Peer &peer) {
 }
 
 void Broker::remove(Peer &peer) {
-    if (peer.holder != 0) leases_.remove_holder(peer.holder);
+    std::vector<Leases::Donated> donated;
+    if (peer.holder != 0) {
+        for (const Leases::Id lease : leases_.holder(peer.holder).leases)
+            if (Leases::Donated one = leases_.donated(lease); one.inode) donated.push_back(std::move(one));
+        leases_.remove_holder(peer.holder);
+    }
+    end_donations(peer, donated);
     if (peer.holder != 0 && keeper_ != nullptr) keeper_->drop_fds(number_of(peer.holder, 0), kNumbersOfPeer);
     peers_.remove_if([&](const Peer &other) { return &other == &peer; });
     count();

@@ -7,7 +7,12 @@
 namespace gmemfs {
 namespace {
 
-constexpr std::uint8_t kWrite = 1, kExclusive = 2; // of VolumeState::Lease
+constexpr std::uint8_t kWrite = 1, kExclusive = 2, kDonated = 4, kKept = 8; // of VolumeState::Lease
+
+Leases::Bond bond_of(std::uint8_t kind) {
+    if ((kind & kDonated) == 0) return Leases::Bond::none;
+    return (kind & kKept) != 0 ? Leases::Bond::keep : Leases::Bond::drop;
+}
 
 VolumeState::Holder state_of(const Leases::Holder &holder) {
     return {static_cast<std::int32_t>(holder.pid), holder.start_time, holder.unanswered};
@@ -59,8 +64,21 @@ Result<Leases::Id> Leases::grant(InodeRef inode, Use use, Sharing sharing, Id ho
     return id;
 }
 
+Leases::Id Leases::grant_donor(InodeRef inode, InodeId home, Bond bond, Id holder) {
+    const Id id = next_++;
+    add(id, {std::move(inode), Use::write, Sharing::shared, holder, {}, false, bond, home});
+    return id;
+}
+
+Leases::Donated Leases::donated(Id id) const {
+    const auto found = leases_.find(id);
+    if (found == leases_.end() || found->second.bond == Bond::none) return {nullptr, 0, Bond::none};
+    return {found->second.inode, found->second.home, found->second.bond};
+}
+
 void Leases::add(Id id, Lease lease) {
     if (lease.inode) {
+        if (lease.bond != Bond::none) lease.inode->is_in_use = true;
         OfInode &all = by_inode_[lease.inode->id()];
         all.leases.insert(id);
         if (lease.sharing == Sharing::exclusive) all.exclusive = id;
@@ -88,6 +106,8 @@ Result<void> Leases::record(const Lease &lease, Id id) {
     VolumeState::Lease state = {lease.holder, lease.inode->id(), 0, {}};
     if (lease.use == Use::write) state.kind |= kWrite;
     if (lease.sharing == Sharing::exclusive) state.kind |= kExclusive;
+    if (lease.bond != Bond::none) state.kind |= kDonated;
+    if (lease.bond == Bond::keep) state.kind |= kKept;
     for (const auto &extent : lease.extents) state.extents.push_back(extent->id());
     return journal_->append([&](RecordWriter &record) {
         if (is_first) record.holder(lease.holder, state_of(holder));
@@ -109,6 +129,7 @@ void Leases::release(Id id) {
     const Lease ended = std::move(found->second);
     leases_.erase(found);
     if (ended.inode) {
+        if (ended.bond != Bond::none) ended.inode->is_in_use = false;
         const auto all = by_inode_.find(ended.inode->id());
         all->second.leases.erase(id);
         if (all->second.exclusive == id) all->second.exclusive = 0;
@@ -147,7 +168,8 @@ Result<void> Leases::restore(const VolumeState &state, FindInode find_inode, Fin
     for (const auto &[id, kept] : state.leases) {
         if (holders_.count(kept.holder) == 0) return Error{EBADMSG, 0, "restore lease", "a lease of nobody"};
         Lease lease = {find_inode(kept.inode), (kept.kind & kWrite) != 0 ? Use::write : Use::read,
-            (kept.kind & kExclusive) != 0 ? Sharing::exclusive : Sharing::shared, kept.holder, {}, true};
+            (kept.kind & kExclusive) != 0 ? Sharing::exclusive : Sharing::shared, kept.holder, {}, true,
+            bond_of(kept.kind)};
         for (const Keeper::Id each : kept.extents)
             if (std::shared_ptr<Extent> extent = find_extent(each)) lease.extents.push_back(std::move(extent));
         add(id, std::move(lease));

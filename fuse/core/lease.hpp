@@ -33,6 +33,10 @@ public:
     using Id = std::uint64_t; ///< of a lease or a holder; never used twice, never 0
     enum class Use { read, write };
     enum class Sharing { shared, exclusive };
+    /// Whose memory the file is. `drop` and `keep`: the lease's process has made it, and uses it; the lease is to
+    /// write, and shared. While it is held the file can be neither removed nor cut. When the process releases the
+    /// lease the memory is free; when the process ends, a file to `keep` becomes one like any other.
+    enum class Bond { none, drop, keep };
 
     /// From here on every change is recorded.
     void record_in(Journal *journal) { journal_ = journal; }
@@ -61,6 +65,15 @@ public:
 
     /// EBUSY: another lease is held on the file, and one of both is exclusive.
     Result<Id> grant(InodeRef inode, Use use, Sharing sharing, Id holder);
+    /// A lease with a bond on a new file; `home` is the file's directory.
+    Id grant_donor(InodeRef inode, InodeId home, Bond bond, Id holder);
+    /// The file of a lease with a bond. A plain value; `inode` is null for every other lease.
+    struct Donated {
+        InodeRef inode;
+        InodeId home; ///< 0: unknown
+        Bond bond;
+    };
+    Donated donated(Id lease) const;
     /// Makes the lease keep these extents besides the file, and records the lease. Errors: the journal's.
     Result<void> keep(Id lease, std::vector<std::shared_ptr<Extent>> extents);
     /// Ends `lease`, which is held.
@@ -80,6 +93,8 @@ private:
         Id holder;
         std::vector<std::shared_ptr<Extent>> extents;
         bool is_recorded;
+        Bond bond = Bond::none;
+        InodeId home = 0;
     };
     struct OfInode {
         std::set<Id> leases;

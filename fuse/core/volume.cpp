@@ -32,6 +32,32 @@ void Volume::hold_new_file(Inode &made, const Inode &directory) {
     made.file()->record_in(journal_, made.id());
 }
 
+Result<InodeRef> Volume::take_donation(const Caller &caller, InodeId parent, std::string_view name, Donation donation) {
+    const Result<InodeRef> above = names_.find(parent);
+    if (!above) return Error(above.error());
+    if (!(*above)->is_directory()) return Error{ENOTDIR, 0, "take memory"};
+    if (!(*above)->may_write_and_search(caller.who))
+        return Error{EACCES, 0, "take memory", "the directory's mode doesn't let this user make files in it"};
+    const Result<InodeRef> made = make_node(caller, parent, name, S_IFREG | 0600, 0);
+    if (!made) return Error(made.error());
+    const InodeRef inode = *made;
+    names_.forget(inode->id(), 1); // the kernel hasn't looked it up
+    Result<std::shared_ptr<Extent>> extent = making_room(caller, *inode, [&]() -> Result<std::shared_ptr<Extent>> {
+        Result<Fd> memory = donation.memory.duplicate();
+        if (!memory) return Error(memory.error());
+        return storage_.take_donation(donation.device_uuid, donation.size, *std::move(memory));
+    });
+    Result<void> taken;
+    if (!extent)
+        taken = Error(extent.error());
+    else
+        taken = inode->file()->take_donation(*std::move(extent));
+    if (taken) taken = check_recorded();
+    if (taken) return InodeRef(inode);
+    (void)names_.unlink(parent, name, caller.at());
+    return Error(taken.error());
+}
+
 Result<InodeRef> Volume::make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode) {
     return names_.create(
         parent, name, S_IFDIR | (mode & 07777), caller.who, caller.at(), [](Inode &made, const Inode &directory) {
@@ -53,6 +79,7 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
     const bool is_more = changes.size || changes.mode || changes.uid || changes.gid;
     TRY(inode.check_flags(changes.is_touch && !is_more ? kImmutable : kFixed));
     if (changes.size) {
+        TRY(inode.check_unused());
         if (inode.is_directory()) return Error{EISDIR, 0, "truncate"};
         if (!inode.is_file()) return Error{EINVAL, 0, "truncate"};
         TRY(making_room(caller, inode, [&] { return inode.file()->resize(caller.copiers, *changes.size); }));
@@ -71,6 +98,7 @@ Result<void> Volume::set_attributes(const Caller &caller, Inode &inode, const At
 Result<void> Volume::open(const Caller &caller, Inode &inode, OpenMode mode) {
     if (mode == OpenMode::truncate && inode.is_file()) {
         TRY(inode.check_flags(kFixed));
+        TRY(inode.check_unused());
         TRY(inode.file()->resize(caller.copiers, 0));
         TRY(inode.written(caller.now, caller.who) ? record_xattr(caller, inode, kFileCapabilities)
                                                   : record_inode(inode));

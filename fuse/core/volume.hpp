@@ -67,6 +67,14 @@ public:
     Result<InodeRef> make_node(const Caller &caller, InodeId parent, std::string_view name, mode_t mode, dev_t number);
     /// A new regular file without a name, which link() can give one (O_TMPFILE); counts as one lookup.
     Result<InodeRef> make_unnamed(const Caller &caller, InodeId parent, mode_t mode);
+    /// A new file of memory that another process has made: see Storage::take_donation and File::take_donation. EACCES:
+    /// the caller may make no names in the directory. Counts as no lookup.
+    struct Donation {
+        std::array<std::uint8_t, 16> device_uuid;
+        std::uint64_t size;
+        Fd memory;
+    };
+    Result<InodeRef> take_donation(const Caller &caller, InodeId parent, std::string_view name, Donation donation);
     Result<InodeRef> make_directory(const Caller &caller, InodeId parent, std::string_view name, mode_t mode);
     Result<InodeRef> make_symlink(const Caller &caller, InodeId parent, std::string_view name, std::string_view target);
 

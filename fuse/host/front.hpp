@@ -18,6 +18,8 @@ public:
     /// An attribute of the inode that the kernel may have cached has changed without a request. The kernel is told to
     /// ask again.
     virtual void attributes_changed(InodeId id) = 0;
+    /// A name in the directory was made or removed without a request. The kernel is told to look it up again.
+    virtual void name_changed(InodeId parent, const std::string &name) = 0;
     /// Waits for memory that is about to be given back; false where there is none to wait for.
     virtual bool wait_for_memory() = 0;
     /// The number by which fuse/mounts/mount_table.hpp finds the places where this is mounted.

@@ -249,6 +249,10 @@ void Server::attributes_changed(InodeId id) {
     (void)session_->forget_attributes(id); // ENOENT: the kernel hasn't kept them, so there is nothing to drop
 }
 
+void Server::name_changed(InodeId parent, const std::string &name) {
+    (void)session_->forget_name(parent, name); // as above
+}
+
 void Server::forgotten() {
     const Hold hold(forgotten_mutex_); // so that a waiter is waiting, or has yet to look
     ++forget_count_;

@@ -73,6 +73,7 @@ public:
     void forgotten();
 
     void attributes_changed(InodeId id) override;
+    void name_changed(InodeId parent, const std::string &name) override;
     /// Unlinked files whose FORGET is on its way still hold memory. Waits until all of these have come (another worker
     /// serves them), or none has come for a tenth of a second; 5 s at the most.
     bool wait_for_memory() override;

@@ -120,6 +120,16 @@ Result<void> Session::notify(int code, std::span<const std::byte> body) const {
     return {};
 }
 
+Result<void> Session::forget_name(InodeId parent, const std::string &name) const {
+    fuse_notify_inval_entry_out what = {};
+    what.parent = parent;
+    what.namelen = static_cast<std::uint32_t>(name.size());
+    std::vector<std::byte> body(sizeof what + name.size() + 1); // with the name's zero
+    std::memcpy(body.data(), &what, sizeof what);
+    std::memcpy(body.data() + sizeof what, name.data(), name.size());
+    return notify(FUSE_NOTIFY_INVAL_ENTRY, body);
+}
+
 Result<void> Session::forget_attributes(InodeId id) const {
     fuse_notify_inval_inode_out what = {};
     what.ino = id;

@@ -60,6 +60,9 @@ public:
     /// Tells the kernel something that it hasn't asked for. ENOENT: the kernel doesn't know the inode, or keeps nothing
     /// of it.
     Result<void> notify(int code, std::span<const std::byte> body) const;
+    /// Makes the kernel forget what it knows of a name, also that there is none. Errors: see notify(); ENOENT: it knew
+    /// nothing.
+    Result<void> forget_name(InodeId parent, const std::string &name) const;
     /// Makes the kernel ask again for the inode's attributes. Errors: see notify().
     Result<void> forget_attributes(InodeId id) const;
 

@@ -22,6 +22,7 @@ from calls import bench_dma, bench_handle, bench_truncate
 from copies import bench_cold, bench_copy, bench_cp
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
+from pool import bench_pool
 from recovery import bench_recovery
 from snapshot import bench_snapshot
 from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, bench_uring
@@ -29,7 +30,7 @@ from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, ben
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
 MORE = {"before": bench_before, "blksize": bench_blksize, "block": bench_block, "cold": bench_cold,  # only when named
-        "hops": bench_hops, "parity": bench_parity,
+        "hops": bench_hops, "parity": bench_parity, "pool": bench_pool,
         "recovery": bench_recovery, "snapshot": bench_snapshot, "uring": bench_uring}
 
 

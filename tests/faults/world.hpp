@@ -25,6 +25,9 @@ public:
     void die() { is_dead_ = true; }
 
     Result<Id> create(const DeviceInfo &device, std::uint64_t size) override { return keeper_.create(device, size); }
+    Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) override {
+        return keeper_.donate(device, size, std::move(memory));
+    }
     Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override {
         return keeper_.map(id, device, size);
     }

@@ -20,6 +20,7 @@
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
+#     pool          gmemfs run: a program by each way to the driver; PyTorch, CuPy, JAX and numba; rates beside the driver's
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
 #     weights       real weights, those of the .safetensors file WEIGHTS: how much they shrink, by type and codec
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
@@ -56,7 +57,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks cold weights tight models snapshot survive block bench)
+    damage ecc_cost frameworks pool cold weights tight models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -793,6 +794,29 @@ phase_block() {
         --rounds $kills --servers $servers --gmemfs "$GMEMFS" --load "$(program nbd_load)"
     unmount_it
     grep -a '^block, \|^small copies\|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
+}
+
+pool_route() { # pool_route ROUTE: blocks of each kind, whose bytes are right, and a file for each
+    "$GMEMFS" run --pool "$MOUNT/pool" "$(program pool/program)" "$1" alloc=1000000 write=7 range attributes info read=7 \
+        async=4096 write=8 create=0x4000000 write=9 read=9 alloc=40000000 write=5 read=5 free free free-async read=7 free twice=500
+}
+phase_pool() {
+    local route name
+    mount_it || return
+    for route in needed unversioned namespace address-12000 address-thread address-11030; do
+        check "gmemfs run, the driver by: $route" pool_route $route
+    done
+    for name in torch cupy jax numba; do
+        if [ -n "$SIMULATE" ] || ! "$PYTHON" -c "import $name" 2> /dev/null; then
+            report SKIP "gmemfs run: $name" 0 "no GPU, or $PYTHON has no $name"
+        else
+            check "gmemfs run: $name" "$PYTHON" "$here/pool.py" "$GMEMFS" "$MOUNT/pool" $name
+        fi
+    done
+    grep '^{"framework"\|^microseconds' "$LOG" >> "$OUT/summary.txt"
+    unmount_it
+    check "what gmemfs run costs (tests/bench/run.py pool)" "$PYTHON" "$here/../bench/run.py" pool "${BENCH_OPTIONS[@]}"
+    grep '^/bin/true\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -5 >> "$OUT/summary.txt"
 }
 
 phase_bench() {

@@ -210,3 +210,29 @@ has_spare() {
     until [ "$(device_says "$1" 'd.get("spare", {}).get("state")')" = warm ]; do [ "$SECONDS" -lt "$end" ]; done
 }
 nbd_shell() { PATH=/usr/bin:$PATH nbdsh -u "$NBD" -c "$1"; } # Debian's Python has libnbd
+
+# ---- programs whose memory is files
+# soon CMD...: the command succeeds within 10 s.
+soon() {
+    for _ in $(seq 200); do
+        ! "$@" > /dev/null 2>&1 || return 0
+        sleep 0.05
+    done
+    echo "not within 10 s: $*"
+    return 1
+}
+# needs_plain_pool: a sanitizer's runtime must be loaded before all else, and programs under `gmemfs run` have none.
+needs_plain_pool() { ! grep -q '__[at]san_init' "$BUILD/libgmemfs-pool.so" || skip "the pool's library is built for a sanitizer"; }
+# start_run OPTION... PROGRAM STEP...: `gmemfs run --pool $MNT/work ...`, until it waits; $PROGRAM_PID is the program's number.
+# said LINE: what it says next. go_on: it goes on. end_run: it goes on, and ends well.
+start_run() {
+    coproc RUN { exec "$GMEMFS" run --pool "$MNT/work" "$@"; }
+    PROGRAM_PID=$RUN_PID
+}
+said() {
+    local line
+    read -r -t 30 line <&"${RUN[0]}" || { echo "the program said nothing, for want of '$1'"; return 1; }
+    is "$line" "$1"
+}
+go_on() { echo >&"${RUN[1]}"; }
+end_run() { go_on; wait "$PROGRAM_PID"; }

@@ -132,6 +132,28 @@ TEST_F(RecordedLeases, TheNextServerHasWhatWasHeldAndNothingElse) {
     EXPECT_TRUE(next.grant(make_inode(5), Use::read, Sharing::exclusive, peer));
 }
 
+TEST_F(RecordedLeases, WhoseMemoryAFileIsTheNextServerKnows) {
+    const auto holder = leases.add_holder(10, 77);
+    const InodeRef mine = make_inode(2), kept = make_inode(3);
+    const auto first = leases.grant_donor(mine, 1, Leases::Bond::drop, holder);
+    const auto second = leases.grant_donor(kept, 1, Leases::Bond::keep, holder);
+    const auto third = take(holder, 4, Use::write, Sharing::shared);
+    test::must(leases.keep(first, {}));
+    test::must(leases.keep(second, {}));
+    EXPECT_EQ(test::code_of(mine->check_unused()), EBUSY);
+    EXPECT_EQ(leases.donated(first).home, 1U);
+    EXPECT_EQ(leases.donated(third).inode, nullptr);
+    Leases next;
+    test::must(restore(next, recorded()));
+    EXPECT_EQ(next.donated(first).bond, Leases::Bond::drop);
+    EXPECT_EQ(next.donated(second).bond, Leases::Bond::keep);
+    EXPECT_EQ(test::code_of(next.donated(second).inode->check_unused()), EBUSY);
+    EXPECT_EQ(next.donated(third).bond, Leases::Bond::none);
+    leases.release(first);
+    EXPECT_TRUE(mine->check_unused());
+    EXPECT_FALSE(leases.donated(first).inode);
+}
+
 TEST_F(RecordedLeases, NoNumberIsGivenTwiceAlsoByTheNextServer) {
     const auto holder = leases.add_holder(10, 77);
     const auto released = take(holder, 2, Use::write, Sharing::exclusive);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +66,39 @@ TEST_F(KeeperThread, WhatOneServerWroteTheNextOneReads) {
     must(copier.queue_read({extent.get(), MiB, bytes.size()}, bytes.data()));
     must(copier.wait());
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), bytes.begin()));
+}
+
+TEST_F(KeeperThread, MemoryThatAnotherProcessHasMadeOutlivesItsMakerAndTheServer) {
+    Keeper::Id id = 0;
+    {
+        const Allocation made = must(Allocation::create(simulation().driver(), info(), 2 * MiB, HandlePolicy::fd));
+        const auto first = client();
+        Fd memory = must(made.export_fd());
+        id = must(first->donate(info(), 2 * MiB, std::move(memory)));
+    }
+    const auto second = client();
+    const auto held = must(second->list());
+    ASSERT_EQ(held.size(), 1U);
+    EXPECT_EQ(held[0].id, id);
+    EXPECT_TRUE(held[0].is_exported);
+    EXPECT_FALSE(second->has_fabric(id));
+    EXPECT_EQ(must(second->map(id, info(), 2 * MiB)).size(), 2 * MiB);
+    const Fd handed_out = must(second->export_fd(id)); // which an import couldn't give
+    EXPECT_TRUE(Allocation::import_fd(simulation().driver(), handed_out));
+    second->release(id);
+}
+
+TEST_F(KeeperThread, WhatIsNoMemoryOfTheDeviceIsNotTaken) {
+    const auto first = client();
+    const auto take = [&](const DeviceInfo &device, std::uint64_t size, const Fd &fd) {
+        return code_of(first->donate(device, size, must(fd.duplicate())));
+    };
+    const Allocation made = must(Allocation::create(simulation().driver(), info(), 2 * MiB, HandlePolicy::fd));
+    const Fd memory = must(made.export_fd());
+    EXPECT_NE(take(info(), 2 * MiB, Fd(::memfd_create("other", MFD_CLOEXEC))), 0);
+    EXPECT_EQ(take(info(), 2 * MiB - 1, memory), EINVAL);
+    EXPECT_EQ(take(simulation().devices()[1]->info(), 2 * MiB, memory), EINVAL);
+    EXPECT_EQ(must(first->list()).size(), 0U);
 }
 
 TEST_F(KeeperThread, HandlesAreTheSameAfterTheServersDeath) {

@@ -30,6 +30,8 @@ int run_unpack(int argc, char **argv);
 int run_block(int argc, char **argv);
 int run_swap(int argc, char **argv);
 int run_version(int argc, char **argv);
+int run_run(int argc, char **argv);
+int run_pool(int argc, char **argv);
 int run_restart(int argc, char **argv);
 int run_save(int argc, char **argv);
 int run_restore(int argc, char **argv);

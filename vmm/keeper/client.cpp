@@ -51,6 +51,7 @@ Result<std::unique_ptr<KeeperClient>> KeeperClient::connect(const Driver &driver
     const Reply reply = TRY(client->ask(Operation::hello, {}));
     client->nonce_ = reply.answer.nonce;
     client->can_listen_ = (reply.answer.flags & kCanListen) != 0;
+    client->takes_donations_ = (reply.answer.flags & kTakesDonations) != 0;
     client->keeps_fds_ = (reply.answer.flags & kKeepsFds) != 0;
     return client;
 }
@@ -96,6 +97,12 @@ Result<Keeper::Id> KeeperClient::create(const DeviceInfo &device, std::uint64_t 
     const Hold hold(mutex_);
     if ((reply.answer.flags & kHasFabric) != 0) with_fabric_.insert(reply.answer.id);
     return Id(reply.answer.id);
+}
+
+Result<Keeper::Id> KeeperClient::donate(const DeviceInfo &device, std::uint64_t size, Fd memory) {
+    if (!takes_donations_)
+        return Error{ENOTSUP, 0, "give memory to the keeper", "it is an older program's: unmount, and mount anew"};
+    return Id(TRY(ask(Operation::donate, {.size = size, .device_uuid = device.uuid}, memory)).answer.id);
 }
 
 Result<Fd> KeeperClient::ask_for_fd(Operation operation, Id id) {

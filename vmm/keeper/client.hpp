@@ -21,6 +21,7 @@ public:
     static Result<std::unique_ptr<KeeperClient>> connect(const Driver &driver, Fd socket);
 
     Result<Id> create(const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
+    Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) override EXCLUDES(mutex_);
     Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
     void release(Id id) override EXCLUDES(mutex_);
     bool has_fabric(Id id) override EXCLUDES(mutex_);
@@ -76,6 +77,7 @@ private:
     std::uint64_t nonce_ = 0;
     bool keeps_fds_ = false;
     bool can_listen_ = false;
+    bool takes_donations_ = false;
     std::atomic<bool> dead_ = false;    // died, was lost, or was told to end
     std::atomic<bool> is_late_ = false; // lost because it didn't answer; it may live
     Mutex mutex_;

@@ -6,7 +6,21 @@ namespace gmemfs {
 
 Result<Keeper::Id> LocalKeeper::create(const DeviceInfo &device, std::uint64_t size) {
     Allocation allocation = TRY(Allocation::create(driver_, device, size, policy_));
-    std::shared_ptr<Entry> entry(new Entry{std::move(allocation), device.uuid, size});
+    return add(std::shared_ptr<Entry>(new Entry{std::move(allocation), device.uuid, size}));
+}
+
+Result<Keeper::Id> LocalKeeper::donate(const DeviceInfo &device, std::uint64_t size, Fd memory) {
+    Allocation allocation = TRY(Allocation::import_fd(driver_, memory));
+    CUmemAllocationProp properties = {};
+    TRY(driver_.check(
+        driver_.cuMemGetAllocationPropertiesFromHandle(&properties, allocation.handle()), "look at donated memory"));
+    const CUmemLocation &location = properties.location;
+    if (location.type != CU_MEM_LOCATION_TYPE_DEVICE || location.id != device.handle)
+        return Error{EINVAL, 0, "take memory", "it is on another device than the donation says"};
+    return add(std::shared_ptr<Entry>(new Entry{std::move(allocation), device.uuid, size, true, std::move(memory)}));
+}
+
+Keeper::Id LocalKeeper::add(std::shared_ptr<Entry> entry) {
     const Hold hold(mutex_);
     const Id id = next_++;
     entries_.emplace(id, std::move(entry));
@@ -41,7 +55,10 @@ Result<Fd> LocalKeeper::export_fd(Id id) {
     return fd;
 }
 
-Result<Fd> LocalKeeper::export_fd_to_map(Id id) { return find(id)->allocation.export_fd(); }
+Result<Fd> LocalKeeper::export_fd_to_map(Id id) {
+    const std::shared_ptr<Entry> entry = find(id);
+    return entry->donated ? entry->donated.duplicate() : entry->allocation.export_fd();
+}
 
 Result<FabricHandle> LocalKeeper::export_fabric_to_map(Id id) { return find(id)->allocation.export_fabric(); }
 

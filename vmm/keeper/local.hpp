@@ -16,6 +16,7 @@ public:
     LocalKeeper(const Driver &driver, HandlePolicy policy) : driver_(driver), policy_(policy) {}
 
     Result<Id> create(const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
+    Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) override EXCLUDES(mutex_);
     Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
     void release(Id id) override EXCLUDES(mutex_);
     bool has_fabric(Id id) override EXCLUDES(mutex_);
@@ -35,7 +36,9 @@ private:
         const std::array<std::uint8_t, 16> device_uuid;
         const std::uint64_t size;
         std::atomic<bool> is_exported = false;
+        const Fd donated = {}; // what is imported can't be exported again, so the descriptor is what is handed out
     };
+    Id add(std::shared_ptr<Entry> entry) EXCLUDES(mutex_);
     std::shared_ptr<Entry> find(Id id) EXCLUDES(mutex_);
 
     const Driver &driver_;

@@ -33,6 +33,7 @@ enum class Operation : std::uint32_t {
     drop_fds = 11, ///< id, size: those kept under the `size` numbers from id on
     next_fd = 12,  ///< id -> id, descriptor: the first one kept under a number behind that; id 0: there is none
     listen = 13,   ///< with a descriptor, a bound and listening socket: connections come by that from now on
+    donate = 14,   ///< size, device_uuid, with a descriptor of memory that another process has made -> id
 };
 
 /// How long a descriptor is kept.
@@ -50,10 +51,11 @@ struct Request {
 };
 static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<Request>);
 
-inline constexpr std::uint32_t kHasFabric = 1;  ///< flag: created with a fabric handle
-inline constexpr std::uint32_t kIsExported = 2; ///< flag: a handle was given to a peer
-inline constexpr std::uint32_t kKeepsFds = 4;   ///< flag, in the answer to hello: knows keep_fd, drop_fds, next_fd
-inline constexpr std::uint32_t kCanListen = 8;  ///< flag, in the answer to hello: knows listen
+inline constexpr std::uint32_t kHasFabric = 1;       ///< flag: created with a fabric handle
+inline constexpr std::uint32_t kIsExported = 2;      ///< flag: a handle was given to a peer
+inline constexpr std::uint32_t kKeepsFds = 4;        ///< flag, in the answer to hello: knows keep_fd, drop_fds, next_fd
+inline constexpr std::uint32_t kCanListen = 8;       ///< flag, in the answer to hello: knows listen
+inline constexpr std::uint32_t kTakesDonations = 16; ///< flag, in the answer to hello: knows donate
 
 /// The answer to everything but a list that succeeded. `text` says what failed, and ends with a zero.
 struct Answer {

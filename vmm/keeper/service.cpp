@@ -34,15 +34,20 @@ Result<KeeperService::Served> KeeperService::serve(std::span<const std::byte> me
     if (request.version != kVersion) return Error{EPROTO, 0, "read request", "it is of another version"};
     const bool is_keep = request.operation == static_cast<std::uint32_t>(Operation::keep_fd);
     const bool is_listen = request.operation == static_cast<std::uint32_t>(Operation::listen);
-    if (fd && !is_keep && !is_listen) return Error{EPROTO, 0, "read request", "a descriptor where none belongs"};
+    const bool is_donation = request.operation == static_cast<std::uint32_t>(Operation::donate);
+    if (fd && !is_keep && !is_listen && !is_donation)
+        return Error{EPROTO, 0, "read request", "a descriptor where none belongs"};
     if (is_keep) {
         keep_fd(request, std::move(fd));
         return Served{.bytes = {}, .next = Served::Next::silent};
     }
     Served served;
-    served.listener = std::move(fd);
+    Fd memory;
+    (is_listen ? served.listener : memory) = std::move(fd);
     Answer answer;
-    const Result<void> performed = unable_ ? Result<void>(*unable_) : perform(request, answer, served);
+    const Result<void> performed = unable_       ? Result<void>(*unable_)
+                                   : is_donation ? donate(request, std::move(memory), answer)
+                                                 : perform(request, answer, served);
     if (!performed) {
         if (performed.error().code == EPROTO) return Error(performed.error());
         answer = {};
@@ -60,7 +65,7 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     case Operation::hello:
         answer.nonce = nonce_;
         answer.count = keeper_->count();
-        answer.flags = kKeepsFds | kCanListen;
+        answer.flags = kKeepsFds | kCanListen | kTakesDonations;
         served.next = Served::Next::alone;
         return {};
     case Operation::create: return create(request, answer);
@@ -94,7 +99,8 @@ Result<void> KeeperService::perform(const Request &request, Answer &answer, Serv
     return {};
 }
 
-Result<void> KeeperService::create(const Request &request, Answer &answer) {
+// The device that a request for memory is about, where the request makes sense.
+Result<const DeviceInfo *> KeeperService::device_of(const Request &request) {
     const auto device = std::find_if(
         devices_.begin(), devices_.end(), [&](const DeviceInfo &info) { return info.uuid == request.device_uuid; });
     if (device == devices_.end()) return Error{ENODEV, 0, "create extent", "the keeper sees no such device"};
@@ -103,8 +109,22 @@ Result<void> KeeperService::create(const Request &request, Answer &answer) {
             format_size(request.size) + " on a device of " + format_size(device->total)};
     if (keeper_->count() >= kExtentsMax)
         return Error{ENOSPC, 0, "create extent", "the keeper holds 65536 extents, which is its limit"};
+    return &*device;
+}
+
+Result<void> KeeperService::create(const Request &request, Answer &answer) {
+    const DeviceInfo *const device = TRY(device_of(request));
     answer.id = TRY(keeper_->create(*device, request.size));
     if (keeper_->has_fabric(answer.id)) answer.flags = kHasFabric;
+    return {};
+}
+
+Result<void> KeeperService::donate(const Request &request, Fd memory, Answer &answer) {
+    if (!memory) return Error{EMFILE, 0, "take memory", "its descriptor hasn't come to the keeper"};
+    const DeviceInfo *const device = TRY(device_of(request));
+    const Result<Keeper::Id> id = keeper_->donate(*device, request.size, std::move(memory));
+    if (!id) return Error(id.error());
+    answer.id = *id;
     return {};
 }
 

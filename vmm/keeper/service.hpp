@@ -48,7 +48,9 @@ private:
     using Request = keeper_protocol::Request;
 
     Result<void> perform(const Request &request, Answer &answer, Served &served);
+    Result<const DeviceInfo *> device_of(const Request &request);
     Result<void> create(const Request &request, Answer &answer);
+    Result<void> donate(const Request &request, Fd memory, Answer &answer);
     void keep_fd(const Request &request, Fd fd);
     void next_fd(std::uint64_t after, Answer &answer, Served &served);
     Result<void> export_fabric(Keeper::Id id, Answer &answer);

@@ -2,6 +2,8 @@
 
 #include "vmm/base/units.hpp"
 
+#include <utility>
+
 namespace gmemfs {
 
 Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, std::uint64_t size) {
@@ -9,6 +11,18 @@ Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, s
     const Keeper::Id id = TRY(keeper.create(device.info(), whole));
     std::shared_ptr<Extent> extent(new Extent(keeper, device, id, whole)); // gives the memory back if mapping fails
     extent->mapping_.emplace(TRY(keeper.map(id, device.info(), whole)));
+    return extent;
+}
+
+Result<std::shared_ptr<Extent>> Extent::donate(Keeper &keeper, Device &device, std::uint64_t size, Fd memory) {
+    const Result<Keeper::Id> id = keeper.donate(device.info(), size, std::move(memory));
+    if (!id) return Error(id.error());
+    std::shared_ptr<Extent> extent(new Extent(keeper, device, *id, size));
+    extent->exported_.store(true, std::memory_order_release);
+    Result<Mapping> mapping = keeper.map(*id, device.info(), size);
+    if (!mapping && mapping.error().driver == 0) return Error(mapping.error());
+    if (!mapping) return Error{EINVAL, mapping.error().driver, "take memory", mapping.error().text()};
+    extent->mapping_.emplace(*std::move(mapping));
     return extent;
 }
 

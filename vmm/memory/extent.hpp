@@ -18,6 +18,9 @@ public:
     /// `size` is bytes, rounded up to the device's granularity. ENOSPC: the device is full. The contents are whatever
     /// was in the memory before: the caller clears the extent (Copier::queue_zero) before anyone sees it.
     static Result<std::shared_ptr<Extent>> create(Keeper &keeper, Device &device, std::uint64_t size);
+    /// An extent of memory that another process has made, by its descriptor. It counts as exported. Errors: see
+    /// Keeper::donate; EINVAL: the allocation has another size.
+    static Result<std::shared_ptr<Extent>> donate(Keeper &keeper, Device &device, std::uint64_t size, Fd memory);
     /// An extent that the keeper has kept from the server before this one: mapped here, with its contents. It counts as
     /// exported where it was.
     static Result<std::shared_ptr<Extent>> adopt(Keeper &keeper, Device &device, const Keeper::Held &held);

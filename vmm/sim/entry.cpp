@@ -50,6 +50,7 @@ struct Function {
     std::string_view name;
     int since; // the version that brought this form
     void *address;
+    void *per_thread = nullptr; // the form whose null stream is the thread's own; null: it has none
 };
 const Function kFunctions[] = {
 #define REQUIRED(name, since) {#name, since, reinterpret_cast<void *>(&::name)},
@@ -60,6 +61,13 @@ const Function kFunctions[] = {
 #undef REQUIRED
 #undef OPTIONAL
 #undef PEER
+    // After the rows of the same names above, which these take the place of.
+    {"cuMemAllocAsync", 11020, reinterpret_cast<void *>(&::cuMemAllocAsync),
+        reinterpret_cast<void *>(&::cuMemAllocAsync_ptsz)},
+    {"cuMemAllocFromPoolAsync", 11020, reinterpret_cast<void *>(&::cuMemAllocFromPoolAsync),
+        reinterpret_cast<void *>(&::cuMemAllocFromPoolAsync_ptsz)},
+    {"cuMemFreeAsync", 11020, reinterpret_cast<void *>(&::cuMemFreeAsync),
+        reinterpret_cast<void *>(&::cuMemFreeAsync_ptsz)},
     {"cuCtxCreate", 3020, reinterpret_cast<void *>(&::cuCtxCreate_v2)},
     {"cuCtxCreate", 12050, reinterpret_cast<void *>(&::cuCtxCreate_v4)},
     {GMEMFS_COPY_BATCH, GMEMFS_COPY_BATCH_SINCE, reinterpret_cast<void *>(&::copy_batch_13000)},
@@ -68,7 +76,8 @@ const Function kFunctions[] = {
 };
 
 // The newest form that is not newer than `version`.
-CUdriverProcAddressQueryResult search(std::string_view name, int version, void **function) {
+CUdriverProcAddressQueryResult search(std::string_view name, int version, cuuint64_t flags, void **function) {
+    const bool is_per_thread = (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
     auto answer = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
     int newest = 0;
     for (const Function &known : kFunctions) {
@@ -76,7 +85,7 @@ CUdriverProcAddressQueryResult search(std::string_view name, int version, void *
         if (answer == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND) answer = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
         if (known.since > version || known.since < newest) continue;
         newest = known.since;
-        *function = known.address;
+        *function = is_per_thread && known.per_thread != nullptr ? known.per_thread : known.address;
         answer = CU_GET_PROC_ADDRESS_SUCCESS;
     }
     return answer;
@@ -113,23 +122,23 @@ CUresult cuDriverGetVersion(int *version) {
 
 // An unknown name is a null pointer and success, as <cuda.h> says of it.
 CUresult cuGetProcAddress_v2(
-    const char *name, void **function, int version, cuuint64_t, CUdriverProcAddressQueryResult *status) {
+    const char *name, void **function, int version, cuuint64_t flags, CUdriverProcAddressQueryResult *status) {
     GMEMFS_SIM_NOT_NULL(name);
     GMEMFS_SIM_NOT_NULL(function);
     *function = nullptr;
     if (driver_version() < 12000) return CUDA_ERROR_NOT_FOUND; // which brought this form; dlsym can't hide it
     if (version > driver_version()) return CUDA_ERROR_INVALID_VALUE;
-    const CUdriverProcAddressQueryResult answer = search(name, version, function);
+    const CUdriverProcAddressQueryResult answer = search(name, version, flags, function);
     if (status != nullptr) *status = answer;
     return CUDA_SUCCESS;
 }
 
-CUresult get_proc_address_11030(const char *name, void **function, int version, cuuint64_t) {
+CUresult get_proc_address_11030(const char *name, void **function, int version, cuuint64_t flags) {
     GMEMFS_SIM_NOT_NULL(name);
     GMEMFS_SIM_NOT_NULL(function);
     *function = nullptr;
     if (version > driver_version()) return CUDA_ERROR_INVALID_VALUE;
-    return search(name, version, function) == CU_GET_PROC_ADDRESS_SUCCESS ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+    return search(name, version, flags, function) == CU_GET_PROC_ADDRESS_SUCCESS ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
 
 } // extern "C"

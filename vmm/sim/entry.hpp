@@ -34,4 +34,7 @@ CUresult copy_batch_13000(CUdeviceptr *targets, CUdeviceptr *sources, std::size_
     gmemfs_copy_attributes *attributes, std::size_t *firsts, std::size_t attribute_count,
     CUstream stream) __asm__("cuMemcpyBatchAsync_v2");
 CUresult cuCtxCreate_v4(CUcontext *context, CUctxCreateParams *params, unsigned flags, CUdevice device);
+CUresult cuMemAllocAsync_ptsz(CUdeviceptr *address, std::size_t size, CUstream stream);
+CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, std::size_t size, CUmemoryPool pool, CUstream stream);
+CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream);
 }

@@ -152,6 +152,7 @@ CUresult cuMemAlloc(CUdeviceptr *address, std::size_t size) {
     if (result == CUDA_SUCCESS) result = map(*address, whole, 0, handle);
     const CUmemAccessDesc access = {properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
     if (result == CUDA_SUCCESS) result = set_access(*address, whole, &access, 1);
+    if (result == CUDA_SUCCESS) result = open_to_peers(*address, whole, device);
     release(handle);
     const std::lock_guard<std::mutex> hold(process()->mutex);
     if (result == CUDA_SUCCESS) process()->plain_allocations[*address] = whole;

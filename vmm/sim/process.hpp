@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -114,6 +115,7 @@ struct Process {
     std::map<std::uint64_t, Reservation> reservations;                // by host address
     std::map<std::uint64_t, Mapping> mappings;                        // by host address
     std::unordered_map<CUdeviceptr, std::uint64_t> plain_allocations; // cuMemAlloc: device address to size
+    std::map<std::uint32_t, std::set<std::uint32_t>> peer_users;      // of a device's plain memory: which others may
     std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
     std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
     std::atomic<std::size_t> modules = 0;          // loaded
@@ -152,6 +154,9 @@ CUresult unmap(CUdeviceptr address, std::size_t size);
 CUresult set_access(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count);
 CUresult get_access(unsigned long long *flags, const CUmemLocation &location, CUdeviceptr address);
 CUresult retain_handle(CUmemGenericAllocationHandle *handle, CUdeviceptr address);
+
+/// Plain memory of the device `owner`: as cuCtxEnablePeerAccess has it.
+CUresult open_to_peers(CUdeviceptr address, std::uint64_t size, std::uint32_t owner);
 
 // sharing.cpp
 CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type);

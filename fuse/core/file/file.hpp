@@ -89,6 +89,10 @@ public:
     Result<std::uint64_t> copy_from(
         Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
 
+    /// Takes an extent that another process has made, whole, as this file's bytes. EBUSY: the file isn't empty. EDQUOT:
+    /// its owner has no room. ENOSPC: there is none for its parity.
+    Result<void> take_donation(std::shared_ptr<Extent> extent) EXCLUDES(layout_);
+
     /// Gives the unused tail back and merges the extents, where nothing is exported and the device has room for the
     /// copy. Else the file stays loose, and the next call may do more. Cheap for a file that isn't loose. EIO: the
     /// device failed. No room is no error.

@@ -85,6 +85,25 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
     return {};
 }
 
+Result<void> File::take_donation(std::shared_ptr<Extent> extent) {
+    const HoldExclusive hold(layout_);
+    if (!extents_.empty() || size() != 0) return Error{EBUSY, 0, "take memory", "the file isn't empty"};
+    const std::uint64_t whole = extent->size();
+    Piece piece(std::move(extent));
+    Result<void> ready = charge_.raise_to(whole);
+    if (ready) ready = parity_.attach(piece, kClearNothing);
+    if (!ready) {
+        charge_.lower_to(0);
+        return ready;
+    }
+    device_ = &piece.extent->device();
+    Layout next;
+    next.extents = ExtentList({std::move(piece)});
+    next.size = whole;
+    publish(std::move(next));
+    return {};
+}
+
 Result<void> File::settle(Copiers &copiers) {
     if (!is_loose()) return {};
     const HoldExclusive hold(layout_);

@@ -88,7 +88,7 @@ struct VolumeState {
     };
     struct Lease {
         std::uint64_t holder = 0, inode = 0;
-        std::uint8_t kind = 0; ///< bit 0: to write; bit 1: exclusive
+        std::uint8_t kind = 0; ///< bit 0: to write; bit 1: exclusive; bits 2, 3: Leases::Bond
         std::vector<std::uint64_t> extents;
         bool operator==(const Lease &) const = default;
     };

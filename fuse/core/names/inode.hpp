@@ -96,6 +96,8 @@ public:
     Result<void> check_handle(const Credentials &who) const;
     /// Whether `who` may list the directory and reach what is in it.
     bool may_read_and_search(const Credentials &who) const { return may(05, who); }
+    /// Whether `who` may make names in the directory.
+    bool may_write_and_search(const Credentials &who) const { return may(03, who); }
 
     enum class XattrMode { any, create, replace }; ///< XATTR_CREATE, XATTR_REPLACE
     /// EEXIST, ENODATA: what `mode` forbids. ENOSPC: more than kXattrBytesPerInodeMax.
@@ -150,6 +152,12 @@ public:
     std::atomic<bool> has_unrecorded_access = false;
     /// The only descriptor, as far as a flush tells, is being closed, and the release is on its way.
     std::atomic<bool> is_closing = false;
+    /// The file's memory is a running process's own (Leases::Bond): neither its name nor its bytes can be taken.
+    std::atomic<bool> is_in_use = false;
+    Result<void> check_unused() const {
+        if (!is_in_use.load(std::memory_order_relaxed)) return {};
+        return Error{EBUSY, 0, "remove file", "its memory is a running process's"};
+    }
     /// The inode is without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 

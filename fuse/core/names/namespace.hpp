@@ -85,6 +85,13 @@ public:
     Result<void> rename_with_whiteout(InodeId from, std::string_view name, InodeId to, std::string_view new_name,
         RenameMode mode, const Credentials &owner, const Occasion &at) EXCLUDES(tree_);
 
+    /// Where the inode's names are; `likely` is the directory to look in first. Takes long where they are elsewhere.
+    struct Place {
+        InodeId parent;
+        std::string name;
+    };
+    std::vector<Place> names_of(InodeId id, InodeId likely) const EXCLUDES(tree_);
+
     struct Entry {
         std::uint64_t cookie; ///< where readdir goes on after this entry; stable while the entry lives
         std::string_view name;

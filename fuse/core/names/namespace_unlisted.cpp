@@ -51,6 +51,23 @@ std::vector<InodeRef> Namespace::with_unrecorded_times() const {
     return inodes;
 }
 
+std::vector<Namespace::Place> Namespace::names_of(InodeId id, InodeId likely) const {
+    std::vector<Place> places;
+    const HoldShared hold(tree_);
+    const auto found = nodes_.find(id);
+    if (found == nodes_.end()) return places;
+    const std::uint32_t links = found->second.inode->links();
+    const auto look_in = [&](InodeId parent, const Node &node) {
+        if (node.directory == nullptr || places.size() >= links) return;
+        for (const auto &[cookie, named] : node.directory->by_cookie)
+            if (named.inode->id() == id) places.push_back({parent, named.name});
+    };
+    if (const auto first = nodes_.find(likely); first != nodes_.end()) look_in(likely, first->second);
+    for (const auto &[parent, node] : nodes_)
+        if (parent != likely) look_in(parent, node);
+    return places;
+}
+
 std::vector<InodeId> Namespace::files_with_parity() const {
     std::vector<InodeId> files;
     {

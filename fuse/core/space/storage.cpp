@@ -130,6 +130,23 @@ Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
         "files live on " + unknown.uuid_text() + ", which this mount doesn't use: name it with --device"};
 }
 
+Result<std::shared_ptr<Extent>> Storage::take_donation(
+    const std::array<std::uint8_t, 16> &device_uuid, std::uint64_t size, Fd memory) {
+    Device *const device = find(device_uuid);
+    if (device == nullptr || device->info().is_host())
+        return Error{ENODEV, 0, "take memory", "the mount doesn't use its device: name it with --device"};
+    if (size == 0 || size % device->info().granularity != 0)
+        return Error{EINVAL, 0, "take memory", "its size is no multiple of the device's granularity"};
+    Budget &budget = budget_of(*device);
+    if (size > budget.capacity()) return Error{ENOSPC, 0, "take memory", format_size(size)};
+    const Result<void> reserved = budget.reserve(size);
+    if (!reserved) return Error(reserved.error());
+    Result<std::shared_ptr<Extent>> extent = Extent::donate(keeper_, *device, size, std::move(memory));
+    if (extent) return charged(*std::move(extent));
+    budget.release(size);
+    return extent;
+}
+
 Result<ParityEngine *> Storage::engine_of(Device &device) {
     const Hold hold(mutex_);
     return find_or_make(engines_, keeper_, device);

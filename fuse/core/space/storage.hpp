@@ -54,6 +54,10 @@ public:
     /// An extent that the keeper holds from before, with its contents. The budget is charged, even beyond its capacity.
     /// ENODEV: the mount doesn't use the extent's device.
     Result<std::shared_ptr<Extent>> adopt(const Keeper::Held &held);
+    /// Memory that another process has made and goes on using. ENOSPC: the budget is full. ENODEV: the mount doesn't
+    /// use that device. EINVAL: it is no memory of that device, or of another size. ENOTSUP: see Keeper::donate.
+    Result<std::shared_ptr<Extent>> take_donation(
+        const std::array<std::uint8_t, 16> &device_uuid, std::uint64_t size, Fd memory);
     /// Gives an extent that nobody has adopted back to the device.
     void give_back(Keeper::Id id) { keeper_.release(id); }
 

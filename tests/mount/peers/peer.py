@@ -84,6 +84,14 @@ class Peer:
                 return entries
             entry = self.receive_entry()
 
+    def donate(self, directory, name, size, descriptors, device=b"GMEMFS-SIM".ljust(16, b"\0"), flags=0):
+        self.send_donation(os.getxattr(directory, "user.gmemfs.ticket"), name, size, descriptors, device, flags)
+        return self.receive()
+
+    def send_donation(self, ticket, name, size, descriptors, device=b"GMEMFS-SIM".ljust(16, b"\0"), flags=0):
+        message = header(6, 328) + ticket + device + struct.pack("<QII256s", size, flags, 0, name)
+        socket.send_fds(self.socket, [message], descriptors)
+
     def release(self, lease):
         self.send(header(2, 24) + struct.pack("<Q", lease))
         return self.receive().code

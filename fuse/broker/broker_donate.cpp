@@ -1,0 +1,118 @@
+// Broker, donations: files of memory that a peer has made itself, and their end.
+#include "fuse/broker/broker.hpp"
+#include "fuse/broker/donated_memory.hpp"
+#include "fuse/host/front.hpp"
+#include "fuse/host/host.hpp"
+#include "fuse/host/log.hpp"
+
+#include <ctime>
+#include <utility>
+
+namespace gmemfs {
+namespace {
+
+using Places = std::vector<Namespace::Place>;
+
+timespec now() {
+    timespec time = {};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    return time;
+}
+
+} // namespace
+
+Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &donation) {
+    Volume &volume = host_.volume();
+    if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
+        return Error{EUSERS, 0, "take memory", "this connection has as many leases as one may have"};
+    const std::string name(donation.name.data());
+    const InodeId home = TRY(tickets_.check(donation.ticket));
+    become_holder(peer);
+    if ((donation.flags & protocol::kRepeated) != 0)
+        if (const Result<InodeRef> before = volume.names().lookup(home, name)) {
+            end_lost(peer, (*before)->id());
+            volume.names().forget((*before)->id(), 1);
+        }
+    Result<Fd> memory = peek_memory(peer.socket.get());
+    if (!memory) return Error(memory.error());
+    const Result<InodeRef> made = volume.take_donation(
+        {peer.who, now(), copiers_}, home, name, {donation.device, donation.size, *std::move(memory)});
+    if (!made) return Error(made.error());
+    const auto bond = (donation.flags & protocol::kKeepAtEnd) != 0 ? Leases::Bond::keep : Leases::Bond::drop;
+    const Leases::Id lease = leases_.grant_donor(*made, home, bond, peer.holder);
+    name_changed(home, name);
+    if ((donation.flags & protocol::kOwnDirectory) != 0) peer.own_directory = home;
+    const Result<void> kept = leases_.keep(lease, {});
+    if (!kept) {
+        end_lease(lease);
+        return Error(kept.error());
+    }
+    protocol::Answer answer = protocol::make_answer(0, "");
+    answer.lease = lease;
+    answer.size = answer.allocated = donation.size;
+    return answer;
+}
+
+// The kernel is told by the main loop, which runs when workers do: it waits until nobody else changes names in the
+// directory, and a process that does so may itself be waiting for the first worker after a restart.
+void Broker::name_changed(InodeId parent, const std::string &name) {
+    changed_names_.push_back({parent, name});
+    if (tells_names_ != 0) return;
+    tells_names_ = g_timeout_add(
+        0,
+        [](gpointer data) -> gboolean {
+            static_cast<Broker *>(data)->tells_names_ = 0;
+            static_cast<Broker *>(data)->tell_names();
+            return G_SOURCE_REMOVE;
+        },
+        this);
+}
+
+void Broker::tell_names() {
+    for (const Namespace::Place &place : std::exchange(changed_names_, {})) {
+        front_.name_changed(place.parent, place.name);
+        front_.attributes_changed(place.parent);
+    }
+}
+
+// Of a lease with a bond the peer has freed the memory, so its file goes, too.
+void Broker::end_lease(Leases::Id lease) {
+    const Leases::Donated donated = leases_.donated(lease);
+    leases_.release(lease);
+    if (donated.inode) (void)drop_file(donated);
+}
+
+// At once, whoever has it open: the bytes were a process's, which has given them back. Where its names were.
+std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) {
+    Namespace &names = host_.volume().names();
+    Places places = names.names_of(donated.inode->id(), donated.home);
+    for (const Namespace::Place &place : places) {
+        if (const Result<void> gone = names.unlink(place.parent, place.name, {now()}); !gone)
+            log(LogLevel::warning, "broker", gone.error(), place.name + " stays although its process has ended");
+        name_changed(place.parent, place.name);
+    }
+    if (const Result<void> emptied = donated.inode->file()->resize(copiers_, 0); !emptied)
+        log(LogLevel::warning, "broker", emptied.error(), "a file of a process that has ended");
+    return places;
+}
+
+// The files of a process that has ended, as each one's bond has it, and their directory where nothing is left in it.
+// After a restart only the directory's name, PROGRAM.PID, tells that it is the process's: files may have been moved.
+void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> ended) {
+    Namespace &names = host_.volume().names();
+    InodeId home = peer.own_directory;
+    const auto is_its = [&](const Namespace::Place &folder) {
+        return peer.pid != 0 && folder.name.find("." + std::to_string(peer.pid)) != std::string::npos;
+    };
+    for (const Leases::Donated &donated : ended) {
+        if (donated.bond != Leases::Bond::drop) continue;
+        for (const Namespace::Place &place : drop_file(donated))
+            for (const Namespace::Place &folder : home == 0 ? names.names_of(place.parent, 0) : Places())
+                if (is_its(folder)) home = place.parent;
+    }
+    if (home == 0) return;
+    for (const Namespace::Place &place : names.names_of(home, 0))
+        if (names.rmdir(place.parent, place.name, {now()})) name_changed(place.parent, place.name);
+}
+
+} // namespace gmemfs

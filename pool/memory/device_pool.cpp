@@ -1,0 +1,340 @@
+#include "pool/memory/device_pool.hpp"
+
+#include "client/lib/device_wait.hpp"
+#include "pool/memory/figures.hpp"
+#include "vmm/base/units.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace gmemfs::pool {
+namespace {
+
+constexpr std::size_t kWaitingTried = 8;   // of a stream's blocks, the last ones freed
+constexpr std::uint64_t kWaitingSpare = 4; // a block that is used again is a quarter larger at the most
+
+std::uint64_t units_of(std::uint64_t bytes) { return round_up(bytes, kUnit) / kUnit; }
+
+Error no_room(std::uint64_t size) {
+    return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
+}
+
+} // namespace
+
+bool Limit::take(std::uint64_t bytes) {
+    const std::uint64_t now = held_.fetch_add(bytes) + bytes;
+    if (bytes_ == 0 || now <= bytes_) return true;
+    held_.fetch_sub(bytes);
+    return false;
+}
+
+DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit)
+    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), users_(device_.users) {}
+
+Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
+    if (size >= kLarge) return take_large(size, user);
+    {
+        const Hold hold(mutex_);
+        if (const std::optional<CUdeviceptr> found = take_free(size, user)) return *found;
+    }
+    const Hold growing(growing_);
+    TRY(fence());
+    {
+        const Hold hold(mutex_); // another thread may have made an arena meanwhile, too
+        if (const std::optional<CUdeviceptr> found = take_free(size, user)) return *found;
+    }
+    TRY(grow(size));
+    const Hold hold(mutex_);
+    const std::optional<CUdeviceptr> found = take_free(size, user);
+    if (!found) return no_room(size); // other threads were quicker
+    return *found;
+}
+
+std::optional<CUdeviceptr> DevicePool::take_free(std::uint64_t size, User user) {
+    if (user.stream)
+        if (const std::optional<CUdeviceptr> found = take_waiting(size, user)) return found;
+    const std::optional<Fit::Block> block = fit_.take(units_of(size));
+    if (!block) return std::nullopt;
+    const CUdeviceptr address = block->start * kUnit;
+    Arena &arena = *arena_of(address);
+    arena.nodes[(address - arena.extent->address()) / kUnit] = block->node;
+    if (infos_.size() <= block->node) infos_.resize(block->node + 1);
+    mark(infos_[block->node], size, user);
+    return address;
+}
+
+// What the same stream has freed: its work on that comes before any that it is given now.
+std::optional<CUdeviceptr> DevicePool::take_waiting(std::uint64_t size, User user) {
+    const auto waiting = waiting_.find(user.context);
+    if (waiting == waiting_.end()) return std::nullopt;
+    const auto freed = waiting->second.by_stream.find(*user.stream);
+    if (freed == waiting->second.by_stream.end()) return std::nullopt;
+    std::vector<CUdeviceptr> &blocks = freed->second;
+    const std::size_t first = blocks.size() - std::min(blocks.size(), kWaitingTried);
+    for (std::size_t index = blocks.size(); index-- > first;) {
+        const CUdeviceptr address = blocks[index];
+        Info &info = *find_info(address);
+        const bool fits = size <= info.size && info.size - size <= info.size / kWaitingSpare;
+        if (!fits) continue;
+        waiting_bytes_ -= round_up(info.size, kUnit);
+        blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(index));
+        mark(info, size, user);
+        return address;
+    }
+    return std::nullopt;
+}
+
+void DevicePool::mark(Info &info, std::uint64_t size, User user) {
+    info = {size, next_serial_++, user.context, Info::State::taken};
+    own_figures().add_used(size);
+}
+
+Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
+    if (user.stream) {
+        const Hold hold(mutex_);
+        if (const std::optional<CUdeviceptr> found = take_waiting(size, user)) return *found;
+    }
+    std::unique_ptr<PoolExtent> extent = TRY(make(size, ExtentFiles::Kind::allocation));
+    const CUdeviceptr address = extent->address();
+    const Hold hold(mutex_);
+    TRY(open_to_late(*extent));
+    Large &large = large_.emplace(address, Large{std::move(extent), {}}).first->second;
+    mark(large.info, size, user);
+    return address;
+}
+
+// Memory that is waited for or idle makes room, before there is none.
+Result<std::unique_ptr<PoolExtent>> DevicePool::make(std::uint64_t size, ExtentFiles::Kind kind) {
+    if (size > device_.total) return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size)};
+    const std::uint64_t whole = round_up(size, device_.granularity);
+    const auto attempt = [&]() -> Result<std::unique_ptr<PoolExtent>> {
+        if (!limit_.take(whole)) return no_room(size);
+        const client::RelaxedCapture relaxed(driver_);
+        DeviceInfo device = device_;
+        {
+            const Hold hold(mutex_);
+            device.users = users_;
+        }
+        Result<std::unique_ptr<PoolExtent>> made = PoolExtent::create(driver_, device, whole, files_, kind);
+        if (!made) limit_.give(whole);
+        return made;
+    };
+    Result<std::unique_ptr<PoolExtent>> made = attempt();
+    if (made || (made.error().code != ENOSPC && made.error().code != EDQUOT)) return made;
+    const bool has_more = TRY(trim());
+    return has_more ? attempt() : std::move(made);
+}
+
+// An arena for a request of `size`; where there is no room for a large one, a smaller one.
+Result<void> DevicePool::grow(std::uint64_t size) {
+    std::uint64_t wanted = 0;
+    {
+        const Hold hold(mutex_);
+        wanted = next_arena_;
+    }
+    const std::uint64_t least = round_up(size, device_.granularity);
+    Result<std::unique_ptr<PoolExtent>> made = make(std::max(wanted, least), ExtentFiles::Kind::arena);
+    while (!made && (made.error().code == ENOSPC || made.error().code == EDQUOT) && wanted > least) {
+        wanted = std::max(wanted / 2, least);
+        made = make(wanted, ExtentFiles::Kind::arena);
+    }
+    std::unique_ptr<PoolExtent> extent = TRY(std::move(made));
+    const std::uint64_t units = extent->size() / kUnit;
+    // Of zeros that take no memory before they are touched.
+    Nodes nodes(static_cast<Fit::Node *>(std::calloc(units, sizeof(Fit::Node))), &std::free);
+    if (!nodes) return Error{ENOMEM, CUDA_ERROR_OUT_OF_MEMORY, "allocate", "no host memory"};
+    const CUdeviceptr start = extent->address();
+    const CUdeviceptr end = start + extent->size();
+    const Hold hold(mutex_);
+    TRY(open_to_late(*extent));
+    const Fit::Node whole = fit_.add(start / kUnit, units);
+    arenas_.emplace(end, Arena{std::move(extent), std::move(nodes), whole});
+    if (wanted == next_arena_) next_arena_ = std::min(next_arena_ * 2, kArenaMost);
+    return {};
+}
+
+DevicePool::Arena *DevicePool::arena_of(CUdeviceptr address) {
+    const auto found = arenas_.upper_bound(address);
+    return found == arenas_.end() || address < found->second.extent->address() ? nullptr : &found->second;
+}
+
+DevicePool::Info *DevicePool::find_info(CUdeviceptr address) {
+    if (const auto large = large_.find(address); large != large_.end()) return &large->second.info;
+    Arena *const arena = arena_of(address);
+    if (arena == nullptr) return nullptr;
+    const std::uint64_t offset = address - arena->extent->address();
+    const Fit::Node node = offset % kUnit == 0 ? arena->nodes[offset / kUnit] : 0;
+    return node == 0 ? nullptr : &infos_[node];
+}
+
+Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
+    bool is_large = false;
+    {
+        const Hold hold(mutex_);
+        Info *const info = find_info(address);
+        if (info == nullptr || info->state != Info::State::taken) return Given::missed;
+        info->state = Info::State::waiting;
+        own_figures().drop_used(info->size);
+        waiting_bytes_ += round_up(info->size, kUnit);
+        Waiting &waiting = waiting_[user.context];
+        (user.stream ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
+        is_large = large_.count(address) != 0;
+    }
+    if (is_large && !user.stream) TRY(fence());
+    return Given::done;
+}
+
+// The block's memory isn't used any more. A large one's goes after the lock.
+void DevicePool::make_free(CUdeviceptr address, std::vector<Large> &gone) {
+    if (const Info &info = *find_info(address); info.state == Info::State::waiting)
+        waiting_bytes_ -= round_up(info.size, kUnit);
+    if (const auto large = large_.find(address); large != large_.end()) {
+        gone.push_back(std::move(large->second));
+        large_.erase(large);
+        return;
+    }
+    Arena &arena = *arena_of(address);
+    const Fit::Node node = std::exchange(arena.nodes[(address - arena.extent->address()) / kUnit], 0);
+    infos_[node].state = Info::State::free;
+    const Fit::Given given = fit_.give(node);
+    if (given.is_region) arena.whole = given.node;
+}
+
+Result<void> DevicePool::open(const PoolExtent &extent, CUdevice user) const {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    access.location.id = user;
+    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    return driver_.check(
+        driver_.cuMemSetAccess(extent.address(), extent.size(), &access, 1), "open the pool to another device");
+}
+
+Result<void> DevicePool::open_to_late(const PoolExtent &extent) {
+    for (const CUdevice user : users_)
+        if (!extent.is_open_to(user)) TRY(open(extent, user));
+    return {};
+}
+
+Result<void> DevicePool::open_to(CUdevice user) {
+    const Hold hold(mutex_);
+    if (std::find(users_.begin(), users_.end(), user) != users_.end()) return {};
+    for (const auto &[end, arena] : arenas_) TRY(open(*arena.extent, user));
+    for (const auto &[address, large] : large_) TRY(open(*large.extent, user));
+    users_.push_back(user);
+    return {};
+}
+
+Result<bool> DevicePool::fence() {
+    std::map<CUcontext, Waiting> waited;
+    {
+        const Hold hold(mutex_);
+        waited.swap(waiting_);
+    }
+    if (waited.empty()) return false;
+    own_figures().fences += 1;
+    Result<void> result;
+    {
+        const client::RelaxedCapture relaxed(driver_);
+        for (const auto &[context, blocks] : waited)
+            if (Result<void> done = client::wait_for_context(driver_, context); !done && result)
+                result = std::move(done);
+    }
+    // After an error, too: then the context is lost, and nothing runs in it.
+    std::vector<Large> gone;
+    {
+        const Hold hold(mutex_);
+        for (const auto &[context, waiting] : waited) {
+            for (const CUdeviceptr address : waiting.blocks) make_free(address, gone);
+            for (const auto &[stream, blocks] : waiting.by_stream)
+                for (const CUdeviceptr address : blocks) make_free(address, gone);
+        }
+    }
+    for (const Large &large : gone) limit_.give(large.extent->size());
+    gone.clear();
+    if (!result) return Error(result.error());
+    return true;
+}
+
+Result<void> DevicePool::settle() {
+    TRY(fence());
+    return {};
+}
+
+Result<bool> DevicePool::trim() {
+    bool has_more = TRY(fence());
+    std::vector<Arena> gone;
+    {
+        const Hold hold(mutex_);
+        for (auto next = arenas_.begin(); next != arenas_.end();) {
+            const auto arena = next++;
+            const PoolExtent &extent = *arena->second.extent;
+            if (!fit_.is_free(arena->second.whole, extent.address() / kUnit, extent.size() / kUnit)) continue;
+            fit_.remove(arena->second.whole);
+            gone.push_back(std::move(arena->second));
+            arenas_.erase(arena);
+        }
+    }
+    has_more = has_more || !gone.empty();
+    for (const Arena &arena : gone) limit_.give(arena.extent->size());
+    return has_more;
+}
+
+std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
+    const auto told = [](CUdeviceptr start, const Info &info) -> std::optional<Block> {
+        if (info.state != Info::State::taken) return std::nullopt;
+        return Block{start, info.size, info.context, info.serial};
+    };
+    const Hold hold(mutex_);
+    if (const auto after = large_.upper_bound(address); after != large_.begin()) {
+        const auto &[start, large] = *std::prev(after);
+        if (address - start < large.info.size) return told(start, large.info);
+    }
+    const Arena *const arena = arena_of(address);
+    if (arena == nullptr) return std::nullopt;
+    const CUdeviceptr base = arena->extent->address();
+    // Blocks are small here: as many units are looked at as the largest has, at the most.
+    for (std::uint64_t unit = (address - base) / kUnit + 1, left = kLarge / kUnit; unit > 0 && left > 0;
+         --unit, --left) {
+        const Fit::Node node = arena->nodes[unit - 1];
+        if (node == 0) continue;
+        const CUdeviceptr start = base + (unit - 1) * kUnit;
+        if (address - start >= infos_[node].size) return std::nullopt;
+        return told(start, infos_[node]);
+    }
+    return std::nullopt;
+}
+
+std::uint64_t DevicePool::idle() {
+    const Hold hold(mutex_);
+    return fit_.free_units() * kUnit + waiting_bytes_;
+}
+
+void DevicePool::forget(CUstream stream) {
+    const Hold hold(mutex_);
+    for (auto &[context, waiting] : waiting_) {
+        const auto found = waiting.by_stream.find(stream);
+        if (found == waiting.by_stream.end()) continue;
+        waiting.blocks.insert(waiting.blocks.end(), found->second.begin(), found->second.end());
+        waiting.by_stream.erase(found);
+    }
+}
+
+void DevicePool::drop(CUcontext context) {
+    std::vector<Large> gone;
+    const Hold hold(mutex_);
+    std::vector<CUdeviceptr> blocks;
+    for (const auto &[end, arena] : arenas_)
+        for (std::uint64_t unit = 0; unit < arena.extent->size() / kUnit; ++unit)
+            if (const Fit::Node node = arena.nodes[unit];
+                node != 0 && infos_[node].context == context && infos_[node].state == Info::State::taken)
+                blocks.push_back(arena.extent->address() + unit * kUnit);
+    for (const auto &[address, large] : large_)
+        if (large.info.context == context && large.info.state == Info::State::taken) blocks.push_back(address);
+    for (const CUdeviceptr address : blocks) {
+        own_figures().drop_used(find_info(address)->size);
+        make_free(address, gone);
+    }
+    for (const Large &large : gone) limit_.give(large.extent->size());
+}
+
+} // namespace gmemfs::pool

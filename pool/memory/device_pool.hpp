@@ -1,0 +1,135 @@
+// DevicePool: the pool of one device: small blocks from arenas, large ones an extent each, and what is freed.
+//
+//     cuMemFree            the block waits, with its context      --fence--> free
+//     cuMemFreeAsync       the block waits, with its stream       --fence--> free
+//                                         \--> used again at once by the same stream
+//
+// A kernel may still be running on memory that is being freed. cuMemFree waits for the context, and so nobody notices;
+// here a block waits instead, and all that wait are waited for by one fence, when the memory is needed: a pair of
+// cuMemAlloc and cuMemFree of a byte, which waits for a whole context, and leaves graph captures alone, unlike
+// cuCtxSynchronize (client/lib/device_wait.hpp). Each context has a fence of its own, because none waits for another.
+// A large block that cuMemFree gives back is waited for at once, because its memory leaves the process.
+#pragma once
+
+#include "pool/fit/fit.hpp"
+#include "pool/memory/pool_extent.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace gmemfs::pool {
+
+/// How much memory a process may hold, on all devices together. Thread-safe.
+class Limit {
+public:
+    explicit Limit(std::uint64_t bytes) : bytes_(bytes) {} ///< 0: as much as there is
+    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t held() const { return held_.load(); }
+    bool take(std::uint64_t bytes);
+    void give(std::uint64_t bytes) { held_.fetch_sub(bytes); }
+
+private:
+    const std::uint64_t bytes_;
+    std::atomic<std::uint64_t> held_ = 0;
+};
+
+/// Thread-safe: one lock, which is held neither while the device is waited for nor while the mount is asked.
+class DevicePool {
+public:
+    static constexpr std::uint64_t kLarge = std::uint64_t(32) << 20;      ///< an extent of its own from here on
+    static constexpr std::uint64_t kArenaFirst = std::uint64_t(64) << 20; ///< the next ones are larger
+    static constexpr std::uint64_t kArenaMost = std::uint64_t(1) << 30;
+
+    DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit);
+
+    /// For whom memory is: `stream` where the request is ordered by one.
+    struct User {
+        CUcontext context;
+        std::optional<CUstream> stream;
+    };
+    /// `size` isn't 0. ENOSPC: the device, the mount, the user's quota or the limit has no room; else the driver's.
+    Result<CUdeviceptr> take(std::uint64_t size, User user) EXCLUDES(mutex_, growing_);
+    /// `missed`: the address is none of a block of this pool, or that has been freed already.
+    enum class Given { done, missed };
+    Result<Given> give(CUdeviceptr address, User user) EXCLUDES(mutex_);
+
+    struct Block {
+        CUdeviceptr address;
+        std::uint64_t size; ///< as it was asked for
+        CUcontext context;
+        std::uint64_t serial; ///< no other block of this pool ever has it
+    };
+    /// The block that has this byte.
+    std::optional<Block> find(CUdeviceptr address) EXCLUDES(mutex_);
+    /// Bytes that the pool holds and no block has, those that wait included.
+    std::uint64_t idle() EXCLUDES(mutex_);
+    const DeviceInfo &device() const { return device_; }
+
+    /// Lets another device use the pool's memory, what there is and what comes.
+    Result<void> open_to(CUdevice user) EXCLUDES(mutex_);
+
+    /// Waits for all blocks that wait: before a context or a stream goes.
+    Result<void> settle() EXCLUDES(mutex_);
+    /// A stream is about to go, and another one may get its number: its blocks wait with its context from here on.
+    void forget(CUstream stream) EXCLUDES(mutex_);
+    /// A context is gone, and so is what was allocated in it.
+    void drop(CUcontext context) EXCLUDES(mutex_);
+
+private:
+    using Nodes = std::unique_ptr<Fit::Node[], decltype(&std::free)>;
+    struct Arena {
+        std::unique_ptr<PoolExtent> extent;
+        Nodes nodes;     // by unit: the block that begins there, or 0
+        Fit::Node whole; // of the arena, when it was free last
+    };
+    struct Info { // of a block, by its node
+        std::uint64_t size = 0, serial = 0;
+        CUcontext context = nullptr;
+        enum class State { free, taken, waiting } state = State::free;
+    };
+    struct Large {
+        std::unique_ptr<PoolExtent> extent;
+        Info info;
+    };
+    struct Waiting { // of one context
+        std::vector<CUdeviceptr> blocks;
+        std::map<CUstream, std::vector<CUdeviceptr>> by_stream;
+    };
+
+    std::optional<CUdeviceptr> take_free(std::uint64_t size, User user) REQUIRES(mutex_);
+    std::optional<CUdeviceptr> take_waiting(std::uint64_t size, User user) REQUIRES(mutex_);
+    Result<CUdeviceptr> take_large(std::uint64_t size, User user) EXCLUDES(mutex_);
+    Result<void> grow(std::uint64_t size) EXCLUDES(mutex_) REQUIRES(growing_);
+    Result<std::unique_ptr<PoolExtent>> make(std::uint64_t size, ExtentFiles::Kind kind) EXCLUDES(mutex_);
+    void mark(Info &info, std::uint64_t size, User user) REQUIRES(mutex_);
+    Info *find_info(CUdeviceptr address) REQUIRES(mutex_); // of the block that begins there, and isn't free
+    Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
+    void make_free(CUdeviceptr address, std::vector<Large> &gone) REQUIRES(mutex_);
+    Result<void> open(const PoolExtent &extent, CUdevice user) const;
+    Result<void> open_to_late(const PoolExtent &extent) REQUIRES(mutex_); // users that came while it was made
+    Result<bool> fence() EXCLUDES(mutex_);                                // whether anything waited
+    Result<bool> trim() EXCLUDES(mutex_);                                 // the same, and whether an arena went
+
+    const Driver &driver_;
+    const DeviceInfo device_;
+    ExtentFiles &files_;
+    Limit &limit_;
+    Mutex growing_; // before mutex_: one thread makes an arena, and others wait for that
+    Mutex mutex_;
+    std::vector<CUdevice> users_ GUARDED_BY(mutex_);
+    Fit fit_ GUARDED_BY(mutex_);                             // in units of addresses
+    std::map<CUdeviceptr, Arena> arenas_ GUARDED_BY(mutex_); // by their end
+    std::deque<Info> infos_ GUARDED_BY(mutex_);              // by node
+    std::map<CUdeviceptr, Large> large_ GUARDED_BY(mutex_);
+    std::map<CUcontext, Waiting> waiting_ GUARDED_BY(mutex_);
+    std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
+    std::uint64_t next_serial_ GUARDED_BY(mutex_) = 1;
+    std::uint64_t next_arena_ GUARDED_BY(mutex_) = kArenaFirst;
+};
+
+} // namespace gmemfs::pool

@@ -1,0 +1,13 @@
+// Names: what `gmemfs run` tells the processes of a program, by their environment.
+#pragma once
+
+namespace gmemfs::pool {
+
+inline constexpr char kDirectoryVariable[] = "GMEMFS_POOL_DIR";   ///< absolute, in a mount
+inline constexpr char kLimitVariable[] = "GMEMFS_POOL_LIMIT";     ///< bytes a process; unset: none
+inline constexpr char kKeepVariable[] = "GMEMFS_POOL_KEEP";       ///< set: files outlive their process
+inline constexpr char kDriverVariable[] = "GMEMFS_POOL_DRIVER";   ///< the driver's path, as nobody else writes it
+inline constexpr char kLibraryVariable[] = "GMEMFS_POOL_LIBRARY"; ///< the path of what stands in its place
+inline constexpr char kDriverName[] = "libgmemfs-driver.so";      ///< the driver, as that library's dependency
+
+} // namespace gmemfs::pool

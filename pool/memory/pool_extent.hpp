@@ -1,0 +1,41 @@
+// PoolExtent: one allocation of the process's own, mapped, and a file of the mount.
+#pragma once
+
+#include "pool/memory/extent_files.hpp"
+#include "vmm/memory/mapping.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace gmemfs::pool {
+
+/// Owner; its destructor unmaps the memory, and then the file goes. Nothing may be running on it.
+class PoolExtent {
+public:
+    /// `size` is bytes, rounded up to the granularity. The process may export the memory itself: as a descriptor, and
+    /// as a fabric handle where the machine has them. ENOSPC, EDQUOT: device, mount or user have no room.
+    static Result<std::unique_ptr<PoolExtent>> create(
+        const Driver &driver, const DeviceInfo &device, std::uint64_t size, ExtentFiles &files, ExtentFiles::Kind kind);
+    ~PoolExtent();
+    PoolExtent(const PoolExtent &) = delete;
+    PoolExtent &operator=(const PoolExtent &) = delete;
+
+    CUdeviceptr address() const { return mapping_->address(); }
+    std::uint64_t size() const { return size_; } ///< bytes
+    /// Whether it was made with access for the device.
+    bool is_open_to(CUdevice user) const { return std::find(users_.begin(), users_.end(), user) != users_.end(); }
+
+private:
+    PoolExtent(std::uint64_t size, std::vector<CUdevice> users) : size_(size), users_(std::move(users)) {}
+
+    const std::uint64_t size_;
+    const std::vector<CUdevice> users_;
+    std::unique_ptr<ExtentFiles::Listed> listed_;
+    std::optional<Mapping> mapping_; // goes first
+};
+
+} // namespace gmemfs::pool

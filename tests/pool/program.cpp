@@ -1,0 +1,263 @@
+// Program: finds the driver by one of the ways that programs have, and does with its memory what scenarios ask for.
+//
+//     program ROUTE [STEP...]      linked (built so), needed, unversioned, path=FILE, namespace, address-11030,
+//                                  address-12000, address-thread
+//     alloc=SIZE | pitch=SIZE | async=SIZE | create=SIZE   one more block
+//     write=BYTE | read=BYTE       fills the last one; compares it
+//     free | free-async            the last one goes
+//     info | range | attributes    prints what the driver says
+//     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
+//     context | stream | capture   frees in one that ends, or while another one captures
+//     wait                         prints "ready", and waits for a line on standard input
+//     twice=N                      N times a block of 2 MiB is made and freed
+#include <cuda.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+enum class Kind { plain, own };
+struct Block {
+    CUdeviceptr address;
+    std::size_t size;
+    Kind kind;
+    CUmemGenericAllocationHandle handle;
+};
+
+[[noreturn]] void fail(const std::string &what, int result) {
+    std::fprintf(stderr, "%s: %d\n", what.c_str(), result);
+    std::exit(1);
+}
+
+// How functions are found.
+struct Route {
+    void *library = nullptr;
+    decltype(&::cuGetProcAddress_v2) by_address = nullptr;
+    CUresult (*by_address_11030)(const char *, void **, int, cuuint64_t) = nullptr;
+    cuuint64_t flags = 0;
+
+    // `symbol` as the library exports it; by cuGetProcAddress the name goes without its version.
+    void *find(const std::string &symbol, int version) const {
+        void *function = nullptr;
+        const std::string name = symbol.substr(0, symbol.rfind("_v"));
+        if (by_address != nullptr)
+            by_address(name.c_str(), &function, version, flags, nullptr);
+        else if (by_address_11030 != nullptr)
+            by_address_11030(name.c_str(), &function, version, 0);
+        else
+            function = ::dlsym(library, symbol.c_str());
+        if (function == nullptr) fail("find " + symbol, 0);
+        return function;
+    }
+};
+
+Route open_route(const std::string &way) {
+    Route route;
+    if (way == "unversioned")
+        route.library = ::dlopen("libcuda.so", RTLD_NOW);
+    else if (way.starts_with("path="))
+        route.library = ::dlopen(way.c_str() + 5, RTLD_NOW);
+    else if (way == "namespace")
+        route.library = ::dlmopen(LM_ID_NEWLM, "libcuda.so.1", RTLD_NOW);
+    else
+        route.library = ::dlopen(way == "linked" ? nullptr : "libcuda.so.1", RTLD_NOW);
+    if (route.library == nullptr) {
+        std::fprintf(stderr, "%s\n", ::dlerror());
+        std::exit(1);
+    }
+    if (way == "address-12000" || way == "address-thread")
+        route.by_address = reinterpret_cast<decltype(route.by_address)>(::dlsym(route.library, "cuGetProcAddress_v2"));
+    if (way == "address-thread") route.flags = CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM;
+    if (way == "address-11030")
+        route.by_address_11030 =
+            reinterpret_cast<decltype(route.by_address_11030)>(::dlsym(route.library, "cuGetProcAddress"));
+    return route;
+}
+
+class Program {
+public:
+    explicit Program(const std::string &way) : route_(open_route(way)) {
+#define CALL(symbol, version, ...)                                                                                     \
+    check(#symbol, reinterpret_cast<decltype(&::symbol)>(route_.find(#symbol, version))(__VA_ARGS__))
+        CUcontext context = nullptr;
+        CALL(cuInit, 2000, 0);
+        CALL(cuDevicePrimaryCtxRetain, 7000, &context, 0);
+        CALL(cuCtxSetCurrent, 4000, context);
+    }
+
+    void run(const std::string &step) {
+        const std::size_t equals = step.find('=');
+        const std::string word = step.substr(0, equals);
+        const std::uint64_t number =
+            equals == std::string::npos ? 0 : std::strtoull(step.c_str() + equals + 1, nullptr, 0);
+        if (word == "alloc" || word == "pitch" || word == "async") return allocate(word, number);
+        if (word == "create") return create(number);
+        if (word == "free" || word == "free-async") return free(word);
+        if (word == "write") CALL(cuMemsetD8_v2, 3020, last().address, static_cast<unsigned char>(number), last().size);
+        if (word == "read") read(static_cast<unsigned char>(number));
+        if (word == "info" || word == "range" || word == "attributes") tell(word);
+        if (word == "twice") twice(number);
+        if (word == "peer") use_by_peer();
+        if (word == "context") use_context();
+        if (word == "stream") use_stream();
+        if (word == "capture") use_capture();
+        if (word == "wait") {
+            std::printf("ready\n");
+            std::fflush(stdout);
+            std::string line;
+            std::getline(std::cin, line);
+        }
+    }
+
+private:
+    void check(const char *what, CUresult result) {
+        if (result != CUDA_SUCCESS) fail(what, result);
+    }
+    Block &last() {
+        if (blocks_.empty()) fail("no block", 0);
+        return blocks_.back();
+    }
+    void allocate(const std::string &word, std::size_t size) {
+        Block block = {0, size, Kind::plain, 0};
+        if (word == "alloc") CALL(cuMemAlloc_v2, 3020, &block.address, size);
+        if (word == "async") CALL(cuMemAllocAsync, 11020, &block.address, size, nullptr);
+        std::size_t pitch = 0;
+        if (word == "pitch") CALL(cuMemAllocPitch_v2, 3020, &block.address, &pitch, 100, size / 100, 4);
+        if (block.address % 512 != 0 || pitch % 512 != 0) fail("alignment", 0);
+        blocks_.push_back(block);
+    }
+    void create(std::size_t size) {
+        Block block = {0, size, Kind::own, 0};
+        CUmemAllocationProp properties = {};
+        properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+        properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+        CALL(cuMemCreate, 10020, &block.handle, size, &properties, 0);
+        CALL(cuMemAddressReserve, 10020, &block.address, size, 0, 0, 0);
+        CALL(cuMemMap, 10020, block.address, size, 0, block.handle, 0);
+        const CUmemAccessDesc access = {properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+        CALL(cuMemSetAccess, 10020, block.address, size, &access, 1);
+        blocks_.push_back(block);
+    }
+    void free(const std::string &word) {
+        const Block block = last();
+        blocks_.pop_back();
+        if (block.kind == Kind::own) {
+            CALL(cuMemRelease, 10020, block.handle); // the mapping holds it
+            CALL(cuMemUnmap, 10020, block.address, block.size);
+        } else if (word == "free-async") {
+            CALL(cuMemFreeAsync, 11020, block.address, nullptr);
+        } else {
+            CALL(cuMemFree_v2, 3020, block.address);
+        }
+    }
+    void read(unsigned char expected) {
+        std::vector<unsigned char> bytes(last().size);
+        CALL(cuMemcpyDtoH_v2, 3020, bytes.data(), last().address, bytes.size());
+        for (const unsigned char byte : bytes)
+            if (byte != expected) fail("another byte", byte);
+    }
+    void tell(const std::string &word) {
+        std::size_t first = 0, second = 0;
+        CUdeviceptr base = 0;
+        if (word == "info") CALL(cuMemGetInfo_v2, 3020, &first, &second);
+        if (word == "info") CALL(cuMemGetInfo_v2, 3020, nullptr, nullptr); // as some callers do
+        if (word == "range") CALL(cuMemGetAddressRange_v2, 3020, &base, &first, last().address + last().size - 1);
+        if (word == "range") second = last().address - base;
+        if (word == "attributes") {
+            CALL(cuPointerGetAttribute, 4000, &base, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, last().address + 1);
+            CALL(cuPointerGetAttribute, 4000, &first, CU_POINTER_ATTRIBUTE_RANGE_SIZE, last().address + 1);
+            second = last().address - base;
+        }
+        std::printf("%s %zu %zu\n", word.c_str(), first, second);
+    }
+    void use_by_peer() {
+        CUcontext own = nullptr, other = nullptr;
+        CUdeviceptr target = 0;
+        unsigned char byte = 0;
+        CALL(cuDevicePrimaryCtxRetain, 7000, &own, 0);
+        CALL(cuDevicePrimaryCtxRetain, 7000, &other, 1);
+        CALL(cuCtxSetCurrent, 4000, other);
+        if (!has_peer_) CALL(cuCtxEnablePeerAccess, 4000, own, 0);
+        has_peer_ = true;
+        CALL(cuMemAlloc_v2, 3020, &target, last().size);
+        CALL(cuMemcpyDtoD_v2, 3020, target, last().address, last().size);
+        CALL(cuMemcpyDtoH_v2, 3020, &byte, target, 1);
+        CALL(cuMemFree_v2, 3020, target);
+        CALL(cuCtxSetCurrent, 4000, own);
+        std::printf("peer %u\n", static_cast<unsigned>(byte));
+    }
+    // What waits for a context that is gone can't be waited for; what was allocated in it is gone, too.
+    void use_context() {
+        CUcontext own = nullptr, other = nullptr;
+        CUdeviceptr freed = 0, left = 0;
+        CALL(cuDevicePrimaryCtxRetain, 7000, &own, 0);
+        check("cuCtxCreate_v2", reinterpret_cast<CUresult (*)(CUcontext *, unsigned, CUdevice)>(
+                                    route_.find("cuCtxCreate_v2", 3020))(&other, 0, 0));
+        CALL(cuMemAlloc_v2, 3020, &freed, std::size_t(2) << 20);
+        CALL(cuMemAlloc_v2, 3020, &left, std::size_t(2) << 20);
+        CALL(cuMemFree_v2, 3020, freed);
+        CALL(cuCtxDestroy_v2, 4000, other);
+        CALL(cuCtxSetCurrent, 4000, own);
+        twice(100); // more than an arena has
+    }
+    // Another stream may get the number of one that is gone.
+    void use_stream() {
+        CUstream stream = nullptr;
+        CUdeviceptr first = 0, second = 0;
+        for (int round = 0; round < 2; ++round) {
+            CALL(cuStreamCreate, 2000, &stream, CU_STREAM_NON_BLOCKING);
+            CALL(cuMemAllocAsync, 11020, &first, std::size_t(2) << 20, stream);
+            CALL(cuMemFreeAsync, 11020, first, stream);
+            CALL(cuMemAllocAsync, 11020, &second, std::size_t(2) << 20, stream);
+            if (first != second) fail("a stream's own memory isn't used again", 0);
+            CALL(cuMemFreeAsync, 11020, second, stream);
+            CALL(cuStreamDestroy_v2, 4000, stream);
+        }
+        twice(100);
+    }
+    // The pool's fences leave a capture whole, and a captured allocation is the driver's.
+    void use_capture() {
+        CUstream stream = nullptr;
+        CUgraph graph = nullptr;
+        CUdeviceptr node = 0;
+        CALL(cuStreamCreate, 2000, &stream, CU_STREAM_NON_BLOCKING);
+        CALL(cuStreamBeginCapture_v2, 10010, stream, CU_STREAM_CAPTURE_MODE_GLOBAL);
+        twice(100);
+        const auto allocate = reinterpret_cast<decltype(&::cuMemAllocAsync)>(route_.find("cuMemAllocAsync", 11020));
+        std::printf("captured: %d\n", allocate(&node, 1000, stream));
+        CALL(cuStreamEndCapture, 10000, stream, &graph);
+        CALL(cuStreamDestroy_v2, 4000, stream);
+    }
+    void twice(std::uint64_t count) {
+        const auto began = std::chrono::steady_clock::now();
+        for (std::uint64_t index = 0; index < count; ++index) {
+            CUdeviceptr address = 0;
+            CALL(cuMemAlloc_v2, 3020, &address, std::size_t(2) << 20);
+            CALL(cuMemFree_v2, 3020, address);
+        }
+        const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - began;
+        std::printf("microseconds a pair: %.2f\n", took.count() / static_cast<double>(count));
+    }
+
+    const Route route_;
+    std::vector<Block> blocks_;
+    bool has_peer_ = false;
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc < 2) return 2;
+    Program program(argv[1]);
+    for (int index = 2; index < argc; ++index) program.run(argv[index]);
+    return 0;
+}

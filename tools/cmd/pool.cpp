@@ -1,0 +1,115 @@
+// pool: what the programs have that `gmemfs run` has started: `gmemfs pool stat DIR`.
+#include "fuse/host/json_text.hpp"
+#include "pool/memory/figures.hpp"
+#include "tools/host/command.hpp"
+#include "tools/host/mounts.hpp"
+#include "vmm/base/units.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <filesystem>
+#include <sys/stat.h>
+#include <system_error>
+
+namespace gmemfs {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+// "python3.1234", "python3.1234-2" -> 1234; 0: it is no process's directory.
+pid_t process_of(const std::string &name) {
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string::npos) return 0;
+    pid_t pid = 0;
+    const char *const end = name.data() + name.size();
+    const auto [behind, error] = std::from_chars(name.data() + dot + 1, end, pid);
+    const bool is_whole = behind == end || *behind == '-';
+    return error == std::errc() && is_whole && pid > 0 ? pid : 0;
+}
+
+// Of a directory that a process has, or had: its files, and where it still runs what it says.
+json look_at(const fs::path &directory, pid_t pid) {
+    std::uint64_t files = 0, bytes = 0;
+    std::error_code error;
+    for (const fs::directory_entry &entry : fs::directory_iterator(directory, error)) {
+        if (!entry.is_regular_file(error)) continue;
+        ++files;
+        bytes += entry.file_size(error);
+    }
+    json row = {{"directory", directory.string()}, {"pid", pid}, {"files", files}, {"bytes", bytes}, {"runs", false}};
+    struct stat status = {};
+    const Result<pool::ReadFigures> said = pool::read_figures(pid);
+    const bool is_its = said && ::stat(directory.c_str(), &status) == 0 && said->folder == status.st_ino;
+    if (!said && said.error().code == EACCES) row["runs"] = nullptr; // another user's
+    if (!is_its) return row;
+    row["runs"] = true;
+    row["held"] = said->held;
+    row["used"] = said->used;
+    row["idle"] = said->held - std::min(said->held, said->used);
+    row["peak"] = said->used_most;
+    row["blocks"] = said->blocks;
+    row["allocations"] = said->taken;
+    row["fences"] = said->fences;
+    row["unlisted"] = said->unlisted;
+    row["limit"] = said->limit;
+    return row;
+}
+
+Result<json> look_into(const std::string &directory) {
+    TRY(find_mount_of(directory));
+    json rows = json::array();
+    if (const pid_t pid = process_of(fs::path(directory).filename()); pid != 0) {
+        rows.push_back(look_at(directory, pid));
+        return rows;
+    }
+    std::error_code error;
+    for (const fs::directory_entry &entry : fs::directory_iterator(directory, error))
+        if (const pid_t pid = process_of(entry.path().filename()); pid != 0 && entry.is_directory())
+            rows.push_back(look_at(entry.path(), pid));
+    if (error) return Error{error.value(), 0, "read directory", directory};
+    return rows;
+}
+
+std::string size_of(const json &row, const char *key) {
+    return row.contains(key) ? format_size(row[key].get<std::uint64_t>()) : "-";
+}
+
+void print_table(const json &rows) {
+    std::printf("%-28s %6s %10s %10s %10s %10s %9s\n", "process", "files", "size", "used", "idle", "peak", "blocks");
+    for (const json &row : rows)
+        std::printf("%-28s %6ju %10s %10s %10s %10s %9s\n",
+            fs::path(row["directory"].get<std::string>()).filename().c_str(),
+            uintmax_t(row["files"].get<std::uint64_t>()), size_of(row, "bytes").c_str(), size_of(row, "used").c_str(),
+            size_of(row, "idle").c_str(), size_of(row, "peak").c_str(),
+            row.contains("blocks") ? std::to_string(row["blocks"].get<std::uint64_t>()).c_str() : "-");
+    for (const json &row : rows)
+        if (row.value("unlisted", std::uint64_t(0)) != 0)
+            std::printf("%s: %s is no file of the mount\n",
+                fs::path(row["directory"].get<std::string>()).filename().c_str(), size_of(row, "unlisted").c_str());
+}
+
+} // namespace
+
+int run_pool(int argc, char **argv) {
+    gboolean as_json = FALSE;
+    const Synopsis synopsis = {"stat DIR", "Shows what programs have that `gmemfs run` has started.",
+        "A process that has ended shows the size of what it left alone: files that were to be kept.", 2, 2};
+    const CommandLine line =
+        parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
+    if (line.exit_status) return *line.exit_status;
+    if (line.parameters[0] != "stat") return fail_usage("pool", line.parameters[0] + ": it knows stat alone");
+    const Result<json> rows = look_into(line.parameters[1]);
+    if (!rows) return fail(rows.error());
+    if (as_json)
+        std::printf("%s\n", json_text(*rows, 2).c_str());
+    else if (rows->empty())
+        std::printf(
+            "no process has memory here; `gmemfs run --pool %s PROGRAM` runs one\n", line.parameters[1].c_str());
+    else
+        print_table(*rows);
+    return 0;
+}
+
+} // namespace gmemfs
