@@ -75,9 +75,9 @@ class Plan:
     places: Tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if len(self.offsets) < len(self.tensors):
-            names = [spec.name for spec in self.tensors]
-            raise ValueError(f"gmemfs: two tensors have one name: {max(names, key=names.count)!r}")
+        names = [spec.name for spec in self.tensors]
+        if len(set(names)) < len(names):
+            raise ValueError(f"gmemfs: two tensors have one name: {next(n for n in names if names.count(n) > 1)!r}")
 
     @functools.cached_property
     def offsets(self) -> Dict[str, int]:
@@ -116,7 +116,7 @@ class Plan:
 
     def __str__(self) -> str:
         rows = [("tensor", "dtype", "shape", "steps", "offset", "bytes")]
-        for spec, offset in sorted(zip(self.tensors, self.places), key=lambda pair: pair[1]):
+        for spec, offset in sorted(zip(self.tensors, self.places), key=lambda pair: (pair[1], pair[0].steps)):
             rows.append((spec.name, spec.dtype, "x".join(map(str, spec.shape)) or "1",
                          "all" if spec.lifetime is None else "{}-{}".format(*spec.lifetime),
                          f"{offset:,}", f"{spec.nbytes:,}"))
@@ -147,7 +147,8 @@ class Plan:
             made = Plan(tuple(TensorSpec(entry["name"], entry["shape"], entry["dtype"], entry["lifetime"])
                               for entry in value["tensors"]),
                         tuple(operator.index(entry["offset"]) for entry in value["tensors"]))
-            if any(offset < 0 or offset % ALIGNMENT for offset in made.places) or made.peak != value["peak"]:
+            are_aligned = all(offset >= 0 and offset % ALIGNMENT == 0 for offset in made.places)
+            if not (are_aligned and made.peak == value["peak"] < 1 << 63):
                 raise ValueError("its offsets can't be")
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"gmemfs: no plan: {str(error).removeprefix('gmemfs: ')}") from None

@@ -81,6 +81,7 @@ class Session:
                 raise ValueError(f"gmemfs: {file.path}: it was made by another plan ({found._summary()})")
             mapping = file.map(read_only=read_only)
         if mapping.size != found.peak:
+            mapping.unmap()
             raise ValueError(f"gmemfs: {mapping.path}: its plan is of another file: that one has {found.peak} bytes, "
                              f"this one {mapping.size}")
         session = cls.__new__(cls)
