@@ -578,6 +578,7 @@ phase_frameworks() {
     check "PyTorch, CuPy and JAX share a file" frameworks share "$MOUNT"
     check "a model of 16 GiB, four processes" frameworks model "$MOUNT" "$WORK"
     check "PyTorch: unmapping under work and graph captures; two GPUs" python_peer lifetimes.py "$MOUNT"
+    check "PyTorch in the tensors of a planned arena" python_peer session.py "$MOUNT"
     check "tensors of PyTorch, CuPy and JAX, saved and loaded" frameworks tensors "$MOUNT"
     unmount_it
     MOUNT_OPTIONS+=(--handles=fd)

@@ -17,9 +17,10 @@ from .array import Array
 from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
-__all__ = ["Array", "File", "Mapping", "Ring", "load_safetensors", "map_directory", "open", "save_safetensors",
-           "tensor", "version"]
-_LATER = {"save_safetensors": "saving", "Ring": "batch"}
+__all__ = ["Array", "File", "Mapping", "Plan", "Ring", "Session", "TensorSpec", "load_safetensors", "map_directory",
+           "open", "plan", "save_safetensors", "tensor", "version"]
+_LATER = {"save_safetensors": "saving", "Ring": "batch", "Plan": "planning", "TensorSpec": "planning",
+          "plan": "planning", "Session": "session"}
 __version__ = "0.1.0"
 
 

@@ -18,33 +18,85 @@ _NAMELESS = os.O_TMPFILE
 _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS)  # what kernels say that can't
 
 
+class _Unnamed:
+    """A file that nobody else can open yet, or under a temporary name alone, and the folder that it is in."""
+
+    def __init__(self, path: str, folder_fd: int) -> None:
+        self._path = path
+        self._folder_fd = folder_fd
+        self.fd, self._temporary = _make(folder_fd, path)
+        self._link = f"/proc/self/fd/{self.fd}"
+
+    @contextlib.contextmanager
+    def opened(self, size: int) -> Iterator[File]:
+        with _named(self._link, self._path), open_file(self._link, size) as file:
+            file.path = self._path
+            yield file
+
+    def replace(self, name: str) -> None:
+        """Gives it a name, which an old file has no longer."""
+        if not self._temporary:
+            self._temporary = _temporary_name()
+            self._give(self._temporary)
+        os.rename(self._temporary, name, src_dir_fd=self._folder_fd, dst_dir_fd=self._folder_fd)
+        self._temporary = ""
+
+    def link(self, name: str) -> None:
+        """Gives it a name that no file has. FileExistsError: one has it."""
+        try:
+            self._give(name)
+        except FileExistsError as error:
+            raise FileExistsError(error.errno, error.strerror, self._path) from None
+
+    def _give(self, name: str) -> None:
+        # The two directories make it follow the link.
+        os.link(self._link, name, src_dir_fd=self._folder_fd, dst_dir_fd=self._folder_fd)
+
+    def close(self) -> None:
+        if self._temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._folder_fd)
+        os.close(self.fd)
+
+
+@contextlib.contextmanager
+def _unnamed(path: str, folder: str) -> Iterator[_Unnamed]:
+    folder_fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _remove_leftovers(folder_fd)
+        with contextlib.closing(_Unnamed(path, folder_fd)) as unnamed:
+            yield unnamed
+    finally:
+        os.close(folder_fd)
+
+
 @contextlib.contextmanager
 def new_file(path: str, size: int) -> Iterator[File]:
     """The file, of `size` bytes, to be written; it gets its name when the block ends without an exception."""
     folder, name = os.path.split(path)
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    folder_fd = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _remove_leftovers(folder_fd)
-        fd, temporary = _make(folder_fd, path)
-        try:
-            link = f"/proc/self/fd/{fd}"
-            with _named(link, path), open_file(link, size) as file:
-                yield file
-            if not temporary:
-                temporary = _temporary_name()
-                os.link(link, temporary, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)  # these make it follow the link
-            os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-        except BaseException:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=folder_fd)
-            raise
-        finally:
-            os.close(fd)
-    finally:
-        os.close(folder_fd)
+    with _unnamed(path, folder) as unnamed:
+        with unnamed.opened(size) as file:
+            yield file
+        unnamed.replace(name)
+
+
+@contextlib.contextmanager
+def first_file(path: str, size: int) -> Iterator[File]:
+    """The same, where no file has that name. FileExistsError: one has it, now or when the block ends. Where `path` is a
+    directory, a file in it that never gets a name, and goes with the last that use it."""
+    if os.path.isdir(path):
+        with _unnamed(path, path) as unnamed, unnamed.opened(size) as file:
+            yield file
+        return
+    if os.path.lexists(path):  # link() says so as well: then memory has been allocated for nothing
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    folder, name = os.path.split(path)
+    with _unnamed(path, folder) as unnamed:
+        with unnamed.opened(size) as file:
+            yield file
+        unnamed.link(name)
 
 
 def _temporary_name() -> str:
@@ -87,6 +139,6 @@ def _named(link: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename != link:
+        if link not in f"{error.filename} {error.strerror}":
             raise
         raise OSError(error.errno, str(error.strerror).replace(link, path), path) from None
