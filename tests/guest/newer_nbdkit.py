@@ -3,8 +3,8 @@
 
     tests/guest/newer_nbdkit.py
 
-Its packages are downloaded and unpacked under build/guest, never into this system. It runs by its own loader, with its own
-filters over this system's, in a mount namespace: needs root. Exit status: the scenario's; 77 where it can't run.
+Its packages are downloaded and unpacked under build/guest, never into this system. It runs by its own loader, with its
+own filters over this system's, in a mount namespace: needs root. Exit status: the scenario's; 77 where it can't run.
 """
 import os
 import subprocess
@@ -58,7 +58,8 @@ def wrapper(root):
     command = folder / "nbdkit"
     command.write_text(f"""#!/bin/sh
 exec unshare --mount --propagation slave sh -c 'mount --bind {root}/{PLUGINS} /{PLUGINS} &&
-    exec {root}/usr/lib64/ld-linux-x86-64.so.2 --library-path {root}/usr/lib/x86_64-linux-gnu {root}/usr/bin/nbdkit "$@"' sh "$@"
+    exec {root}/usr/lib64/ld-linux-x86-64.so.2 --library-path {root}/usr/lib/x86_64-linux-gnu \\
+        {root}/usr/bin/nbdkit "$@"' sh "$@"
 """)
     command.chmod(0o755)
     return folder

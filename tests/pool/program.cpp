@@ -12,6 +12,7 @@
 //     twice=N                      N times a block of 2 MiB is made and freed
 #include <cuda.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -49,8 +50,8 @@ struct Route {
     void *find(const std::string &symbol, int version) const {
         void *function = nullptr;
         const std::string name = symbol.substr(0, symbol.rfind("_v"));
-        if (by_address != nullptr)
-            by_address(name.c_str(), &function, version, flags, nullptr);
+        if (by_address != nullptr) // forms for a thread's own stream are of CUDA 7.0
+            by_address(name.c_str(), &function, flags == 0 ? version : std::max(version, 7000), flags, nullptr);
         else if (by_address_11030 != nullptr)
             by_address_11030(name.c_str(), &function, version, 0);
         else
