@@ -1,5 +1,7 @@
 #include "block/disk/lane.hpp"
 
+#include "block/disk/thin_batch.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -38,9 +40,14 @@ Result<Lane> Lane::create(Disk &disk, std::size_t memory_size) {
 }
 
 void Lane::run(std::span<Request> batch) {
-    for (const Request &request : batch) // of doors, which have looked at what came from outside
-        GMEMFS_ASSERT(request.offset <= disk_->size() && request.length <= disk_->size() - request.offset);
     Checksums *const sums = disk_->checksums();
+    for (Request &request : batch) { // of doors, which have looked at what came from outside
+        GMEMFS_ASSERT(request.offset <= disk_->size() && request.length <= disk_->size() - request.offset);
+        request.code = is_change(request) && disk_->mode() == Mode::read_only ? EPERM : 0;
+        if (disk_->parts() == nullptr || request.code != 0) continue;
+        // Others would wait for the locks of checksums meanwhile, and a write that is refused is refused as a whole.
+        if (sums != nullptr || crosses_parts(request)) request.code = wait_for_memory(*disk_->parts(), request);
+    }
     while (sums != nullptr && !batch.empty()) {
         const std::size_t count = independent_count(batch);
         run_checked(batch.first(count), *sums);
@@ -49,11 +56,9 @@ void Lane::run(std::span<Request> batch) {
     run_unchecked(batch);
 }
 
-int Lane::queue(const Request &request) {
-    if (is_change(request) && disk_->mode() == Mode::read_only) return EPERM;
+int Lane::queue(const Request &request, CUdeviceptr address) {
     if (request.length == 0) return 0;
     const Driver &driver = disk_->device().driver();
-    const CUdeviceptr address = disk_->address() + request.offset;
     CUresult result = CUDA_SUCCESS;
     switch (request.kind) {
     case Request::Kind::read:
@@ -62,7 +67,8 @@ int Lane::queue(const Request &request) {
     case Request::Kind::write:
         result = driver.cuMemcpyHtoDAsync(address, request.bytes, request.length, stream_.get());
         break;
-    case Request::Kind::zero: result = driver.cuMemsetD8Async(address, 0, request.length, stream_.get()); break;
+    case Request::Kind::zero:
+    case Request::Kind::discard: result = driver.cuMemsetD8Async(address, 0, request.length, stream_.get()); break;
     }
     return disk_->device().check(result, "copy blocks") ? 0 : EIO;
 }
@@ -75,18 +81,17 @@ void Lane::queue_independent(std::span<Request> batch) {
     std::array<Request *, kTogetherMax> together;
     std::size_t count = 0;
     for (Request &request : batch) {
-        const bool is_copy = request.kind == Request::Kind::read ||
-                             (request.kind == Request::Kind::write && disk_->mode() == Mode::read_write);
-        if (!is_copy || request.length == 0 || request.length > kSmall || count == kTogetherMax) {
-            request.code = queue(request);
+        if (request.code != 0) continue;
+        const CUdeviceptr address = disk_->address() + request.offset;
+        const bool is_copy = has_bytes(request.kind) && request.length != 0;
+        if (!is_copy || request.length > kSmall || count == kTogetherMax) {
+            request.code = queue(request, address);
             continue;
         }
-        const CUdeviceptr address = disk_->address() + request.offset;
         const auto bytes = reinterpret_cast<CUdeviceptr>(request.bytes);
         targets[count] = request.kind == Request::Kind::write ? address : bytes;
         sources[count] = request.kind == Request::Kind::write ? bytes : address;
         sizes[count] = request.length;
-        request.code = 0;
         together[count++] = &request;
     }
     if (count >= kTogetherMin && copy_batch_ != nullptr) {
@@ -96,23 +101,32 @@ void Lane::queue_independent(std::span<Request> batch) {
             copy_batch_(targets.data(), sources.data(), sizes.data(), count, &attributes, &first, 1, stream_.get());
         if (queued == CUDA_SUCCESS) return;
     }
-    for (Request *request : std::span(together).first(count)) request->code = queue(*request);
+    for (Request *request : std::span(together).first(count))
+        request->code = queue(*request, disk_->address() + request->offset);
 }
 
+// Whatever was queued must have ended before the lane's memory is used again.
+bool Lane::wait() {
+    const CUresult waited = disk_->device().driver().cuStreamSynchronize(stream_.get());
+    return disk_->device().check(waited, "wait for blocks").has_value();
+}
+
+// Requests that have a code already are passed over.
 void Lane::run_unchecked(std::span<Request> batch) {
     if (batch.empty()) return;
-    if (!disk_->device().make_current()) {
-        for (Request &request : batch) request.code = EIO;
-        return;
+    const bool is_usable = disk_->device().make_current().has_value();
+    for (Request &request : batch)
+        if (request.code == 0 && !is_usable) request.code = EIO;
+    if (disk_->parts() != nullptr) {
+        const auto queue_copy = [&](const Request &copy, CUdeviceptr address) { return queue(copy, address); };
+        return ThinBatch(*disk_->parts(), queue_copy, [&] { return wait(); }).run(batch);
     }
     for (std::span<Request> rest = batch; !rest.empty();) {
         const std::size_t count = independent_count(rest);
         queue_independent(rest.first(count));
         rest = rest.subspan(count);
     }
-    // Whatever was queued must have ended before the lane's memory is used again.
-    const CUresult waited = disk_->device().driver().cuStreamSynchronize(stream_.get());
-    if (disk_->device().check(waited, "wait for blocks")) return;
+    if (wait()) return;
     for (Request &request : batch)
         if (request.code == 0) request.code = EIO;
 }
@@ -122,18 +136,19 @@ void Lane::run_checked(std::span<Request> batch, Checksums &sums) {
     for (const Request &request : batch) stripes |= Checksums::stripes_of(request.offset, request.length);
     const Checksums::Held held(sums, stripes);
     if (!std::all_of(batch.begin(), batch.end(), is_whole_blocks)) { // which a door never lets come here
-        for (Request &request : batch) request.code = EINVAL;
+        for (Request &request : batch)
+            if (request.code == 0) request.code = EINVAL;
         return;
     }
     // A process that dies before the new sums are there leaves none: the bytes are the old ones, the new ones or both.
     for (const Request &request : batch)
-        if (is_change(request) && disk_->mode() == Mode::read_write) sums.forget(request.offset, request.length);
+        if (is_change(request) && request.code == 0) sums.forget(request.offset, request.length);
     run_unchecked(batch);
     for (Request &request : batch) {
         if (request.code != 0) continue;
         const std::span<const std::byte> bytes(request.bytes, request.length);
         if (request.kind == Request::Kind::write) sums.set(request.offset, bytes);
-        if (request.kind == Request::Kind::zero) sums.set_zeros(request.offset, request.length);
+        if (!has_bytes(request.kind)) sums.set_zeros(request.offset, request.length);
         if (request.kind == Request::Kind::read && !sums.check(request.offset, bytes)) request.code = EIO;
     }
 }

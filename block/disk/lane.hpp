@@ -27,14 +27,16 @@ public:
 
     /// Does all of `batch` in its order, and sets each request's code: 0; EPERM: a write to a disk that is read only;
     /// EIO: the device has failed, or checksums don't fit; EINVAL: with checksums a request isn't whole blocks of 4
-    /// KiB. On return the device has every byte that was written, and no copy is under way.
+    /// KiB; ENOSPC, EIO: of a thin disk, see Parts::take_waiting(). On return the device has every byte that was
+    /// written, and no copy is under way.
     void run(std::span<Request> batch);
 
 private:
     Lane(Disk &disk, gmemfs_copy_batch copy_batch, Stream stream, PinnedBuffer memory)
         : disk_(&disk), copy_batch_(copy_batch), stream_(std::move(stream)), memory_(std::move(memory)) {}
-    int queue(const Request &request);
+    int queue(const Request &request, CUdeviceptr address);
     void queue_independent(std::span<Request> batch);
+    bool wait();
     void run_unchecked(std::span<Request> batch);
     void run_checked(std::span<Request> batch, Checksums &sums);
 

@@ -29,10 +29,10 @@ int Lanes::run(Request::Kind kind, std::uint64_t offset, std::uint64_t length, s
     const std::span<std::byte> memory = (*lane)->memory();
     int code = 0;
     for (std::uint64_t done = 0; code == 0 && done < length;) {
-        const bool has_bytes = kind != Request::Kind::zero;
-        const std::uint64_t part = has_bytes ? std::min<std::uint64_t>(length - done, memory.size()) : length - done;
+        const std::uint64_t part =
+            has_bytes(kind) ? std::min<std::uint64_t>(length - done, memory.size()) : length - done;
         if (kind == Request::Kind::write) std::memcpy(memory.data(), bytes + done, part);
-        Request request = {kind, offset + done, part, has_bytes ? memory.data() : nullptr, 0};
+        Request request = {kind, offset + done, part, has_bytes(kind) ? memory.data() : nullptr, 0};
         (*lane)->run({&request, 1});
         code = request.code;
         if (kind == Request::Kind::read && code == 0) std::memcpy(bytes + done, memory.data(), part);

@@ -7,6 +7,14 @@
 #include <utility>
 
 namespace gmemfs::block::nbd {
+namespace {
+
+Request::Kind clearing_kind(const Head &head) {
+    const bool keeps_memory = head.command == Command::zero && (head.flags & kNoHole) != 0;
+    return keeps_memory ? Request::Kind::zero : Request::Kind::discard;
+}
+
+} // namespace
 
 Connection::Connection(Lane &lane, Watch *watch)
     : lane_(lane), watch_(watch), in_(lane.memory().first(kMemory / 2)),
@@ -69,7 +77,7 @@ Connection::Next Connection::take(const Head &head, std::size_t payload) {
             break;
         case Command::write: request = add_request(Request::Kind::write, head, bytes); break;
         case Command::trim:
-        case Command::zero: request = add_request(Request::Kind::zero, head, nullptr); break;
+        case Command::zero: request = add_request(clearing_kind(head), head, nullptr); break;
         case Command::flush:
         case Command::cache:
         case Command::disconnect: break; // nothing is kept anywhere else

@@ -127,7 +127,7 @@ Result<void> Queue::run() {
         for (std::size_t index = 0; index < batch_.size(); ++index) {
             const Request &request = batch_[index];
             // Of what is cleared no bytes are counted: it may be more than a result can say.
-            const std::uint64_t done = request.kind == Request::Kind::zero ? 0 : request.length;
+            const std::uint64_t done = has_bytes(request.kind) ? request.length : 0;
             prepare(IoOperation::commit_and_fetch, tags_[index],
                 request.code != 0 ? -request.code : static_cast<std::int32_t>(done));
         }

@@ -115,5 +115,7 @@ struct Descriptor {
 };
 static_assert(sizeof(Descriptor) == 24);
 enum class Operation : std::uint8_t { read = 0, write = 1, flush = 2, discard = 3, write_zeroes = 5 };
+/// A flag beside it: zeros that must keep their memory (UBLK_IO_F_NOUNMAP).
+inline constexpr std::uint32_t kNoUnmap = 1 << 15;
 
 } // namespace gmemfs::block::ublk

@@ -25,6 +25,23 @@ inline client::Attached attach_memory(std::uint64_t size) {
     return attached;
 }
 
+/// The same, of zeros.
+inline client::Attached attach_zeros(std::uint64_t size) {
+    const Driver &driver = Simulation::get().driver();
+    client::Attached attached = attach_memory(size);
+    client::Attached mapped;
+    mapped.size = mapped.allocated = size;
+    mapped.extents = attached.extents;
+    mapped.fds.push_back(must(attached.fds.front().duplicate()));
+    const DeviceInfo &info = Simulation::get().device().info();
+    const client::AddressRange range = must(client::AddressRange::create(
+        driver, {info}, mapped, client::Access::write, {client::Reach::Kind::listed, {}}, 0));
+    must(Simulation::get().device().make_current());
+    must(driver.check(driver.cuMemsetD8Async(range.address(), 0, size, nullptr), "clear"));
+    must(driver.check(driver.cuStreamSynchronize(nullptr), "clear"));
+    return attached;
+}
+
 /// Sets bytes behind the lanes, and waits: their streams don't wait for the default one.
 inline void set_bytes(block::Disk &disk, std::uint64_t offset, std::uint64_t length, unsigned char value) {
     const Driver &driver = Simulation::get().driver();

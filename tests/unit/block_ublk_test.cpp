@@ -49,10 +49,19 @@ TEST_F(UblkDemand, DiscardsAndZeroesClearMoreThanABufferHolds) {
     for (const Operation operation : {Operation::discard, Operation::write_zeroes}) {
         const Demand found = demand(operation, 0, kSectors);
         ASSERT_TRUE(found.request);
-        EXPECT_EQ(found.request->kind, Request::Kind::zero);
+        EXPECT_EQ(found.request->kind, Request::Kind::discard);
         EXPECT_EQ(found.request->length, 100 * MiB);
         EXPECT_EQ(found.request->bytes, nullptr);
     }
+}
+
+TEST_F(UblkDemand, ZeroesThatMustKeepTheirMemoryAreNoDiscard) {
+    Descriptor wanted = descriptor(Operation::write_zeroes, 8, 16);
+    wanted.operation_and_flags |= kNoUnmap;
+    const Demand found = read_descriptor(wanted, &byte_, kLimits);
+    ASSERT_TRUE(found.request);
+    EXPECT_EQ(found.request->kind, Request::Kind::zero);
+    EXPECT_EQ(found.request->bytes, nullptr);
 }
 
 TEST_F(UblkDemand, FlushesAreAnsweredAtOnce) {
