@@ -40,7 +40,7 @@ std::optional<CommandLine> parse(int argc, char **argv) {
         {"queues", required_argument, nullptr, 'q'}, {"read-only", no_argument, nullptr, 'r'},
         {"verify", no_argument, nullptr, 'v'}, {"no-spare", no_argument, nullptr, 'S'},
         {"locked", no_argument, nullptr, 'l'}, {"background", no_argument, nullptr, 'b'},
-        {"orphan", required_argument, nullptr, 'o'}, {"sums-fd", required_argument, nullptr, 'C'},
+        {"orphan", required_argument, nullptr, 'o'}, {"shared-fd", required_argument, nullptr, 'C'},
         {"listener-fd", required_argument, nullptr, 'L'}, {nullptr, 0, nullptr, 0}};
     CommandLine line;
     Plan &plan = line.order.plan;
@@ -60,7 +60,7 @@ std::optional<CommandLine> parse(int argc, char **argv) {
         case 'S': line.order.spare = Order::Spare::none; break;
         case 'l': plan.locking = Locking::required; break;
         case 'o': line.order.orphan.pid = std::atoi(optarg); break;
-        case 'C': line.order.orphan.sums = std::atoi(optarg); break;
+        case 'C': line.order.orphan.shared = std::atoi(optarg); break;
         case 'L': line.order.orphan.listener = std::atoi(optarg); break;
         case 'b': line.ground = Ground::background; break;
         default: return {};

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <string>
@@ -49,6 +50,9 @@ Result<Child> Child::start(const Setup &setup) {
     Child child(pid, std::move(process), std::move(own)); // from here on its destructor ends the process
     if (!child.process_) return Error{code, 0, "start a worker", "open its pidfd"};
     TRY(send_setup(child.socket(), setup));
+    ::fcntl(child.socket(), F_SETFL, O_NONBLOCK); // a worker that doesn't read isn't waited for, see send_part()
+    constexpr int kRoom = 1024 * 1024;            // or as much of it as the system allows
+    ::setsockopt(child.socket(), SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
     return child;
 }
 
@@ -85,7 +89,7 @@ Result<void> Child::tell(Signal::Kind kind, std::span<const int> fds) {
     return {};
 }
 
-Result<void> Child::hear() {
+Result<Signal> Child::hear() {
     ReceivedSignal received = {};
     TRY(receive_signal(socket_.get(), received));
     const Signal &signal = received.signal;
@@ -93,7 +97,7 @@ Result<void> Child::hear() {
         return Error{signal.code == 0 ? EIO : signal.code, 0, "serve the disk", signal.text.data()};
     if (signal.kind == Signal::Kind::warm) state_ = State::warm;
     if (signal.kind == Signal::Kind::serving) state_ = State::serving;
-    return {};
+    return signal;
 }
 
 } // namespace gmemfs::block

@@ -32,8 +32,15 @@ public:
     Result<void> tell_name(const std::string &name, int number) {
         return send_signal(socket_.get(), make_name(name, number));
     }
-    /// Takes in what the process says. The Error is the process's own, where that has failed.
-    Result<void> hear();
+    /// Of a thin disk. An Error: it has died, or doesn't read.
+    Result<void> tell_part(std::uint32_t index, const client::Attached &part) {
+        return send_part(socket_.get(), index, part);
+    }
+    Result<void> tell_of_part(Signal::Kind kind, std::uint32_t index, int code) {
+        return try_send_signal(socket_.get(), make_part_signal(kind, index, code));
+    }
+    /// Takes in what the process says, and returns it. The Error is the process's own, where that has failed.
+    Result<Signal> hear();
     /// Waits so long for the process to end by itself. Then kills it.
     void wait(std::chrono::milliseconds patience);
 

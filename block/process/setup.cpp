@@ -1,5 +1,7 @@
 #include "block/process/setup.hpp"
 
+#include "block/process/signal.hpp"
+
 #include <algorithm>
 #include <array>
 #include <climits>
@@ -22,9 +24,10 @@ struct Head {
     std::uint32_t queues, depth, io_size;
     std::int32_t number;
     std::uint32_t extent_count;
-    std::uint64_t size, sums, allocated;
-    std::array<char, PATH_MAX> driver, file;
+    std::uint64_t size, sums, parts, allocated;
+    std::array<char, PATH_MAX> driver, device, file;
 };
+constexpr std::size_t kExtentsPerPart = kPartSize / (2 * MiB); // at the most: that is the least of memory
 
 Error broken() { return Error{EPROTO, 0, "receive what to serve", "the supervisor is of another version"}; }
 
@@ -37,31 +40,66 @@ Result<Received> receive(int socket, std::span<std::byte> bytes) {
     return received;
 }
 
-Head head_of(const Setup &setup) {
+// A thin disk's parts as one list, with offsets of the disk.
+struct Flat {
+    std::vector<protocol::ExtentRecord> extents;
+    std::vector<const Fd *> fds;
+};
+
+void add_to(Flat &flat, const client::Attached &attached, std::uint64_t start) {
+    GMEMFS_ASSERT(attached.fds.size() == attached.extents.size());
+    for (protocol::ExtentRecord extent : attached.extents) {
+        extent.offset += start;
+        flat.extents.push_back(extent);
+    }
+    for (const Fd &fd : attached.fds) flat.fds.push_back(&fd);
+}
+
+Head head_of(const Setup &setup, std::size_t extent_count) {
     const Plan &plan = setup.plan;
     Head head = {kMagic, plan.door, plan.mode, plan.locking, static_cast<std::uint8_t>(setup.listener ? 1 : 0),
-        plan.queues, plan.depth, plan.io_size, plan.number, static_cast<std::uint32_t>(setup.attached.extents.size()),
-        plan.size, plan.sums, setup.attached.allocated, {}, {}};
+        plan.queues, plan.depth, plan.io_size, plan.number, static_cast<std::uint32_t>(extent_count), plan.size,
+        plan.sums, plan.parts, setup.attached.allocated, {}, {}, {}};
     plan.driver.copy(head.driver.data(), head.driver.size() - 1);
+    plan.device.copy(head.device.data(), head.device.size() - 1);
     plan.file.copy(head.file.data(), head.file.size() - 1);
     return head;
+}
+
+bool is_sound(const Head &head, std::size_t fd_count) {
+    const bool has_shared = head.sums != 0 || head.parts != 0;
+    const std::size_t most = head.parts != 0 ? head.parts * kExtentsPerPart : kExtentsPerFileMax;
+    return head.magic == kMagic && fd_count == std::size_t(has_shared ? 1 : 0) + (head.has_listener != 0 ? 1 : 0) &&
+           head.extent_count <= most;
+}
+
+void add_extent(Setup &setup, const protocol::ExtentRecord &extent, Fd fd) {
+    client::Attached *attached = &setup.attached;
+    protocol::ExtentRecord placed = extent;
+    if (setup.plan.parts != 0) {
+        attached = &setup.parts[static_cast<std::uint32_t>(extent.offset / kPartSize)];
+        placed.offset = extent.offset % kPartSize;
+        attached->size = attached->allocated = placed.offset + extent.length;
+    }
+    attached->extents.push_back(placed);
+    attached->fds.push_back(std::move(fd));
 }
 
 } // namespace
 
 Result<void> send_setup(int socket, const Setup &setup) {
-    const Head head = head_of(setup);
+    Flat flat;
+    add_to(flat, setup.attached, 0);
+    for (const auto &[index, part] : setup.parts) add_to(flat, part, index * kPartSize);
+    const Head head = head_of(setup, flat.extents.size());
     std::vector<const Fd *> fds;
-    if (setup.sums) fds.push_back(&setup.sums);
+    if (setup.shared) fds.push_back(&setup.shared);
     if (setup.listener) fds.push_back(&setup.listener);
     TRY(send_with_fds(socket, std::as_bytes(std::span(&head, 1)), fds));
-    const std::vector<protocol::ExtentRecord> &extents = setup.attached.extents;
-    GMEMFS_ASSERT(setup.attached.fds.size() == extents.size());
-    for (std::size_t first = 0; first < extents.size(); first += protocol::kExtentsPerMessage) {
-        const std::size_t count = std::min(extents.size() - first, protocol::kExtentsPerMessage);
-        fds.clear();
-        for (std::size_t index = first; index < first + count; ++index) fds.push_back(&setup.attached.fds[index]);
-        TRY(send_with_fds(socket, std::as_bytes(std::span(extents).subspan(first, count)), fds));
+    for (std::size_t first = 0; first < flat.extents.size(); first += protocol::kExtentsPerMessage) {
+        const std::size_t count = std::min(flat.extents.size() - first, protocol::kExtentsPerMessage);
+        TRY(send_with_fds(socket, std::as_bytes(std::span(flat.extents).subspan(first, count)),
+            std::span(flat.fds).subspan(first, count)));
     }
     return {};
 }
@@ -69,26 +107,45 @@ Result<void> send_setup(int socket, const Setup &setup) {
 Result<Setup> receive_setup(int socket) {
     Head head = {};
     Received received = TRY(receive(socket, std::as_writable_bytes(std::span(&head, 1))));
-    const std::size_t expected = (head.sums != 0 ? 1 : 0) + (head.has_listener != 0 ? 1 : 0);
-    if (head.magic != kMagic || received.fds.size() != expected || head.extent_count > kExtentsPerFileMax)
-        return broken();
+    if (!is_sound(head, received.fds.size())) return broken();
     Setup setup;
     setup.plan = {head.door, head.mode, head.locking, head.queues, head.depth, head.io_size, head.number, head.size,
-        head.sums, std::string(head.driver.data()), std::string(head.file.data())};
+        head.sums, head.parts, std::string(head.driver.data()), std::string(head.device.data()),
+        std::string(head.file.data())};
     auto fd = received.fds.begin();
-    if (head.sums != 0) setup.sums = std::move(*fd++);
+    if (head.sums != 0 || head.parts != 0) setup.shared = std::move(*fd++);
     if (head.has_listener != 0) setup.listener = std::move(*fd++);
-    client::Attached &attached = setup.attached;
-    attached.size = head.size;
-    attached.allocated = head.allocated;
-    attached.extents.resize(head.extent_count);
-    for (std::size_t first = 0; first < attached.extents.size(); first += protocol::kExtentsPerMessage) {
-        const std::size_t count = std::min(attached.extents.size() - first, protocol::kExtentsPerMessage);
-        received = TRY(receive(socket, std::as_writable_bytes(std::span(attached.extents).subspan(first, count))));
-        if (received.fds.size() != count) return broken();
-        std::move(received.fds.begin(), received.fds.end(), std::back_inserter(attached.fds));
+    setup.attached.size = head.size;
+    setup.attached.allocated = head.allocated;
+    std::vector<protocol::ExtentRecord> extents(std::min<std::size_t>(head.extent_count, protocol::kExtentsPerMessage));
+    for (std::size_t left = head.extent_count; left != 0; left -= extents.size()) {
+        extents.resize(std::min(left, extents.size()));
+        received = TRY(receive(socket, std::as_writable_bytes(std::span(extents))));
+        if (received.fds.size() != extents.size()) return broken();
+        for (std::size_t index = 0; index < extents.size(); ++index)
+            add_extent(setup, extents[index], std::move(received.fds[index]));
     }
     return setup;
+}
+
+// Two messages, which nothing comes between: one thread sends.
+Result<void> send_part(int socket, std::uint32_t index, const client::Attached &part) {
+    const int count = static_cast<int>(part.extents.size());
+    TRY(try_send_signal(socket, make_part_signal(Signal::Kind::part, index, count)));
+    std::vector<const Fd *> fds;
+    for (const Fd &fd : part.fds) fds.push_back(&fd);
+    return send_with_fds(socket, std::as_bytes(std::span(part.extents)), fds);
+}
+
+Result<client::Attached> receive_part(int socket, std::size_t extent_count) {
+    if (extent_count == 0 || extent_count > kExtentsPerPart) return broken();
+    client::Attached part;
+    part.extents.resize(extent_count);
+    Received received = TRY(receive(socket, std::as_writable_bytes(std::span(part.extents))));
+    if (received.fds.size() != extent_count) return broken();
+    part.fds = std::move(received.fds);
+    part.size = part.allocated = part.extents.back().offset + part.extents.back().length;
+    return part;
 }
 
 } // namespace gmemfs::block

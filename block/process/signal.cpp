@@ -1,6 +1,7 @@
 #include "block/process/signal.hpp"
 
 #include <cstring>
+#include <poll.h>
 #include <string>
 #include <sys/socket.h>
 
@@ -32,6 +33,19 @@ Signal make_failure(const Error &error) {
     return signal;
 }
 
+Signal make_part_signal(Signal::Kind kind, std::uint32_t index, int code) {
+    Signal signal = make_signal(kind);
+    signal.index = index;
+    signal.code = code;
+    return signal;
+}
+
+Result<void> try_send_signal(int socket, const Signal &signal) {
+    if (::send(socket, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof signal))
+        return {};
+    return Error{errno, 0, "tell another process"};
+}
+
 Result<void> send_signal(int socket, const Signal &signal, std::span<const int> fds) {
     GMEMFS_ASSERT(fds.size() <= kSignalFdsMax);
     iovec part = {const_cast<Signal *>(&signal), sizeof signal};
@@ -48,8 +62,12 @@ Result<void> send_signal(int socket, const Signal &signal, std::span<const int> 
         head->cmsg_len = CMSG_LEN(fds.size_bytes());
         std::memcpy(CMSG_DATA(head), fds.data(), fds.size_bytes());
     }
-    if (::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof signal)) return {};
-    return Error{errno, 0, "tell another process"};
+    for (;;) {
+        if (::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof signal)) return {};
+        if (errno != EAGAIN) return Error{errno, 0, "tell another process"};
+        pollfd room = {socket, POLLOUT, 0};
+        (void)::poll(&room, 1, -1);
+    }
 }
 
 Result<void> receive_signal(int socket, ReceivedSignal &received) {

@@ -13,7 +13,8 @@ namespace gmemfs::block {
 inline nlohmann::json describe(const Plan &plan, const std::string &device, int number) {
     return {{"device", device}, {"number", number}, {"file", plan.file}, {"size", plan.size},
         {"door", word_of(plan.door)}, {"read_only", plan.mode == Mode::read_only},
-        {"locked", plan.locking == Locking::required}, {"queues", plan.queues}, {"verify", plan.sums != 0}};
+        {"locked", plan.locking == Locking::required}, {"queues", plan.queues}, {"verify", plan.sums != 0},
+        {"thin", plan.parts != 0}};
 }
 
 } // namespace gmemfs::block

@@ -209,6 +209,14 @@ has_spare() {
     local end=$((SECONDS + 20))
     until [ "$(device_says "$1" 'd.get("spare", {}).get("state")')" = warm ]; do [ "$SECONDS" -lt "$end" ]; done
 }
+# has_parts FOLDER N: waits until a thin disk has memory for so many parts (10 s at the most), and no more than that.
+has_parts() {
+    local end=$((SECONDS + 10))
+    until [ "$(find "$1" -name '[0-9]*' -size 64M | wc -l)" = "$2" ]; do
+        [ "$SECONDS" -lt "$end" ] || { echo "expected $2 parts: $(ls "$1")"; return 1; }
+    done
+    is "$(du --block-size=1M --exclude=size --separate-dirs "$1" | cut -f 1)" $((64 * $2))
+}
 nbd_shell() { PATH=/usr/bin:$PATH nbdsh -u "$NBD" -c "$1"; } # Debian's Python has libnbd
 
 # ---- programs whose memory is files

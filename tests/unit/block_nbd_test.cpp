@@ -246,9 +246,10 @@ class BlockMessages : public test::OnSimulation {};
 
 TEST_F(BlockMessages, ASetupArrivesWithItsDescriptors) {
     block::Setup setup;
-    setup.plan = {DoorKind::nbd, Mode::read_only, Locking::required, 3, 17, 4096, 9, 4 * MiB, 5, "lib", "/mnt/f"};
+    setup.plan = {
+        DoorKind::nbd, Mode::read_only, Locking::required, 3, 17, 4096, 9, 4 * MiB, 5, 0, "lib", "", "/mnt/f"};
     setup.attached = test::attach_memory(4 * MiB);
-    setup.sums = Fd(::memfd_create("sums", MFD_CLOEXEC));
+    setup.shared = Fd(::memfd_create("shared", MFD_CLOEXEC));
     // More extents than one message holds; the descriptors are copies of the one.
     const protocol::ExtentRecord first = setup.attached.extents.front();
     for (unsigned index = 1; index < 300; ++index) {
@@ -273,12 +274,61 @@ TEST_F(BlockMessages, ASetupArrivesWithItsDescriptors) {
     EXPECT_EQ(got.plan.sums, 5U);
     EXPECT_EQ(got.plan.driver, "lib");
     EXPECT_EQ(got.plan.file, "/mnt/f");
-    EXPECT_TRUE(got.sums);
+    EXPECT_TRUE(got.shared);
     EXPECT_FALSE(got.listener);
     ASSERT_EQ(got.attached.extents.size(), 300U);
     EXPECT_EQ(got.attached.extents.back().id, 299U);
     EXPECT_EQ(got.attached.fds.size(), 300U);
     EXPECT_EQ(got.attached.allocated, 4 * MiB);
+}
+
+TEST_F(BlockMessages, AThinDisksPartsArriveAndSoDoesOneThatComesLater) {
+    block::Setup setup;
+    setup.plan.parts = 1000;
+    setup.plan.device = "GPU-7";
+    setup.shared = Fd(::memfd_create("shared", MFD_CLOEXEC));
+    for (const std::uint32_t index : {7U, 999U}) {
+        client::Attached &part = setup.parts[index] = test::attach_memory(kPartSize);
+        part.extents.front().id = index;
+        if (index == 7) continue;
+        part.extents.front().length = kPartSize / 2; // and another half
+        part.extents.push_back(part.extents.front());
+        part.extents.back().offset = kPartSize / 2;
+        part.fds.push_back(must(part.fds.front().duplicate()));
+    }
+    const Pair pair = make_pair(SOCK_SEQPACKET);
+    must(send_setup(pair.client.get(), setup));
+    must(send_part(pair.client.get(), 999, setup.parts[999]));
+    must(try_send_signal(pair.client.get(), make_part_signal(Signal::Kind::refused, 3, ENOSPC)));
+    const block::Setup got = must(receive_setup(pair.server.get()));
+    EXPECT_EQ(got.plan.parts, 1000U);
+    EXPECT_EQ(got.plan.device, "GPU-7");
+    EXPECT_TRUE(got.shared);
+    ASSERT_EQ(got.parts.size(), 2U);
+    EXPECT_EQ(got.parts.at(7).extents.front().id, 7U);
+    EXPECT_EQ(got.parts.at(7).extents.front().offset, 0U);
+    EXPECT_EQ(got.parts.at(999).fds.size(), 2U);
+    EXPECT_EQ(got.parts.at(999).extents.back().offset, kPartSize / 2);
+    EXPECT_EQ(got.parts.at(999).allocated, kPartSize);
+    ReceivedSignal received = {};
+    must(receive_signal(pair.server.get(), received));
+    EXPECT_EQ(received.signal.kind, Signal::Kind::part);
+    EXPECT_EQ(received.signal.index, 999U);
+    const client::Attached part = must(receive_part(pair.server.get(), static_cast<std::size_t>(received.signal.code)));
+    EXPECT_EQ(part.fds.size(), 2U);
+    EXPECT_EQ(part.allocated, kPartSize);
+    must(receive_signal(pair.server.get(), received));
+    EXPECT_EQ(received.signal.kind, Signal::Kind::refused);
+    EXPECT_EQ(received.signal.code, ENOSPC);
+    EXPECT_EQ(code_of(receive_part(pair.server.get(), 33)), EPROTO);
+}
+
+TEST_F(BlockMessages, WhoDoesNotReadIsNotWaitedFor) {
+    const Pair pair = make_pair(SOCK_SEQPACKET);
+    const Signal signal = make_part_signal(Signal::Kind::drop, 1, 0);
+    Result<void> sent;
+    while (sent) sent = try_send_signal(pair.client.get(), signal);
+    EXPECT_EQ(sent.error().code, EAGAIN);
 }
 
 TEST_F(BlockMessages, WhatIsNoSetupIsRefused) {

@@ -1,5 +1,6 @@
 #include "tools/block/block_device.hpp"
 
+#include "block/disk/thin_folder.hpp"
 #include "block/process/control_socket.hpp"
 #include "tools/block/doors.hpp"
 #include "tools/host/mounts.hpp"
@@ -51,7 +52,7 @@ std::vector<std::string> arguments_of(const BlockOptions &options) {
     if (!options.has_spare) arguments.emplace_back("--no-spare");
     if (options.orphan != 0)
         arguments.insert(arguments.end(),
-            {"--orphan", std::to_string(options.orphan), "--sums-fd", std::to_string(options.orphan_sums),
+            {"--orphan", std::to_string(options.orphan), "--shared-fd", std::to_string(options.orphan_shared),
                 "--listener-fd", std::to_string(options.orphan_listener)});
     return arguments;
 }
@@ -118,10 +119,29 @@ Result<std::string> absolute_path(const std::string &path) {
     return whole.string();
 }
 
-Result<void> make_disk_file(const std::string &path, std::uint64_t size) {
+namespace {
+
+Result<void> check_place(const std::string &path) {
     const std::string folder = std::filesystem::path(path).parent_path().string();
     const Result<Mount> mount = find_mount_of(folder);
-    if (!mount) return about(path, mount.error());
+    return mount ? Result<void>() : about(path, mount.error());
+}
+
+} // namespace
+
+Result<void> make_thin_disk(const std::string &path, std::optional<std::uint64_t> size) {
+    std::error_code error;
+    const bool is_there = std::filesystem::exists(path, error);
+    if (is_there && !std::filesystem::is_directory(path, error))
+        return Error{ENOTDIR, 0, "make a thin disk", path + ": it is a file; a thin disk is a directory"};
+    if (!size && is_there) return {}; // its supervisor looks at it
+    if (!size) return Error{EINVAL, 0, "make a thin disk", path + ": it isn't there yet: --size says how large it is"};
+    TRY(check_place(path));
+    return block::make_thin_folder(path, *size);
+}
+
+Result<void> make_disk_file(const std::string &path, std::uint64_t size) {
+    TRY(check_place(path));
     const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     struct stat status = {};
     if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, 0, "make the disk's file", path};
@@ -206,7 +226,7 @@ Result<void> adopt_block_device(const std::string &name) {
     options.locking = device.value("locked", false) ? block::Locking::required : block::Locking::where_allowed;
     options.verifies = device.value("verify", false);
     options.orphan = device["worker"].value("pid", 0);
-    options.orphan_sums = device.value("sums_fd", -1);
+    options.orphan_shared = device.value("shared_fd", -1);
     options.orphan_listener = device.value("listener_fd", -1);
     TRY(start_block_device(options));
     return {};

@@ -22,7 +22,7 @@ struct BlockOptions {
     block::Locking locking = block::Locking::where_allowed;
     bool verifies = false, has_spare = true;
     /// A worker whose supervisor has died, with the numbers of its descriptors; 0: the device is a new one.
-    int orphan = 0, orphan_sums = -1, orphan_listener = -1;
+    int orphan = 0, orphan_shared = -1, orphan_listener = -1;
 };
 
 /// "/dev/nbd3" or "3" to 3, where `prefix` is "/dev/nbd". EINVAL: it is neither.
@@ -33,6 +33,10 @@ Result<std::string> absolute_path(const std::string &path);
 /// Makes the file where it isn't there, or is empty. EEXIST: it has another size. EINVAL: it would lie on no gmemfs
 /// mount.
 Result<void> make_disk_file(const std::string &path, std::uint64_t size);
+
+/// The same with the directory of a thin disk. EINVAL: no size, and it isn't there. ENOTDIR: it is a file. Others: see
+/// block::make_thin_folder().
+Result<void> make_thin_disk(const std::string &path, std::optional<std::uint64_t> size);
 
 /// EINVAL: the door has fewer queues than are wanted.
 Result<void> check_queues(const BlockOptions &options);

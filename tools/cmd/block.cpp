@@ -10,13 +10,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 namespace gmemfs {
 namespace {
 
 struct Given {
     gboolean ublk = FALSE, lists = FALSE, json = FALSE, read_only = FALSE, foreground = FALSE, verifies = FALSE,
-             lacks_spare = FALSE, locked = FALSE;
+             lacks_spare = FALSE, locked = FALSE, thin = FALSE;
     gchar *number = nullptr, *nbd = nullptr, *socket = nullptr, *size = nullptr, *detach = nullptr, *adopt = nullptr;
     gint queues = 0;
 };
@@ -65,9 +66,12 @@ int print_list(ListForm form) {
     if (devices.empty()) std::printf("no block devices\n");
     for (const nlohmann::json &device : devices) {
         const std::string used = device.value("used", false) ? "used" : "unused";
-        std::printf("%s: %s, %s, %s%s, worker %d, %llu take-overs\n", device.value("device", std::string()).c_str(),
+        const std::string thin = device.value("thin", false)
+                                     ? "thin with " + format_size(device.value("allocated", std::uint64_t(0))) + ", "
+                                     : "";
+        std::printf("%s: %s, %s, %s%s%s, worker %d, %llu take-overs\n", device.value("device", std::string()).c_str(),
             device.value("file", std::string()).c_str(), format_size(device.value("size", std::uint64_t(0))).c_str(),
-            device.value("read_only", false) ? "read only, " : "",
+            thin.c_str(), device.value("read_only", false) ? "read only, " : "",
             (device["supervisor"].is_null() ? "WITHOUT A SUPERVISOR: gmemfs block --adopt" : used).c_str(),
             device["worker"].value("pid", 0),
             static_cast<unsigned long long>(device.value("takeovers", std::uint64_t(0))));
@@ -79,7 +83,13 @@ Result<int> attach(const Given &given, const std::string &file) {
     const BlockOptions options = TRY(read_options(given, file));
     if (options.door == block::DoorKind::ublk) TRY(check_ublk());
     if (options.door == block::DoorKind::nbd) TRY(check_nbd());
-    if (given.size != nullptr) TRY(make_disk_file(options.file, TRY(parse_size(given.size))));
+    std::optional<std::uint64_t> size;
+    if (given.size != nullptr) size = TRY(parse_size(given.size));
+    std::error_code error;
+    if (given.thin || std::filesystem::is_directory(options.file, error))
+        TRY(make_thin_disk(options.file, size));
+    else if (size)
+        TRY(make_disk_file(options.file, *size));
     if (given.foreground) return become_supervisor(options);
     const Result<std::string> name = start_block_device(options);
     if (!name && name.error().code == ECHILD) return kFailure; // the supervisor has said why
@@ -101,6 +111,7 @@ constexpr const char *kDescription =
     "Prints the device's name, or the socket's, once it is there:\n"
     "  gmemfs block /mnt/gpu/disk --size 8G            /dev/ublkb0, /dev/nbd0, or a socket, as the machine has them\n"
     "  mkfs.ext4 /dev/ublkb0; mount /dev/ublkb0 /mnt/disk\n"
+    "  gmemfs block /mnt/gpu/thin --thin --size 1T     a directory, which has memory for what was written\n"
     "  gmemfs block /mnt/gpu/disk --socket /run/d.nbd  for qemu, nbdcopy, nbd-client: nbd+unix:///?socket=/run/d.nbd\n"
     "  gmemfs block --detach /dev/ublkb0\n"
     "Neither the filesystem's server nor a worker that is killed ends the device: see gmemfs(1).";
@@ -117,6 +128,8 @@ int run_block(int argc, char **argv) {
             {"socket", 0, 0, G_OPTION_ARG_FILENAME, &given.socket, "a Unix socket for NBD clients", "PATH"},
             {"size", 0, 0, G_OPTION_ARG_STRING, &given.size, "make FILE, where it isn't there, with so many bytes",
                 "8G"},
+            {"thin", 0, 0, G_OPTION_ARG_NONE, &given.thin,
+                "FILE is a directory, and takes memory as the disk is written, 64 MiB at a time", nullptr},
             {"read-only", 'r', 0, G_OPTION_ARG_NONE, &given.read_only, "nobody may write", nullptr},
             {"queues", 0, 0, G_OPTION_ARG_INT, &given.queues, "of the device: 1 to 64; else one a processor, up to 8",
                 "Q"},

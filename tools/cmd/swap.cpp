@@ -44,6 +44,10 @@ Result<std::string> on(const Given &given, const std::vector<std::string> &param
     // One unless told: where a worker dies while its second queue begins, Linux 6.12 loses the device (docs/block.md).
     options.block.queues = given.queues > 0 ? static_cast<unsigned>(given.queues) : 1;
     options.block.verifies = given.verifies != FALSE;
+    std::error_code error;
+    if (std::filesystem::is_directory(options.block.file, error))
+        return Error{ENOTSUP, 0, "swap on",
+            options.block.file + ": a thin disk asks the mount's server for memory, which swap mustn't: take a file"};
     options.block.door = TRY(choose_swap_door(options.block));
     TRY(check_queues(options.block));
     if (given.size != nullptr) TRY(make_disk_file(options.block.file, TRY(parse_size(given.size))));
