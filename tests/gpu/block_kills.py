@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Block kills: a file is served as a disk and checked all the time, while what serves it is killed again and again.
 
-    tests/gpu/block_kills.py MOUNT --rounds N --gmemfs FILE --load FILE [--size BYTES] [--servers N]
+    tests/gpu/block_kills.py MOUNT --rounds N --gmemfs FILE --load FILE [--size BYTES] [--servers N] [--thin]
 
 nbd_load --verify writes and reads blocks that say what they should be. Each round a worker is killed by SIGKILL, as
 soon as a spare is warm; at `servers` of the rounds the filesystem's server as well. Prints one line of JSON: what
@@ -11,6 +11,7 @@ answered, and each kill was noticed.
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -30,9 +31,9 @@ def wait_until(what, holds):
 
 
 class Disk:
-    def __init__(self, gmemfs, file, socket):
+    def __init__(self, gmemfs, file, socket, options):
         self.gmemfs, self.file, self.socket = gmemfs, file, socket
-        subprocess.run([gmemfs, "block", file, "--socket", socket], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([gmemfs, "block", file, "--socket", socket, *options], check=True, stdout=subprocess.DEVNULL)
 
     def say(self):
         told = subprocess.run([self.gmemfs, "block", "--list", "--json"], check=True, stdout=subprocess.PIPE)
@@ -74,13 +75,13 @@ def main():
     parser.add_argument("--gmemfs", required=True)
     parser.add_argument("--load", required=True, help="the program nbd_load")
     parser.add_argument("--size", type=int, default=64 << 20)
+    parser.add_argument("--thin", action="store_true", help="a thin disk, whose parts are made meanwhile")
     arguments = parser.parse_args()
     file = os.path.join(os.path.realpath(arguments.mount), "block-kills")
-    with open(file, "wb") as made:
-        made.truncate(arguments.size)
+    options = ["--size", str(arguments.size), *(["--thin"] if arguments.thin else [])]
     server_rounds = {round * arguments.rounds // max(arguments.servers, 1) for round in range(arguments.servers)}
     with tempfile.TemporaryDirectory(prefix="block-kills.") as folder:
-        disk = Disk(arguments.gmemfs, file, os.path.join(folder, "socket"))
+        disk = Disk(arguments.gmemfs, file, os.path.join(folder, "socket"), options)
         load = subprocess.Popen([arguments.load, "--socket", disk.socket, "--verify", "--seconds", "3600", "--seed",
                                  str(os.getpid())], stdout=subprocess.PIPE, text=True)
         times = []
@@ -98,7 +99,7 @@ def main():
                     takeover_p50_ms=round_ms(statistics.median(times)), takeover_max_ms=round_ms(max(times)))
         print(json.dumps(told))
         disk.detach()
-    os.unlink(file)
+    shutil.rmtree(file) if arguments.thin else os.unlink(file)
     is_good = load.returncode == 0 and told["wrong_blocks"] == 0 and told["unanswered"] == 0
     sys.exit(not is_good or told["reconnects"] < arguments.rounds)
 

@@ -29,7 +29,7 @@
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
 #                   either way, recovery times, gmemfs save and restore of 32 GiB beside dd and pinned DMA
 #     block         a file as a disk by its socket: rates beside nbdkit's, and its blocks checked while what
-#                   serves it is killed
+#                   serves it is killed; the same of a thin disk, and its memory taken and given back
 #     bench         figures beside an empty FUSE server, tmpfs and the copy engines (tests/bench/run.py)
 #
 #   BUILD   where the programs are: a build folder; else the bundle that this script lies in, else ./build
@@ -783,8 +783,8 @@ phase_survive() {
 
 # The socket door: neither fio nor a driver of the kernel's is needed.
 phase_block() {
-    local rounds=5 kills=40 servers=4
-    [ -z "$SIMULATE" ] || rounds=1 kills=5 servers=1
+    local rounds=5 kills=40 servers=4 parts=64
+    [ -z "$SIMULATE" ] || rounds=1 kills=5 servers=1 parts=6
     unmount_it
     check "a disk's rates (tests/bench/run.py block)" "$PYTHON" "$here/../bench/run.py" block --json "$OUT/block.json" \
         --tmpfs "$WORK" "${BENCH_OPTIONS[@]}" --rounds $rounds
@@ -793,8 +793,12 @@ phase_block() {
     mount_it || return
     check "$kills SIGKILLs to a disk's worker, every block checked" "$PYTHON" "$here/block_kills.py" "$MOUNT" \
         --rounds $kills --servers $servers --gmemfs "$GMEMFS" --load "$(program nbd_load)"
+    check "the same of a thin disk" "$PYTHON" "$here/block_kills.py" "$MOUNT" --thin --size $((192 << 20)) \
+        --rounds $((kills / 4 + 1)) --servers 1 --gmemfs "$GMEMFS" --load "$(program nbd_load)"
+    check "a thin disk takes and gives back $((rounds * parts)) parts" "$PYTHON" "$here/block_thin.py" "$MOUNT" \
+        --parts $parts --rounds $rounds --gmemfs "$GMEMFS"
     unmount_it
-    grep -a '^block, \|^small copies\|^{"blocks_written"' "$LOG" | tee -a "$OUT/summary.txt"
+    grep -a '^block, \|^small copies\|^{"blocks_written"\|^{"thin_parts"' "$LOG" | tee -a "$OUT/summary.txt"
 }
 
 pool_route() { # pool_route ROUTE: blocks of each kind, whose bytes are right, and a file for each
