@@ -22,7 +22,7 @@ is "$(xattr user.gmemfs.stats "$MNT" | json 'd["leases"]')" 1 # the worker's own
 expect_error "a peer has it mapped" "$GMEMFS" pack "$MNT/disk"
 refuses "its supervisor has died" "$GMEMFS" block --detach "$NBD_SOCKET"
 # What was changed behind the device is known to the next worker, too.
-printf x | dd of="$MNT/disk" bs=1 seek=5000000 conv=notrunc status=none
+random_bytes 64 | dd of="$MNT/disk" bs=64 seek=78125 conv=notrunc status=none
 "$GMEMFS" block --adopt "$NBD_SOCKET"
 differs "$(device_says "$MNT/disk" 'd["worker"]["pid"]')" "$worker"
 is "$(device_says "$MNT/disk" 'd["queues"], d["verify"], d["locked"]')" "(2, True, False)"

@@ -7,7 +7,7 @@ random_bytes 16M > data
 nbdcopy data "$NBD"
 nbdcopy "$NBD" back
 cmp data back
-printf x | dd of="$MNT/disk" bs=1 seek=5000000 conv=notrunc status=none
+random_bytes 64 | dd of="$MNT/disk" bs=64 seek=78125 conv=notrunc status=none
 cat > look.py <<'P'
 import nbd
 
