@@ -164,7 +164,7 @@ class Test:
         self.more_options = arguments.options.split()
         self.name = str(script.relative_to(HERE).with_suffix("")) if script.is_relative_to(HERE) else script.stem
         self.want = headers(script)
-        self.machine = f"t{os.getpid()}-{self.name.replace('/', '.')}"
+        self.machine = f"t{os.getpid()}-{self.name.replace('/', '.')}."  # which begins no other scenario's
         self.work = work / self.name.replace("/", ".")
         self.mnt, self.dir = self.work / "mnt", self.work / "dir"
         self.log, self.trace = self.work / "log", self.work / "trace"
