@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 namespace gmemfs::block::nbd {
 namespace {
@@ -16,9 +15,8 @@ Request::Kind clearing_kind(const Head &head) {
 
 } // namespace
 
-Connection::Connection(Lane &lane, Watch *watch)
-    : lane_(lane), watch_(watch), in_(lane.memory().first(kMemory / 2)),
-      out_(lane.memory().subspan(kMemory / 2, kMemory / 2)) {}
+Connection::Connection(Lane &lane)
+    : lane_(lane), in_(lane.memory().first(kMemory / 2)), out_(lane.memory().subspan(kMemory / 2, kMemory / 2)) {}
 
 Result<void> Connection::serve(int socket) {
     socket_ = socket;
@@ -111,7 +109,6 @@ Result<void> Connection::answer_batch() {
         if (code == 0 && request != nullptr && request->kind == Request::Kind::read)
             parts_[parts++] = {request->bytes, request->length};
     }
-    has_one_at_a_time_ = pending_count_ == 1;
     batch_count_ = pending_count_ = out_used_ = 0;
     TRY(send_parts(socket_, std::span(parts_).first(parts)));
     if (lane_.disk().has_failed()) return Error{EIO, 0, "serve the client", "the device has failed"};
@@ -129,36 +126,11 @@ Result<bool> Connection::receive_more() {
         end_ -= begin_;
         begin_ = 0;
     }
-    const std::size_t count = TRY(wait_for_bytes(in_.subspan(end_)));
+    const std::size_t count = TRY(receive_some(socket_, in_.subspan(end_)));
     if (count == 0 && unread() != 0)
         return Error{ECONNRESET, 0, "serve the client", "it closed the connection in the middle of a request"};
     end_ += count;
     return count != 0;
-}
-
-Result<std::size_t> Connection::wait_for_bytes(std::span<std::byte> room) {
-    if (watch_ == nullptr || !has_one_at_a_time_) return receive_some(socket_, room);
-    if (sleep_count_ != 0) {
-        --sleep_count_;
-        return receive_some(socket_, room);
-    }
-    if (const std::size_t count = TRY(look_for_bytes(room)); count != 0) return count;
-    return receive_some(socket_, room);
-}
-
-// 0: nothing came soon. Then, and where another thread has had this one's core, the next ones are slept for.
-Result<std::size_t> Connection::look_for_bytes(std::span<std::byte> room) {
-    constexpr unsigned kSleepsAfterSilence = 16, kSleepsAfterLoss = 1024;
-    const Watch::Leave leave(*watch_);
-    const auto began = Watch::Clock::now(), end = began + Watch::kLongest;
-    for (auto now = began; leave.is_granted() && now < end;) {
-        const std::size_t count = TRY(receive_ready(socket_, room));
-        const auto before = std::exchange(now, Watch::Clock::now());
-        if (now - before > Watch::kLongest / 2) sleep_count_ = kSleepsAfterLoss;
-        if (count != 0) return count;
-    }
-    sleep_count_ = std::max(sleep_count_, kSleepsAfterSilence);
-    return std::size_t(0);
 }
 
 Result<void> Connection::serve_long(const Head &head) {

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "block/disk/lane.hpp"
-#include "block/nbd/watch.hpp"
 #include "block/nbd/wire.hpp"
 #include "vmm/base/result.hpp"
 
@@ -21,9 +20,8 @@ namespace gmemfs::block::nbd {
 /// Takes no memory while it serves. Not thread-safe.
 class Connection {
 public:
-    /// `lane`'s memory is this connection's while it lives; kMemory bytes or more. `watch` outlives this; null: its
-    /// thread always sleeps, as it must where it has real-time priority.
-    Connection(Lane &lane, Watch *watch);
+    /// `lane`'s memory is this connection's while it lives; kMemory bytes or more.
+    explicit Connection(Lane &lane);
     static constexpr std::size_t kMemory = 8 * 1024 * 1024;
 
     /// Serves the connected stream socket. Returns when the client has said goodbye or has closed the connection
@@ -51,8 +49,6 @@ private:
     Request *add_request(Request::Kind kind, const Head &head, std::byte *bytes);
     Result<void> answer_batch();
     Result<bool> receive_more();
-    Result<std::size_t> wait_for_bytes(std::span<std::byte> room);
-    Result<std::size_t> look_for_bytes(std::span<std::byte> room);
     Result<void> serve_long(const Head &head);
     Result<void> write_long(const Head &head);
     Result<void> read_long(const Head &head);
@@ -61,9 +57,6 @@ private:
 
     int socket_ = -1;
     Lane &lane_;
-    Watch *const watch_;
-    bool has_one_at_a_time_ = false; // the client: the last batch was one request
-    unsigned sleep_count_ = 0;       // so often the thread sleeps before it looks again
     const std::span<std::byte> in_, out_;
     bool has_said_goodbye_ = false;
     std::size_t begin_ = 0, end_ = 0; // what was received and isn't taken yet

@@ -69,7 +69,7 @@ Result<void> Listener::serve_client(int socket) {
     const Export exported = describe(disk_.size(), disk_.mode(), checked);
     if (TRY(negotiate(socket, exported)) == Wish::nothing) return {};
     Lane lane = TRY(Lane::create(disk_, Connection::kMemory));
-    const auto connection = std::make_unique<Connection>(lane, &watch_);
+    const auto connection = std::make_unique<Connection>(lane);
     return connection->serve(socket);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "block/disk/disk.hpp"
-#include "block/nbd/watch.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <atomic>
@@ -45,7 +44,6 @@ private:
     const Fd failed_; // an eventfd: a client's thread has seen the device fail
     Disk &disk_;
     const Report report_;
-    Watch watch_ = Watch(Watch::quarter_of_the_cores());
     std::list<Client> clients_;
     std::atomic<std::size_t> client_count_ = 0;
 };

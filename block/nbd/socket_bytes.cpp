@@ -48,11 +48,4 @@ Result<std::size_t> receive_some(int socket, std::span<std::byte> bytes) {
     }
 }
 
-Result<std::size_t> receive_ready(int socket, std::span<std::byte> bytes) {
-    const ssize_t count = ::recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
-    if (count >= 0) return static_cast<std::size_t>(count);
-    if (errno == EAGAIN || errno == EINTR) return std::size_t(0);
-    return Error{errno, 0, "receive from the client"};
-}
-
 } // namespace gmemfs::block::nbd

@@ -17,7 +17,5 @@ Result<void> send_parts(int socket, std::span<iovec> parts);
 Result<void> receive_bytes(int socket, std::span<std::byte> bytes);
 /// Waits for some. 0: the other side closed.
 Result<std::size_t> receive_some(int socket, std::span<std::byte> bytes);
-/// What has come already. 0: nothing has, or the other side closed.
-Result<std::size_t> receive_ready(int socket, std::span<std::byte> bytes);
 
 } // namespace gmemfs::block::nbd

@@ -27,7 +27,7 @@ public:
 
 private:
     struct Queue {
-        explicit Queue(Lane made) : lane(std::move(made)), connection(lane, nullptr) {}
+        explicit Queue(Lane made) : lane(std::move(made)), connection(lane) {}
         Lane lane;
         nbd::Connection connection;
         Fd socket;

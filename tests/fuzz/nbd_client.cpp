@@ -64,7 +64,7 @@ void feed(std::span<const std::uint8_t> bytes, const Serve &serve) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     static const std::unique_ptr<block::Disk> disk = make_disk();
     static block::Lane lane = take(block::Lane::create(*disk, block::nbd::Connection::kMemory));
-    static const auto connection = std::make_unique<block::nbd::Connection>(lane, nullptr);
+    static const auto connection = std::make_unique<block::nbd::Connection>(lane);
     const std::span<const std::uint8_t> bytes(data, size);
     feed(bytes, [](int socket) {
         const block::nbd::Export exported =

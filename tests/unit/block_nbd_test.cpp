@@ -8,7 +8,6 @@
 
 #include <gtest/gtest.h>
 
-#include <poll.h>
 #include <random>
 #include <string>
 #include <sys/mman.h>
@@ -59,12 +58,11 @@ class NbdTest : public test::OnSimulation {};
 TEST_F(NbdTest, PiecesDontMatter) {
     constexpr std::uint64_t kSize = 32 * MiB;
     std::mt19937 random(7);
-    nbd::Watch watch(1);
     for (const std::size_t piece_max : {std::size_t(1) << 30, std::size_t(100000), std::size_t(40)}) {
         const std::unique_ptr<Disk> disk = make_disk(kSize);
         Lane lane = must(Lane::create(*disk, nbd::Connection::kMemory));
         Pair pair = make_pair(SOCK_STREAM);
-        nbd::Connection connection(lane, piece_max == 100000 ? nullptr : &watch);
+        nbd::Connection connection(lane);
         Result<void> served;
         std::thread server([&] { served = connection.serve(pair.server.get()); });
 
@@ -119,7 +117,7 @@ TEST_F(NbdTest, ReadsSeeTheWholeOfTheWriteBefore) {
     const std::unique_ptr<Disk> disk = make_disk(4 * MiB);
     Lane lane = must(Lane::create(*disk, nbd::Connection::kMemory));
     Pair pair = make_pair(SOCK_STREAM);
-    nbd::Connection connection(lane, nullptr);
+    nbd::Connection connection(lane);
     std::thread server([&] { must(connection.serve(pair.server.get())); });
     std::string requests, answers;
     for (unsigned version = 1; version <= 200; ++version) {
@@ -138,45 +136,11 @@ TEST_F(NbdTest, ReadsSeeTheWholeOfTheWriteBefore) {
     server.join();
 }
 
-// One request at a time, and pauses: the thread that looks for the next one sleeps in the end, and wakes again.
-TEST_F(NbdTest, AConnectionThatIsWatchedAnswersAfterAPauseAsWell) {
-    const std::unique_ptr<Disk> disk = make_disk(4 * MiB);
-    Lane lane = must(Lane::create(*disk, nbd::Connection::kMemory));
-    Pair pair = make_pair(SOCK_STREAM);
-    nbd::Watch watch(1);
-    nbd::Connection connection(lane, &watch);
-    std::thread server([&] { must(connection.serve(pair.server.get())); });
-    const std::string block(4096, 'x'), read = head(nbd::Command::read, 2, 0, 4096);
-    const std::string write = head(nbd::Command::write, 1, 0, 4096) + block;
-    for (int round = 0; round < 60; ++round) {
-        if (round % 20 == 19) ::poll(nullptr, 0, 2);
-        must(nbd::send_bytes(pair.client.get(), std::as_bytes(std::span(write))));
-        EXPECT_EQ(receive(pair.client, 16), reply(0, 1));
-        must(nbd::send_bytes(pair.client.get(), std::as_bytes(std::span(read))));
-        EXPECT_TRUE(receive(pair.client, 16 + 4096) == reply(0, 2) + block);
-    }
-    ::shutdown(pair.client.get(), SHUT_WR);
-    server.join();
-}
-
-TEST(NbdWatch, SoManyLookAtOnce) {
-    nbd::Watch watch(2);
-    {
-        const nbd::Watch::Leave first(watch), second(watch), third(watch);
-        EXPECT_TRUE(first.is_granted());
-        EXPECT_TRUE(second.is_granted());
-        EXPECT_FALSE(third.is_granted());
-    }
-    EXPECT_TRUE(nbd::Watch::Leave(watch).is_granted());
-    nbd::Watch none(0);
-    EXPECT_FALSE(nbd::Watch::Leave(none).is_granted());
-}
-
 TEST_F(NbdTest, ADeviceThatFailsEndsTheConnectionOnceItHasSaidSo) {
     const std::unique_ptr<Disk> disk = make_disk(4 * MiB);
     Lane lane = must(Lane::create(*disk, nbd::Connection::kMemory));
     Pair pair = make_pair(SOCK_STREAM);
-    nbd::Connection connection(lane, nullptr);
+    nbd::Connection connection(lane);
     const std::string requests = head(nbd::Command::read, 1, 0, 4096);
     must(nbd::send_bytes(pair.client.get(), std::as_bytes(std::span(requests))));
     must(nbd::send_bytes(pair.client.get(), std::as_bytes(std::span(requests))));
