@@ -47,6 +47,16 @@ TEST(Allocation, MayAskForDescriptorsAndRemoteAccessTogether) { // H200, driver 
     EXPECT_EQ(try_to_create(kGranule, wanted), CUDA_SUCCESS);
 }
 
+// 2: CU_MEM_CREATE_USAGE_HW_DECOMPRESS, which <cuda.h> has from 12.8 on. An H200 has no such engine (driver 580).
+TEST(Allocation, MayBeMadeForTheDecompressionEngine) {
+    for (const auto &[usage, wanted] : {std::pair(1, CUDA_ERROR_INVALID_VALUE), std::pair(2, CUDA_SUCCESS),
+             std::pair(3, CUDA_ERROR_INVALID_VALUE), std::pair(4, CUDA_SUCCESS)}) {
+        CUmemAllocationProp used = properties(kDescriptor);
+        used.allocFlags.usage = static_cast<unsigned short>(usage);
+        EXPECT_EQ(try_to_create(kGranule, used), wanted) << usage;
+    }
+}
+
 TEST(Allocation, FabricAndDescriptorGoTogether) { // H200, driver 580
     if (!has_fabric()) GTEST_SKIP() << "no IMEX channel on this machine";
     EXPECT_EQ(try_to_create(kGranule, properties(kDescriptor | kFabric)), CUDA_SUCCESS);

@@ -3,6 +3,7 @@
 
 #include "vmm/sim/live_count.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <string_view>
@@ -75,15 +76,24 @@ const Function kFunctions[] = {
     {"cuGetProcAddress", 12000, reinterpret_cast<void *>(&::cuGetProcAddress_v2)},
 };
 
+// Functions that CUDA 7.0 gave a form for a thread's own stream; a caller of an older version that asks for that gets
+// none at all (H200, driver 580).
+constexpr int kOwnStreams = 7000;
+constexpr std::string_view kWithOwnStream[] = {"cuEventRecord", "cuLaunchKernel", "cuMemcpy", "cuMemcpyAsync",
+    "cuMemcpyDtoD", "cuMemcpyDtoDAsync", "cuMemcpyDtoH", "cuMemcpyDtoHAsync", "cuMemcpyHtoD", "cuMemcpyHtoDAsync",
+    "cuMemsetD32", "cuMemsetD32Async", "cuMemsetD8", "cuMemsetD8Async", "cuStreamQuery", "cuStreamSynchronize",
+    "cuStreamWaitEvent"};
+
 // The newest form that is not newer than `version`.
 CUdriverProcAddressQueryResult search(std::string_view name, int version, cuuint64_t flags, void **function) {
     const bool is_per_thread = (flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
     auto answer = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    const bool is_too_old = is_per_thread && version < kOwnStreams && std::ranges::count(kWithOwnStream, name) != 0;
     int newest = 0;
     for (const Function &known : kFunctions) {
         if (known.name != name || known.since > driver_version()) continue;
         if (answer == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND) answer = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
-        if (known.since > version || known.since < newest) continue;
+        if (known.since > version || known.since < newest || is_too_old) continue;
         newest = known.since;
         *function = is_per_thread && known.per_thread != nullptr ? known.per_thread : known.address;
         answer = CU_GET_PROC_ADDRESS_SUCCESS;

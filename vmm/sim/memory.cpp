@@ -130,6 +130,8 @@ bool lay_over(std::uint64_t start, const Memory &memory) {
 CUresult find_place(const CUmemAllocationProp &properties, std::uint32_t &place) {
     const Process &mine = *process();
     const CUmemLocation &location = properties.location;
+    // Of the uses, tiles alone are refused; that of the decompression engine also where there is none (H200).
+    if ((properties.allocFlags.usage & CU_MEM_CREATE_USAGE_TILE_POOL) != 0) return CUDA_ERROR_INVALID_VALUE;
     if (location.type == CU_MEM_LOCATION_TYPE_HOST_NUMA && mine.version >= kHostNumaVersion) {
         place = kHost;
         // A node that there isn't, and remote access, which device memory may be asked for (H200, driver 580).
