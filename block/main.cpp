@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <getopt.h>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <syslog.h>
@@ -20,8 +21,8 @@ using namespace gmemfs::block;
 
 constexpr int kUsage = 2;
 
-int fail(const Error &error) {
-    std::fprintf(stderr, "gmemfs: %s\n", error.text().c_str());
+int fail(const Error &error, int said_to = STDERR_FILENO) {
+    ::dprintf(said_to, "gmemfs: %s\n", error.text().c_str());
     return 1;
 }
 
@@ -71,18 +72,23 @@ std::optional<CommandLine> parse(int argc, char **argv) {
     return line;
 }
 
-// Who started this waits for the end of its standard output.
-void leave_terminal() {
+void leave(std::initializer_list<int> streams) {
     const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing.get(), standard);
+    for (const int stream : streams) ::dup2(nothing.get(), stream);
 }
 
 int supervise(const CommandLine &line) {
+    // Who started this may read to the end of standard error, as $(... 2>&1) does: workers mustn't have it, nor this one
+    // once it serves. They say to syslog what they say.
+    const bool leaves = line.ground == Ground::background;
+    Fd said_to(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    if (leaves) leave({STDIN_FILENO, STDERR_FILENO});
     const Result<std::unique_ptr<Supervisor>> supervisor = Supervisor::create(line.order);
-    if (!supervisor) return fail(supervisor.error());
+    if (!supervisor) return fail(supervisor.error(), said_to.get());
+    said_to = Fd();
     std::printf("%s\n", (*supervisor)->device().name().c_str());
     std::fflush(stdout);
-    if (line.ground == Ground::background) leave_terminal();
+    if (leaves) leave({STDOUT_FILENO});
     const Result<void> ended = (*supervisor)->run();
     return ended ? 0 : fail(ended.error());
 }

@@ -98,11 +98,13 @@ Result<ThinFolder> ThinFolder::open(const std::string &path, Mode mode) {
     return made;
 }
 
-Result<void> ThinFolder::lock() {
-    if (::flock(folder_.get(), LOCK_EX | LOCK_NB) == 0) return {};
+Result<void> lock_thin_folder(const Fd &folder, const std::string &path) {
+    if (::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) return {};
     return Error{errno == EWOULDBLOCK ? EBUSY : errno, 0, "serve the thin disk",
-        path_ + ": it is a block device already: gmemfs block --list"};
+        path + ": it is a block device already: gmemfs block --list"};
 }
+
+Result<void> ThinFolder::lock() { return lock_thin_folder(folder_, path_); }
 
 std::string ThinFolder::path_of(std::uint32_t index) const { return path_ + "/" + name_of(index); }
 

@@ -23,7 +23,7 @@ public:
     /// Opens the directory. ENODATA: it has no size. EINVAL: its size is none. ENOTTY: it is on no gmemfs mount.
     /// Others: see BrokerSession.
     static Result<ThinFolder> open(const std::string &path, Mode mode);
-    /// Before all that follows, by flock(2), for as long as this lives. EBUSY: somebody serves it already.
+    /// Before all that follows, for as long as this lives: see lock_thin_folder().
     Result<void> lock();
 
     std::uint64_t size() const { return size_; } ///< of the disk, bytes
@@ -58,6 +58,9 @@ private:
     std::map<std::uint32_t, std::uint64_t> leases_;
     bool is_reachable_ = true;
 };
+
+/// By flock(2), which holds in children that inherit the descriptor, too. EBUSY: somebody serves it already.
+Result<void> lock_thin_folder(const Fd &folder, const std::string &path);
 
 /// The size of the disk that the directory at `path` is. Errors: as those of ThinFolder::open().
 Result<std::uint64_t> thin_size(const std::string &path);

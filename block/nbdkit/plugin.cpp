@@ -91,7 +91,6 @@ int finish(int code, const char *doing) { return code == 0 ? 0 : fail(Error{code
 
 Result<void> attach_thin() {
     block::ThinFolder folder = TRY(block::ThinFolder::open(served.path, block::Mode::read_write));
-    TRY(folder.lock());
     std::shared_ptr<const client::Devices> devices = TRY(client::open_devices(folder.driver()));
     std::vector<std::uint64_t> words(folder.part_count() * block::WrittenBlocks::kWordsPerPart);
     served.disk = TRY(Disk::open_thin(
@@ -152,7 +151,10 @@ int gmemfs_get_ready() {
         return fail(Error{ENOTTY, 0, "serve file", served.path + ": it is on no gmemfs mount"});
     if (served.is_thin) {
         const Result<std::uint64_t> size = block::thin_size(served.path);
-        return size ? 0 : fail(size.error());
+        if (!size) return fail(size.error());
+        // Now, because nbdkit's parent may end before after_fork. The lock outlives the fork.
+        const Result<void> locked = block::lock_thin_folder(served.file, served.path);
+        return locked ? 0 : fail(locked.error());
     }
     if (status.st_size == 0)
         return fail(Error{ENODATA, 0, "serve file", served.path + ": it is empty: truncate -s 1G"});

@@ -15,8 +15,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -24,6 +26,7 @@
 namespace gmemfs {
 namespace {
 
+constexpr int kEndMs = 10000;      // after it has said that it ends
 constexpr unsigned kQueuesMax = 8; // more gain nothing: one copy engine serves them all
 
 // Beside this program, as in the build folder, or where it is installed.
@@ -207,9 +210,15 @@ std::vector<nlohmann::json> list_block_devices() {
 
 Result<void> detach_block_device(const std::string &name) {
     const nlohmann::json device = TRY(find_block_device(name));
+    // An orphan answers for itself.
+    const nlohmann::json pid = device.value("supervisor", nlohmann::json());
+    const Fd supervisor(pid.is_number() ? static_cast<int>(::syscall(SYS_pidfd_open, pid.get<pid_t>(), 0)) : -1);
     const std::string answer = TRY(block::ask_supervisor(device.value("control", std::string()), block::kDetach));
-    if (answer == "ok") return {};
-    return Error{EBUSY, 0, "detach", answer};
+    if (answer != "ok") return Error{EBUSY, 0, "detach", answer};
+    // Its lock and its leases go with it: who makes the file a device again, or removes it, doesn't meet them.
+    pollfd ended = {supervisor.get(), POLLIN, 0};
+    if (supervisor) ::poll(&ended, 1, kEndMs);
+    return {};
 }
 
 Result<void> adopt_block_device(const std::string &name) {

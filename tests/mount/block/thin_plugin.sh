@@ -3,9 +3,9 @@
 plugin=${GMEMFS%/*}/nbdkit-gmemfs-plugin.so
 [ -e "$plugin" ] || skip "nbdkit-plugin-dev was not there when this was built"
 mkdir "$MNT/disk"
-expect_error "it is a directory without a size" nbdkit -f "$plugin" "$MNT/disk"
+expect_error "it is a directory without a size" nbdkit -f -U "$PWD/e" "$plugin" "$MNT/disk"
 serve "$MNT/disk" --thin --size 2G
-expect_error "it is a block device already" nbdkit -f "$plugin" "$MNT/disk"
+expect_error "it is a block device already" nbdkit -f -U "$PWD/e" "$plugin" "$MNT/disk"
 nbd_shell 'h.pwrite(b"a" * 4096, 1 << 30)'
 "$GMEMFS" block --detach "$MNT/disk"
 nbdkit -U "$PWD/s" -P "$PWD/pid" "$plugin" "$MNT/disk"

@@ -35,7 +35,7 @@ assert 25 < took[0] < 60, took
 assert seconds_to_fail(h, 2) < 5
 P
 kill -CONT "$server"
-timeout 20 bash -c 'until nbdsh -u "$1" -c "h.pwrite(b\"there\" * 1000, 1 << 30)" 2> /dev/null; do :; done' - "$NBD"
+timeout 20 env "PATH=/usr/bin:$PATH" bash -c 'until nbdsh -u "$1" -c "h.pwrite(b\"there\" * 1000, 1 << 30)" 2> /dev/null; do :; done' - "$NBD"
 nbd_shell 'h.pwrite(b"x" * 4096, 2 << 30); assert h.pread(5000, 1 << 30) == b"there" * 1000'
 has_parts "$MNT/disk" 3
 "$GMEMFS" block --detach "$MNT/disk"

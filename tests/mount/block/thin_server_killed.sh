@@ -74,7 +74,7 @@ P
 device_says "$MNT/disk" 'd["last_error"]' > said
 grep -q "its mount has gone\|not connected\|not be connected" said
 "$GMEMFS" mount "--simulate=$SIZE" "$MNT"
-timeout 20 bash -c 'until nbdsh -u "$1" -c "h.pwrite(b\"there\" * 1000, 5 << 30)" 2> /dev/null; do :; done' - "$NBD"
+timeout 20 env "PATH=/usr/bin:$PATH" bash -c 'until nbdsh -u "$1" -c "h.pwrite(b\"there\" * 1000, 5 << 30)" 2> /dev/null; do :; done' - "$NBD"
 nbd_shell 'assert h.pread(5000, 5 << 30) == b"there" * 1000 and h.pread(4096, 0) == b"here" * 1024'
 has_parts "$MNT/disk" 2
 "$GMEMFS" block --detach "$MNT/disk"
