@@ -78,8 +78,8 @@ void leave(std::initializer_list<int> streams) {
 }
 
 int supervise(const CommandLine &line) {
-    // Who started this may read to the end of standard error, as $(... 2>&1) does: workers mustn't have it, nor this one
-    // once it serves. They say to syslog what they say.
+    // Who started this may read to the end of standard error, as $(... 2>&1) does: so workers mustn't have it, nor this
+    // one once it serves. They have syslog.
     const bool leaves = line.ground == Ground::background;
     Fd said_to(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
     if (leaves) leave({STDIN_FILENO, STDERR_FILENO});

@@ -52,8 +52,8 @@ says "is_read_only: true" nbdinfo "$NBD"
 stopped
 # What it needs is told before it serves.
 touch "$MNT/empty" plain
-expect_error "name a file" nbdkit -f "$plugin"
-expect_error "it is empty" nbdkit -f "$plugin" "$MNT/empty"
-expect_error "it is on no gmemfs mount" nbdkit -f "$plugin" plain
-expect_error "No such file" nbdkit -f "$plugin" "$MNT/none"
-expect_error "unknown parameter" nbdkit -f "$plugin" "$MNT/disk" colour=red
+expect_error "name a file" nbdkit -f -U "$PWD/e" "$plugin"
+expect_error "it is empty" nbdkit -f -U "$PWD/e" "$plugin" "$MNT/empty"
+expect_error "it is on no gmemfs mount" nbdkit -f -U "$PWD/e" "$plugin" plain
+expect_error "No such file" nbdkit -f -U "$PWD/e" "$plugin" "$MNT/none"
+expect_error "unknown parameter" nbdkit -f -U "$PWD/e" "$plugin" "$MNT/disk" colour=red
