@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
 #include <string>
 
@@ -87,9 +88,11 @@ Result<std::unique_ptr<ForeignWork>> Packer::make_encoder(
     if (helper == Helper::processors)
         return std::unique_ptr<ForeignWork>(std::make_unique<ProcessorWork>(device(), stream));
     const Nvcomp &nvcomp = *TRY(this->nvcomp());
-    for (std::uint64_t slots = kEncodeSlots;; slots /= 2) {
+    const std::uint64_t wanted = std::max(count, kSlotsMin);
+    // No more than are wanted: each try after a refusal is for less memory.
+    for (std::uint64_t slots = std::min(kEncodeSlots, std::bit_ceil(wanted));; slots /= 2) {
         const NvcompWork::Memory memory =
-            TRY(NvcompWork::memory_for(nvcomp, std::max(count, kSlotsMin), slots, NvcompWork::Use::encode, codecs));
+            TRY(NvcompWork::memory_for(nvcomp, wanted, slots, NvcompWork::Use::encode, codecs));
         if (memory.size() > kForeignMemoryMax && slots > kSlotsMin) continue;
         Result<PoolPiece> piece = pool_.take(memory.size());
         if (piece) {

@@ -22,11 +22,11 @@ import time
 PATIENCE_S = 60
 
 
-def wait_until(what, holds):
-    deadline = time.monotonic() + PATIENCE_S
+def wait_until(what, holds, seconds=PATIENCE_S):
+    deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
-            sys.exit(f"block_kills: {what}: not within {PATIENCE_S} s")
+            sys.exit(f"{os.path.basename(sys.argv[0])}: {what}: not within {seconds} s")
         time.sleep(0.002)
 
 

@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from block_kills import wait_until
+
 PART, CHUNK, PATIENCE_S = 64 << 20, 1 << 20, 30
 
 
@@ -58,14 +60,6 @@ def parts_in(folder):
     return sum(name.isdigit() for name in os.listdir(folder))
 
 
-def wait_for(what, holds):
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > deadline:
-            sys.exit(f"block_thin: {what}: not within {PATIENCE_S} s")
-        time.sleep(0.01)
-
-
 def play(client, count, seed, times):
     patterns = [os.urandom(CHUNK) for _ in range(count)]
     offsets = [(index * 7919 + seed) % (client.size // PART) * PART for index in range(count)]
@@ -100,8 +94,8 @@ def main():
         client = Client(path)
         for seed in range(arguments.rounds):
             play(client, arguments.parts, seed, times)
-            wait_for("parts that were discarded go", lambda: parts_in(folder) == 0)
-        wait_for("the memory is back", lambda: used(mount) == before)
+            wait_until("parts that were discarded go", lambda: parts_in(folder) == 0, PATIENCE_S)
+        wait_until("the memory is back", lambda: used(mount) == before, PATIENCE_S)
         subprocess.run([arguments.gmemfs, "block", "--detach", path], check=True)
     shutil.rmtree(folder)
     told = {f"{what}_{name}_us": round(value * 1e6) for what, taken in times.items()

@@ -204,6 +204,14 @@ device_says() {
 d = [device for device in json.load(sys.stdin) if device["file"] == sys.argv[1]][0]
 print(eval(sys.argv[2]))' "$@"
 }
+# kill_supervisor FILE: that of FILE's device; waits until there is an orphan (20 s at the most).
+kill_supervisor() {
+    local supervisor
+    supervisor=$(device_says "$1" 'd["supervisor"]')
+    kill -KILL "$supervisor"
+    gone "$supervisor"
+    timeout 20 bash -c 'until "$1" block --list | grep -q "WITHOUT A SUPERVISOR"; do :; done' - "$GMEMFS"
+}
 # has_spare FILE: waits until a spare worker is warm (20 s at the most).
 has_spare() {
     local end=$((SECONDS + 20))

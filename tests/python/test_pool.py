@@ -1,16 +1,13 @@
 """Pool: NVIDIA's own Python bindings, which know nothing of gmemfs, under `gmemfs run`, on the simulator."""
-import os
-import pathlib
 import subprocess
 import sys
 import textwrap
 
-import pytest
+import test_package
 from preloaded import PATIENCE_S, preload
+from test_package import BUILD, fixture_mount  # noqa: F401
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
-SIMULATED = {**os.environ, "GMEMFS_SIM_MACHINE": f"pool{os.getpid()}", **preload()}  # a machine of its own
+SIMULATED = {**test_package.SIMULATED, **preload()}
 
 PROGRAM = textwrap.dedent("""
     import os, sys
@@ -44,17 +41,6 @@ PROGRAM = textwrap.dedent("""
     assert 0 <= (43 << 20) + 1024 - more <= 2 << 20, more  # waiting for a context leaves a byte of its own there
     print("all of it")
 """)
-
-
-@pytest.fixture(name="mount")
-def fixture_mount(tmp_path):
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        pytest.skip("no /dev/fuse that this user may open")
-    path = tmp_path / "mount"
-    path.mkdir()
-    subprocess.run([BUILD / "gmemfs", "mount", path, "--simulate=256M"], env=SIMULATED, check=True, timeout=30)
-    yield path
-    subprocess.run([BUILD / "gmemfs", "umount", path], check=True, timeout=30)
 
 
 def test_memory_of_nvidias_bindings_is_files(mount):

@@ -7,14 +7,7 @@ serve "$MNT/disk" --verify --queues 2
 nbdcopy data "$NBD"
 worker=$(device_says "$MNT/disk" 'd["worker"]["pid"]')
 refuses "supervises it" "$GMEMFS" block --adopt "$NBD_SOCKET"
-killed() { # the supervisor, and then there is an orphan
-    local supervisor
-    supervisor=$(device_says "$MNT/disk" 'd["supervisor"]')
-    kill -KILL "$supervisor"
-    gone "$supervisor"
-    timeout 20 bash -c 'until "$1" block --list | grep -q "WITHOUT A SUPERVISOR"; do :; done' - "$GMEMFS"
-}
-killed
+kill_supervisor "$MNT/disk"
 nbdcopy "$NBD" back
 cmp data back
 is "$(device_says "$MNT/disk" 'd["worker"]["pid"], d["supervisor"]')" "($worker, None)"
@@ -36,7 +29,7 @@ kill -KILL "$(device_says "$MNT/disk" 'd["worker"]["pid"]')"
 nbdcopy "$NBD" back
 cmp data back
 # Once more, by the file's name, and then to the end.
-killed
+kill_supervisor "$MNT/disk"
 "$GMEMFS" block --adopt "$MNT/disk"
 nbdcopy "$NBD" back
 cmp data back

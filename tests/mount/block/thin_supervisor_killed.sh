@@ -3,15 +3,8 @@
 # size: 640M
 # needs: nbdsh
 serve "$MNT/disk" --thin --size 16G --queues 2
-killed() { # the supervisor, and then there is an orphan
-    local supervisor
-    supervisor=$(device_says "$MNT/disk" 'd["supervisor"]')
-    kill -KILL "$supervisor"
-    gone "$supervisor"
-    timeout 20 bash -c 'until "$1" block --list | grep -q "WITHOUT A SUPERVISOR"; do :; done' - "$GMEMFS"
-}
 nbd_shell 'for part in 0, 1: h.pwrite(b"before" * 100, part << 30)'
-killed
+kill_supervisor "$MNT/disk"
 nbd_shell '
 assert h.pread(600, 1 << 30) == b"before" * 100
 h.pwrite(b"orphan" * 100, 2 << 30)
