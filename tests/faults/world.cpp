@@ -122,7 +122,7 @@ Result<Bytes> World::read(const std::string &name) {
     const std::uint64_t size = file(name).size();
     GMEMFS_ASSERT(size <= kBuffer);
     const auto pinned = buffer_->bytes().first(size);
-    std::ranges::fill(pinned, std::byte(0xEE));
+    std::memset(pinned.data(), 0xEE, pinned.size());
     const std::size_t count = TRY(volume_->read(caller(), inode(name), 0, pinned, File::By::call));
     return Bytes(pinned.begin(), pinned.begin() + static_cast<std::ptrdiff_t>(count));
 }
@@ -175,9 +175,10 @@ void World::check() {
             ASSERT_TRUE(shape_.damaged ? report.left_wrong.empty() : report.clean()) << name;
         }
         const Bytes found = must(read(name));
-        const auto wrong = std::ranges::mismatch(found, bytes);
-        ASSERT_TRUE(found == bytes) << name << ": wrong from byte " << wrong.in1 - found.begin() << " of "
-                                    << bytes.size();
+        // memcmp, because a comparison of bytes one by one, not optimized, is a tenth of the walk.
+        ASSERT_TRUE(found.size() == bytes.size() && std::memcmp(found.data(), bytes.data(), bytes.size()) == 0)
+            << name << ": wrong from byte " << std::ranges::mismatch(found, bytes).in1 - found.begin() << " of "
+            << bytes.size();
     }
     check_accounts();
 }
