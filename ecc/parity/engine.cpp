@@ -34,8 +34,10 @@ ParityEngine::Queue &ParityEngine::queue_of(CUdeviceptr address) const {
     return *queues_[chunk_of(address) * kGoldenRatio >> 61];
 }
 
-Result<void> ParityEngine::wait_for(CUstream stream, CUevent mark) const {
-    return device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels");
+Result<void> ParityEngine::wait_for(CUstream stream, std::span<const CUevent> marks) const {
+    for (CUevent const mark : marks)
+        TRY(device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels"));
+    return {};
 }
 
 // The first queue waits for what all others have queued.
@@ -45,7 +47,8 @@ Result<void> ParityEngine::gather() {
         const Queue &queue = *queues_[index];
         TRY(device().check(
             device().driver().cuEventRecord(queue.mark.get(), queue.stream.get()), "order parity kernels"));
-        TRY(wait_for(first, queue.mark.get()));
+        CUevent const mark = queue.mark.get();
+        TRY(wait_for(first, {&mark, 1}));
     }
     return {};
 }
@@ -54,23 +57,23 @@ Result<void> ParityEngine::gather() {
 Result<void> ParityEngine::scatter() {
     const Queue &first = *queues_.front();
     TRY(device().check(device().driver().cuEventRecord(first.mark.get(), first.stream.get()), "order parity kernels"));
-    for (std::size_t index = 1; index < kQueueCount; ++index)
-        TRY(wait_for(queues_[index]->stream.get(), first.mark.get()));
+    CUevent const mark = first.mark.get();
+    for (std::size_t index = 1; index < kQueueCount; ++index) TRY(wait_for(queues_[index]->stream.get(), {&mark, 1}));
     return {};
 }
 
 template <typename Work>
-Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work) {
+Result<void> ParityEngine::queue(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work) {
     TRY(device().make_current());
-    CUevent mark = nullptr;
-    if (after != nullptr) mark = TRY(after->mark());
+    std::span<const CUevent> marks;
+    if (after != nullptr) marks = TRY(after->marks());
     const CUdeviceptr begin = parity.blocks(first, count).data;
     const std::uint64_t chunks = chunk_of(begin + count * kBlockSize - 1) - chunk_of(begin) + 1;
     if (chunks > kChunksMost) {
         const Hold hold(wide_);
         TRY(gather());
         CUstream const stream = queues_.front()->stream.get();
-        if (mark != nullptr) TRY(wait_for(stream, mark));
+        TRY(wait_for(stream, marks));
         TRY(work(stream, first, count));
         return scatter();
     }
@@ -79,20 +82,20 @@ Result<void> ParityEngine::queue(Copier *after, Parity &parity, std::uint64_t fi
         const std::uint64_t left_in_chunk = kBlocksPerChunk - at / kBlockSize % kBlocksPerChunk;
         const std::uint64_t part = std::min(count - done, left_in_chunk);
         CUstream const stream = queue_of(at).stream.get();
-        if (mark != nullptr) TRY(wait_for(stream, mark));
+        TRY(wait_for(stream, marks));
         TRY(work(stream, first + done, part));
         done += part;
     }
     return {};
 }
 
-Result<void> ParityEngine::encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
+Result<void> ParityEngine::encode(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
     const Trace trace("gmemfs encode");
     return queue(after, parity, first, count,
         [&](CUstream stream, std::uint64_t from, std::uint64_t number) { return parity.encode(stream, from, number); });
 }
 
-Result<void> ParityEngine::clear(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
+Result<void> ParityEngine::clear(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count) {
     return queue(after, parity, first, count,
         [&](CUstream stream, std::uint64_t from, std::uint64_t number) { return parity.clear(stream, from, number); });
 }

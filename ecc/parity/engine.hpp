@@ -16,11 +16,12 @@
 #include "ecc/parity/parity.hpp"
 #include "vmm/base/lock.hpp"
 #include "vmm/device/stream.hpp"
-#include "vmm/memory/copier.hpp"
+#include "vmm/memory/copiers.hpp"
 
 #include <array>
 #include <atomic>
 #include <memory>
+#include <span>
 
 namespace gmemfs {
 
@@ -40,9 +41,9 @@ public:
 
     /// Queues the encoding of `count` blocks (at least 1) from number `first`, behind everything that `after` has
     /// queued so far. A null `after` means behind nothing.
-    Result<void> encode(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
+    Result<void> encode(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count);
     /// The same, cheaper, for blocks that are all zeros by then.
-    Result<void> clear(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count);
+    Result<void> clear(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count);
     /// Parity::check, behind every encode of these blocks. Waits for the device.
     Result<BlockReport> check(ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
 
@@ -72,8 +73,8 @@ private:
         : pool_(keeper, device), kernels_(std::move(kernels)) {}
     Queue &queue_of(CUdeviceptr address) const;
     template <typename Work>
-    Result<void> queue(Copier *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work);
-    Result<void> wait_for(CUstream stream, CUevent mark) const;
+    Result<void> queue(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work);
+    Result<void> wait_for(CUstream stream, std::span<const CUevent> marks) const;
     Result<void> gather() REQUIRES(wide_);
     Result<void> scatter() REQUIRES(wide_);
     Result<BlockReport> check_on(

@@ -362,10 +362,18 @@ TEST_F(FileTest, CopyWithinAFileRefusesOverlap) {
     EXPECT_TRUE(reads_zeros(MiB, 2 * MiB));
 }
 
-TEST_F(FileTest, CopyBetweenDevicesIsLeftToTheCaller) {
-    write(0, 100, 1);
-    File target(storage_, simulation().devices()[1].get(), 0);
-    EXPECT_EQ(code_of(target.copy_from(copiers(), *file_, 0, 0, 100)), EXDEV);
+TEST_F(FileTest, CopyBetweenDevicesGoesOverTheirLink) {
+    const Bytes written = write(0, 5 * MiB, 1);
+    Device &other = *simulation().devices()[1];
+    File target(storage_, &other, 0);
+    EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB, 100, 3 * MiB)), 3 * MiB);
+    EXPECT_EQ(target.device(), &other);
+    const auto to = simulation().buffer().bytes().first(100 + 3 * MiB);
+    ASSERT_EQ(must(target.read(copiers(), 0, to, File::By::call)), to.size());
+    EXPECT_EQ(Bytes(to.begin(), to.begin() + 100), Bytes(100));
+    EXPECT_TRUE(std::equal(to.begin() + 100, to.end(), written.begin() + MiB));
+    EXPECT_EQ(must(file_->copy_from(copiers(), target, 100, 4 * MiB, 2 * MiB)), 2 * MiB); // and back
+    EXPECT_EQ(read(4 * MiB, 2 * MiB), Bytes(written.begin() + MiB, written.begin() + 3 * MiB));
 }
 
 // SQLite's loop: fail driver call 1, then 2, ... of every operation, until none is left; once, and for ever after.

@@ -78,6 +78,7 @@ public:
     const Driver &driver() const { return driver_; }
     const DeviceInfo &info() const { return info_; }
 
+    CUcontext context() const { return context_; } ///< for copies between devices
     /// Binds the context to the calling thread; copies, streams and pinned memory need it.
     Result<void> make_current() const;
 

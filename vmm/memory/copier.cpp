@@ -64,6 +64,14 @@ Result<void> Copier::queue_copy(Slice from, Slice to) {
         device_.driver().cuMemcpyDtoDAsync(address(to), address(from), to.length, stream_.get()), "copy on device");
 }
 
+Result<void> Copier::queue_copy_to(const Device &other, Slice from, Slice to) {
+    GMEMFS_ASSERT(from.length == to.length);
+    TRY(device_.make_current());
+    return device_.check(device_.driver().cuMemcpyPeerAsync(
+                             address(to), other.context(), address(from), device_.context(), to.length, stream_.get()),
+        "copy to another device");
+}
+
 Result<void> Copier::queue_zero(Slice slice) {
     TRY(device_.make_current());
     return device_.check(

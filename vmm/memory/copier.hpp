@@ -37,9 +37,12 @@ public:
     Result<void> queue_write(Slice to, const std::byte *from);
     /// Queues a copy. `to` is from.length bytes of pinned memory, which hold the data once wait() has returned.
     Result<void> queue_read(Slice from, std::byte *to);
-    /// Queues a copy within the device, or between two devices of this process. Both slices have one length and don't
+    /// Queues a copy within the device, or to or from memory that it reaches. Both slices have one length and don't
     /// overlap.
     Result<void> queue_copy(Slice from, Slice to);
+    /// Queues a copy to memory of another device: over their link at 395 GB/s where this device was let in to `to`
+    /// (Extent::let_in), else through the host at 37 (two H200, driver 580).
+    Result<void> queue_copy_to(const Device &other, Slice from, Slice to);
     /// Queues a fill with zeros: 256 us a GiB (H200).
     Result<void> queue_zero(Slice slice);
     /// An event that comes when all that was queued so far is done, for other streams to wait for. The Copier owns the

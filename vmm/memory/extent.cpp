@@ -2,6 +2,7 @@
 
 #include "vmm/base/units.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace gmemfs {
@@ -51,6 +52,14 @@ Result<Fd> Extent::export_fd() {
     Fd fd = TRY(keeper_.export_fd(id_));
     exported_.store(true, std::memory_order_release);
     return fd;
+}
+
+Result<void> Extent::let_in(const Device &user) {
+    const Hold hold(mutex_);
+    if (std::ranges::find(users_, &user) != users_.end()) return {};
+    TRY(mapping_->let_in(device_.info(), user.info()));
+    users_.push_back(&user);
+    return {};
 }
 
 } // namespace gmemfs

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace gmemfs {
 
@@ -43,6 +44,8 @@ public:
     /// A descriptor, the caller's, made at each call (0.5 to 0.9 ms, H200), because one that was kept would pin the
     /// memory.
     Result<Fd> export_fd();
+    /// Lets another GPU's copies and kernels use the memory here, from the first call on. EXDEV: it can't reach it.
+    Result<void> let_in(const Device &user) EXCLUDES(mutex_);
     /// The destructor leaves the memory to the keeper, for the next server.
     void abandon() { abandoned_ = true; }
 
@@ -59,6 +62,7 @@ private:
     std::atomic<bool> abandoned_ = false;
     Mutex mutex_;
     std::optional<FabricHandle> fabric_ GUARDED_BY(mutex_);
+    std::vector<const Device *> users_ GUARDED_BY(mutex_); // that were let in
 };
 
 /// A view of a part of an extent: `length` bytes from `offset`. Never outlives the call that it is passed to.

@@ -1,9 +1,21 @@
 #include "vmm/memory/mapping.hpp"
 
+#include <cerrno>
 #include <utility>
 #include <vector>
 
 namespace gmemfs {
+namespace {
+
+CUmemAccessDesc access_of(CUdevice user) {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    access.location.id = user;
+    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    return access;
+}
+
+} // namespace
 
 Result<Mapping> Mapping::create(
     const Driver &driver, const DeviceInfo &device, const Allocation &allocation, std::uint64_t size) {
@@ -13,15 +25,18 @@ Result<Mapping> Mapping::create(
     TRY(driver.check(driver.cuMemMap(mapping.address_, size, 0, allocation.handle(), 0), "map extent"));
     mapping.mapped_ = true;
     std::vector<CUmemAccessDesc> access;
-    for (const CUdevice user : device.users) {
-        access.emplace_back();
-        access.back().location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-        access.back().location.id = user;
-        access.back().flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-    }
+    for (const CUdevice user : device.users) access.push_back(access_of(user));
     TRY(driver.check(
         driver.cuMemSetAccess(mapping.address_, size, access.data(), access.size()), "make extent accessible"));
     return mapping;
+}
+
+Result<void> Mapping::let_in(const DeviceInfo &owner, const DeviceInfo &user) {
+    int can = 0;
+    TRY(driver_->check(driver_->cuDeviceCanAccessPeer(&can, user.handle, owner.handle), "ask for peer access"));
+    if (can == 0) return Error{EXDEV, 0, "reach memory of another device", "there is no peer access between them"};
+    const CUmemAccessDesc access = access_of(user.handle);
+    return driver_->check(driver_->cuMemSetAccess(address_, size_, &access, 1), "make extent accessible");
 }
 
 Mapping::Mapping(Mapping &&other) noexcept

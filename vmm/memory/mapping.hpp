@@ -21,6 +21,9 @@ public:
     Mapping &operator=(const Mapping &) = delete;
     ~Mapping();
 
+    /// Gives another device access, which lasts as long as the mapping. EXDEV: that device doesn't reach this memory.
+    Result<void> let_in(const DeviceInfo &owner, const DeviceInfo &user);
+
     CUdeviceptr address() const { return address_; } ///< device address of byte 0; don't dereference it on the host
     std::uint64_t size() const { return size_; }     ///< bytes, a multiple of the granularity
 

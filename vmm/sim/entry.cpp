@@ -81,8 +81,8 @@ const Function kFunctions[] = {
 constexpr int kOwnStreams = 7000;
 constexpr std::string_view kWithOwnStream[] = {"cuEventRecord", "cuLaunchKernel", "cuMemcpy", "cuMemcpyAsync",
     "cuMemcpyDtoD", "cuMemcpyDtoDAsync", "cuMemcpyDtoH", "cuMemcpyDtoHAsync", "cuMemcpyHtoD", "cuMemcpyHtoDAsync",
-    "cuMemsetD32", "cuMemsetD32Async", "cuMemsetD8", "cuMemsetD8Async", "cuStreamQuery", "cuStreamSynchronize",
-    "cuStreamWaitEvent"};
+    "cuMemcpyPeerAsync", "cuMemsetD32", "cuMemsetD32Async", "cuMemsetD8", "cuMemsetD8Async", "cuStreamQuery",
+    "cuStreamSynchronize", "cuStreamWaitEvent"};
 
 // The newest form that is not newer than `version`.
 CUdriverProcAddressQueryResult search(std::string_view name, int version, cuuint64_t flags, void **function) {

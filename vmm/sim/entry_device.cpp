@@ -153,7 +153,7 @@ CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice peer) {
     GMEMFS_SIM_ENTER(cuDeviceCanAccessPeer);
     GMEMFS_SIM_NOT_NULL(can);
     if (!is_device(device) || !is_device(peer)) return CUDA_ERROR_INVALID_DEVICE;
-    *can = device != peer && process()->has_peers ? 1 : 0;
+    *can = process()->links.has(static_cast<std::uint32_t>(device), static_cast<std::uint32_t>(peer)) ? 1 : 0;
     return CUDA_SUCCESS;
 }
 

@@ -16,7 +16,7 @@ CUresult cuCtxEnablePeerAccess(CUcontext context, unsigned flags) {
     Process &mine = *process();
     const std::uint32_t owner = reinterpret_cast<const Context *>(context)->device;
     const std::uint32_t user = current_context()->device;
-    if (owner == user || !mine.has_peers) return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+    if (!mine.links.has(owner, user)) return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
     std::vector<std::pair<CUdeviceptr, std::uint64_t>> opened;
     {
         const std::lock_guard<std::mutex> hold(mine.mutex);

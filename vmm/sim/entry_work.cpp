@@ -66,12 +66,11 @@ CUresult copy_out(void *to, CUdeviceptr from, std::size_t size, CUstream handle)
     return CUDA_SUCCESS;
 }
 
-CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream handle) {
+CUresult copy_ranges(const DeviceRange &written, const DeviceRange &read, CUstream handle) {
     const std::shared_ptr<Stream> stream = find_stream(handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    const std::size_t size = read.size;
     if (size == 0) return CUDA_SUCCESS;
-    const DeviceRange read = {from, size, PROT_READ, stream->context()->device};
-    const DeviceRange written = {to, size, PROT_WRITE, stream->context()->device};
     if (read.translate() == nullptr || written.translate() == nullptr) return CUDA_ERROR_INVALID_VALUE;
     submit(*stream, [=]() -> CUresult {
         const std::shared_lock<UseLock> using_it(process()->in_use);
@@ -82,6 +81,13 @@ CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstrea
         return CUDA_SUCCESS;
     });
     return CUDA_SUCCESS;
+}
+
+CUresult copy_within(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream handle) {
+    const std::shared_ptr<Stream> stream = find_stream(handle);
+    if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    const std::uint32_t device = stream->context()->device;
+    return copy_ranges({to, size, PROT_WRITE, device}, {from, size, PROT_READ, device}, handle);
 }
 
 // Zeros over many pages are holes in the memfd: the host's memory comes back, and 64 GiB are cleared in no time.
@@ -274,6 +280,17 @@ CUresult cuMemcpyDtoHAsync(void *to, CUdeviceptr from, std::size_t size, CUstrea
 CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyDtoDAsync);
     return copy_within(to, from, size, stream);
+}
+
+// Each device reads and writes its own, so no access of the other is needed: without one the driver goes through the host
+// (H200, driver 580).
+CUresult cuMemcpyPeerAsync(
+    CUdeviceptr to, CUcontext to_context, CUdeviceptr from, CUcontext from_context, std::size_t size, CUstream stream) {
+    GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyPeerAsync);
+    GMEMFS_SIM_NOT_NULL(to_context);
+    GMEMFS_SIM_NOT_NULL(from_context);
+    return copy_ranges({to, size, PROT_WRITE, reinterpret_cast<const Context *>(to_context)->device},
+        {from, size, PROT_READ, reinterpret_cast<const Context *>(from_context)->device}, stream);
 }
 
 CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, std::size_t size, CUstream stream) {

@@ -158,8 +158,9 @@ bool is_possible(const CUmemAccessDesc &one) {
 CUresult is_allowed(const CUmemAccessDesc &one, const Memory &memory) {
     if (memory.is_host()) return CUDA_SUCCESS; // by every device, and by processors
     if (one.location.type == CU_MEM_LOCATION_TYPE_HOST) return CUDA_ERROR_NOT_SUPPORTED; // H200, driver 580
-    const bool is_near = process()->has_peers || one.location.id == static_cast<int>(memory.device);
-    return is_near ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+    const auto user = static_cast<std::uint32_t>(one.location.id);
+    return user == memory.device || process()->links.has(user, memory.device) ? CUDA_SUCCESS
+                                                                              : CUDA_ERROR_INVALID_DEVICE;
 }
 
 bool give_access(std::uint64_t start, Mapping &mapping, const CUmemAccessDesc &one) {

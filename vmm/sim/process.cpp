@@ -19,6 +19,23 @@ const char *text_of(const char *variable, const char *otherwise) {
     return text == nullptr ? otherwise : text;
 }
 
+// "1", "0", or "0-1,2-3"; false where it is none of these.
+bool parse_links(const std::string &text, Links &links) {
+    if (text == "1") return true;
+    links.is_all = false;
+    if (text == "0") return true;
+    for (const char *at = text.c_str(); *at != '\0'; ++at) {
+        unsigned one = 0, other = 0;
+        int length = 0;
+        if (std::sscanf(at, "%u-%u%n", &one, &other, &length) != 2 || one == other) return false;
+        links.pairs.insert(std::minmax(one, other));
+        at += length;
+        if (*at == '\0') return true;
+        if (*at != ',') return false;
+    }
+    return false;
+}
+
 // "8G", "2x8G", "8G,16G": a size a device; false where it is none of these.
 bool parse_devices(const std::string &text, std::vector<std::uint64_t> &sizes) {
     std::size_t at = 0;
@@ -93,6 +110,12 @@ CUresult start_process() {
             stderr, "gmemfs simulator: GMEMFS_SIM_DEVICES: '%s' is not like 8G, 2x8G or 8G,16G\n", devices.c_str());
         return CUDA_ERROR_INVALID_VALUE;
     }
+    const std::string peers = text_of("GMEMFS_SIM_PEERS", "1");
+    Links links;
+    if (!parse_links(peers, links)) {
+        std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_PEERS: '%s' is not 0, 1 or like 0-1,2-3\n", peers.c_str());
+        return CUDA_ERROR_INVALID_VALUE;
+    }
     Machine *const machine = Machine::attach(text_of("GMEMFS_SIM_MACHINE", "default"), sizes);
     if (machine == nullptr) return CUDA_ERROR_OPERATING_SYSTEM;
     auto *const made = new Process{};
@@ -100,7 +123,7 @@ CUresult start_process() {
     made->machine = machine;
     made->device_sizes = machine->sizes();
     made->has_imex = std::string(text_of("GMEMFS_SIM_IMEX", "1")) != "0";
-    made->has_peers = std::string(text_of("GMEMFS_SIM_PEERS", "1")) != "0";
+    made->links = links;
     made->is_resident = std::string(text_of("GMEMFS_SIM_RESIDENT", "0")) != "0";
     made->version = driver_version();
     made->primary.resize(made->device_sizes.size());

@@ -7,6 +7,7 @@
 
 #include <cuda.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace gmemfs::sim {
@@ -98,6 +100,15 @@ private:
     std::shared_mutex inner_;
 };
 
+/// Which devices reach each other's memory; both ways.
+struct Links {
+    bool is_all = true;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> pairs; ///< the smaller number first; where it isn't all
+    bool has(std::uint32_t one, std::uint32_t other) const {
+        return one != other && (is_all || pairs.contains(std::minmax(one, other)));
+    }
+};
+
 /// Everything is under `mutex` but what says otherwise. One a process, made by cuInit and never destroyed: streams'
 /// threads outlive main.
 struct Process {
@@ -105,7 +116,7 @@ struct Process {
     Machine *machine;
     std::vector<std::uint64_t> device_sizes; // constant
     bool has_imex;                           // constant
-    bool has_peers;                          // constant: devices reach each other's memory
+    Links links;                             // constant
     bool is_resident;                        // constant: devices' memory and pinned memory are never swapped out
     int version;                             // constant
 

@@ -26,13 +26,12 @@ Result<std::size_t> File::read(Copiers &copiers, std::uint64_t offset, std::span
         const Result<void> checked = parity_.before_read(extents_, offset, offset + length, length);
         if (length == 0) return Error(checked.error()); // else, what lies before the damage
     }
-    Copier &copier = copiers.of(*device_);
     Windows held;
-    const Result<void> queued = for_each_slice(copier, offset, length, held,
-        [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); });
-    Result<void> read = copier.wait_after(queued);
+    const Result<void> queued = for_each_slice(copiers, offset, length, held,
+        [&](Slice slice, std::uint64_t done) { return copiers.queue_read(slice, to.data() + done); });
+    Result<void> read = copiers.wait_after(queued);
     if (!read && read.error().code == ENOSPC && residence_ == Residence::packed)
-        read = read_on_host(copier, offset, to.first(length));
+        read = read_on_host(copiers.of(*device_), offset, to.first(length));
     TRY(read);
     if (by == By::page_cache) direct_writes_.forget({offset, offset + length});
     return static_cast<std::size_t>(length);
@@ -80,24 +79,23 @@ Result<void> File::transfer(
     forget_digest();
     const std::uint64_t end = offset + from.size();
     if (parity_.is_on()) TRY(parity_.before_change(extents_, offset, end, encoded_end));
-    Copier &copier = copiers.of(*device_);
-    if (copier.is_bus_crowded()) demote(from); // this core has just received it
+    if (copiers.of(*device_).is_bus_crowded()) demote(from); // this core has just received it
     if (by == By::call) direct_writes_.add({offset, end});
     const Result<void> queued =
         by == By::call
             ? extents_.for_each(offset, from.size(),
-                  [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, from.data() + done); })
-            : queue_newer(copier, offset, from);
-    if (parity_.is_on()) parity_.after_change(copier, extents_, offset, end);
-    return copier.wait_after(queued);
+                  [&](Slice slice, std::uint64_t done) { return copiers.queue_write(slice, from.data() + done); })
+            : queue_newer(copiers, offset, from);
+    if (parity_.is_on()) parity_.after_change(copiers, extents_, offset, end);
+    return copiers.wait_after(queued);
 }
 
 // Writes the parts of a write-back that aren't older than the file's own bytes.
-Result<void> File::queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from) {
+Result<void> File::queue_newer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from) {
     for (const DirectWrites::ByteRange part : direct_writes_.left_of({offset, offset + from.size()})) {
         const std::byte *const bytes = from.data() + (part.offset - offset);
         TRY(extents_.for_each(part.offset, part.end - part.offset,
-            [&](Slice slice, std::uint64_t done) { return copier.queue_write(slice, bytes + done); }));
+            [&](Slice slice, std::uint64_t done) { return copiers.queue_write(slice, bytes + done); }));
     }
     return {};
 }

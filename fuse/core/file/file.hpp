@@ -83,9 +83,8 @@ public:
     Result<void> punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
     /// The same, but all memory stays.
     Result<void> zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
-    /// Copies on the device, from `source` (or this file) into this one, which grows as needed; returns the bytes
-    /// copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap. EXDEV: the files live on two
-    /// devices.
+    /// Copies on the device, or between two, from `source` (or this file) into this one, which grows as needed; returns
+    /// the bytes copied: fewer than `length` only where the source ends. EINVAL: the ranges overlap.
     Result<std::uint64_t> copy_from(
         Copiers &copiers, File &source, std::uint64_t source_offset, std::uint64_t target_offset, std::uint64_t length);
 
@@ -234,11 +233,11 @@ private:
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
     // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents,
-    // or of windows that are decoded here, and stay as they are until `copier` has waited. `held` outlives that.
+    // or of windows that are decoded here, and stay as they are until `copiers` have waited. `held` outlives that.
     using Windows = std::vector<std::shared_ptr<UnpackedWindow>>;
     template <typename Visit>
-    Result<void> for_each_slice(Copier &copier, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit)
-        REQUIRES_SHARED(layout_);
+    Result<void> for_each_slice(Copiers &copiers, std::uint64_t offset, std::uint64_t length, Windows &held,
+        Visit visit) REQUIRES_SHARED(layout_);
     Result<void> read_on_host(Copier &copier, std::uint64_t offset, std::span<std::byte> to) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<UnpackedWindow>> unpacked(std::uint64_t index) REQUIRES_SHARED(layout_);
     Result<std::shared_ptr<const ImageTable>> image_table() REQUIRES_SHARED(layout_);
@@ -282,7 +281,7 @@ private:
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
     Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from,
         std::uint64_t encoded_end, By by) REQUIRES_SHARED(layout_);
-    Result<void> queue_newer(Copier &copier, std::uint64_t offset, std::span<const std::byte> from)
+    Result<void> queue_newer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from)
         REQUIRES_SHARED(layout_);
 
     Storage &storage_;
@@ -327,7 +326,7 @@ private:
 
 template <typename Visit>
 Result<void> File::for_each_slice(
-    Copier &copier, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
+    Copiers &copiers, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
     if (residence_ == Residence::plain) return extents_.for_each(offset, length, visit);
     constexpr std::uint64_t kSize = UnpackedWindows::kSize;
     constexpr std::size_t kWindowsAtOnce = 4; // a copy of gigabytes has no more decoded at a time
@@ -335,7 +334,7 @@ Result<void> File::for_each_slice(
         const std::uint64_t at = offset + done, within = at % kSize;
         const std::uint64_t part = std::min(length - done, kSize - within);
         if (held.size() == kWindowsAtOnce) {
-            TRY(copier.wait());
+            TRY(copiers.wait());
             held.clear();
         }
         held.push_back(TRY(unpacked(at / kSize)));

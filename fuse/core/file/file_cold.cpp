@@ -95,7 +95,7 @@ Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target, Pa
     }
     std::uint64_t left = plan.image_size;
     for (const Piece &piece : made.pieces()) {
-        parity_.after_move(copiers.of(*device_), piece, std::min(left, piece.length));
+        parity_.after_move(copiers, piece, std::min(left, piece.length));
         left -= std::min(left, piece.length);
     }
     Layout next = layout();
@@ -184,7 +184,7 @@ Result<void> File::wake_locked(Copiers &copiers) {
         charge_.lower_to(extents_.size());
         return decoded;
     }
-    parity_.after_move(copiers.of(*device_), plain, size());
+    parity_.after_move(copiers, plain, size());
     Layout next = layout();
     next.extents = ExtentList({plain});
     next.tail = Layout::Tail::zeros;

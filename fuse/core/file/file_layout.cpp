@@ -272,23 +272,21 @@ Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t f
     const std::uint64_t length = to - from;
     // The copy is encoded anew, so what can be mended is mended first, and the rest is known as damaged from here on.
     if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, from, to));
-    Copier &copier = copiers.of(*device_);
     const Result<void> queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
-        return copier.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
+        return copiers.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
     });
-    parity_.after_move(copier, piece, length);
-    return copier.wait_after(queued);
+    parity_.after_move(copiers, piece, length);
+    return copiers.wait_after(queued);
 }
 
 Result<void> File::clear(Copiers &copiers, std::uint64_t from, std::uint64_t to) {
     if (from >= to) return {};
     forget_digest();
     TRY(parity_.before_change(extents_, from, to, encoded_end()));
-    Copier &copier = copiers.of(*device_);
     const Result<void> queued =
-        extents_.for_each(from, to - from, [&](Slice slice, std::uint64_t) { return copier.queue_zero(slice); });
-    parity_.after_change(copier, extents_, from, to);
-    return copier.wait_after(queued);
+        extents_.for_each(from, to - from, [&](Slice slice, std::uint64_t) { return copiers.queue_zero(slice); });
+    parity_.after_change(copiers, extents_, from, to);
+    return copiers.wait_after(queued);
 }
 
 // Called before [from, to), a part of the tail, becomes part of the file.

@@ -79,7 +79,7 @@ Result<void> FileParity::before_change(
     return {};
 }
 
-void FileParity::after_change(Copier &copier, const ExtentList &extents, std::uint64_t offset, std::uint64_t end) {
+void FileParity::after_change(Copiers &copiers, const ExtentList &extents, std::uint64_t offset, std::uint64_t end) {
     if (!is_on() || offset >= end) return;
     {
         // What was written from end to end is damaged no more.
@@ -88,16 +88,17 @@ void FileParity::after_change(Copier &copier, const ExtentList &extents, std::ui
         if (first < last) damaged_.erase(damaged_.lower_bound(first), damaged_.lower_bound(last));
     }
     if (!follows()) return;
-    const Result<void> queued = for_each_run(extents, offset, end,
-        [&](const Run &run) { return run.parity.engine().encode(&copier, run.parity.parity(), run.first, run.count); });
+    const Result<void> queued = for_each_run(extents, offset, end, [&](const Run &run) {
+        return run.parity.engine().encode(&copiers, run.parity.parity(), run.first, run.count);
+    });
     if (!queued) open_.store(true, std::memory_order_release);
 }
 
-void FileParity::after_move(Copier &copier, const Piece &piece, std::uint64_t length) {
+void FileParity::after_move(Copiers &copiers, const Piece &piece, std::uint64_t length) {
     if (!follows() || length == 0) return;
     const auto &made = static_cast<const PieceParity &>(*piece.beside);
     const std::uint64_t count = round_up(length, kBlockSize) / kBlockSize;
-    if (!made.engine().encode(&copier, made.parity(), 0, count)) open_.store(true, std::memory_order_release);
+    if (!made.engine().encode(&copiers, made.parity(), 0, count)) open_.store(true, std::memory_order_release);
 }
 
 Result<BlockReport> FileParity::check(
@@ -168,8 +169,13 @@ Result<void> FileParity::seal(const ExtentList &extents, std::uint64_t end) {
 }
 
 Result<void> FileParity::wait(const ExtentList &extents) const {
-    for (const Piece &piece : extents.pieces()) // all on one device
-        if (piece.beside != nullptr) return static_cast<PieceParity &>(*piece.beside).engine().wait();
+    const ParityEngine *waited = nullptr; // an engine is a device's; pieces of one device mostly follow each other
+    for (const Piece &piece : extents.pieces()) {
+        if (piece.beside == nullptr) continue;
+        ParityEngine &engine = static_cast<PieceParity &>(*piece.beside).engine();
+        if (&engine != waited) TRY(engine.wait());
+        waited = &engine;
+    }
     return {};
 }
 

@@ -49,11 +49,11 @@ public:
     /// `valid_end` on was ever encoded. The caller holds the range, rounded to blocks.
     Result<void> before_change(
         const ExtentList &extents, std::uint64_t offset, std::uint64_t end, std::uint64_t valid_end) EXCLUDES(mutex_);
-    /// Queues the encode, after the copier has queued the change. Where that fails the state is `open` from here on.
-    void after_change(Copier &copier, const ExtentList &extents, std::uint64_t offset, std::uint64_t end)
+    /// Queues the encode, after the copiers have queued the change. Where that fails the state is `open` from here on.
+    void after_change(Copiers &copiers, const ExtentList &extents, std::uint64_t offset, std::uint64_t end)
         EXCLUDES(mutex_);
     /// The same, after the copy of the file's first `length` bytes to a new piece was queued.
-    void after_move(Copier &copier, const Piece &piece, std::uint64_t length);
+    void after_move(Copiers &copiers, const Piece &piece, std::uint64_t length);
     /// Called before [offset, end) is read, or copied elsewhere. Verifies and repairs it. EIO: a block of it is
     /// damaged; the text says which bytes. `good` is set to the number of bytes from `offset` that can be read.
     Result<void> before_read(const ExtentList &extents, std::uint64_t offset, std::uint64_t end, std::uint64_t &good)

@@ -41,10 +41,10 @@ Result<void> File::damage(
         if ((mask & one) == 0) ++done;
         mask |= one;
     }
-    Copier &copier = copiers.of(chosen_device());
     for (const auto &[at, mask] : turned)
         TRY(extents_.for_each(at, 1, [&, turn = std::byte(mask)](Slice slice, std::uint64_t) -> Result<void> {
             std::byte byte{};
+            Copier &copier = copiers.of(slice.extent->device());
             TRY(copier.read(slice, {&byte, 1}));
             byte ^= turn;
             return copier.write(slice, {&byte, 1});

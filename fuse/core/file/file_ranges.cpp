@@ -80,7 +80,6 @@ Result<std::uint64_t> File::copy_locked(
     if (count == 0) return std::uint64_t(0);
     // An empty file that nobody has placed goes where the data is.
     if (device_ == nullptr) device_ = source.device_;
-    if (device_ != source.device_) return Error{EXDEV, 0, "copy range", "the files live on two devices"};
     // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
     // none.)
     const RangeLock::HeldRange range = source.ranges_.share(source_offset, source_offset + count);
@@ -98,17 +97,16 @@ Result<std::uint64_t> File::copy_locked(
     TRY(parity_.before_change(extents_, target_offset, end, encoded_end()));
     const bool was_dirty = tail_dirty_;
     if (end > size()) tail_dirty_ = true;
-    Copier &copier = copiers.of(*device_);
     const ExtentList *const targets = &extents_; // locked here; the analysis doesn't follow locks into a lambda
     Windows held;
     const Result<void> queued =
-        source.for_each_slice(copier, source_offset, count, held, [&](Slice from, std::uint64_t done) -> Result<void> {
+        source.for_each_slice(copiers, source_offset, count, held, [&](Slice from, std::uint64_t done) -> Result<void> {
             return targets->for_each(target_offset + done, from.length, [&](Slice to, std::uint64_t within) {
-                return copier.queue_copy({from.extent, from.offset + within, to.length}, to);
+                return copiers.queue_copy({from.extent, from.offset + within, to.length}, to);
             });
         });
-    parity_.after_change(copier, extents_, target_offset, end);
-    TRY(copier.wait_after(queued));
+    parity_.after_change(copiers, extents_, target_offset, end);
+    TRY(copiers.wait_after(queued));
     tail_dirty_ = was_dirty;
     size_.store(std::max(size(), end), std::memory_order_release);
     record_size();

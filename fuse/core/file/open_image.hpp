@@ -48,9 +48,8 @@ public:
         if (position >= size_) return std::size_t(0);
         const std::uint64_t length = std::min<std::uint64_t>(to.size(), size_ - position);
         if (length == 0) return std::size_t(0);
-        Copier &copier = copiers.of(extents_.pieces().front().extent->device());
-        TRY(copier.wait_after(extents_.for_each(position, length,
-            [&](Slice slice, std::uint64_t done) { return copier.queue_read(slice, to.data() + done); })));
+        TRY(copiers.wait_after(extents_.for_each(position, length,
+            [&](Slice slice, std::uint64_t done) { return copiers.queue_read(slice, to.data() + done); })));
         return static_cast<std::size_t>(length);
     }
 
