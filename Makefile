@@ -305,7 +305,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= $(call found,clang++)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,build/fuzz/%,$(wildcard tests/fuzz/*.cpp))
 # The rooms that they reach; of an archive the linker takes what is called.
-FUZZED := $(patsubst %.cpp,build/fuzz/obj/%.o,$(call sources,$(VMM_ROOMS) $(CORE_ROOMS) tools/host tools/snapshot client/lib block/disk block/nbd))
+FUZZED := $(patsubst %.cpp,build/fuzz/obj/%.o,$(call sources,$(VMM_ROOMS) $(CORE_ROOMS) tools/host tools/snapshot client/lib block/disk block/nbd) fuse/broker/block_list.cpp)
 FUZZ_FLAGS := -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
 build/fuzz/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)

@@ -324,9 +324,10 @@ Result<void> BrokerSession::attach_directory_once(const protocol::Attach &reques
     return {};
 }
 
-Result<std::uint64_t> BrokerSession::donate_once(const protocol::Donate &donation, const Fd &memory) {
-    const Fd *const fds[] = {&memory};
-    const Result<void> sent = send_with_fds(socket_.get(), std::as_bytes(std::span(&donation, 1)), fds);
+Result<std::uint64_t> BrokerSession::donate_once(const protocol::Donate &donation, const Donated &donated) {
+    const Fd *const fds[] = {&donated.memory, &donated.blocks};
+    const Result<void> sent =
+        send_with_fds(socket_.get(), std::as_bytes(std::span(&donation, 1)), std::span(fds, donated.blocks ? 2 : 1));
     const bool may_have_answered = !sent && (sent.error().code == EPIPE || sent.error().code == ECONNRESET);
     if (!sent && !may_have_answered) return at(sent.error().code, "ask the broker", path_, "its server may have ended");
     std::vector<Fd> none;
@@ -337,14 +338,14 @@ Result<std::uint64_t> BrokerSession::donate_once(const protocol::Donate &donatio
 }
 
 Result<std::uint64_t> BrokerSession::donate(
-    const Fd &directory, const std::string &path, protocol::Donate donation, const Fd &memory) {
+    const Fd &directory, const std::string &path, protocol::Donate donation, const Donated &donated) {
     path_ = path;
     donation.ticket = TRY(read_ticket(directory));
-    Result<std::uint64_t> done = donate_once(donation, memory);
+    Result<std::uint64_t> done = donate_once(donation, donated);
     if (done || !has_ended(done.error())) return done;
     TRY(reconnect());
     donation.flags |= protocol::kRepeated; // what the lost answer granted ends
-    return donate_once(donation, memory);
+    return donate_once(donation, donated);
 }
 
 Result<void> BrokerSession::release(std::uint64_t lease, const std::string &path) {

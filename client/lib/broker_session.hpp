@@ -50,10 +50,15 @@ public:
     using Take = FunctionView<bool(AttachedEntry &)>;
     Result<void> attach_directory(
         const Fd &directory, const std::string &path, std::uint32_t handle_types, std::uint32_t lease, Take take);
-    /// Makes a file of memory that this process has made, `memory` its descriptor; the donation has no ticket yet. The
+    /// What goes with a donation: views of the descriptor of memory that this process has made, and of the one of its
+    /// table of blocks (client/wire/block_table.hpp), which may be none.
+    struct Donated {
+        const Fd &memory, &blocks;
+    };
+    /// Makes a file of memory that this process has made; the donation has no ticket yet. The
     /// lease on it. ENOSPC, EDQUOT, EEXIST, EACCES: the broker's answer. EPROTO: its server is of a version before.
     Result<std::uint64_t> donate(
-        const Fd &directory, const std::string &path, protocol::Donate donation, const Fd &memory);
+        const Fd &directory, const std::string &path, protocol::Donate donation, const Donated &donated);
     /// Ends a lease; also one of another session of this process whose connection has ended. A lease that has ended
     /// already is no error.
     Result<void> release(std::uint64_t lease, const std::string &path);
@@ -68,7 +73,7 @@ private:
     Result<void> connect_to_broker(const std::string &address, const Fd &folder);
     Result<Attached> attach_once(const protocol::Attach &request);
     Result<void> attach_directory_once(const protocol::Attach &request, Take take);
-    Result<std::uint64_t> donate_once(const protocol::Donate &donation, const Fd &memory);
+    Result<std::uint64_t> donate_once(const protocol::Donate &donation, const Donated &donated);
     Result<void> release_once(std::uint64_t lease);
     Result<void> send(const void *message, std::size_t size);
     Result<protocol::Ticket> read_ticket(const Fd &file) const;

@@ -31,7 +31,7 @@ constexpr int kAcceptsAtOnce = 16;                              // then others h
 constexpr int kSendBufferSize = 1 << 20;
 constexpr rlim_t kDescriptorsForOthers = 256; // of the server itself, and of answers under way
 
-// Three descriptors a peer, so the soft limit of 1024 that most systems have would be few.
+// Four descriptors a peer, so the soft limit of 1024 that most systems have would be few.
 std::size_t raise_peers_max() {
     rlimit limit = {};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kBrokerPeersPerUserMax / 6;
@@ -39,7 +39,7 @@ std::size_t raise_peers_max() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const rlim_t left = limit.rlim_cur > kDescriptorsForOthers ? limit.rlim_cur - kDescriptorsForOthers : 0;
-    return std::min<std::size_t>(kBrokerPeersMax, left / 3);
+    return std::min<std::size_t>(kBrokerPeersMax, left / 4);
 }
 
 Error refused(int code, const char *detail) { return Error{code, 0, "connect to the broker", detail}; }
@@ -213,10 +213,14 @@ Result<Broker::Request> Broker::peek(const Peer &peer) {
             std::memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
             request.pid = credentials.pid;
         } else if (header->cmsg_type == SCM_PIDFD || header->cmsg_type == SCM_RIGHTS) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-            Fd owned(fd);
-            if (header->cmsg_type == SCM_PIDFD) request.process = std::move(owned);
+            const std::size_t count =
+                (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); // padding has room for a second one
+            for (std::size_t index = 0; index < count; ++index) {
+                int fd = -1;
+                std::memcpy(&fd, CMSG_DATA(header) + index * sizeof fd, sizeof fd);
+                Fd owned(fd);
+                if (header->cmsg_type == SCM_PIDFD) request.process = std::move(owned);
+            }
         }
     }
     return request;

@@ -12,6 +12,7 @@
 // next server goes on with these copies, so a server's death ends no lease.
 #pragma once
 
+#include "fuse/broker/block_list.hpp"
 #include "fuse/broker/broker_socket.hpp"
 #include "fuse/broker/peer_process.hpp"
 #include "fuse/broker/ticket.hpp"
@@ -79,6 +80,7 @@ public:
     void make_way();
 
     const TicketMaker &tickets() const { return tickets_; }
+    const BlockTables &blocks() const { return blocks_; } ///< of programs' pools
     std::size_t peer_count() const { return peer_count_.load(std::memory_order_relaxed); }
     std::size_t lease_count() const { return lease_count_.load(std::memory_order_relaxed); }
 
@@ -105,10 +107,11 @@ private:
         std::int64_t ended_us = 0; // when the connection ended
         std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
-        InodeId own_directory = 0;    // of its process, in which donations are; 0: none, or before a restart
-        std::int64_t deadline_us = 0; // by then the peer must have taken its next step; 0: no limit
-        FdSource source = {};         // waits for the peer
-        FdSource end = {};            // waits for the end of its process
+        std::shared_ptr<const Fd> blocks = {}; // the table of its pool's blocks
+        InodeId own_directory = 0;             // of its process, in which donations are; 0: none, or before a restart
+        std::int64_t deadline_us = 0;          // by then the peer must have taken its next step; 0: no limit
+        FdSource source = {};                  // waits for the peer
+        FdSource end = {};                     // waits for the end of its process
     };
     // A message, and which process sent it.
     struct Request {
@@ -157,6 +160,7 @@ private:
     void wait_for_room(Peer &peer);
     // Of peers' lives: broker_peers.cpp.
     void become_holder(Peer &peer);
+    void keep_blocks(Peer &peer, Fd table);
     std::size_t lease_count_of(const Peer &peer) const;
     Peer *find_ended(const Peer &peer, Leases::Id holder);
     void end_lost(const Peer &peer, InodeId inode);
@@ -172,6 +176,7 @@ private:
     Host &host_;
     Front &front_;
     const TicketMaker tickets_;
+    BlockTables blocks_;
     Copiers copiers_; // of the main thread: settling a file copies on the device
     Fd listener_;
     Fd reserve_; // given up to accept and refuse a connection when no descriptor is left

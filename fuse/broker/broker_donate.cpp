@@ -33,10 +33,10 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
             end_lost(peer, (*before)->id());
             volume.names().forget((*before)->id(), 1);
         }
-    Result<Fd> memory = peek_memory(peer.socket.get());
-    if (!memory) return Error(memory.error());
+    Result<DonatedFds> sent = peek_memory(peer.socket.get());
+    if (!sent) return Error(sent.error());
     const Result<InodeRef> made = volume.take_donation(
-        {peer.who, now(), copiers_}, home, name, {donation.device, donation.size, *std::move(memory)});
+        {peer.who, now(), copiers_}, home, name, {donation.device, donation.size, std::move(sent->memory)});
     if (!made) return Error(made.error());
     const auto bond = (donation.flags & protocol::kKeepAtEnd) != 0 ? Leases::Bond::keep : Leases::Bond::drop;
     const Leases::Id lease = leases_.grant_donor(*made, home, bond, peer.holder);
@@ -47,6 +47,8 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
         end_lease(lease);
         return Error(kept.error());
     }
+    if (sent->blocks && !peer.blocks) keep_blocks(peer, std::move(sent->blocks));
+    blocks_.add((*made)->id(), lease, peer.blocks);
     protocol::Answer answer = protocol::make_answer(0, "");
     answer.lease = lease;
     answer.size = answer.allocated = donation.size;
@@ -79,6 +81,7 @@ void Broker::tell_names() {
 void Broker::end_lease(Leases::Id lease) {
     const Leases::Donated donated = leases_.donated(lease);
     leases_.release(lease);
+    if (donated.inode) blocks_.remove(donated.inode->id());
     if (donated.inode) (void)drop_file(donated);
 }
 

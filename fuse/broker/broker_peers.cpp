@@ -1,6 +1,7 @@
 // Broker, peers' lives: how peers hold leases, what the keeper keeps of them for the next server, and their end.
 //
-//     number of what is kept     a peer's: 4 x holder + 1 the socket, + 2 the pidfd, + 3 its memory
+//     number of what is kept     a peer's: 4 x holder + 0 its table of blocks, + 1 the socket, + 2 the pidfd, + 3
+//                                its memory
 //                                the listening socket: bit 63, and the filesystem's number, major and minor
 #include "fuse/broker/broker.hpp"
 #include "fuse/host/front.hpp"
@@ -18,7 +19,7 @@ using keeper_protocol::Keep;
 constexpr std::int64_t kExecTime =
     1000000; // microseconds: what the old program had running on a device is gone by then
 constexpr std::uint64_t kNumbersOfPeer = 4;
-constexpr std::uint64_t kSocket = 1, kProcess = 2, kMemory = 3;
+constexpr std::uint64_t kBlocks = 0, kSocket = 1, kProcess = 2, kMemory = 3;
 constexpr std::uint64_t kListener = std::uint64_t(1) << 63;
 
 std::uint64_t number_of(Leases::Id holder, std::uint64_t what) { return holder * kNumbersOfPeer + what; }
@@ -85,6 +86,7 @@ void Broker::take_over_peer(Leases::Id id, std::map<std::uint64_t, Fd> &kept) {
     peer.pid = holder.pid;
     peer.holder = id;
     peer.lost_from = holder.unanswered;
+    if (Fd blocks = take(kept, number_of(id, kBlocks))) peer.blocks = std::make_shared<const Fd>(std::move(blocks));
     Fd process = take(kept, number_of(id, kProcess));
     Fd memory = take(kept, number_of(id, kMemory));
     if (process) {
@@ -95,6 +97,9 @@ void Broker::take_over_peer(Leases::Id id, std::map<std::uint64_t, Fd> &kept) {
         peer.process = *std::move(found);
     }
     if (peer.process.has_ended()) return remove(peer);
+    for (const Leases::Id lease : holder.leases)
+        if (const Leases::Donated donated = leases_.donated(lease); donated.inode)
+            blocks_.add(donated.inode->id(), lease, peer.blocks);
     const Result<Credentials> who = peer.socket ? read_credentials(peer.socket.get(), peer.pid) : Credentials{};
     if (who) peer.who = *who;
     if (!peer.process.is_known())
@@ -123,6 +128,12 @@ void Broker::become_holder(Peer &peer) {
     if (peer.process.is_known())
         keeper_->keep_fd(number_of(peer.holder, kProcess), Keep::always, peer.process.process());
     if (peer.process.memory()) keeper_->keep_fd(number_of(peer.holder, kMemory), Keep::always, peer.process.memory());
+}
+
+// The same of its table of blocks.
+void Broker::keep_blocks(Peer &peer, Fd table) {
+    if (keeper_ != nullptr) keeper_->keep_fd(number_of(peer.holder, kBlocks), Keep::always, table);
+    peer.blocks = std::make_shared<const Fd>(std::move(table));
 }
 
 std::size_t Broker::lease_count_of(const Peer &peer) const {
@@ -193,6 +204,7 @@ void Broker::remove(Peer &peer) {
     if (peer.holder != 0) {
         for (const Leases::Id lease : leases_.holder(peer.holder).leases)
             if (Leases::Donated one = leases_.donated(lease); one.inode) donated.push_back(std::move(one));
+        for (const Leases::Donated &one : donated) blocks_.remove(one.inode->id());
         leases_.remove_holder(peer.holder);
     }
     end_donations(peer, donated);

@@ -10,7 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <optional>
+#include <system_error>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -20,7 +23,7 @@ using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
-constexpr std::string_view kOwnPrefix = "user.gmemfs.";
+constexpr std::string_view kOwnPrefix = "user.gmemfs.", kPoolPrefix = "user.gmemfs.pool.";
 // Kept as they are: the kernel checks that a caller may set them before it asks, and reads file capabilities itself.
 constexpr std::string_view kTrustedPrefix = "trusted.";
 constexpr std::string_view kSecurityPrefix = "security.";
@@ -178,6 +181,33 @@ Result<std::string> get_socket(Reply &reply, Inode &) {
     return broker->address();
 }
 
+// Of a file in a program's pool: its blocks, from the one that has the byte `from` on. As many as an attribute has room
+// for, so that a reader asks for more from the end of the last one on.
+Result<std::string> list_pool(Reply &reply, Inode &inode, std::uint64_t from) {
+    constexpr std::size_t kBlocksMost = 500; // some 80 bytes each
+    constexpr const char *kStates[] = {"idle", "used", "waiting"};
+    if (!inode.is_file()) return no_data("only a file has blocks");
+    const Broker *const broker = reply.server().broker();
+    if (broker == nullptr) return no_broker(reply.server());
+    const std::uint64_t size = inode.file()->allocated();
+    json list = json::array();
+    for (const PoolBlock &block : TRY(broker->blocks().list(inode.id(), size, from, kBlocksMost))) {
+        list.push_back({{"offset", block.offset}, {"size", block.size}, {"state", kStates[int(block.state)]}});
+        if (block.asked != 0) list.back()["asked"] = block.asked;
+    }
+    return json_text(list, -1);
+}
+Result<std::string> get_pool(Reply &reply, Inode &inode) { return list_pool(reply, inode, 0); }
+
+// "user.gmemfs.pool.1048576": from there on.
+std::optional<std::uint64_t> place_in_pool(std::string_view name) {
+    if (!name.starts_with(kPoolPrefix)) return std::nullopt;
+    std::uint64_t from = 0;
+    const char *const end = name.data() + name.size();
+    const auto [behind, error] = std::from_chars(name.data() + kPoolPrefix.size(), end, from);
+    return error == std::errc() && behind == end ? std::optional(from) : std::nullopt;
+}
+
 // What a peer must open, too: a simulated mount's memory is the simulator's.
 Result<std::string> get_driver(Reply &reply, Inode &) { return reply.host().driver().library; }
 
@@ -206,6 +236,7 @@ constexpr Virtual kVirtuals[] = {
     {kFabricHandle, get_fabric_handle, leave_memory_attribute},
     {"user.gmemfs.extents", get_extents, nullptr, Length::changes},
     {"user.gmemfs.residence", get_residence, nullptr, Length::changes},
+    {"user.gmemfs.pool", get_pool, nullptr, Length::changes},
     {"user.gmemfs.generation", get_generation, nullptr, Length::changes},
     {"user.gmemfs.digest", get_digest, nullptr},
     {"user.gmemfs.device", get_device, set_device},
@@ -257,6 +288,7 @@ Result<void> check_name(const Reply &reply, std::string_view name) {
 
 Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (const Virtual *const row = find(name)) return row->get(reply, inode);
+    if (const std::optional<std::uint64_t> from = place_in_pool(name)) return list_pool(reply, inode, *from);
     if (!TRY(check_acl(reply, name)) && !is_kept(name)) return Error{EOPNOTSUPP, 0, "read attribute"};
     return inode.xattr(name);
 }
@@ -264,7 +296,8 @@ Result<std::string> get_xattr(Reply &reply, Inode &inode, std::string_view name)
 std::size_t xattr_room(std::string_view name, std::size_t length) {
     constexpr std::size_t kGrowth = 256; // a counter's digits, some objects of a list
     const Virtual *const row = find(name);
-    return row != nullptr && row->length == Length::changes ? length + length / 4 + kGrowth : length;
+    const bool changes = (row != nullptr && row->length == Length::changes) || place_in_pool(name);
+    return changes ? length + length / 4 + kGrowth : length;
 }
 
 Result<void> set_xattr(

@@ -12,8 +12,11 @@ namespace {
 
 constexpr std::size_t kWaitingTried = 8;   // of a stream's blocks, the last ones freed
 constexpr std::uint64_t kWaitingSpare = 4; // a block that is used again is a quarter larger at the most
+static_assert(kUnit == block_table::kUnit);
 
 std::uint64_t units_of(std::uint64_t bytes) { return round_up(bytes, kUnit) / kUnit; }
+
+CUcontext context_of(const BlockEntry &entry) { return reinterpret_cast<CUcontext>(entry.context()); }
 
 Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
@@ -29,7 +32,8 @@ bool Limit::take(std::uint64_t bytes) {
 }
 
 DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit)
-    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), users_(device_.users) {}
+    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), users_(device_.users),
+      entries_(files.blocks()) {}
 
 Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
     if (size >= kLarge) return take_large(size, user);
@@ -58,8 +62,7 @@ std::optional<CUdeviceptr> DevicePool::take_free(std::uint64_t size, User user) 
     const CUdeviceptr address = block->start * kUnit;
     Arena &arena = *arena_of(address);
     arena.nodes[(address - arena.extent->address()) / kUnit] = block->node;
-    if (infos_.size() <= block->node) infos_.resize(block->node + 1);
-    mark(infos_[block->node], size, user);
+    entries_.at(block->node).take(arena.extent->place_of(address), use_of(size, user));
     return address;
 }
 
@@ -73,20 +76,21 @@ std::optional<CUdeviceptr> DevicePool::take_waiting(std::uint64_t size, User use
     const std::size_t first = blocks.size() - std::min(blocks.size(), kWaitingTried);
     for (std::size_t index = blocks.size(); index-- > first;) {
         const CUdeviceptr address = blocks[index];
-        Info &info = *find_info(address);
-        const bool fits = size <= info.size && info.size - size <= info.size / kWaitingSpare;
+        BlockEntry entry = *find_entry(address);
+        const bool fits = size <= entry.size() && entry.size() - size <= entry.size() / kWaitingSpare;
         if (!fits) continue;
-        waiting_bytes_ -= round_up(info.size, kUnit);
+        waiting_bytes_ -= round_up(entry.size(), kUnit);
         blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(index));
-        mark(info, size, user);
+        entry.take_again(use_of(size, user));
         return address;
     }
     return std::nullopt;
 }
 
-void DevicePool::mark(Info &info, std::uint64_t size, User user) {
-    info = {size, next_serial_++, user.context, Info::State::taken};
+// It counts as used from here on.
+BlockEntry::Use DevicePool::use_of(std::uint64_t size, User user) {
     own_figures().add_used(size);
+    return {size, next_serial_++, reinterpret_cast<std::uint64_t>(user.context)};
 }
 
 Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
@@ -98,8 +102,8 @@ Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
     const CUdeviceptr address = extent->address();
     const Hold hold(mutex_);
     TRY(open_to_late(*extent));
-    Large &large = large_.emplace(address, Large{std::move(extent), {}}).first->second;
-    mark(large.info, size, user);
+    extent->whole().take(extent->place_of(address), use_of(size, user));
+    large_.emplace(address, std::move(extent));
     return address;
 }
 
@@ -158,24 +162,24 @@ DevicePool::Arena *DevicePool::arena_of(CUdeviceptr address) {
     return found == arenas_.end() || address < found->second.extent->address() ? nullptr : &found->second;
 }
 
-DevicePool::Info *DevicePool::find_info(CUdeviceptr address) {
-    if (const auto large = large_.find(address); large != large_.end()) return &large->second.info;
+std::optional<BlockEntry> DevicePool::find_entry(CUdeviceptr address) {
+    if (const auto large = large_.find(address); large != large_.end()) return large->second->whole();
     Arena *const arena = arena_of(address);
-    if (arena == nullptr) return nullptr;
+    if (arena == nullptr) return std::nullopt;
     const std::uint64_t offset = address - arena->extent->address();
     const Fit::Node node = offset % kUnit == 0 ? arena->nodes[offset / kUnit] : 0;
-    return node == 0 ? nullptr : &infos_[node];
+    return node == 0 ? std::nullopt : std::optional(entries_.at(node));
 }
 
 Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
     bool is_large = false;
     {
         const Hold hold(mutex_);
-        Info *const info = find_info(address);
-        if (info == nullptr || info->state != Info::State::taken) return Given::missed;
-        info->state = Info::State::waiting;
-        own_figures().drop_used(info->size);
-        waiting_bytes_ += round_up(info->size, kUnit);
+        std::optional<BlockEntry> entry = find_entry(address);
+        if (!entry || entry->state() != State::used) return Given::missed;
+        entry->change(State::waiting);
+        own_figures().drop_used(entry->size());
+        waiting_bytes_ += round_up(entry->size(), kUnit);
         Waiting &waiting = waiting_[user.context];
         (user.stream ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
         is_large = large_.count(address) != 0;
@@ -185,9 +189,9 @@ Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
 }
 
 // The block's memory isn't used any more. A large one's goes after the lock.
-void DevicePool::make_free(CUdeviceptr address, std::vector<Large> &gone) {
-    if (const Info &info = *find_info(address); info.state == Info::State::waiting)
-        waiting_bytes_ -= round_up(info.size, kUnit);
+void DevicePool::make_free(CUdeviceptr address, std::vector<Extent> &gone) {
+    if (const BlockEntry entry = *find_entry(address); entry.state() == State::waiting)
+        waiting_bytes_ -= round_up(entry.size(), kUnit);
     if (const auto large = large_.find(address); large != large_.end()) {
         gone.push_back(std::move(large->second));
         large_.erase(large);
@@ -195,7 +199,7 @@ void DevicePool::make_free(CUdeviceptr address, std::vector<Large> &gone) {
     }
     Arena &arena = *arena_of(address);
     const Fit::Node node = std::exchange(arena.nodes[(address - arena.extent->address()) / kUnit], 0);
-    infos_[node].state = Info::State::free;
+    entries_.at(node).change(State::none);
     const Fit::Given given = fit_.give(node);
     if (given.is_region) arena.whole = given.node;
 }
@@ -219,7 +223,7 @@ Result<void> DevicePool::open_to(CUdevice user) {
     const Hold hold(mutex_);
     if (std::find(users_.begin(), users_.end(), user) != users_.end()) return {};
     for (const auto &[end, arena] : arenas_) TRY(open(*arena.extent, user));
-    for (const auto &[address, large] : large_) TRY(open(*large.extent, user));
+    for (const auto &[address, large] : large_) TRY(open(*large, user));
     users_.push_back(user);
     return {};
 }
@@ -240,7 +244,7 @@ Result<bool> DevicePool::fence() {
                 result = std::move(done);
     }
     // After an error, too: then the context is lost, and nothing runs in it.
-    std::vector<Large> gone;
+    std::vector<Extent> gone;
     {
         const Hold hold(mutex_);
         for (const auto &[context, waiting] : waited) {
@@ -249,7 +253,7 @@ Result<bool> DevicePool::fence() {
                 for (const CUdeviceptr address : blocks) make_free(address, gone);
         }
     }
-    for (const Large &large : gone) limit_.give(large.extent->size());
+    for (const Extent &extent : gone) limit_.give(extent->size());
     gone.clear();
     if (!result) return Error(result.error());
     return true;
@@ -280,14 +284,14 @@ Result<bool> DevicePool::trim() {
 }
 
 std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
-    const auto told = [](CUdeviceptr start, const Info &info) -> std::optional<Block> {
-        if (info.state != Info::State::taken) return std::nullopt;
-        return Block{start, info.size, info.context, info.serial};
+    const auto told = [](CUdeviceptr start, const BlockEntry &entry) -> std::optional<Block> {
+        if (entry.state() != State::used) return std::nullopt;
+        return Block{start, entry.size(), context_of(entry), entry.serial()};
     };
     const Hold hold(mutex_);
     if (const auto after = large_.upper_bound(address); after != large_.begin()) {
         const auto &[start, large] = *std::prev(after);
-        if (address - start < large.info.size) return told(start, large.info);
+        if (address - start < large->whole().size()) return told(start, large->whole());
     }
     const Arena *const arena = arena_of(address);
     if (arena == nullptr) return std::nullopt;
@@ -298,8 +302,8 @@ std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
         const Fit::Node node = arena->nodes[unit - 1];
         if (node == 0) continue;
         const CUdeviceptr start = base + (unit - 1) * kUnit;
-        if (address - start >= infos_[node].size) return std::nullopt;
-        return told(start, infos_[node]);
+        if (address - start >= entries_.at(node).size()) return std::nullopt;
+        return told(start, entries_.at(node));
     }
     return std::nullopt;
 }
@@ -320,21 +324,23 @@ void DevicePool::forget(CUstream stream) {
 }
 
 void DevicePool::drop(CUcontext context) {
-    std::vector<Large> gone;
+    std::vector<Extent> gone;
     const Hold hold(mutex_);
     std::vector<CUdeviceptr> blocks;
+    const auto had = [&](const BlockEntry &entry) {
+        return entry.state() == State::used && context_of(entry) == context;
+    };
     for (const auto &[end, arena] : arenas_)
         for (std::uint64_t unit = 0; unit < arena.extent->size() / kUnit; ++unit)
-            if (const Fit::Node node = arena.nodes[unit];
-                node != 0 && infos_[node].context == context && infos_[node].state == Info::State::taken)
+            if (const Fit::Node node = arena.nodes[unit]; node != 0 && had(entries_.at(node)))
                 blocks.push_back(arena.extent->address() + unit * kUnit);
     for (const auto &[address, large] : large_)
-        if (large.info.context == context && large.info.state == Info::State::taken) blocks.push_back(address);
+        if (had(large->whole())) blocks.push_back(address);
     for (const CUdeviceptr address : blocks) {
-        own_figures().drop_used(find_info(address)->size);
+        own_figures().drop_used(find_entry(address)->size());
         make_free(address, gone);
     }
-    for (const Large &large : gone) limit_.give(large.extent->size());
+    for (const Extent &extent : gone) limit_.give(extent->size());
 }
 
 } // namespace gmemfs::pool

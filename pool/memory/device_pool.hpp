@@ -16,7 +16,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -87,15 +86,8 @@ private:
         Nodes nodes;     // by unit: the block that begins there, or 0
         Fit::Node whole; // of the arena, when it was free last
     };
-    struct Info { // of a block, by its node
-        std::uint64_t size = 0, serial = 0;
-        CUcontext context = nullptr;
-        enum class State { free, taken, waiting } state = State::free;
-    };
-    struct Large {
-        std::unique_ptr<PoolExtent> extent;
-        Info info;
-    };
+    using State = block_table::State;
+    using Extent = std::unique_ptr<PoolExtent>;
     struct Waiting { // of one context
         std::vector<CUdeviceptr> blocks;
         std::map<CUstream, std::vector<CUdeviceptr>> by_stream;
@@ -106,10 +98,10 @@ private:
     Result<CUdeviceptr> take_large(std::uint64_t size, User user) EXCLUDES(mutex_);
     Result<void> grow(std::uint64_t size) EXCLUDES(mutex_) REQUIRES(growing_);
     Result<std::unique_ptr<PoolExtent>> make(std::uint64_t size, ExtentFiles::Kind kind) EXCLUDES(mutex_);
-    void mark(Info &info, std::uint64_t size, User user) REQUIRES(mutex_);
-    Info *find_info(CUdeviceptr address) REQUIRES(mutex_); // of the block that begins there, and isn't free
+    BlockEntry::Use use_of(std::uint64_t size, User user) REQUIRES(mutex_);
+    std::optional<BlockEntry> find_entry(CUdeviceptr address) REQUIRES(mutex_); // of a block that begins there
     Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
-    void make_free(CUdeviceptr address, std::vector<Large> &gone) REQUIRES(mutex_);
+    void make_free(CUdeviceptr address, std::vector<Extent> &gone) REQUIRES(mutex_);
     Result<void> open(const PoolExtent &extent, CUdevice user) const;
     Result<void> open_to_late(const PoolExtent &extent) REQUIRES(mutex_); // users that came while it was made
     Result<bool> fence() EXCLUDES(mutex_);                                // whether anything waited
@@ -124,8 +116,8 @@ private:
     std::vector<CUdevice> users_ GUARDED_BY(mutex_);
     Fit fit_ GUARDED_BY(mutex_);                             // in units of addresses
     std::map<CUdeviceptr, Arena> arenas_ GUARDED_BY(mutex_); // by their end
-    std::deque<Info> infos_ GUARDED_BY(mutex_);              // by node
-    std::map<CUdeviceptr, Large> large_ GUARDED_BY(mutex_);
+    BlockEntries entries_ GUARDED_BY(mutex_);                // by node
+    std::map<CUdeviceptr, Extent> large_ GUARDED_BY(mutex_);
     std::map<CUcontext, Waiting> waiting_ GUARDED_BY(mutex_);
     std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
     std::uint64_t next_serial_ GUARDED_BY(mutex_) = 1;

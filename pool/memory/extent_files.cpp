@@ -64,9 +64,10 @@ Result<std::unique_ptr<ExtentFiles::Listed>> ExtentFiles::donate(
     return client::on_connection(
         folder, path, [&](const std::shared_ptr<client::Connection> &connection) -> Result<std::unique_ptr<Listed>> {
             const std::uint64_t lease = TRY(connection->use([&](client::BrokerSession &session) {
-                return session.donate(folder, path, protocol::make_donation(device.uuid, size, flags, name), memory);
+                return session.donate(
+                    folder, path, protocol::make_donation(device.uuid, size, flags, name), {memory, blocks_.file()});
             }));
-            return std::make_unique<Listed>(connection, lease, path);
+            return std::make_unique<Listed>(connection, lease, path, blocks_.add(lease));
         });
 }
 

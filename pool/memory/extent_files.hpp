@@ -8,6 +8,7 @@
 #pragma once
 
 #include "client/lib/connection.hpp"
+#include "pool/memory/block_table.hpp"
 #include "vmm/base/lock.hpp"
 #include "vmm/device/device.hpp"
 
@@ -35,17 +36,21 @@ public:
     /// An extent's place in the mount. Its destructor has the server drop the file; the memory is unmapped by then.
     class Listed {
     public:
-        Listed(std::shared_ptr<client::Connection> connection, std::uint64_t lease, std::string path)
-            : connection_(std::move(connection)), lease_(lease), path_(std::move(path)) {}
+        Listed(
+            std::shared_ptr<client::Connection> connection, std::uint64_t lease, std::string path, BlockTable::Row row)
+            : connection_(std::move(connection)), lease_(lease), path_(std::move(path)), row_(std::move(row)) {}
         ~Listed();
         Listed(const Listed &) = delete;
         Listed &operator=(const Listed &) = delete;
+        const BlockTable::Row &row() const { return row_; }
 
     private:
         const std::shared_ptr<client::Connection> connection_;
         const std::uint64_t lease_;
         const std::string path_;
+        const BlockTable::Row row_;
     };
+    BlockTable &blocks() { return blocks_; }
     /// `memory` is a descriptor of a whole allocation. ENOSPC, EDQUOT: the mount has no room for it, or the user has
     /// none. Null: it isn't listed, because the mount can't be asked; the first time that is said on standard error.
     Result<std::unique_ptr<Listed>> add(Kind kind, const DeviceInfo &device, std::uint64_t size, const Fd &memory)
@@ -59,6 +64,7 @@ private:
 
     const std::string directory_;
     const AtEnd at_end_;
+    BlockTable blocks_;
     Mutex mutex_;
     std::string path_ GUARDED_BY(mutex_); // the process's own directory
     Fd folder_ GUARDED_BY(mutex_);

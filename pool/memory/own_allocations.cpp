@@ -12,6 +12,8 @@ OwnAllocation::OwnAllocation(std::unique_ptr<ExtentFiles::Listed> listed, Limit 
     own_figures().held += size_;
     if (!listed_) own_figures().unlisted += size_;
     own_figures().add_used(size_);
+    block_table::Slot *const seen = listed_ ? listed_->row().whole() : nullptr;
+    if (seen != nullptr) BlockEntry(seen).take(listed_->row().place_of(0), {size_, 0, 0});
 }
 
 OwnAllocation::~OwnAllocation() {

@@ -26,6 +26,15 @@ public:
 
     CUdeviceptr address() const { return mapping_->address(); }
     std::uint64_t size() const { return size_; } ///< bytes
+    /// The entry of all of it, if it is one block.
+    BlockEntry whole() {
+        block_table::Slot *const seen = listed_ ? listed_->row().whole() : nullptr;
+        return BlockEntry(seen != nullptr ? seen : &unseen_);
+    }
+    /// As BlockTable::Row::place_of, of an address in it.
+    std::uint64_t place_of(CUdeviceptr block) const {
+        return listed_ ? listed_->row().place_of(block - address()) : block_table::kNoRow;
+    }
     /// Whether it was made with access for the device.
     bool is_open_to(CUdevice user) const { return std::find(users_.begin(), users_.end(), user) != users_.end(); }
 
@@ -36,6 +45,7 @@ private:
     const std::vector<CUdevice> users_;
     std::unique_ptr<ExtentFiles::Listed> listed_;
     std::optional<Mapping> mapping_; // goes first
+    block_table::Slot unseen_ = {};  // of one block that is no file
 };
 
 } // namespace gmemfs::pool

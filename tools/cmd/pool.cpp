@@ -1,8 +1,9 @@
-// pool: what the programs have that `gmemfs run` has started: `gmemfs pool stat DIR`.
+// pool: what the programs have that `gmemfs run` has started: `gmemfs pool stat DIR`, `gmemfs pool stat --blocks FILE`.
 #include "fuse/host/json_text.hpp"
 #include "pool/memory/figures.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/mounts.hpp"
+#include "tools/pool/blocks.hpp"
 #include "vmm/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -93,16 +94,19 @@ void print_table(const json &rows) {
 } // namespace
 
 int run_pool(int argc, char **argv) {
-    gboolean as_json = FALSE;
-    const Synopsis synopsis = {"stat DIR", "Shows what programs have that `gmemfs run` has started.",
+    gboolean as_json = FALSE, has_blocks = FALSE;
+    const Synopsis synopsis = {"stat DIR|FILE", "Shows what programs have that `gmemfs run` has started.",
         "A process that has ended shows the size of what it left alone: files that were to be kept.", 2, 2};
-    const CommandLine line =
-        parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
+    const CommandLine line = parse_command_line(argc, argv, synopsis,
+        {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr},
+            {"blocks", 0, 0, G_OPTION_ARG_NONE, &has_blocks, "List the blocks of one file", nullptr}});
     if (line.exit_status) return *line.exit_status;
     if (line.parameters[0] != "stat") return fail_usage("pool", line.parameters[0] + ": it knows stat alone");
-    const Result<json> rows = look_into(line.parameters[1]);
+    const Result<json> rows = has_blocks ? list_blocks(line.parameters[1]) : look_into(line.parameters[1]);
     if (!rows) return fail(rows.error());
-    if (as_json)
+    if (has_blocks && !as_json)
+        print_blocks(*rows);
+    else if (as_json)
         std::printf("%s\n", json_text(*rows, 2).c_str());
     else if (rows->empty())
         std::printf(

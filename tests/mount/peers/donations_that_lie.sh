@@ -9,7 +9,7 @@ chmod 777 "$MNT/open"
 chmod 755 "$MNT/closed"
 mkfifo pipe
 PYTHONPATH="$TESTS/peers" python3 - "$MNT" <<'EOF2'
-import errno, json, os, sys, tempfile
+import errno, json, os, struct, sys, tempfile
 from peer import *
 mount = sys.argv[1]
 here = mount + "/open"
@@ -56,6 +56,41 @@ assert answer.code == 0 and (answer.size, answer.allocated) == (size, size), ans
 assert used() == before + size
 assert peer.donate(here, b"gift", size, [memory]).code == errno.EEXIST
 assert peer.release(answer.lease) == 0 and os.listdir(here) == [] and used() == before
+
+# A table of blocks that is none, or lies, is believed nothing; one that is right is.
+def table(words, rows=()):
+    made = os.memfd_create("table")
+    os.pwrite(made, struct.pack("<3Q", *words), 0)
+    for index, row in enumerate(rows):
+        os.pwrite(made, struct.pack("<5Q", *row), 4096 + 40 * index)
+    return made
+
+
+magic, used_block = 0x31534b4c42464d47, 1 << 40
+pipe = os.open("pipe", os.O_RDWR | os.O_NONBLOCK)
+write_only = os.open(f"/proc/self/fd/{table((magic, 1, 0))}", os.O_WRONLY)
+for blocks in (memory, pipe, write_only, os.open("/", os.O_PATH), os.memfd_create("empty"), table((magic + 1, 1, 0)),
+               table((magic, 1, 0), [(0, used_block, 512, 0, 0)]), table((magic, 1 << 63, 1 << 63))):
+    liar = Peer(mount)
+    answer = liar.donate(here, b"gift", size, [memory, blocks])
+    assert answer.code == 0, answer.text
+    try:
+        raise AssertionError(os.getxattr(here + "/gift", "user.gmemfs.pool"))
+    except OSError as error:
+        assert error.errno == errno.ENODATA, error
+    assert liar.release(answer.lease) == 0
+honest = Peer(mount)
+blocks = table((magic, 1, 0))
+answer = honest.donate(here, b"gift", size, [memory, blocks])
+os.pwrite(blocks, struct.pack("<5Q", answer.lease, used_block, 1 << 40, 0, 0), 4096)
+assert json.loads(os.getxattr(here + "/gift", "user.gmemfs.pool")) == [
+    {"offset": 0, "size": size, "state": "used", "asked": size}]
+os.ftruncate(blocks, 0)
+try:
+    raise AssertionError(os.getxattr(here + "/gift", "user.gmemfs.pool"))
+except OSError as error:
+    assert error.errno == errno.ENODATA, error
+assert honest.release(answer.lease) == 0 and os.listdir(here) == [] and used() == before
 
 if os.fork() == 0:
     os.setresgid(1234, 1234, 1234)
