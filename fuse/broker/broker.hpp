@@ -142,6 +142,8 @@ private:
     void end_lease(Leases::Id lease);
     std::vector<Namespace::Place> drop_file(const Leases::Donated &donated);
     void end_donations(const Peer &peer, std::span<const Leases::Donated> ended);
+    InodeId find_home(const Peer &peer, InodeId folder);
+    void remove_empty(InodeId home);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
     void share_next(Peer &peer);
     // What a peer gets of one file.

@@ -5,7 +5,9 @@
 #include "fuse/host/host.hpp"
 #include "fuse/host/log.hpp"
 
+#include <algorithm>
 #include <ctime>
+#include <string>
 #include <utility>
 
 namespace gmemfs {
@@ -17,6 +19,12 @@ timespec now() {
     timespec time = {};
     ::clock_gettime(CLOCK_REALTIME, &time);
     return time;
+}
+
+// PROGRAM.PID, or PROGRAM.PID-2 where that was taken.
+bool is_of(const std::string &name, pid_t pid) {
+    const std::string number = name.substr(std::min(name.rfind('.'), name.size()));
+    return number.substr(0, number.find('-')) == "." + std::to_string(pid);
 }
 
 } // namespace
@@ -99,23 +107,45 @@ std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) 
     return places;
 }
 
-// The files of a process that has ended, as each one's bond has it, and their directory where nothing is left in it.
-// After a restart only the directory's name, PROGRAM.PID, tells that it is the process's: files may have been moved.
+// The files of a process that has ended, as each one's bond has it, and their directory where no file is left in it.
 void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> ended) {
-    Namespace &names = host_.volume().names();
     InodeId home = peer.own_directory;
-    const auto is_its = [&](const Namespace::Place &folder) {
-        return peer.pid != 0 && folder.name.find("." + std::to_string(peer.pid)) != std::string::npos;
-    };
     for (const Leases::Donated &donated : ended) {
         if (donated.bond != Leases::Bond::drop) continue;
         for (const Namespace::Place &place : drop_file(donated))
-            for (const Namespace::Place &folder : home == 0 ? names.names_of(place.parent, 0) : Places())
-                if (is_its(folder)) home = place.parent;
+            if (home == 0) home = find_home(peer, place.parent);
     }
-    if (home == 0) return;
-    for (const Namespace::Place &place : names.names_of(home, 0))
-        if (names.rmdir(place.parent, place.name, {now()})) name_changed(place.parent, place.name);
+    if (home != 0) remove_empty(home);
+}
+
+// The process's directory, which `folder` is or lies in; 0: it doesn't. After a restart only its name, PROGRAM.PID,
+// tells that it is that: files may have been moved.
+InodeId Broker::find_home(const Peer &peer, InodeId folder) {
+    constexpr int kDepthMost = 64;
+    for (int depth = 0; peer.pid != 0 && depth < kDepthMost && folder != kRootInode; ++depth) {
+        const Places places = host_.volume().names().names_of(folder, 0);
+        if (places.empty()) return 0;
+        if (is_of(places.front().name, peer.pid)) return folder;
+        folder = places.front().parent;
+    }
+    return 0;
+}
+
+// The directory, and the empty ones in it, which names of tensors were in, where nothing else is.
+void Broker::remove_empty(InodeId home) {
+    constexpr std::size_t kFoldersMost = 1000; // of more, some stay, and so does the directory
+    Namespace &names = host_.volume().names();
+    Places folders = names.names_of(home, 0);
+    std::vector<InodeId> inside = {home}; // in the order of `folders`, each before what is in it
+    for (std::size_t index = 0; index < inside.size(); ++index)
+        (void)names.list(inside[index], 0, UINT64_MAX, [&](const Namespace::Entry &entry) {
+            const bool is_inner = entry.inode.is_directory() && entry.name != "." && entry.name != "..";
+            if (is_inner) folders.push_back({inside[index], std::string(entry.name)});
+            if (is_inner) inside.push_back(entry.inode.id());
+            return inside.size() < kFoldersMost ? Namespace::Visit::next : Namespace::Visit::stop;
+        });
+    for (auto place = folders.rbegin(); place != folders.rend(); ++place)
+        if (names.rmdir(place->parent, place->name, {now()})) name_changed(place->parent, place->name);
 }
 
 } // namespace gmemfs

@@ -308,6 +308,19 @@ std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
     return std::nullopt;
 }
 
+std::optional<DevicePool::Place> DevicePool::locate(CUdeviceptr address) {
+    const std::optional<Block> block = find(address);
+    if (!block) return std::nullopt;
+    const Hold hold(mutex_);
+    const auto large = large_.find(block->address);
+    Arena *const arena = arena_of(block->address);
+    const PoolExtent *const extent = large != large_.end() ? large->second.get()
+                                     : arena != nullptr    ? arena->extent.get()
+                                                           : nullptr;
+    if (extent == nullptr) return std::nullopt; // another thread frees it
+    return Place{block->address, block->size, block->address - extent->address(), extent->path()};
+}
+
 std::uint64_t DevicePool::idle() {
     const Hold hold(mutex_);
     return fit_.free_units() * kUnit + waiting_bytes_;

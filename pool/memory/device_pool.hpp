@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,15 @@ public:
     };
     /// The block that has this byte.
     std::optional<Block> find(CUdeviceptr address) EXCLUDES(mutex_);
+    /// Where it is in a file. A plain value.
+    struct Place {
+        CUdeviceptr address;  ///< of the block
+        std::uint64_t size;   ///< bytes of it
+        std::uint64_t offset; ///< of the block, in the file
+        std::string path;     ///< of the file, as it was made; empty: it is none
+    };
+    /// Of the block that has this byte.
+    std::optional<Place> locate(CUdeviceptr address) EXCLUDES(mutex_);
     /// Bytes that the pool holds and no block has, those that wait included.
     std::uint64_t idle() EXCLUDES(mutex_);
     const DeviceInfo &device() const { return device_; }

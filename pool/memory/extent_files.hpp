@@ -43,6 +43,7 @@ public:
         Listed(const Listed &) = delete;
         Listed &operator=(const Listed &) = delete;
         const BlockTable::Row &row() const { return row_; }
+        const std::string &path() const { return path_; } ///< as it was made
 
     private:
         const std::shared_ptr<client::Connection> connection_;

@@ -64,4 +64,13 @@ void OwnAllocations::unmapped(CUdeviceptr address, std::uint64_t size) {
     mappings_.erase(first, end);
 }
 
+std::optional<DevicePool::Place> OwnAllocations::locate(CUdeviceptr address) {
+    const Hold hold(mutex_);
+    const auto after = mappings_.upper_bound(address);
+    if (after == mappings_.begin()) return std::nullopt;
+    const auto &[start, mapped] = *std::prev(after);
+    if (address - start >= mapped.size) return std::nullopt;
+    return DevicePool::Place{start, mapped.size, 0, mapped.allocation->path()};
+}
+
 } // namespace gmemfs::pool

@@ -8,6 +8,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace gmemfs::pool {
@@ -18,6 +20,7 @@ public:
     /// `listed`: null where it is no file. The bytes were taken from the limit.
     OwnAllocation(std::unique_ptr<ExtentFiles::Listed> listed, Limit &limit, std::uint64_t size);
     ~OwnAllocation();
+    std::string path() const { return listed_ ? listed_->path() : std::string(); } ///< as PoolExtent has it
     OwnAllocation(const OwnAllocation &) = delete;
     OwnAllocation &operator=(const OwnAllocation &) = delete;
 
@@ -35,6 +38,9 @@ public:
     void released(CUmemGenericAllocationHandle handle) EXCLUDES(mutex_);
     void mapped(CUdeviceptr address, std::uint64_t size, CUmemGenericAllocationHandle handle) EXCLUDES(mutex_);
     void unmapped(CUdeviceptr address, std::uint64_t size) EXCLUDES(mutex_);
+
+    /// Of the mapping that has this byte, which is all of its file.
+    std::optional<DevicePool::Place> locate(CUdeviceptr address) EXCLUDES(mutex_);
 
 private:
     struct Held {

@@ -18,9 +18,9 @@ from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
 __all__ = ["Array", "File", "Mapping", "Plan", "Ring", "Session", "TensorSpec", "load_safetensors", "map_directory",
-           "open", "plan", "save_safetensors", "tensor", "version"]
+           "name_tensor", "open", "plan", "save_safetensors", "tensor", "unname_tensor", "version"]
 _LATER = {"save_safetensors": "saving", "Ring": "batch", "Plan": "planning", "TensorSpec": "planning",
-          "plan": "planning", "Session": "session"}
+          "plan": "planning", "Session": "session", "name_tensor": "naming", "unname_tensor": "naming"}
 __version__ = "0.1.0"
 
 

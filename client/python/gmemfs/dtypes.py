@@ -64,6 +64,7 @@ _TABLE = [
 ]
 BY_NAME: Dict[str, DType] = {dtype.name: dtype for dtype in _TABLE}
 BY_SAFETENSORS: Dict[str, DType] = {dtype.safetensors: dtype for dtype in _TABLE}
+_BY_DLPACK: Dict[Tuple[int, int], DType] = {dtype.dlpack: dtype for dtype in reversed(_TABLE)}  # as below
 _BY_TYPESTR: Dict[Optional[str], DType] = {dtype.typestr: dtype for dtype in reversed(_TABLE)}  # U8, not F4, is |u1
 
 
@@ -85,6 +86,14 @@ def dtype_of_typestr(typestr: str, dtype: Any) -> DType:
     """Of the array interface's code, or, where NumPy has none, of the array's own `dtype`."""
     found = _BY_TYPESTR.get(typestr)
     return found if found is not None else dtype_of(typestr if dtype is None else dtype)
+
+
+def dtype_of_dlpack(code: Tuple[int, int]) -> DType:
+    """Of DLPack's type code and bits."""
+    found = _BY_DLPACK.get(code)
+    if found is None:
+        raise TypeError(f"gmemfs: no such element type: DLPack's {code[0]} of {code[1]} bits")
+    return found
 
 
 def shape_from(lengths: Sequence[int]) -> Shape:

@@ -177,9 +177,15 @@ def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = Fals
     return mappings
 
 
-def tensor(path: Path, shape: Sequence[int], dtype: object, *, create: bool = False, read_only: bool = False,
-           offset: int = 0) -> Array:
-    """Elements of a file, from `offset` bytes on. `create`: made, or grown, to hold them."""
+def tensor(path: Path, shape: Optional[Sequence[int]] = None, dtype: object = None, *, create: bool = False,
+           read_only: bool = False, offset: int = 0) -> Array:
+    """Elements of a file, from `offset` bytes on. `create`: made, or grown, to hold them. Without shape and dtype: the
+    tensor that a program has given this name (gmemfs.name_tensor)."""
+    if shape is None and dtype is None and not create and not offset:
+        from .naming import look_up  # who loads a model waits for the import, and doesn't need it
+        offset, shape, dtype = look_up(os.fsdecode(path))
+    if shape is None or dtype is None:
+        raise TypeError("gmemfs: a tensor's shape and dtype go together")
     size = offset + size_of(dtype_of(dtype), shape_from(shape))
     with open(path, None) if not create else File(path, _abi.CREATE, 0, 0o600, None) as file:
         if create and file.size < size:

@@ -158,6 +158,11 @@ public:
         if (!is_in_use.load(std::memory_order_relaxed)) return {};
         return Error{EBUSY, 0, "remove file", "its memory is a running process's"};
     }
+    /// The same of one of its names: the last one can't be taken.
+    Result<void> check_name_unused() const {
+        if (!is_in_use.load(std::memory_order_relaxed) || links() > 1) return {};
+        return check_unused();
+    }
     /// The inode is without a name and closed, and yet the kernel doesn't forget it: see Namespace::give_up_on_orphans.
     std::atomic<bool> lingers = false;
 

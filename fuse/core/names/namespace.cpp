@@ -211,7 +211,7 @@ Result<void> Namespace::unlink(InodeId parent, std::string_view name, const Occa
     if (inode->is_directory()) return Error{EISDIR, 0, "unlink"};
     Inode &above = *node_of(parent).inode;
     TRY(check_may_lose(above, *inode));
-    TRY(inode->check_unused());
+    TRY(inode->check_name_unused());
     return lose_name(parent, name, inode, at, last);
 }
 

@@ -55,7 +55,7 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
     } else {
         if (target) {
             TRY(check_replace(*source, *target));
-            TRY(target->check_unused());
+            TRY(target->check_name_unused());
             replaced->inode = source; // with the old name's cookie, so that a reader of the directory misses no name
             if (target->is_directory()) above_target.add_links(-1, at.now);
             last = lose_link(target, at.now);
