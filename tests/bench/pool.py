@@ -7,10 +7,12 @@ from places import find_program, find_simulator, mounted_gmemfs, run_json, time_
 
 STARTS = 400
 PAIRS = 1000
+LARGE_MIB = (64, 1024, 16384)
 
 
 def bench_pool(context):
-    """`gmemfs run`: the start of a process without CUDA, pairs of cuMemAlloc and cuMemFree, the search for a place."""
+    """`gmemfs run`: the start of a process without CUDA, pairs of cuMemAlloc and cuMemFree, small and of extents of
+    their own, the search for a place."""
     with mounted_gmemfs(context.mount_options) as mount:
         run = [find_program("gmemfs"), "run", "--pool", os.path.join(mount, "bench")]
         told = subprocess.run([*run, "env"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -34,8 +36,22 @@ def bench_pool(context):
             library["LD_LIBRARY_PATH"] = os.path.dirname(find_simulator())
 
         def pair_us(command, environment):
-            said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+            said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                  check=True).stdout
             return float(said.rsplit(" ", 1)[1])
+
+        extents = {}
+        unlisted = {**inside, "GMEMFS_POOL_DIR": "/"}  # no mount takes its memory, so it pays for the pool alone
+        for size in LARGE_MIB if context.on_gpu else LARGE_MIB[:1]:
+            rows = {"driver_us": [], "unlisted_us": [], "file_us": []}
+            command = [program[0], program[1], f"pairs={size << 20}"]
+            for _ in range(context.rounds):
+                rows["driver_us"].append(pair_us(command, library))
+                rows["unlisted_us"].append(pair_us(command, {**library, **unlisted}))
+                rows["file_us"].append(pair_us([*run, *command], library))
+            extents[size] = row = {name: statistics.median(values) for name, values in rows.items()}
+            print(f"an extent of {size} MiB made and freed: {row['driver_us']:.0f} us by the driver,"
+                  f" {row['unlisted_us']:.0f} by a pool without files, {row['file_us']:.0f} as a file")
 
         pairs = {"plain_us": [], "pool_us": []}
         for _ in range(context.rounds):
@@ -48,4 +64,4 @@ def bench_pool(context):
     for row in fit:
         print(f"{row['blocks']:6} blocks: a place in {row['take']['median']} ns (99 %: {row['take']['99']},"
               f" 99.9 %: {row['take']['99.9']}), back in {row['give']['median']} ns (99.9 %: {row['give']['99.9']})")
-    return {"start": starts, "pair": pairs, "fit": fit}
+    return {"start": starts, "pair": pairs, "extents": extents, "fit": fit}

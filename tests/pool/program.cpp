@@ -9,7 +9,7 @@
 //     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
 //     context | stream | capture   frees in one that ends, or while another one captures
 //     wait                         prints "ready", and waits for a line on standard input
-//     twice=N                      N times a block of 2 MiB is made and freed
+//     twice=N | pairs=SIZE         N times a block of 2 MiB is made and freed; 20 times one of that size
 #include <cuda.h>
 
 #include <algorithm>
@@ -107,6 +107,7 @@ public:
         if (word == "read") read(static_cast<unsigned char>(number));
         if (word == "info" || word == "range" || word == "attributes") tell(word);
         if (word == "twice") twice(number);
+        if (word == "pairs") make_pairs(20, number);
         if (word == "peer") use_by_peer();
         if (word == "context") use_context();
         if (word == "stream") use_stream();
@@ -238,11 +239,12 @@ private:
         CALL(cuStreamEndCapture, 10000, stream, &graph);
         CALL(cuStreamDestroy_v2, 4000, stream);
     }
-    void twice(std::uint64_t count) {
+    void twice(std::uint64_t count) { make_pairs(count, std::size_t(2) << 20); }
+    void make_pairs(std::uint64_t count, std::size_t size) {
         const auto began = std::chrono::steady_clock::now();
         for (std::uint64_t index = 0; index < count; ++index) {
             CUdeviceptr address = 0;
-            CALL(cuMemAlloc_v2, 3020, &address, std::size_t(2) << 20);
+            CALL(cuMemAlloc_v2, 3020, &address, size);
             CALL(cuMemFree_v2, 3020, address);
         }
         const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - began;
