@@ -818,10 +818,15 @@ phase_pool() {
             check "gmemfs run: $name" "$PYTHON" "$here/pool.py" "$GMEMFS" "$MOUNT/pool" $name
         fi
     done
-    grep '^{"framework"\|^microseconds' "$LOG" >> "$OUT/summary.txt"
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c "import torch" 2> /dev/null; then
+        report SKIP "gmemfs run --keep: a tensor of a killed program" 0 "no GPU, or $PYTHON has no torch"
+    else
+        check "gmemfs run --keep: a tensor of a killed program" python_peer pool_kept.py "$GMEMFS" "$MOUNT/kept"
+    fi
+    grep '^{"framework"\|^{"pool_kept"\|^microseconds' "$LOG" >> "$OUT/summary.txt"
     unmount_it
     check "what gmemfs run costs (tests/bench/run.py pool)" "$PYTHON" "$here/../bench/run.py" pool "${BENCH_OPTIONS[@]}"
-    grep '^/bin/true\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -5 >> "$OUT/summary.txt"
+    grep '^/bin/true\|^an extent\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -8 >> "$OUT/summary.txt"
 }
 
 phase_bench() {
