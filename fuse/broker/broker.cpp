@@ -188,6 +188,7 @@ void Broker::serve(Peer &peer) {
     if (!request && (request.error().code == EAGAIN || request.error().code == EINTR)) return;
     if (!request || request->size == 0) return hang_up(peer);
     respond(peer, *request);
+    peer.is_adopted = false;
     (void)::recv(peer.socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
     send(peer);
 }

@@ -108,10 +108,11 @@ private:
         std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
         std::shared_ptr<const Fd> blocks = {}; // the table of its pool's blocks
-        InodeId own_directory = 0;             // of its process, in which donations are; 0: none, or before a restart
-        std::int64_t deadline_us = 0;          // by then the peer must have taken its next step; 0: no limit
-        FdSource source = {};                  // waits for the peer
-        FdSource end = {};                     // waits for the end of its process
+        bool is_adopted = false;      // from a server before this one, which may have begun with the next request
+        InodeId own_directory = 0;    // of its process, in which donations are; 0: none, or before a restart
+        std::int64_t deadline_us = 0; // by then the peer must have taken its next step; 0: no limit
+        FdSource source = {};         // waits for the peer
+        FdSource end = {};            // waits for the end of its process
     };
     // A message, and which process sent it.
     struct Request {
@@ -137,6 +138,7 @@ private:
     Result<std::vector<Message>> answer(Peer &peer, const Request &request);
     Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
     Result<protocol::Answer> donate(Peer &peer, const protocol::Donate &donation);
+    void end_unfinished(const Peer &peer, InodeId home, const std::string &name);
     void name_changed(InodeId parent, const std::string &name);
     void tell_names();
     void end_lease(Leases::Id lease);

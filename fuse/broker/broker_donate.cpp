@@ -36,11 +36,8 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
     const std::string name(donation.name.data());
     const InodeId home = TRY(tickets_.check(donation.ticket));
     become_holder(peer);
-    if ((donation.flags & protocol::kRepeated) != 0)
-        if (const Result<InodeRef> before = volume.names().lookup(home, name)) {
-            end_lost(peer, (*before)->id());
-            volume.names().forget((*before)->id(), 1);
-        }
+    const bool is_repeated = (donation.flags & protocol::kRepeated) != 0;
+    if (is_repeated || peer.is_adopted) end_unfinished(peer, home, name);
     Result<DonatedFds> sent = peek_memory(peer.socket.get());
     if (!sent) return Error(sent.error());
     const Result<InodeRef> made = volume.take_donation(
@@ -61,6 +58,20 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
     answer.lease = lease;
     answer.size = answer.allocated = donation.size;
     return answer;
+}
+
+// What a server before this one has made of the request, when it died.
+void Broker::end_unfinished(const Peer &peer, InodeId home, const std::string &name) {
+    Namespace &names = host_.volume().names();
+    const Result<InodeRef> before = names.lookup(home, name);
+    if (!before) return;
+    const InodeRef inode = *before;
+    names.forget(inode->id(), 1);
+    end_lost(peer, inode->id());
+    const Result<InodeRef> above = names.find(home);
+    const bool is_its = above && (*above)->may_write_and_search(peer.who) && inode->is_file() &&
+                        inode->attributes().uid == peer.who.uid && !inode->is_in_use;
+    if (is_its) (void)drop_file({inode, home, Leases::Bond::none}); // it had no lease yet
 }
 
 // The kernel is told by the main loop, which runs when workers do: it waits until nobody else changes names in the
@@ -85,25 +96,29 @@ void Broker::tell_names() {
     }
 }
 
-// Of a lease with a bond the peer has freed the memory, so its file goes, too.
+// Of a lease with a bond the peer has freed the memory, so its file goes, too: first, so that a server that dies between
+// leaves the lease to the next one, which is asked again.
 void Broker::end_lease(Leases::Id lease) {
-    const Leases::Donated donated = leases_.donated(lease);
+    if (const Leases::Donated donated = leases_.donated(lease); donated.inode) {
+        blocks_.remove(donated.inode->id());
+        (void)drop_file(donated);
+    }
     leases_.release(lease);
-    if (donated.inode) blocks_.remove(donated.inode->id());
-    if (donated.inode) (void)drop_file(donated);
 }
 
-// At once, whoever has it open: the bytes were a process's, which has given them back. Where its names were.
+// At once, whoever has it open: the bytes were a process's, which has given them back. Where its names were. The memory
+// goes before the last name: what the journal hears of an inode after that would be of none.
 std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) {
     Namespace &names = host_.volume().names();
+    donated.inode->is_in_use = false;
+    if (const Result<void> emptied = donated.inode->file()->resize(copiers_, 0); !emptied)
+        log(LogLevel::warning, "broker", emptied.error(), "a file of a process that has ended");
     Places places = names.names_of(donated.inode->id(), donated.home);
     for (const Namespace::Place &place : places) {
         if (const Result<void> gone = names.unlink(place.parent, place.name, {now()}); !gone)
             log(LogLevel::warning, "broker", gone.error(), place.name + " stays although its process has ended");
         name_changed(place.parent, place.name);
     }
-    if (const Result<void> emptied = donated.inode->file()->resize(copiers_, 0); !emptied)
-        log(LogLevel::warning, "broker", emptied.error(), "a file of a process that has ended");
     return places;
 }
 

@@ -86,6 +86,7 @@ void Broker::take_over_peer(Leases::Id id, std::map<std::uint64_t, Fd> &kept) {
     peer.pid = holder.pid;
     peer.holder = id;
     peer.lost_from = holder.unanswered;
+    peer.is_adopted = true;
     if (Fd blocks = take(kept, number_of(id, kBlocks))) peer.blocks = std::make_shared<const Fd>(std::move(blocks));
     Fd process = take(kept, number_of(id, kProcess));
     Fd memory = take(kept, number_of(id, kMemory));
@@ -205,9 +206,9 @@ void Broker::remove(Peer &peer) {
         for (const Leases::Id lease : leases_.holder(peer.holder).leases)
             if (Leases::Donated one = leases_.donated(lease); one.inode) donated.push_back(std::move(one));
         for (const Leases::Donated &one : donated) blocks_.remove(one.inode->id());
-        leases_.remove_holder(peer.holder);
     }
-    end_donations(peer, donated);
+    end_donations(peer, donated); // before the leases, so that a server that dies between leaves it to the next one
+    if (peer.holder != 0) leases_.remove_holder(peer.holder);
     if (peer.holder != 0 && keeper_ != nullptr) keeper_->drop_fds(number_of(peer.holder, 0), kNumbersOfPeer);
     peers_.remove_if([&](const Peer &other) { return &other == &peer; });
     count();
