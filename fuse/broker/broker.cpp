@@ -170,7 +170,8 @@ void Broker::greet(Fd socket) {
 }
 
 void Broker::wait_for_input(Peer &peer) {
-    peer.deadline_us = lease_count_of(peer) == 0 ? g_get_monotonic_time() + kIdleTime : 0;
+    const bool has_files = lease_count_of(peer) != 0 || peer.own_directory != 0; // or it will have some again
+    peer.deadline_us = has_files ? 0 : g_get_monotonic_time() + kIdleTime;
     peer.source = FdSource(
         peer.socket.get(), GIOCondition(G_IO_IN | G_IO_HUP | G_IO_ERR),
         [](gint, GIOCondition, gpointer data) -> gboolean {

@@ -36,6 +36,10 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
     const std::string name(donation.name.data());
     const InodeId home = TRY(tickets_.check(donation.ticket));
     become_holder(peer);
+    // Also where no memory can be had: an empty directory goes with its process.
+    const Result<InodeRef> folder = volume.names().find(home);
+    const bool may_make = folder && (*folder)->may_write_and_search(peer.who);
+    if ((donation.flags & protocol::kOwnDirectory) != 0 && may_make) peer.own_directory = home;
     const bool is_repeated = (donation.flags & protocol::kRepeated) != 0;
     if (is_repeated || peer.is_adopted) end_unfinished(peer, home, name);
     Result<DonatedFds> sent = peek_memory(peer.socket.get());
@@ -46,7 +50,6 @@ Result<protocol::Answer> Broker::donate(Peer &peer, const protocol::Donate &dona
     const auto bond = (donation.flags & protocol::kKeepAtEnd) != 0 ? Leases::Bond::keep : Leases::Bond::drop;
     const Leases::Id lease = leases_.grant_donor(*made, home, bond, peer.holder);
     name_changed(home, name);
-    if ((donation.flags & protocol::kOwnDirectory) != 0) peer.own_directory = home;
     const Result<void> kept = leases_.keep(lease, {});
     if (!kept) {
         end_lease(lease);
@@ -96,8 +99,8 @@ void Broker::tell_names() {
     }
 }
 
-// Of a lease with a bond the peer has freed the memory, so its file goes, too: first, so that a server that dies between
-// leaves the lease to the next one, which is asked again.
+// Of a lease with a bond the peer has freed the memory, so its file goes, too. It goes first: a server that dies
+// between leaves the lease to the next one, which is asked again.
 void Broker::end_lease(Leases::Id lease) {
     if (const Leases::Donated donated = leases_.donated(lease); donated.inode) {
         blocks_.remove(donated.inode->id());
@@ -130,7 +133,8 @@ void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> en
         for (const Namespace::Place &place : drop_file(donated))
             if (home == 0) home = find_home(peer, place.parent);
     }
-    if (home != 0) remove_empty(home);
+    const bool still_runs = peer.process.is_known() && !peer.process.has_ended() && !peer.process.has_left_memory();
+    if (home != 0 && !still_runs) remove_empty(home);
 }
 
 // The process's directory, which `folder` is or lies in; 0: it doesn't. After a restart only its name, PROGRAM.PID,

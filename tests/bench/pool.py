@@ -36,8 +36,8 @@ def bench_pool(context):
             library["LD_LIBRARY_PATH"] = os.path.dirname(find_simulator())
 
         def pair_us(command, environment):
-            said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                  check=True).stdout
+            said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  text=True, check=True).stdout
             return float(said.rsplit(" ", 1)[1])
 
         extents = {}

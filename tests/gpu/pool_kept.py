@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Pool, kept: a tensor of PyTorch's outlives its program, which is killed: pool_kept.py GMEMFS DIR
 
-A program under `gmemfs run --keep` fills a tensor of 16 GiB, names it, and is killed by SIGKILL. This process, which has its context
-already, must compute with that tensor within 20 ms from opening it on, and every byte must be right. Prints JSON, times in
-milliseconds; exit status 1 where something is wrong.
+A program under `gmemfs run --keep` fills a tensor of 16 GiB, names it, and is killed. This process, which has its
+context already, must compute with that tensor within 20 ms from opening it on, and every byte must be right. Prints
+JSON, times in milliseconds; exit status 1 where something is wrong.
 """
 import json
 import os

@@ -8,6 +8,7 @@
 //     info | range | attributes    prints what the driver says
 //     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
 //     context | stream | capture   frees in one that ends, or while another one captures
+//     churn=SEED                   random blocks of all kinds, whose bytes are compared, until there is a line to read
 //     wait                         prints "ready", and waits for a line on standard input
 //     twice=N | pairs=SIZE         N times a block of 2 MiB is made and freed; 20 times one of that size
 #include <cuda.h>
@@ -20,8 +21,12 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <iostream>
+#include <poll.h>
+#include <random>
 #include <string>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -108,6 +113,7 @@ public:
         if (word == "info" || word == "range" || word == "attributes") tell(word);
         if (word == "twice") twice(number);
         if (word == "pairs") make_pairs(20, number);
+        if (word == "churn") churn(number);
         if (word == "peer") use_by_peer();
         if (word == "context") use_context();
         if (word == "stream") use_stream();
@@ -166,6 +172,53 @@ private:
         CALL(cuMemcpyDtoH_v2, 3020, bytes.data(), last().address, bytes.size());
         for (const unsigned char byte : bytes)
             if (byte != expected) fail("another byte", byte);
+    }
+    // Whatever happens around it, only that there is no memory is no failure.
+    void churn(std::uint64_t seed) {
+        struct Filled {
+            CUdeviceptr address;
+            std::size_t size;
+            unsigned char byte;
+        };
+        std::mt19937_64 random(seed);
+        std::vector<Filled> all;
+        const auto allocate = reinterpret_cast<decltype(&::cuMemAlloc_v2)>(route_.find("cuMemAlloc_v2", 3020));
+        const auto compare = [&](const Filled &block, std::size_t at) {
+            unsigned char bytes[512] = {};
+            const std::size_t size = std::min(sizeof bytes, block.size - at);
+            CALL(cuMemcpyDtoH_v2, 3020, bytes, block.address + at, size);
+            for (std::size_t index = 0; index < size; ++index)
+                if (bytes[index] != block.byte) fail("another byte", bytes[index]);
+        };
+        pollfd input = {STDIN_FILENO, POLLIN, 0};
+        for (std::uint64_t step = 0; ::poll(&input, 1, 0) == 0; ++step) {
+            const unsigned kind = static_cast<unsigned>(random() % 100);
+            const std::size_t most = std::size_t(kind < 3 ? 44 : kind < 20 ? 6 : 1) << 20;
+            Filled block = {0, kind < 3 ? most - random() % (8 << 20) : 1 + random() % most, 0};
+            block.byte = static_cast<unsigned char>(1 + step % 255);
+            const CUresult made = all.size() < 60 ? allocate(&block.address, block.size) : CUDA_ERROR_OUT_OF_MEMORY;
+            if (made == CUDA_SUCCESS) {
+                CALL(cuMemsetD8_v2, 3020, block.address, block.byte, block.size);
+                all.push_back(block);
+                continue;
+            }
+            if (made != CUDA_ERROR_OUT_OF_MEMORY) fail("cuMemAlloc_v2", made);
+            for (std::size_t count = all.size() / 2 + 1; count-- > 0 && !all.empty();) {
+                std::swap(all[random() % all.size()], all.back());
+                compare(all.back(), 0);
+                compare(all.back(), all.back().size - std::min<std::size_t>(all.back().size, 512));
+                CALL(cuMemFree_v2, 3020, all.back().address);
+                all.pop_back();
+            }
+        }
+        for (const Filled &block : all) {
+            compare(block, 0);
+            CALL(cuMemFree_v2, 3020, block.address);
+        }
+        std::string line;
+        std::getline(std::cin, line);
+        std::printf("churned\n");
+        std::fflush(stdout);
     }
     void tell(const std::string &word) {
         std::size_t first = 0, second = 0;

@@ -8,7 +8,7 @@ at "$MNT"
 GMEMFS="$GMEMFS" SIZE="$SIZE" peer_python - "$MNT" "$PWD/elsewhere" <<'PYTHON'
 import os, subprocess, sys
 import gmemfs
-from peer import counts, wait_for_counts
+from peer import Peer, counts, wait_for_counts
 mount, elsewhere = sys.argv[1:]
 command = os.environ["GMEMFS"]
 
@@ -47,6 +47,19 @@ for place in (mount, elsewhere, mount):
     again = use(place)
     assert again != first
     first = again
+# A program under `gmemfs run` that has nothing for so long has its directory still, and its connection: it may want memory again.
+os.mkdir(mount + "/own")
+program = Peer(mount)
+attached = program.attach(mount + "/f")
+assert program.release(attached.lease) == 0
+donated = program.donate(mount + "/own", b"first", 2 << 20, attached.fds, flags=2)
+assert donated.code == 0 and program.release(donated.lease) == 0, donated.text
+wait_for_counts(mount, (1, 0))
+assert os.listdir(mount + "/own") == []
+donated = program.donate(mount + "/own", b"second", 2 << 20, attached.fds, flags=2)
+assert donated.code == 0 and os.listdir(mount + "/own") == ["second"], donated.text
+assert program.release(donated.lease) == 0
+program.close()
 wait_for_counts(mount, (0, 0))
 assert use(mount) != first
 PYTHON
