@@ -24,6 +24,7 @@
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
 #     weights       real weights, those of the .safetensors file WEIGHTS: how much they shrink, by type and codec
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
+#     devices       copies between two GPUs of a mount, beside cuMemcpyPeer
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
@@ -57,7 +58,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks pool cold weights tight models snapshot survive block bench)
+    damage ecc_cost frameworks pool cold weights tight devices models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -703,6 +704,21 @@ phase_tight() {
     unmount_it
     MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-1}")
     grep '^{"tight_gib"' "$LOG" | tail -1 >> "$OUT/summary.txt"
+}
+phase_devices() {
+    local small=()
+    unmount_it
+    [ -z "$SIMULATE" ] || {
+        export LD_LIBRARY_PATH=${DRIVER%/*} GMEMFS_SIM_DEVICES=2x1G GMEMFS_SIM_MACHINE=run$$-two
+        MOUNT_OPTIONS=(--simulate) small=(--mib 64 --rounds 1)
+    }
+    MOUNT_OPTIONS+=(--device all)
+    mount_it || return
+    check "copies between devices" python_peer devices.py "$MOUNT" "${small[@]}"
+    grep '^FIGURE devices: ' "$LOG" | tail -4 >> "$OUT/summary.txt"
+    unmount_it
+    MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
+    [ -z "$SIMULATE" ] || { unset LD_LIBRARY_PATH GMEMFS_SIM_DEVICES; MOUNT_OPTIONS=(--simulate=2G) GMEMFS_SIM_MACHINE=run$$; }
 }
 # More models than the device holds. Each is 1 GiB; memory of the device, 1/1.4 of them packed in host memory.
 phase_models() {

@@ -362,7 +362,22 @@ TEST_F(FileTest, CopyWithinAFileRefusesOverlap) {
     EXPECT_TRUE(reads_zeros(MiB, 2 * MiB));
 }
 
-TEST_F(FileTest, CopyBetweenDevicesGoesOverTheirLink) {
+TEST_F(FileTest, CopyBetweenDevicesOpensTheSourceWhenItIsWorthIt) {
+    must(file_->resize(copiers(), 40 * MiB));
+    const Bytes written = write(34 * MiB, MiB, 1);
+    File target(storage_, simulation().devices()[1].get(), 0);
+    simulation().plan_faults("cuDeviceCanAccessPeer#1+=UNKNOWN"); // which is asked before access is given
+    EXPECT_EQ(must(target.copy_from(copiers(), *file_, 0, 0, 31 * MiB)), 31 * MiB);
+    EXPECT_EQ(code_of(target.copy_from(copiers(), *file_, 0, 0, MiB)), EIO);
+    simulation().plan_faults("");
+    EXPECT_EQ(must(target.copy_from(copiers(), *file_, 34 * MiB, 0, MiB)), MiB); // over the link
+    EXPECT_EQ(target.size(), 31 * MiB);
+    const auto to = simulation().buffer().bytes().first(MiB);
+    ASSERT_EQ(must(target.read(copiers(), 0, to, File::By::call)), MiB);
+    EXPECT_TRUE(std::equal(to.begin(), to.end(), written.begin()));
+}
+
+TEST_F(FileTest, CopyBetweenDevicesKeepsEveryByte) {
     const Bytes written = write(0, 5 * MiB, 1);
     Device &other = *simulation().devices()[1];
     File target(storage_, &other, 0);

@@ -14,8 +14,9 @@ namespace {
 
 // A smaller file goes by read(2) and write(2): mapping it would take it out of the extent that it shares.
 constexpr std::uint64_t kMapMin = 4 * MiB;
-// What one call copies can't be interrupted: 1 GiB takes a device a millisecond, and a disk seconds.
-constexpr std::size_t kPartOnDevice = 1 * GiB;
+// What one call copies can't be interrupted: 2 GiB take a device two milliseconds, and a disk seconds. The most that
+// one call can, which tells a mount that more is to come: it makes the file's memory at once.
+constexpr std::size_t kPartOnDevice = 0x7ffff000;
 constexpr std::size_t kPartElsewhere = 32 * MiB;
 
 // One copy; views of what copy_file() owns.

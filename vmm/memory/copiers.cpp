@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 
 namespace gmemfs {
 
@@ -25,8 +24,9 @@ Result<void> Copiers::queue_copy(Slice from, Slice to) {
     Device &source = from.extent->device(), &target = to.extent->device();
     if (&source == &target || target.info().is_host()) return use(source).queue_copy(from, to);
     if (source.info().is_host()) return use(target).queue_copy(from, to);
-    const Result<void> reached = to.extent->let_in(source);
-    if (!reached && reached.error().code != EXDEV) return reached;
+    // Source or target, whichever is open to the other: the driver finds the way. A source lives on, and a target is
+    // mostly new.
+    TRY(from.extent->let_in(target, from.length));
     return use(source).queue_copy_to(target, from, to);
 }
 

@@ -19,6 +19,14 @@ for links in 1 0; do
     "$GMEMFS" cp --verify "$MNT/0/noise" "$MNT/1/noise"
     cmp noise "$MNT/1/noise"
     on "$MNT/1/noise" "${devices#* }"
+    # As much as is worth opening the source to the other device.
+    random_bytes 40000001 > large
+    cp large "$MNT/0"
+    for copy in first second; do
+        "$GMEMFS" cp "$MNT/0/large" "$MNT/1/$copy"
+        cmp large "$MNT/1/$copy"
+        rm "$MNT/1/$copy"
+    done
     # Bytes into the midst of a file that is there, and back to the device that they came from.
     python3 - "$MNT/0/noise" "$MNT/1/model" "$MNT/0/both" << 'END'
 import os, sys
