@@ -1,4 +1,5 @@
 """Pool: what `gmemfs run` costs a process that never touches CUDA, and what an allocation costs with it and without."""
+import json
 import os
 import statistics
 import subprocess
@@ -60,8 +61,14 @@ def bench_pool(context):
         pairs = {name: statistics.median(values) for name, values in pairs.items()}
         print(f"cuMemAlloc and cuMemFree of 2 MiB: {pairs['plain_us']:.2f} us by the driver,"
               f" {pairs['pool_us']:.2f} us by the pool: {pairs['plain_us'] / pairs['pool_us']:.0f} times its rate")
+        sizes = [] if context.on_gpu else ["60000", "0x4000"]
+        calls = json.loads(subprocess.run([*run, find_program("bench/pool_calls"), *sizes], env=library,
+                                          stdout=subprocess.PIPE, check=True).stdout)
+        print(f"{calls['blocks']} blocks: cuMemAlloc in {calls['allocate']['median']} ns"
+              f" (99.9 %: {calls['allocate']['99.9']}), cuMemFree in {calls['free']['median']} ns"
+              f" (99.9 %: {calls['free']['99.9']})")
     fit = run_json(find_program("bench/pool_fit"))
     for row in fit:
         print(f"{row['blocks']:6} blocks: a place in {row['take']['median']} ns (99 %: {row['take']['99']},"
               f" 99.9 %: {row['take']['99.9']}), back in {row['give']['median']} ns (99.9 %: {row['give']['99.9']})")
-    return {"start": starts, "pair": pairs, "extents": extents, "fit": fit}
+    return {"start": starts, "pair": pairs, "extents": extents, "calls": calls, "fit": fit}

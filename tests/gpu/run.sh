@@ -21,6 +21,10 @@
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     pool          gmemfs run: a program by each way to the driver; PyTorch, CuPy, JAX and numba; rates beside the driver's
+#     pool_torch    frameworks compute the same in a pool as without: PyTorch with each of its allocators, graphs and
+#                   MemPool, Triton, NCCL, CuPy, numba, JAX; du of a program's files beside NVML's figure
+#     pool_bench    a training step, a decode loop, starts and memory in a pool beside the same without; fragmentation;
+#                   calls beside 60,000 blocks
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
 #     weights       real weights, those of the .safetensors file WEIGHTS: how much they shrink, by type and codec
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
@@ -58,7 +62,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks pool cold weights tight devices models snapshot survive block bench)
+    damage ecc_cost frameworks pool pool_torch pool_bench cold weights tight devices models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -843,6 +847,52 @@ phase_pool() {
     unmount_it
     check "what gmemfs run costs (tests/bench/run.py pool)" "$PYTHON" "$here/../bench/run.py" pool "${BENCH_OPTIONS[@]}"
     grep '^/bin/true\|^an extent\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -8 >> "$OUT/summary.txt"
+}
+pool_check() { # pool_check WHAT SCRIPT ARGUMENT...: its figures go into the summary
+    local what=$1 told status
+    shift
+    told=$(wc -l < "$LOG")
+    GMEMFS=$GMEMFS check "$what" "$PYTHON" "$here/$1" "${@:2}"
+    status=$?
+    tail -n +$((told + 1)) "$LOG" | grep -E '^(FIGURE|CASE|SKIP [^ ]|GiB, peaks|(native|expandable segments|no cache)[ ,])' |
+        tee -a "$OUT/summary.txt"
+    return $status
+}
+pool_calls() { # pool_calls ARGUMENT...: the whole of each call, as a program sees it
+    "$GMEMFS" run --pool "$MOUNT/calls" "$(program pool_calls)" "$@" > "$WORK/calls" && "$PYTHON" - "$WORK/calls" << 'END'
+import json, sys
+told = json.load(open(sys.argv[1]))
+for call in ("allocate", "free"):
+    for share in ("median", "99", "99.9", "most"):
+        asked = ["<= 1", "PASS" if told[call][share] <= 1000 else "MISS"] if (call, share) == ("allocate", "99.9") else []
+        name = f"{told['blocks']:,} blocks, {call}, {share}" + ("" if share in ("median", "most") else " %")
+        print(f"FIGURE {name:<58} {told[call][share] / 1000:>14,.4f} us    ", *asked)
+    print(f"FIGURE {call + ', share of calls under 1 us':<58} {told[call]['under_us']:>14,.6f}")
+END
+}
+phase_pool_torch() {
+    mount_it || return
+    [ -z "$SIMULATE" ] || export LD_LIBRARY_PATH=${DRIVER%/*}
+    pool_check "gmemfs run: the same results, nothing left" pool_cases.py "$MOUNT/cases" ${SIMULATE:+bindings}
+    pool_check "gmemfs run: du beside NVML's figure" pool_du.py "$MOUNT/du"
+    unset LD_LIBRARY_PATH
+    unmount_it
+}
+phase_pool_bench() {
+    local calls=() rounds=5
+    [ -z "$SIMULATE" ] || { export LD_LIBRARY_PATH=${DRIVER%/*}; calls=(60000 0x4000 100000) rounds=0; }
+    mount_it || return
+    check "calls beside 60,000 blocks" pool_calls "${calls[@]}"
+    grep '^FIGURE .* blocks, \|^FIGURE .*share of calls' "$LOG" | tail -10 | tee -a "$OUT/summary.txt"
+    pool_check "gmemfs run: training, decoding, starts, memory" pool_rates.py "$MOUNT/rates" --rounds $rounds \
+        --program "$(program pool/program)"
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then
+        report SKIP "gmemfs run: fragmentation" 0 "no GPU, or $PYTHON has no torch"
+    else
+        pool_check "gmemfs run: fragmentation" pool_fragments.py "$MOUNT/fragments"
+    fi
+    unset LD_LIBRARY_PATH
+    unmount_it
 }
 
 phase_bench() {
