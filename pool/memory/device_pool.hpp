@@ -15,10 +15,10 @@
 #include "pool/memory/pool_extent.hpp"
 
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/mman.h>
 #include <utility>
 #include <vector>
 
@@ -90,7 +90,11 @@ public:
     void drop(CUcontext context) EXCLUDES(mutex_);
 
 private:
-    using Nodes = std::unique_ptr<Fit::Node[], decltype(&std::free)>;
+    struct Unmap {
+        std::size_t size; // bytes
+        void operator()(Fit::Node *nodes) const { ::munmap(nodes, size); }
+    };
+    using Nodes = std::unique_ptr<Fit::Node[], Unmap>;
     struct Arena {
         std::unique_ptr<PoolExtent> extent;
         Nodes nodes;     // by unit: the block that begins there, or 0
