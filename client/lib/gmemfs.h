@@ -152,6 +152,26 @@ typedef struct gmemfs_wait_options {
  * driver has it: a context is lost, say; the other ones have been waited for. */
 int gmemfs_wait(const gmemfs_wait_options *options);
 
+/* ---- allocators of other libraries ------------------------------------------------------------------------------ */
+
+/* Some libraries take memory from a pair of functions that they are given, and nothing else: PyTorch's
+ * CUDAPluggableAllocator, by their names. Allocator N, 0 to 15, has the pair
+ *
+ *     void *gmemfs_allocate_in_N(ptrdiff_t size, int device, void *stream);
+ *     void gmemfs_free_in_N(void *address, ptrdiff_t size, int device, void *stream);
+ *
+ * Each block is a file of the allocator's directory, block-PID-NUMBER, of mode 0600, on the device whose ordinal is
+ * told. It goes when it is freed, which waits as gmemfs_unmap does. NULL: there is no memory; any other reason is
+ * printed on standard error as well, because callers have but one name for it. */
+#define GMEMFS_ALLOCATORS 16
+
+/* *number is the caller's, to be closed. `driver`: as in gmemfs_open_options. ENOENT, ENOTDIR, ENOTTY: no directory of
+ * a gmemfs mount. EMFILE: all 16 are open, or have blocks. */
+int gmemfs_open_allocator(const char *directory, const char *driver, int *number);
+/* Nothing more is to be allocated there. The files of blocks that aren't freed yet lose their names; the memory stays
+ * until they are freed. EBADF: it is closed. */
+int gmemfs_close_allocator(int number);
+
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
 #define GMEMFS_TENSOR_VERSIONED 1 /* a DLManagedTensorVersioned of DLPack 1.0; else a DLManagedTensor */

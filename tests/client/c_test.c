@@ -2,6 +2,7 @@
 #include "client/lib/gmemfs.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -406,6 +407,43 @@ static void test_ending_meanwhile(const char *mount) {
     }
 }
 
+static void test_allocators(const char *mount) {
+    char folder[300], path[400];
+    int numbers[GMEMFS_ALLOCATORS], number = -1;
+    void *block, *other;
+    void *library = dlopen("libgmemfs.so.0", RTLD_NOW);
+    void *(*allocate)(ptrdiff_t, int, void *);
+    void (*give)(void *, ptrdiff_t, int, void *);
+    CHECK(library != NULL);
+    *(void **)&allocate = dlsym(library, "gmemfs_allocate_in_0");
+    *(void **)&give = dlsym(library, "gmemfs_free_in_0");
+    CHECK(allocate != NULL && give != NULL && dlsym(library, "gmemfs_free_in_15") != NULL);
+    snprintf(folder, sizeof folder, "%s/allocator", mount);
+    CHECK(gmemfs_open_allocator(folder, NULL, &number) == ENOENT);
+    CHECK(gmemfs_open_allocator("/tmp", NULL, &number) == ENOTTY);
+    CHECK(allocate(1 << 20, 0, NULL) == NULL); /* none is open */
+    CHECK(mkdir(folder, 0700) == 0 && gmemfs_open_allocator(folder, NULL, &number) == 0 && number == 0);
+    block = allocate(3 << 20, 0, NULL);
+    other = allocate(1000, 0, NULL);
+    CHECK(block != NULL && other != NULL && block != other);
+    snprintf(path, sizeof path, "%s/block-%d-000001", folder, (int)getpid());
+    CHECK(access(path, F_OK) == 0);
+    give(other, 1000, 0, NULL);
+    CHECK(access(path, F_OK) != 0);
+    CHECK(allocate((ptrdiff_t)1 << 50, 0, NULL) == NULL && strstr(gmemfs_last_error(), "block-") != NULL);
+    CHECK(allocate(1000, 99, NULL) == NULL);
+    path[strlen(path) - 1] = '0';
+    CHECK(access(path, F_OK) == 0 && gmemfs_close_allocator(0) == 0 && access(path, F_OK) != 0);
+    CHECK(gmemfs_close_allocator(0) == EBADF && allocate(1000, 0, NULL) == NULL && rmdir(folder) == 0 && mkdir(folder, 0700) == 0);
+    for (number = 1; number < GMEMFS_ALLOCATORS; ++number) /* 0 has a block */
+        CHECK(gmemfs_open_allocator(folder, NULL, &numbers[number]) == 0 && numbers[number] == number);
+    CHECK(gmemfs_open_allocator(folder, NULL, &numbers[0]) == EMFILE);
+    give(block, 3 << 20, 0, NULL);
+    CHECK(gmemfs_open_allocator(folder, NULL, &numbers[0]) == 0 && numbers[0] == 0);
+    for (number = 0; number < GMEMFS_ALLOCATORS; ++number) CHECK(gmemfs_close_allocator(number) == 0);
+    CHECK(rmdir(folder) == 0);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) return fprintf(stderr, "usage: c_test MOUNT\n"), 2;
     CHECK(strcmp(gmemfs_get_version(), "") != 0);
@@ -418,6 +456,7 @@ int main(int argc, char **argv) {
     test_ended_objects(argv[1]);
     test_tensor(argv[1]);
     test_wait(argv[1]);
+    test_allocators(argv[1]);
     test_descriptors(argv[1]);
     test_names(argv[1]);
     test_fork(argv[1]);

@@ -22,7 +22,8 @@
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
 #     pool          gmemfs run: a program by each way to the driver; PyTorch, CuPy, JAX and numba; rates beside the driver's
 #     pool_torch    frameworks compute the same in a pool as without: PyTorch with each of its allocators, graphs and
-#                   MemPool, Triton, NCCL, CuPy, numba, JAX; du of a program's files beside NVML's figure
+#                   MemPool, Triton, NCCL, CuPy, numba, JAX; du of a program's files beside NVML's figure;
+#                   gmemfs.torch: a MemPool in files, a model in a file
 #     pool_bench    a training step, a decode loop, starts and memory in a pool beside the same without; fragmentation;
 #                   calls beside 60,000 blocks
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
@@ -852,7 +853,7 @@ pool_check() { # pool_check WHAT SCRIPT ARGUMENT...: its figures go into the sum
     local what=$1 told status
     shift
     told=$(wc -l < "$LOG")
-    GMEMFS=$GMEMFS check "$what" "$PYTHON" "$here/$1" "${@:2}"
+    as_peer check "$what" "$PYTHON" "$here/$1" "${@:2}"
     status=$?
     tail -n +$((told + 1)) "$LOG" | grep -E '^(FIGURE|CASE|SKIP [^ ]|GiB, peaks|(native|expandable segments|no cache)[ ,])' |
         tee -a "$OUT/summary.txt"
@@ -875,6 +876,12 @@ phase_pool_torch() {
     [ -z "$SIMULATE" ] || export LD_LIBRARY_PATH=${DRIVER%/*}
     pool_check "gmemfs run: the same results, nothing left" pool_cases.py "$MOUNT/cases" ${SIMULATE:+bindings}
     pool_check "gmemfs run: du beside NVML's figure" pool_du.py "$MOUNT/du"
+    if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then
+        report SKIP "gmemfs.torch: a pool in files, a model in a file" 0 "no GPU, or $PYTHON has no torch"
+    else
+        rm -rf "$MOUNT"/*
+        pool_check "gmemfs.torch: a pool in files, a model in a file" torch_modules.py "$MOUNT"
+    fi
     unset LD_LIBRARY_PATH
     unmount_it
 }

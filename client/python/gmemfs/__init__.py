@@ -18,9 +18,10 @@ from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
 __all__ = ["Array", "File", "Mapping", "Plan", "Ring", "Session", "TensorSpec", "load_safetensors", "map_directory",
-           "name_tensor", "open", "plan", "save_safetensors", "tensor", "unname_tensor", "version"]
+           "name_tensor", "open", "plan", "save_safetensors", "tensor", "torch", "unname_tensor", "version"]
 _LATER = {"save_safetensors": "saving", "Ring": "batch", "Plan": "planning", "TensorSpec": "planning",
-          "plan": "planning", "Session": "session", "name_tensor": "naming", "unname_tensor": "naming"}
+          "plan": "planning", "Session": "session", "name_tensor": "naming", "unname_tensor": "naming",
+          "torch": "torch"}
 __version__ = "0.1.0"
 
 
@@ -28,5 +29,6 @@ def __getattr__(name: str) -> object:
     """Who loads a model waits for the import: what only others need comes with the first use of it."""
     if name not in _LATER:
         raise AttributeError(f"module 'gmemfs' has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    module = importlib.import_module(f".{_LATER[name]}", __name__)
+    found = globals()[name] = module if name == _LATER[name] else getattr(module, name)
     return found

@@ -64,6 +64,11 @@ def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: 
     own, over the file's memory. A tensor that lies where its type can't be loaded from (for JAX: at no multiple of 16)
     is copied on the device; without a framework it is an error. In what save_safetensors writes JAX alone has such, and
     only of sizes that aren't whole 16 bytes."""
+    return load_with_metadata(path, framework, read_only)[0]
+
+
+def load_with_metadata(path: Path, framework: Optional[str], read_only: bool) -> Tuple[Dict[str, Any], Dict[str, str]]:
+    """The same, and the metadata of the same file."""
     convert = _converter(framework)
     with open_file(path) as file:
         try:
@@ -82,7 +87,7 @@ def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: 
                                               entry.end - entry.begin))
             except (ValueError, TypeError) as error:
                 raise about(f"{file.path}: {name}", error) from None
-        return tensors
+        return tensors, header.metadata
 
 
 def _to_array(part: _Part) -> Array:
