@@ -15,10 +15,17 @@ def _metadata(project):
     return "\n".join(lines) + "\n"
 
 
+def _entry_points(project):
+    """Where others find what plugs into them."""
+    return "\n".join(line for group, points in project.get("entry-points", {}).items()
+                     for line in (f"[{group}]", *(f"{name} = {place}" for name, place in points.items()), ""))
+
+
 def _pack(directory, files):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     info = f"{project['name']}-{project['version']}.dist-info"
     files = {**files, f"{info}/METADATA": _metadata(project).encode(),
+             f"{info}/entry_points.txt": _entry_points(project).encode(),
              f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: gmemfs\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
     record = ""
     for name, data in files.items():

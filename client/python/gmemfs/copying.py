@@ -38,11 +38,11 @@ def copy_in(file: File, copies: Iterable[Copy]) -> None:
         for stream in {copy.stream for copy in copies}.difference(_DEFAULT_STREAMS):
             driver.call("cuStreamSynchronize", ctypes.c_void_p(stream))
         _abi.wait([])  # for the current context: it may be one of the program's own
-        with _on_device(driver, mapping.device):
-            ordinals = [_device_of(driver, copy.address) for copy in copies]
+        with on_device(driver, mapping.device):
+            ordinals = [device_of(driver, copy.address) for copy in copies]
             _abi.wait(sorted(set(ordinals)))
             for ordinal in sorted(set(ordinals)):
-                with _on_device(driver, ordinal), driver.own_stream() as stream:
+                with on_device(driver, ordinal), driver.own_stream() as stream:
                     for copy in (copy for copy, its in zip(copies, ordinals) if its == ordinal):
                         if ordinal == mapping.device:
                             driver.call("cuMemcpyDtoDAsync_v2", ctypes.c_uint64(mapping.address + copy.offset),
@@ -61,14 +61,14 @@ def _copy_through_host(driver: _abi.Driver, file: File, copy: Copy, stream: ctyp
         write(file.fileno(), memoryview(buffer)[:size], copy.offset + done)
 
 
-def _device_of(driver: _abi.Driver, address: int) -> int:
+def device_of(driver: _abi.Driver, address: int) -> int:
     ordinal = ctypes.c_int()
     driver.call("cuPointerGetAttribute", ctypes.byref(ordinal), _DEVICE_ORDINAL, ctypes.c_uint64(address))
     return ordinal.value
 
 
 @contextlib.contextmanager
-def _on_device(driver: _abi.Driver, ordinal: int) -> Iterator[None]:
+def on_device(driver: _abi.Driver, ordinal: int) -> Iterator[None]:
     """With a context of this device: the one that is current, or the device's primary one."""
     device = ctypes.c_int(-1)
     if driver.has_context():

@@ -83,6 +83,15 @@ def new_file(path: str, size: int) -> Iterator[File]:
 
 
 @contextlib.contextmanager
+def host_file(folder: str, size: int) -> Iterator[File]:
+    """A file in host memory that never gets a name, and goes with the last that use it."""
+    with _unnamed(folder, folder) as unnamed:
+        os.setxattr(unnamed.fd, "user.gmemfs.device", b"host")
+        with unnamed.opened(size) as file:
+            yield file
+
+
+@contextlib.contextmanager
 def first_file(path: str, size: int) -> Iterator[File]:
     """The same, where no file has that name. FileExistsError: one has it, now or when the block ends. Where `path` is a
     directory, a file in it that never gets a name, and goes with the last that use it."""
