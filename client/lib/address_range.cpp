@@ -18,21 +18,31 @@ bool can_reach(const Driver &driver, CUdevice device, const std::vector<CUdevice
 
 } // namespace
 
+Result<std::shared_ptr<const Addresses>> Addresses::reserve(
+    const Driver &driver, std::uint64_t size, std::uint64_t wished) {
+    CUdeviceptr start = 0;
+    TRY(driver.check(driver.cuMemAddressReserve(&start, size, 0, wished, 0), "reserve addresses",
+        {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
+    std::shared_ptr<const Addresses> reserved(new Addresses(driver, start, size));
+    if (wished == 0 || start == wished) return reserved;
+    return Error{EADDRINUSE, 0, "reserve addresses", "the wished address is in use in this process"};
+}
+
 Result<AddressRange> AddressRange::create(const Driver &driver, const std::vector<DeviceInfo> &devices,
     Attached &attached, Access access, const Reach &reach, std::uint64_t wished) {
-    AddressRange range(driver, attached.allocated); // from here on its destructor undoes what has been done
-    TRY(range.reserve(wished));
+    std::shared_ptr<const Addresses> addresses = TRY(Addresses::reserve(driver, attached.allocated, wished));
+    return create_at(std::move(addresses), driver, devices, attached, access, reach);
+}
+
+Result<AddressRange> AddressRange::create_at(std::shared_ptr<const Addresses> addresses, const Driver &driver,
+    const std::vector<DeviceInfo> &devices, Attached &attached, Access access, const Reach &reach) {
+    if (addresses->size() != attached.allocated)
+        return Error{EINVAL, 0, "map at reserved addresses", "the file has another size than when it was there"};
+    AddressRange range(driver, std::move(addresses)); // from here on its destructor undoes what has been done
     TRY(range.map(attached));
     TRY(range.allow(devices, attached, access, reach));
     if (attached.extents.front().device == kHostUuid) TRY(range.allow_processors(access));
     return range;
-}
-
-Result<void> AddressRange::reserve(std::uint64_t wished) {
-    TRY(driver_->check(driver_->cuMemAddressReserve(&address_, size_, 0, wished, 0), "reserve addresses",
-        {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
-    if (wished == 0 || address_ == wished) return {};
-    return Error{EADDRINUSE, 0, "reserve addresses", "the wished address is in use in this process"};
 }
 
 Result<void> AddressRange::map(Attached &attached) {
@@ -44,7 +54,7 @@ Result<void> AddressRange::map(Attached &attached) {
         if (!is_fabric) (fd++)->reset();
         if (!memory) return Error(std::move(memory.error()));
         TRY(driver_->check(
-            driver_->cuMemMap(address_ + extent.offset, extent.length, 0, memory->handle(), 0), "map extent"));
+            driver_->cuMemMap(address() + extent.offset, extent.length, 0, memory->handle(), 0), "map extent"));
         ends_.push_back(extent.offset + extent.length); // the mapping holds the memory: the handle goes back here
     }
     return {};
@@ -91,13 +101,13 @@ Result<void> AddressRange::allow_processors(Access access) {
     description.location.type = CU_MEM_LOCATION_TYPE_HOST;
     description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
     TRY(driver_->check(
-        driver_->cuMemSetAccess(address_, size_, &description, 1), "make extents accessible to processors"));
+        driver_->cuMemSetAccess(address(), size(), &description, 1), "make extents accessible to processors"));
     // One address for both (H200, driver 580). The driver is asked, where a context is current, as it wants.
     void *there = nullptr;
     const bool is_told =
         driver_->cuPointerGetAttribute != nullptr &&
-        driver_->cuPointerGetAttribute(&there, CU_POINTER_ATTRIBUTE_HOST_POINTER, address_) == CUDA_SUCCESS;
-    host_address_ = is_told ? reinterpret_cast<std::uint64_t>(there) : address_;
+        driver_->cuPointerGetAttribute(&there, CU_POINTER_ATTRIBUTE_HOST_POINTER, address()) == CUDA_SUCCESS;
+    host_address_ = is_told ? reinterpret_cast<std::uint64_t>(there) : address();
     return {};
 }
 
@@ -110,8 +120,8 @@ Result<void> AddressRange::set_access(Access access) {
         description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
         descriptions.push_back(description);
     }
-    return driver_->check(
-        driver_->cuMemSetAccess(address_, size_, descriptions.data(), descriptions.size()), "make extents accessible");
+    return driver_->check(driver_->cuMemSetAccess(address(), size(), descriptions.data(), descriptions.size()),
+        "make extents accessible");
 }
 
 std::uint64_t AddressRange::extent_end(std::uint64_t offset) const {
@@ -121,16 +131,15 @@ std::uint64_t AddressRange::extent_end(std::uint64_t offset) const {
 }
 
 AddressRange::AddressRange(AddressRange &&other) noexcept
-    : driver_(other.driver_), address_(std::exchange(other.address_, 0)), size_(other.size_),
+    : driver_(other.driver_), addresses_(std::exchange(other.addresses_, nullptr)),
       ends_(std::exchange(other.ends_, {})), allowed_(std::move(other.allowed_)), host_address_(other.host_address_) {}
 
 AddressRange::~AddressRange() {
     std::uint64_t start = 0;
     for (const std::uint64_t end : ends_) {
-        driver_->cuMemUnmap(address_ + start, end - start);
+        driver_->cuMemUnmap(address() + start, end - start);
         start = end;
     }
-    if (address_ != 0) driver_->cuMemAddressFree(address_, size_);
 }
 
 } // namespace gmemfs::client

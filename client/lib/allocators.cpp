@@ -39,6 +39,14 @@ public:
         return {};
     }
 
+    Result<std::shared_ptr<FileAllocator>> find_open(int number) EXCLUDES(mutex_) {
+        TRY(check_origin());
+        const Hold hold(mutex_);
+        if (number >= 0 && static_cast<std::size_t>(number) < all_.size() && all_[number].is_open)
+            return all_[number].allocator;
+        return Error{EBADF, 0, "use allocator", std::to_string(number) + ": it is closed"};
+    }
+
     enum class For { allocating, freeing }; ///< what a closed one still does
     /// Null: there is none.
     std::shared_ptr<FileAllocator> find(std::size_t number, For what) EXCLUDES(mutex_) {
@@ -76,6 +84,18 @@ void *allocate(std::size_t number, std::int64_t size, int device) {
     return made ? reinterpret_cast<void *>(*made) : nullptr; // NOLINT(performance-no-int-to-ptr): the caller's type
 }
 
+Result<void> pause(int number, int flags) {
+    if ((flags & ~GMEMFS_PAUSE_KEEP) != 0) return Error{EINVAL, 0, "pause allocator", "unknown flags"};
+    const std::shared_ptr<FileAllocator> allocator = TRY(allocators().find_open(number));
+    return allocator->pause(
+        (flags & GMEMFS_PAUSE_KEEP) != 0 ? FileAllocator::Contents::keep : FileAllocator::Contents::drop);
+}
+
+Result<void> resume(int number) {
+    const std::shared_ptr<FileAllocator> allocator = TRY(allocators().find_open(number));
+    return allocator->resume();
+}
+
 void free_block(std::size_t number, void *address) {
     if (is_copy() || address == nullptr) return;
     const std::shared_ptr<FileAllocator> allocator = allocators().find(number, Allocators::For::freeing);
@@ -94,6 +114,9 @@ extern "C" {
 int gmemfs_open_allocator(const char *directory, const char *driver, int *number) {
     return hand_over(allocators().open(directory, driver), number);
 }
+
+int gmemfs_pause_allocator(int number, int flags) { return finish(pause(number, flags)); }
+int gmemfs_resume_allocator(int number) { return finish(resume(number)); }
 
 int gmemfs_close_allocator(int number) { return finish(allocators().close(number)); }
 

@@ -13,18 +13,21 @@ std::uint32_t lease_of(const gmemfs_map_options &options) {
 }
 
 Result<OwnMapping> make_mapping(const OpenedPath &file, const std::string &path,
-    const std::shared_ptr<Connection> &connection, Attached &attached, const gmemfs_map_options &options) {
-    Result<OwnMapping> mapping = FileMapping::create(file.devices, path, connection, attached, options);
+    const std::shared_ptr<Connection> &connection, Attached &attached, const gmemfs_map_options &options,
+    std::shared_ptr<const Addresses> addresses) {
+    Result<OwnMapping> mapping =
+        FileMapping::create(file.devices, path, connection, attached, options, std::move(addresses));
     if (!mapping) return name_driver(file.fd, file.devices->driver->library, mapping.error());
     return mapping;
 }
 
-Result<OwnMapping> map_by(const OpenedPath &file, const gmemfs_map_options &options, std::uint32_t handle_types) {
+Result<OwnMapping> map_by(const OpenedPath &file, const gmemfs_map_options &options, std::uint32_t handle_types,
+    const std::shared_ptr<const Addresses> &addresses) {
     return on_connection(file.fd, file.path, [&](const std::shared_ptr<Connection> &connection) -> Result<OwnMapping> {
         Attached attached = TRY(connection->use([&](BrokerSession &session) {
             return session.attach(file.fd, file.path, handle_types, lease_of(options));
         }));
-        Result<OwnMapping> mapping = make_mapping(file, file.path, connection, attached, options);
+        Result<OwnMapping> mapping = make_mapping(file, file.path, connection, attached, options, addresses);
         if (!mapping) (void)connection->release(attached.lease, file.path); // or it would last as long as this process
         return mapping;
     });
@@ -58,7 +61,8 @@ Result<MappedEntries> map_directory_by(
             const auto take = [&](AttachedEntry &attached) {
                 const std::string path = directory.path + "/" + attached.name;
                 Result<OwnMapping> mapping = Error{attached.code, 0, "map file", path + ": " + attached.text};
-                if (attached.code == 0) mapping = make_mapping(directory, path, connection, attached.attached, options);
+                if (attached.code == 0)
+                    mapping = make_mapping(directory, path, connection, attached.attached, options, nullptr);
                 const bool is_mapped = mapping.has_value();
                 if (is_mapped)
                     entries.push_back({attached.name, *std::move(mapping), std::nullopt});
@@ -77,9 +81,14 @@ Result<MappedEntries> map_directory_by(
 } // namespace
 
 Result<OwnMapping> map_file(const OpenedPath &file, const gmemfs_map_options &options) {
+    return map_file_at(file, options, nullptr);
+}
+
+Result<OwnMapping> map_file_at(
+    const OpenedPath &file, const gmemfs_map_options &options, std::shared_ptr<const Addresses> addresses) {
     TRY(check_options(options, file.path));
     return map_by_handles(
-        options.handles, [&](std::uint32_t handle_types) { return map_by(file, options, handle_types); },
+        options.handles, [&](std::uint32_t handle_types) { return map_by(file, options, handle_types, addresses); },
         [](const Result<OwnMapping> &made) { return !made && made.error().driver != 0; });
 }
 

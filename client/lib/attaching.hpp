@@ -19,6 +19,9 @@ using MappedEntries = std::vector<MappedEntry>;
 
 /// Errors: see gmemfs_map and gmemfs_map_directory.
 Result<std::shared_ptr<FileMapping>> map_file(const OpenedPath &file, const gmemfs_map_options &options);
+/// The same at addresses that a mapping of the file had. EINVAL: its size is another one.
+Result<std::shared_ptr<FileMapping>> map_file_at(
+    const OpenedPath &file, const gmemfs_map_options &options, std::shared_ptr<const Addresses> addresses);
 Result<MappedEntries> map_directory(const OpenedPath &directory, const gmemfs_map_options &options);
 
 } // namespace gmemfs::client

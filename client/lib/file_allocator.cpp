@@ -1,9 +1,12 @@
 #include "client/lib/file_allocator.hpp"
 
 #include "client/lib/attaching.hpp"
+#include "client/wire/file_control.hpp"
 #include "vmm/base/units.hpp"
 
 #include <cstdio>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <utility>
@@ -52,7 +55,8 @@ Result<FileAllocator::Block> FileAllocator::make(
         remove(name);
         return Error(mapping.error());
     }
-    return Block{*std::move(mapping), name};
+    std::shared_ptr<const Addresses> addresses = (*mapping)->addresses();
+    return Block{file, *std::move(mapping), std::move(addresses), size, name};
 }
 
 // By the directory that was opened, whatever has its path by now.
@@ -69,9 +73,51 @@ Result<void> FileAllocator::free(CUdeviceptr address) {
         block = std::move(found->second);
         blocks_.erase(found);
     }
-    const Result<void> unmapped = block.mapping->unmap();
+    const Result<void> unmapped = block.mapping ? block.mapping->unmap() : Result<void>();
     remove(block.name);
     return unmapped;
+}
+
+Result<void> FileAllocator::put_away(const Block &block, Contents contents) {
+    if (contents == Contents::drop) {
+        if (::ftruncate(block.file->fd.get(), 0) == 0) return {};
+        return Error{errno, 0, "give memory back", block.file->path};
+    }
+    cold_control::ColdState state;
+    if (::ioctl(block.file->fd.get(), cold_control::kOffload, &state) == 0) return {};
+    return Error{errno, 0, "put into host memory", block.file->path};
+}
+
+Result<void> FileAllocator::bring_back(Block &block) {
+    if (block.mapping != nullptr) return {};
+    struct stat status = {};
+    if (::fstat(block.file->fd.get(), &status) != 0) return Error{errno, 0, "stat file", block.file->path};
+    const bool is_dropped = status.st_size == 0;
+    if (is_dropped && ::ftruncate(block.file->fd.get(), static_cast<off_t>(block.size)) != 0)
+        return Error{errno, 0, "allocate device memory", block.file->path + ": " + format_size(block.size)};
+    block.mapping = TRY(map_file_at(*block.file, {}, block.addresses)); // which wakes it
+    return {};
+}
+
+Result<void> FileAllocator::pause(Contents contents) {
+    Result<void> result;
+    {
+        const Hold hold(mutex_);
+        for (auto &[address, block] : blocks_) {
+            if (block.mapping == nullptr) continue;
+            result = std::exchange(block.mapping, nullptr)->unmap();
+            if (result) result = put_away(block, contents);
+            if (!result) break;
+        }
+    }
+    if (!result) (void)resume(); // the first error is the one to tell
+    return result;
+}
+
+Result<void> FileAllocator::resume() {
+    const Hold hold(mutex_);
+    for (auto &[address, block] : blocks_) TRY(bring_back(block));
+    return {};
 }
 
 void FileAllocator::close() {

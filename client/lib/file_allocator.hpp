@@ -22,6 +22,14 @@ public:
     /// `size` bytes on a device, by ordinal. ENOSPC, EDQUOT: there is no room. ENODEV, EINVAL: process or mount don't
     /// use the device.
     Result<CUdeviceptr> allocate(std::uint64_t size, int device) EXCLUDES(mutex_);
+    enum class Contents { keep, drop };
+    /// All blocks give their memory back, and keep their addresses: their bytes go to host memory, or are dropped. Not
+    /// beside other calls but allocate() and free() of other blocks. After an error all have their memory again, as far
+    /// as there is any. ENOSPC, ENOTSUP: the mount has no host memory, or no more. EBUSY: another peer has one mapped.
+    Result<void> pause(Contents contents) EXCLUDES(mutex_);
+    /// They have memory again, and their bytes, or zeros. ENOSPC: the device has no room; those that have none yet keep
+    /// their bytes, and may be resumed later.
+    Result<void> resume() EXCLUDES(mutex_);
     /// Waits for the work that the devices have. EINVAL: no block begins there. Else see FileMapping::unmap.
     Result<void> free(CUdeviceptr address) EXCLUDES(mutex_);
     /// Removes the names of what is still allocated.
@@ -30,9 +38,14 @@ public:
 
 private:
     struct Block {
-        std::shared_ptr<FileMapping> mapping;
+        std::shared_ptr<OpenedPath> file;
+        std::shared_ptr<FileMapping> mapping; // null while it is paused
+        std::shared_ptr<const Addresses> addresses;
+        std::uint64_t size;
         std::string name; // empty: it has none any more
     };
+    static Result<void> put_away(const Block &block, Contents contents);
+    static Result<void> bring_back(Block &block);
     Result<Block> make(const std::string &name, std::uint64_t size, const DeviceInfo &device) const;
     void remove(const std::string &name) const;
 

@@ -19,12 +19,17 @@ int ordinal_of(const Devices &devices, const AddressRange &range, const std::arr
 } // namespace
 
 Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const Devices> devices, std::string path,
-    std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options) {
+    std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options,
+    std::shared_ptr<const Addresses> addresses) {
     const RelaxedCapture relaxed(*devices->driver);
     const Reach reach = {options.devices == nullptr ? Reach::Kind::all : Reach::Kind::listed,
         std::vector<int>(options.devices, options.devices + (options.devices == nullptr ? 0 : options.device_count))};
-    Result<AddressRange> range = AddressRange::create(*devices->driver, devices->all, attached,
-        options.access == GMEMFS_READ ? Access::read : Access::write, reach, options.address);
+    const Driver &driver = *devices->driver;
+    const Access access = options.access == GMEMFS_READ ? Access::read : Access::write;
+    Result<AddressRange> range =
+        addresses != nullptr
+            ? AddressRange::create_at(std::move(addresses), driver, devices->all, attached, access, reach)
+            : AddressRange::create(driver, devices->all, attached, access, reach, options.address);
     if (!range) return about(path, range.error());
     const protocol::ExtentRecord &first = attached.extents.front();
     const gmemfs_mapping_info info = {sizeof info, range->address(), range->size(), attached.size,
@@ -43,6 +48,11 @@ FileMapping::FileMapping(std::shared_ptr<const Devices> devices, std::string pat
 FileMapping::Taken FileMapping::take() {
     const Hold hold(mutex_);
     return {std::exchange(range_, std::nullopt), std::move(connection_)};
+}
+
+std::shared_ptr<const Addresses> FileMapping::addresses() {
+    const Hold hold(mutex_);
+    return range_ ? range_->addresses() : nullptr;
 }
 
 // The lock isn't held while the device or the server is waited for.

@@ -15,15 +15,18 @@ namespace gmemfs::client {
 class FileMapping {
 public:
     /// Imports the extents of `attached`. The lease is the mapping's where that succeeds, and the caller's where it
-    /// fails.
+    /// fails. `addresses`: where it is to be; null for anywhere.
     static Result<std::shared_ptr<FileMapping>> create(std::shared_ptr<const Devices> devices, std::string path,
-        std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options);
+        std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options,
+        std::shared_ptr<const Addresses> addresses);
     ~FileMapping() { (void)unmap(); }
     FileMapping(const FileMapping &) = delete;
     FileMapping &operator=(const FileMapping &) = delete;
 
     const gmemfs_mapping_info &info() const { return info_; } ///< as the file was when it was mapped
 
+    /// Where it is; whoever keeps them may map a file there when this one is unmapped. Null: it is unmapped already.
+    std::shared_ptr<const Addresses> addresses() EXCLUDES(mutex_);
     /// Waits until the devices have ended all work, and unmaps. Returns the first error after everything is done.
     Result<void> unmap() EXCLUDES(mutex_);
     /// A dma-buf descriptor, the caller's. EINVAL: not within one extent, unmapped, or no context is current. ENOTSUP:

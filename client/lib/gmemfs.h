@@ -168,6 +168,17 @@ int gmemfs_wait(const gmemfs_wait_options *options);
 /* *number is the caller's, to be closed. `driver`: as in gmemfs_open_options. ENOENT, ENOTDIR, ENOTTY: no directory of
  * a gmemfs mount. EMFILE: all 16 are open, or have blocks. */
 int gmemfs_open_allocator(const char *directory, const char *driver, int *number);
+#define GMEMFS_PAUSE_KEEP 1 /* the blocks' bytes go to host memory; without it they are dropped */
+
+/* All blocks of the allocator give their device memory back, when the work that the devices have has ended, and keep
+ * their addresses, which nothing may use until gmemfs_resume_allocator: then they have memory there again, with their
+ * bytes, or zeros. So graphs that were captured stay good. Blocks may be freed and made meanwhile. When pausing fails,
+ * what was paused is resumed; when resuming does, those that aren't yet may be resumed later.
+ * ENOSPC: host memory, or the device, has no room. ENOTSUP: the mount has no host memory. EBUSY: another peer has a
+ * block mapped. EBADF: the allocator is closed. */
+int gmemfs_pause_allocator(int number, int flags);
+int gmemfs_resume_allocator(int number);
+
 /* Nothing more is to be allocated there. The files of blocks that aren't freed yet lose their names; the memory stays
  * until they are freed. EBADF: it is closed. */
 int gmemfs_close_allocator(int number);

@@ -408,8 +408,9 @@ static void test_ending_meanwhile(const char *mount) {
 }
 
 static void test_allocators(const char *mount) {
-    char folder[300], path[400];
-    int numbers[GMEMFS_ALLOCATORS], number = -1;
+    char folder[300], path[400], text[4];
+    struct stat status;
+    int file, numbers[GMEMFS_ALLOCATORS], number = -1;
     void *block, *other;
     void *library = dlopen("libgmemfs.so.0", RTLD_NOW);
     void *(*allocate)(ptrdiff_t, int, void *);
@@ -433,6 +434,15 @@ static void test_allocators(const char *mount) {
     CHECK(allocate((ptrdiff_t)1 << 50, 0, NULL) == NULL && strstr(gmemfs_last_error(), "block-") != NULL);
     CHECK(allocate(1000, 99, NULL) == NULL);
     path[strlen(path) - 1] = '0';
+    CHECK(gmemfs_pause_allocator(1, 0) == EBADF && gmemfs_resume_allocator(-1) == EBADF);
+    CHECK(gmemfs_pause_allocator(0, 2) == EINVAL);
+    file = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(file >= 0 && pwrite(file, "kept", 4, 1 << 20) == 4);
+    CHECK(gmemfs_pause_allocator(0, GMEMFS_PAUSE_KEEP) == 0 && gmemfs_resume_allocator(0) == 0);
+    CHECK(pread(file, text, 4, 1 << 20) == 4 && memcmp(text, "kept", 4) == 0);
+    CHECK(gmemfs_pause_allocator(0, 0) == 0 && fstat(file, &status) == 0 && status.st_size == 0);
+    CHECK(gmemfs_resume_allocator(0) == 0 && pread(file, text, 4, 1 << 20) == 4 && memcmp(text, "\0\0\0", 4) == 0);
+    close(file);
     CHECK(access(path, F_OK) == 0 && gmemfs_close_allocator(0) == 0 && access(path, F_OK) != 0);
     CHECK(gmemfs_close_allocator(0) == EBADF && allocate(1000, 0, NULL) == NULL && rmdir(folder) == 0 && mkdir(folder, 0700) == 0);
     for (number = 1; number < GMEMFS_ALLOCATORS; ++number) /* 0 has a block */

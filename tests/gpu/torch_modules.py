@@ -3,7 +3,8 @@
 
 pool: what is computed in the pool's memory is what PyTorch's own gives, graphs included; its files are PyTorch's
 statistics, and go. keep: a model of 217 million parameters computes the same when it was moved into a file, learns
-there, and another process computes with it what this one does. Prints figures; exit status 1 where something is wrong.
+there, and another process computes with it what this one does. pause: a pool's bytes go to host memory and come
+back, under a captured graph. Prints figures; exit status 1 where something is wrong.
 """
 import json
 import os
@@ -79,6 +80,39 @@ def check_pool(mount):
     del outside
 
 
+def check_pause(mount):
+    """4 GiB of a pool go to host memory and come back, and a graph that was captured over them goes on."""
+    import torch
+    pool = gmemfs.torch.pool(os.path.join(mount, "torch-pause"))
+    with torch.cuda.use_mem_pool(pool):
+        weights = [torch.randn(256 * MIB, dtype=torch.bfloat16, device="cuda") * 0.02 for _ in range(8)]
+    first = torch.ones(256 * MIB, dtype=torch.bfloat16, device="cuda")
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        total = sum(each * first for each in weights)
+    graph.replay()
+    wanted = [int(each.view(torch.int16).long().sum()) for each in (total, *weights)]
+    for kept in (True, True, False):
+        torch.cuda.synchronize()
+        free, began = torch.cuda.mem_get_info()[0], time.perf_counter()
+        gmemfs.torch.pause(pool, keep=kept)
+        paused, more = time.perf_counter(), torch.cuda.mem_get_info()[0] - free
+        gmemfs.torch.resume(pool)
+        resumed = time.perf_counter()
+        graph.replay()
+        found = [int(each.view(torch.int16).long().sum()) for each in (total, *weights)]
+        same("after a pause", found, wanted if kept else [0] * len(wanted))
+        if more < 4 << 30:
+            sys.exit(f"torch_modules: a pause gave back {more} bytes")
+        how = "kept" if kept else "dropped"
+        figure(f"pause: 4 GiB {how}, ms", 1000 * (paused - began), "ms")
+        figure(f"pause: 4 GiB {how}, to have them again, ms", 1000 * (resumed - paused), "ms")
+    del graph, weights, total, first, pool
+    torch.cuda.empty_cache()
+    same("nothing is left of it", os.listdir(mount), [])
+
+
 def said_by(torch, model):
     """The logits of a batch, as a number, bit by bit."""
     tokens = torch.arange(256, device="cuda").view(2, 128)
@@ -130,6 +164,7 @@ def main():
     if sys.argv[2:] == ["--load"]:
         return load(sys.argv[1])
     check_pool(sys.argv[1])
+    check_pause(sys.argv[1])
     check_keep(sys.argv[1])
     return 0
 

@@ -69,6 +69,66 @@ for nowhere in ("/tmp", mount + "/no/such"):
 """)
 
 
+PAUSES = """
+pool = gmemfs.torch.pool(folder)
+sizes = (20 << 20, 2 << 20, 34 << 20)
+contents = [numpy.random.default_rng(size).bytes(size) for size in sizes]
+blocks = [pool.allocator.allocate(size, 0, None) for size in sizes]
+def read(block, size): return ctypes.string_at(block & ~(1 << 62), size)
+def fill():
+    for block, content in zip(blocks, contents): ctypes.memmove(block & ~(1 << 62), content, len(content))
+def stats(): return json.loads(os.getxattr(mount, "user.gmemfs.stats"))
+def is_right(): return all(read(block, len(content)) == content for block, content in zip(blocks, contents))
+fill()
+used = stats()["used"]
+"""
+
+
+def test_a_paused_pool_has_no_device_memory_and_comes_back_with_its_bytes(mount):
+    run(mount, POOLS + PAUSES + """
+for _ in range(3):
+    gmemfs.torch.pause(pool)
+    gmemfs.torch.pause(pool)  # which changes nothing
+    assert stats()["used"] == used - sum(sizes) and stats()["host"]["used"] >= sum(sizes) and leases() == 0
+    other = pool.allocator.allocate(6 << 20, 0, None)  # meanwhile
+    assert other not in blocks and leases() == 1
+    taken = [gmemfs.open(mount + f"/taken{number}", 20 << 20).map() for number in range(4)]  # wants addresses, too
+    gmemfs.torch.resume(pool)
+    assert is_right() and stats()["host"]["used"] == 0
+    pool.allocator.give(other, 6 << 20, 0, None)
+    for mapping in taken: mapping.unmap(); os.unlink(mapping.path)
+gmemfs.torch.pause(pool, keep=False)
+assert stats()["used"] == used - sum(sizes) and stats()["host"]["used"] == 0
+gmemfs.torch.resume(pool)
+assert all(read(block, size) == bytes(size) for block, size in zip(blocks, sizes)), "dropped bytes are zeros"
+gmemfs.torch.pause(pool)
+for block, size in zip(blocks, sizes): pool.allocator.give(block, size, 0, None)  # freed while it is paused
+assert files() == [] and stats()["used"] == 0 == stats()["host"]["used"]
+gmemfs.torch.resume(pool)
+""")
+
+
+def test_a_pause_that_fails_leaves_everything_there(mount):
+    run(mount, POOLS + PAUSES + """
+peer = gmemfs.open(folder + "/" + files()[2]).map()
+try: gmemfs.torch.pause(pool)
+except OSError as error: assert error.errno == 16 and files()[2] in str(error), error
+else: raise AssertionError("a file that a peer has mapped was put away")
+assert is_right() and stats()["used"] == used
+peer.unmap()
+gmemfs.torch.pause(pool)
+filler = gmemfs.open(mount + "/filler", 246 << 20).map()  # of 256
+try: gmemfs.torch.resume(pool)
+except OSError as error: assert error.errno == 28, error
+else: raise AssertionError("there was room")
+filler.unmap()
+os.unlink(mount + "/filler")
+while stats()["used"] > 200 << 20: pass  # the server is told of closed files a moment later
+gmemfs.torch.resume(pool)
+assert is_right()
+""")
+
+
 def test_a_pools_names_go_when_the_program_ends(mount):
     run(mount, POOLS + """
 pool = gmemfs.torch.pool(folder)

@@ -84,7 +84,8 @@ def library() -> Any:
             "gmemfs_get_entry": [pointer, ctypes.c_size_t, ctypes.POINTER(Entry)],
             "gmemfs_unmap": [pointer], "gmemfs_wait": [ctypes.POINTER(WaitOptions)], "gmemfs_last_error": [],
             "gmemfs_open_allocator": [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int)],
-            "gmemfs_close_allocator": [ctypes.c_int],
+            "gmemfs_close_allocator": [ctypes.c_int], "gmemfs_pause_allocator": [ctypes.c_int, ctypes.c_int],
+            "gmemfs_resume_allocator": [ctypes.c_int],
             "gmemfs_get_version": []}.items():
         getattr(loaded, function).argtypes = arguments
         getattr(loaded, function).restype = ctypes.c_int

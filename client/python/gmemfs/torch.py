@@ -21,6 +21,9 @@ from .saving import save_safetensors
 _TIED = "gmemfs.tied"  # metadata: JSON, from each name to that under which its tensor was stored
 
 
+_pools: "weakref.WeakKeyDictionary[Any, Tuple[int, str]]" = weakref.WeakKeyDictionary()  # number and folder of each
+
+
 # ---- a pool ----
 
 def pool(path: Path) -> Any:
@@ -43,7 +46,26 @@ def pool(path: Path) -> Any:
         _close(number.value, folder, os.getpid())
         raise
     weakref.finalize(made, _close, number.value, folder, os.getpid())
+    _pools[made] = number.value, folder
     return made
+
+
+def pause(pool: Any, *, keep: bool = True) -> None:
+    """The pool's files give their device memory back, when the work that the devices have has ended, and tensors keep
+    their addresses, at which nothing may be used until resume(). `keep`: the bytes go to host memory of the mount,
+    packed where that saves; else they are dropped. What is paused already stays so.
+
+    OSError(ENOSPC, ENOTSUP): the mount has no room in host memory, or none at all. OSError(EBUSY): another peer has one
+    of the files mapped. Then everything is there as before."""
+    number, folder = _pools[pool]
+    _abi.check(_abi.library().gmemfs_pause_allocator(number, int(keep)), folder)
+
+
+def resume(pool: Any) -> None:
+    """Memory at the same addresses, with the bytes that were kept, or zeros. OSError(ENOSPC): the device has no room:
+    it may be called again."""
+    number, folder = _pools[pool]
+    _abi.check(_abi.library().gmemfs_resume_allocator(number), folder)
 
 
 @functools.lru_cache(maxsize=None)
