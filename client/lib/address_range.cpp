@@ -89,7 +89,7 @@ Result<void> AddressRange::allow(
                 "device " + std::to_string(device->ordinal) +
                     " can't reach the memory of the file's: nvidia-smi topo -p2p r"};
     }
-    const Result<void> set = set_access(access);
+    Result<void> set = set_access(access);
     if (set || allowed_ == owners || reach.kind == Reach::Kind::listed) return set;
     allowed_ = owners; // nobody has asked for the others by name
     return set_access(access);

@@ -73,7 +73,7 @@ Result<void> FileAllocator::free(CUdeviceptr address) {
         block = std::move(found->second);
         blocks_.erase(found);
     }
-    const Result<void> unmapped = block.mapping ? block.mapping->unmap() : Result<void>();
+    Result<void> unmapped = block.mapping ? block.mapping->unmap() : Result<void>();
     remove(block.name);
     return unmapped;
 }

@@ -205,6 +205,29 @@ private:
     gmemfs_ring *ring_ = nullptr;
 };
 
+/// A pair of functions whose memory is files of a directory, for libraries that allocate by such a pair. Owner;
+/// move-only.
+class Allocator {
+public:
+    explicit Allocator(const std::string &directory, const char *driver = nullptr) {
+        detail::check(gmemfs_open_allocator(directory.c_str(), driver, &number_));
+    }
+    Allocator(Allocator &&other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Allocator &operator=(Allocator &&) = delete;
+    Allocator(const Allocator &) = delete;
+    Allocator &operator=(const Allocator &) = delete;
+    ~Allocator() {
+        if (number_ >= 0) gmemfs_close_allocator(number_);
+    }
+
+    int number() const { return number_; } ///< N: the pair is gmemfs_allocate_in_N and gmemfs_free_in_N
+    void pause(int flags) { detail::check(gmemfs_pause_allocator(number_, flags)); } ///< GMEMFS_PAUSE_KEEP, or 0
+    void resume() { detail::check(gmemfs_resume_allocator(number_)); }
+
+private:
+    int number_ = -1;
+};
+
 /// All files in a directory that have memory, by name, through one request. Throws what gmemfs_map_directory returns,
 /// and what the first file has as its code, but for ENODATA (empty), and ESTALE (removed meanwhile).
 inline std::map<std::string, Mapping> map_directory(

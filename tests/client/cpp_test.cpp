@@ -97,6 +97,35 @@ void pack_pages(const gmemfs::Mapping &mapping, const std::string &path) {
     }
 }
 
+// Device memory that goes and comes back at its address, with its bytes, or with zeros.
+void pause_blocks(const Driver &driver, const std::string &folder) {
+    CHECK(mkdir(folder.c_str(), 0700) == 0);
+    {
+        gmemfs::Allocator first(folder), allocator = std::move(first);
+        const std::string number = std::to_string(allocator.number());
+        const auto allocate = reinterpret_cast<void *(*)(std::ptrdiff_t, int, void *)>(
+            dlsym(RTLD_DEFAULT, ("gmemfs_allocate_in_" + number).c_str()));
+        const auto give = reinterpret_cast<void (*)(void *, std::ptrdiff_t, int, void *)>(
+            dlsym(RTLD_DEFAULT, ("gmemfs_free_in_" + number).c_str()));
+        CHECK(allocate != nullptr && give != nullptr);
+        std::vector<unsigned char> bytes(20 << 20), found(bytes.size());
+        for (std::size_t index = 0; index < bytes.size(); ++index)
+            bytes[index] = static_cast<unsigned char>(index / 99);
+        void *const block = allocate(20 << 20, 0, nullptr);
+        CHECK(block != nullptr);
+        const auto address = reinterpret_cast<std::uint64_t>(block);
+        driver.call("cuMemcpyHtoD_v2", address, static_cast<const void *>(bytes.data()), bytes.size());
+        for (const int flags : {GMEMFS_PAUSE_KEEP, GMEMFS_PAUSE_KEEP, 0}) {
+            allocator.pause(flags);
+            allocator.resume();
+            driver.call("cuMemcpyDtoH_v2", static_cast<void *>(found.data()), address, found.size());
+            CHECK(found == (flags != 0 ? bytes : std::vector<unsigned char>(bytes.size())));
+        }
+        give(block, 20 << 20, 0, nullptr);
+    }
+    CHECK(rmdir(folder.c_str()) == 0);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -182,5 +211,6 @@ int main(int argc, char **argv) {
             CHECK(failure.code().value() == EBUSY && std::strstr(failure.what(), "/folder/a") != nullptr);
         }
     }
+    pause_blocks(driver, mount + "/allocator");
     return 0;
 }
