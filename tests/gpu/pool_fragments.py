@@ -43,7 +43,7 @@ def run_all(folder, steps):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=30)
     arguments = parser.parse_args()
     os.makedirs(arguments.folder, exist_ok=True)
     told = run_all(arguments.folder, arguments.steps)
