@@ -59,13 +59,17 @@ for _ in range(3):
     except OSError as error: assert error.errno == 24, error
     else: raise AssertionError("a seventeenth pool")
     for pool, block in zip(pools, blocks): pool.allocator.give(block, 2 << 20, 0, None)
-    os.rmdir(folder)
     del pools, pool
     assert os.listdir(mount) == []
-for nowhere in ("/tmp", mount + "/no/such"):
+outside = os.path.dirname(mount)
+for nowhere in (outside, outside + "/new", mount + "/no/such"):
     try: gmemfs.torch.pool(nowhere)
     except OSError as error: assert nowhere in str(error), error
     else: raise AssertionError(nowhere)
+assert sorted(os.listdir(outside)) == ["mount"], "something was made outside of a mount"
+os.mkdir(folder)
+del gmemfs.torch.pool(folder).allocator
+assert os.path.isdir(folder), "a directory that was there was removed"
 """)
 
 
@@ -240,6 +244,11 @@ both.register_buffer("part", both.weight.detach()[1:3])
 try: gmemfs.torch.keep(both, mount + "/part")
 except ValueError as error: assert "part" in str(error) and "weight" in str(error), error
 else: raise AssertionError("a part of a tensor was kept")
+sparse = nn.Module()
+sparse.register_buffer("thin", torch.eye(3).to_sparse())
+try: gmemfs.torch.keep(sparse, mount + "/part")
+except ValueError as error: assert "thin" in str(error), error
+else: raise AssertionError("a sparse tensor was kept")
 assert not os.path.exists(mount + "/part") and both.part.data_ptr() == both.weight[1:3].data_ptr()
 gmemfs.save_safetensors({"weight": numpy.ones((4, 4), "f4"), "bias": numpy.ones(4, "f4")}, path, {"gmemfs.tied": "[]"})
 try: gmemfs.torch.load(nn.Linear(4, 4), path)

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import weakref
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from . import _abi
 from .file import Path
@@ -27,27 +27,34 @@ _pools: "weakref.WeakKeyDictionary[Any, Tuple[int, str]]" = weakref.WeakKeyDicti
 # ---- a pool ----
 
 def pool(path: Path) -> Any:
-    """A torch.cuda.MemPool whose memory is files of the directory `path`, which is made where there is none. PyTorch's
-    own allocator stays above it, with its cache and its statistics: a file is what it takes at once, 2 MiB or more.
-    Files go when PyTorch gives their memory back. When the pool goes, or the program ends, what is left loses its name,
-    and the memory goes with the last tensor; after kill -9 the files stay.
+    """A torch.cuda.MemPool whose memory is files of the directory `path`; where there is none it is made, and removed
+    at the end. PyTorch's own allocator stays above it, with its cache and its statistics: a file is what it takes at
+    once, 2 MiB or more. Files go when PyTorch gives their memory back. When the pool goes, or the program ends, what is
+    left loses its name, and the memory goes with the last tensor; after kill -9 the files stay.
 
     OSError(ENOTTY): the directory is in no gmemfs mount. OSError(EMFILE): there are 16 pools. What PyTorch is refused
     later is its OutOfMemoryError, and the reason, where it is another one, a line on standard error."""
     import torch
     folder = os.path.abspath(os.fsdecode(path))
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
+    is_new = _make(folder)
     number = ctypes.c_int(-1)
-    _abi.check(_abi.library().gmemfs_open_allocator(_abi.encode(folder), None, number), folder)
     try:
+        _abi.check(_abi.library().gmemfs_open_allocator(_abi.encode(folder), None, number), folder)
         made = torch.cuda.MemPool(_allocator(number.value).allocator())
     except BaseException:
-        _close(number.value, folder, os.getpid())
+        _close(number.value, folder, is_new, os.getpid())
         raise
-    weakref.finalize(made, _close, number.value, folder, os.getpid())
+    weakref.finalize(made, _close, number.value, folder, is_new, os.getpid())
     _pools[made] = number.value, folder
     return made
+
+
+def _make(folder: str) -> bool:
+    try:
+        os.mkdir(folder, 0o700)
+        return True
+    except FileExistsError:
+        return False
 
 
 def pause(pool: Any, *, keep: bool = True) -> None:
@@ -76,12 +83,13 @@ def _allocator(number: int) -> Any:
                                                     f"gmemfs_free_in_{number}")
 
 
-def _close(number: int, folder: str, pid: int) -> None:
+def _close(number: int, folder: str, is_new: bool, pid: int) -> None:
     if os.getpid() != pid:  # the pool is the parent's
         return
-    _abi.library().gmemfs_close_allocator(number)
-    with contextlib.suppress(OSError):  # others have files there
-        os.rmdir(folder)
+    _abi.library().gmemfs_close_allocator(number)  # one that wasn't opened has no such number
+    if is_new:
+        with contextlib.suppress(OSError):  # others have files there
+            os.rmdir(folder)
 
 
 # ---- a module ----
@@ -119,9 +127,8 @@ def _untie(path: Path, module: Any) -> Tuple[Dict[str, Any], Dict[str, str]]:
     tied: Dict[str, str] = {}
     first: Dict[Any, str] = {}
     for name, tensor in _named(module).items():
-        key: Any = id(tensor)
-        if tensor.numel() and not tensor.is_meta:
-            key = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        place = _place_of(tensor)
+        key = (place, tensor.shape, tensor.stride(), tensor.dtype) if place else id(tensor)
         if first.setdefault(key, name) != name:
             tied[name] = first[key]
         else:
@@ -130,15 +137,21 @@ def _untie(path: Path, module: Any) -> Tuple[Dict[str, Any], Dict[str, str]]:
     return stored, tied
 
 
+def _place_of(tensor: Any) -> Optional[Tuple[str, int, int]]:
+    """Device, and the addresses of its first byte and behind its last one; None: it has no plain memory."""
+    try:
+        begin = tensor.data_ptr()
+    except RuntimeError:  # sparse
+        return None
+    if not tensor.numel() or not begin:  # a wrapper, or on "meta"
+        return None
+    last = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride()))
+    return str(tensor.device), begin, begin + (last + 1) * tensor.element_size()
+
+
 def _check_apart(path: Path, stored: Dict[str, Any]) -> None:
     """Tensors that share a part of their bytes couldn't do so in the file."""
-    ranges: List[Tuple[str, int, int, str]] = []
-    for name, tensor in stored.items():
-        if tensor.numel() and not tensor.is_meta:
-            last = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride()))
-            begin = tensor.data_ptr()
-            ranges.append((str(tensor.device), begin, begin + (last + 1) * tensor.element_size(), name))
-    ranges.sort()
+    ranges = sorted((*place, name) for name, tensor in stored.items() if (place := _place_of(tensor)))
     for one, other in zip(ranges, ranges[1:]):
         if one[0] == other[0] and other[1] < one[2]:
             raise about(f"{os.fsdecode(path)}: {other[3]}", ValueError(f"it shares a part of {one[3]}'s memory: only "
