@@ -1,4 +1,4 @@
-// Create: the hooks of memory that a program makes and maps itself: a large one is a file for as long as it is there.
+// Create: the hooks of memory that a program makes and maps itself: a file each, for as long as it is there.
 #include "pool/hook/process_pool.hpp"
 #include "pool/hook/real.hpp"
 
@@ -30,11 +30,12 @@ Result<std::unique_ptr<ExtentFiles::Listed>> list(
     return pool.files().add(ExtentFiles::Kind::allocation, device, size, memory);
 }
 
-// A large allocation is asked for with a descriptor, too; where the driver doesn't want that, as the program has it.
+// Each is asked for with a descriptor, too; where the driver doesn't want that, as the program has it. Small ones as
+// well: PyTorch's expandable segments are made of 2 and 20 MiB.
 CUresult create(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties,
     unsigned long long flags, bool &may_be_listed) {
     const unsigned types = properties->requestedHandleTypes;
-    may_be_listed = size >= DevicePool::kLarge && (types & ~(kFd | kFabric)) == 0;
+    may_be_listed = (types & ~(kFd | kFabric)) == 0;
     if (may_be_listed && (types & kFd) == 0) {
         CUmemAllocationProp exportable = *properties;
         exportable.requestedHandleTypes = static_cast<CUmemAllocationHandleType>(types | kFd);

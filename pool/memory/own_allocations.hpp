@@ -1,4 +1,4 @@
-// OwnAllocations: what a program makes by cuMemCreate itself: large ones are files, and all count against the limit.
+// OwnAllocations: what a program makes by cuMemCreate itself: a file each, and counted against the limit.
 //
 // Such memory lives as long as a handle or a mapping of it does, and so does its file.
 #pragma once

@@ -24,4 +24,17 @@ end_run
 soon test ! -e "$here"
 soon test ! -e "$MNT/renamed"
 is "$(ls -A "$MNT/work" | wc -l)" 0
+
+# What a program makes and maps itself is a file, however small.
+start_run "$BUILD/pool/program" needed create=0x200000 write=4 create=0x1400000 write=5 wait free free wait
+said ready
+here=$MNT/work/program.$PROGRAM_PID
+is "$(ls "$here" | tr '\n' ' ')" "alloc-000000-2MiB alloc-000001-20MiB "
+is "$(tr -d '\5' < "$here/alloc-000001-20MiB" | wc -c)" 0
+is "$("$GMEMFS" pool stat --json "$MNT/work" | json 'd[0]["held"], d[0]["bytes"]')" "(23068672, 23068672)"
+go_on
+said ready
+soon test ! -e "$here/alloc-000000-2MiB"
+soon test ! -e "$here/alloc-000001-20MiB"
+end_run
 is "$("$GMEMFS" stat --json "$MNT" | json 'd["used"]')" 0
