@@ -21,13 +21,14 @@ Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
 }
 
-// They take no memory before they are touched. In huge pages, where the kernel has them: beside 60,000 blocks in 27 GiB
-// one call in a hundred took 2.0 us, because it touched a page for the first time, and takes 0.7 with them
+// All of it at once, in huge pages where the kernel has them and it is large enough: beside 60,000 blocks in 27 GiB one
+// call in a hundred took 2.0 us, because it touched a page for the first time, and takes 0.7 since
 // (tests/bench/pool_calls.cpp, the simulator in a virtual machine).
 void *map_zeros(std::size_t size) {
     void *const made = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return nullptr;
     (void)::madvise(made, size, MADV_HUGEPAGE);
+    (void)::madvise(made, size, MADV_POPULATE_WRITE); // before Linux 5.14 a page at a time, when it is touched
     return made;
 }
 
@@ -138,15 +139,16 @@ Result<std::unique_ptr<PoolExtent>> DevicePool::make(std::uint64_t size, ExtentF
     return has_more ? attempt() : std::move(made);
 }
 
-// An arena for a request of `size`; where there is no room for a large one, a smaller one.
+// An arena for a request of `size`, which fills it without a rest: PyTorch's segments of 20 MiB, say. Where there is no
+// room for a large one, a smaller one.
 Result<void> DevicePool::grow(std::uint64_t size) {
+    const std::uint64_t least = round_up(size, device_.granularity);
     std::uint64_t wanted = 0;
     {
         const Hold hold(mutex_);
-        wanted = next_arena_;
+        wanted = round_up(std::clamp(arena_bytes_ / kArenaPart, kArenaFirst, kArenaMost), least);
     }
-    const std::uint64_t least = round_up(size, device_.granularity);
-    Result<std::unique_ptr<PoolExtent>> made = make(std::max(wanted, least), ExtentFiles::Kind::arena);
+    Result<std::unique_ptr<PoolExtent>> made = make(wanted, ExtentFiles::Kind::arena);
     while (!made && (made.error().code == ENOSPC || made.error().code == EDQUOT) && wanted > least) {
         wanted = std::max(wanted / 2, least);
         made = make(wanted, ExtentFiles::Kind::arena);
@@ -161,7 +163,7 @@ Result<void> DevicePool::grow(std::uint64_t size) {
     TRY(open_to_late(*extent));
     const Fit::Node whole = fit_.add(start / kUnit, units);
     arenas_.emplace(end, Arena{std::move(extent), std::move(nodes), whole});
-    if (wanted == next_arena_) next_arena_ = std::min(next_arena_ * 2, kArenaMost);
+    arena_bytes_ += end - start;
     return {};
 }
 
@@ -282,6 +284,7 @@ Result<bool> DevicePool::trim() {
             const PoolExtent &extent = *arena->second.extent;
             if (!fit_.is_free(arena->second.whole, extent.address() / kUnit, extent.size() / kUnit)) continue;
             fit_.remove(arena->second.whole);
+            arena_bytes_ -= extent.size();
             gone.push_back(std::move(arena->second));
             arenas_.erase(arena);
         }

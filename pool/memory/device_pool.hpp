@@ -41,9 +41,10 @@ private:
 /// Thread-safe: one lock, which is held neither while the device is waited for nor while the mount is asked.
 class DevicePool {
 public:
-    static constexpr std::uint64_t kLarge = std::uint64_t(32) << 20;      ///< an extent of its own from here on
-    static constexpr std::uint64_t kArenaFirst = std::uint64_t(64) << 20; ///< the next ones are larger
-    static constexpr std::uint64_t kArenaMost = std::uint64_t(1) << 30;
+    static constexpr std::uint64_t kLarge = std::uint64_t(32) << 20; ///< an extent of its own from here on
+    /// Of the first arenas; a later one is a part of all that are there, so that little is idle, up to the most.
+    static constexpr std::uint64_t kArenaFirst = std::uint64_t(64) << 20;
+    static constexpr std::uint64_t kArenaPart = 32, kArenaMost = std::uint64_t(1) << 30;
 
     DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit);
 
@@ -135,7 +136,7 @@ private:
     std::map<CUcontext, Waiting> waiting_ GUARDED_BY(mutex_);
     std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
     std::uint64_t next_serial_ GUARDED_BY(mutex_) = 1;
-    std::uint64_t next_arena_ GUARDED_BY(mutex_) = kArenaFirst;
+    std::uint64_t arena_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
 };
 
 } // namespace gmemfs::pool

@@ -57,14 +57,21 @@ TEST_F(PoolDevice, FreedMemoryIsUsedAgainOnlyBehindAFence) {
     std::set<CUdeviceptr> seen;
     std::uint64_t handed_out = 0;
     while (fences() == before) { // all of the arena, and never a block twice
-        const CUdeviceptr address = take(3 * MiB);
+        const CUdeviceptr address = take(4 * MiB);
         if (fences() != before) break;
         EXPECT_TRUE(seen.insert(address).second);
-        handed_out += 3 * MiB;
+        handed_out += 4 * MiB;
         give(address);
     }
-    EXPECT_GT(handed_out, DevicePool::kArenaFirst - 3 * MiB);
+    EXPECT_EQ(handed_out, DevicePool::kArenaFirst);
     EXPECT_EQ(limit_.held(), DevicePool::kArenaFirst); // and no second arena was made
+}
+
+TEST_F(PoolDevice, BlocksOfOneSizeFillTheirArenas) {
+    std::vector<CUdeviceptr> blocks;
+    for (int count = 0; count < 8; ++count) blocks.push_back(take(20 * MiB)); // four to an arena
+    EXPECT_EQ(limit_.held(), 8 * 20 * MiB);
+    for (const CUdeviceptr address : blocks) give(address);
 }
 
 TEST_F(PoolDevice, AStreamUsesWhatItHasFreedAtOnceAndAnotherOneDoesnt) {
@@ -92,7 +99,7 @@ TEST_F(PoolDevice, WorkThatIsQueuedOnAFreedBlockEndsBeforeItsNextUser) {
     CUstream second = make_stream();
     for (int round = 0; round < 5; ++round) {
         const CUdeviceptr block = take(kSize);
-        const CUdeviceptr other = take(kSize); // so that the arena has room for no third one
+        const CUdeviceptr others[] = {take(kSize), take(kSize)}; // so that the arena has room for no fourth one
         for (int fill = 0; fill < 20; ++fill) ASSERT_EQ(driver().cuMemsetD8Async(block, 1, kSize, first), CUDA_SUCCESS);
         give(block);
         const CUdeviceptr next = take(kSize);
@@ -105,7 +112,7 @@ TEST_F(PoolDevice, WorkThatIsQueuedOnAFreedBlockEndsBeforeItsNextUser) {
         driver().cuStreamSynchronize(second);
         EXPECT_EQ(static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), 2)), kSize);
         give(next);
-        give(other);
+        for (const CUdeviceptr other : others) give(other);
     }
     driver().cuStreamDestroy(first);
     driver().cuStreamDestroy(second);
@@ -154,7 +161,7 @@ TEST_F(PoolDevice, AFenceLeavesCapturesWhole) {
 
 TEST_F(PoolDevice, IdleArenasMakeRoomForALargeBlock) {
     std::vector<CUdeviceptr> blocks;
-    for (int index = 0; index < 5; ++index) blocks.push_back(take(30 * MiB)); // three arenas of 64 MiB, or so
+    for (int index = 0; index < 5; ++index) blocks.push_back(take(30 * MiB)); // two arenas
     EXPECT_EQ(code_of(pool_.take(150 * MiB, plain())), ENOSPC);
     for (const CUdeviceptr block : blocks) give(block);
     EXPECT_EQ(pool_.idle(), limit_.held());
