@@ -3,6 +3,7 @@
 
     pool_model.py rates [STEPS]     JSON: when the first operation had ended, seconds a step of training (forward,
                                     backward, AdamW, bf16), seconds a token of decoding, eager and by a graph, and sums
+    pool_model.py start 0           JSON: seconds from exec to PyTorch's import, and to the end of the first operation
     pool_model.py lengths [STEPS]   the same training with another number and length of sequences at each step
 """
 import json
@@ -11,6 +12,8 @@ import random
 import statistics
 import sys
 import time
+
+import pool_du
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 12, 1024, 16, 32000
 CONTEXT = 1024      # tokens, the most that a cache holds
@@ -133,10 +136,20 @@ def decode_rates(torch, model, steps):
     return told, said
 
 
-def rates(steps):
+def since_exec():
+    return (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - int(os.environ["STARTED_NS"])) / 1e9
+
+
+def start(_):
     import torch
+    imported = since_exec()
     torch.zeros(1, device="cuda").item()
-    started = (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - int(os.environ["STARTED_NS"])) / 1e9
+    return {"imported": imported, "started": since_exec()}
+
+
+def rates(steps):
+    told_of_start = start(0)
+    import torch
     model = make_model(torch)
     told, said = decode_rates(torch, model, 3 * steps)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
@@ -144,7 +157,7 @@ def rates(steps):
                            generator=torch.Generator("cuda").manual_seed(6))
     losses = [train(torch, model, optimizer, tokens).item() for _ in range(4)]
     told["train"] = statistics.median(timed(torch, steps, lambda: train(torch, model, optimizer, tokens)))
-    return {"started": started, "seconds": told, "said": said, "losses": losses, **memory(torch)}
+    return {**told_of_start, "seconds": told, "said": said, "losses": losses, **memory(torch)}
 
 
 def lengths(steps):
@@ -163,9 +176,11 @@ def lengths(steps):
 
 
 def memory(torch):
-    """Bytes: the most that PyTorch's own allocator had, and the pool has, where there is one."""
+    """Bytes: the most that PyTorch's own allocator had, what NVML says of the process, and the pool has, where there is
+    one."""
     torch.cuda.synchronize()
-    told = {"reserved": torch.cuda.max_memory_reserved(), "allocated": torch.cuda.max_memory_allocated()}
+    told = {"reserved": torch.cuda.max_memory_reserved(), "allocated": torch.cuda.max_memory_allocated(),
+            "nvml": pool_du.Nvml().of_process(os.getpid())}
     if "GMEMFS_POOL_DIR" in os.environ:
         import pool_runs
         pool = pool_runs.read_pool(os.environ["GMEMFS_POOL_DIR"])
@@ -174,4 +189,4 @@ def memory(torch):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"rates": rates, "lengths": lengths}[sys.argv[1]](int(sys.argv[2]))), flush=True)
+    print(json.dumps({"start": start, "rates": rates, "lengths": lengths}[sys.argv[1]](int(sys.argv[2]))), flush=True)

@@ -29,8 +29,8 @@ def check_same(plain, pooled):
             pool_runs.fail(f"losses {pooled['losses']} under gmemfs run, not {plain[0]['losses']}")
 
 
-def run_model(folder, steps):
-    run = pool_runs.Run([sys.executable, MODEL, "rates", steps], folder).end()
+def run_model(folder, what, steps):
+    run = pool_runs.Run([sys.executable, MODEL, what, steps], folder).end()
     if run.told is None:
         pool_runs.fail(f"{'under gmemfs run' if folder else 'without gmemfs run'}: {run.error}")
     return run.told
@@ -62,6 +62,7 @@ def tell_starts(name, plain_ms, pooled_ms):
     figure(f"start of {name}, ms without the pool", statistics.median(plain_ms), "ms")
     figure(f"start of {name}, ms more under gmemfs run", statistics.median(pooled_ms) - statistics.median(plain_ms),
            "ms", at_most=50)
+    figure(f"start of {name}, ms more, the fastest of each", min(pooled_ms) - min(plain_ms), "ms")
 
 
 def main():
@@ -75,11 +76,15 @@ def main():
         tell_starts("a program", *start_times(arguments.program, arguments.folder, 10))
     if not arguments.rounds:
         return 0
-    told = ([], [])
-    for number in range(2 * arguments.rounds):
-        hooked = (number + number // 2) % 2
-        told[hooked].append(run_model(arguments.folder if hooked else None, arguments.steps))
-        print(f"round {number}: {told[hooked][-1]}", flush=True)
+    told, starts = ([], []), ([], [])
+    for what, rounds in (("rates", arguments.rounds), ("start", 2 * arguments.rounds)):
+        for number in range(2 * rounds):
+            hooked = (number + number // 2) % 2
+            each = run_model(arguments.folder if hooked else None, what, arguments.steps)
+            starts[hooked].append(each)
+            if what == "rates":
+                told[hooked].append(each)
+            print(f"{what} {number}: {each}", flush=True)
     plain, pooled = told
     for each in pooled:
         check_same(plain, each)
@@ -87,13 +92,22 @@ def main():
                        ("graph_1", "decoding, 1 sequence, graph"), ("eager_8", "decoding, 8 sequences, eager"),
                        ("graph_8", "decoding, 8 sequences, graph")):
         tell_ratio(name, *([each["seconds"][what] for each in side] for side in told))
-    tell_starts("PyTorch", *([1000 * each["started"] for each in side] for side in told))
+    tell_starts("PyTorch", *([1000 * each["started"] for each in side] for side in starts))
+    imports, firsts = ([statistics.median(1000 * (each["imported"] if part == "import" else
+                                                  each["started"] - each["imported"]) for each in side)
+                        for side in starts] for part in ("import", "first operation"))
+    figure("start of PyTorch, of that in the import, ms more", imports[1] - imports[0], "ms")
+    figure("start of PyTorch, of that in the first operation, ms more", firsts[1] - firsts[0], "ms")
     reserved = max(each["reserved"] for each in plain)
     figure("memory, PyTorch's own peak of what it reserved", reserved / pool_runs.GIB, "GiB")
     figure("memory, the pool's peak by blocks, of that", max(each["peak"] for each in pooled) / reserved, "",
            at_most=1.02)
     figure("memory, what the pool held at the end, of that", max(each["held"] for each in pooled) / reserved, "",
            at_most=1.02)
+    if plain[0]["nvml"] and pooled[0]["nvml"]:  # libraries' own memory, which PyTorch doesn't count, is in both
+        figure("memory by NVML, context and all, of that without the pool",
+               statistics.median(each["nvml"] for each in pooled) / statistics.median(each["nvml"] for each in plain),
+               "", at_most=1.02)
     left = pool_runs.what_is_left(arguments.folder)
     if left:
         pool_runs.fail(f"files are left: {left}")

@@ -62,7 +62,8 @@ def check_pool(mount):
     with torch.cuda.use_mem_pool(pool):
         small = [torch.full((1000,), float(number), device="cuda") for number in range(1000)]
         same("sums in the pool", compute(torch), wanted)
-    same("sums of small tensors", [float(each.sum()) for each in small], [1000.0 * number for number in range(1000)])
+        sums = [float(each.sum()) for each in small]
+    same("sums of small tensors", sums, [1000.0 * number for number in range(1000)])
     same("bytes in files, by PyTorch's statistics", files_of(folder), torch.cuda.memory_reserved() - before)
     same("a graph's sum in the pool", replay(torch, pool.id), wanted_of_graph)
     path = max((entry.path for entry in os.scandir(folder)), key=lambda path: os.stat(path).st_size)
