@@ -15,7 +15,9 @@ static_assert(kUnit == block_table::kUnit);
 
 std::uint64_t units_of(std::uint64_t bytes) { return round_up(bytes, kUnit) / kUnit; }
 
-CUcontext context_of(const BlockEntry &entry) { return reinterpret_cast<CUcontext>(entry.context()); }
+CUcontext context_of(const BlockEntry &entry) {
+    return reinterpret_cast<CUcontext>(entry.context()); // NOLINT(performance-no-int-to-ptr): as the driver gave it
+}
 
 Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
