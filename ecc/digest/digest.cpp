@@ -134,7 +134,8 @@ Result<Digest> Digester::compute(std::span<const Slice> slices) {
             const std::uint64_t part = std::min(kPass, slice.length - done);
             const std::uint64_t digests = (part + kDigestNode - 1) / kDigestNode * kDigestSize;
             const std::uint64_t above = (digests + kDigestNode - 1) / kDigestNode * kDigestSize;
-            TRY(launch(stream.get(), slice.extent->address() + slice.offset + done, part, level0.address()));
+            const CUdeviceptr start = TRY(slice.extent->open());
+            TRY(launch(stream.get(), start + slice.offset + done, part, level0.address()));
             if (!has_one_node) TRY(launch(stream.get(), level0.address(), digests, level1.address()));
             const CUdeviceptr found = has_one_node ? level0.address() : level1.address();
             TRY(device().check(

@@ -107,7 +107,7 @@ Result<void> Packer::encode(const PackPlan &plan, std::span<const Slice> plain, 
     std::vector<ImageEntry> entries(plan.entries.size()); // the plan's, with checksums
     std::array<std::byte, kImageHeaderSize> header;
     const LentWork work = TRY(begin(0, 0));
-    const CUdeviceptr at = address_of(image.front());
+    const CUdeviceptr at = TRY(address_of(image.front()));
     const std::uint64_t table_end = kImageHeaderSize + entries.size() * sizeof(ImageEntry);
     TRY(work->clear(at, kImageHeaderSize)); // until all is right
     TRY(work->upload(at + kImageHeaderSize, std::as_bytes(std::span(plan.entries))));
@@ -145,9 +145,10 @@ Result<void> Packer::finish(
     const std::span<const std::byte> table = std::as_bytes(entries);
     if (!table.empty()) std::memcpy(&front[kImageHeaderSize], table.data(), table.size());
     std::ranges::copy(header_of(plan, entries), front.begin());
-    const Result<void> queued = for_each_part(image, 0, front.size(), [&](Slice part, std::uint64_t done) {
-        return work.upload(address_of(part), std::span(front).subspan(done, part.length));
-    });
+    const Result<void> queued =
+        for_each_part(image, 0, front.size(), [&](Slice part, std::uint64_t done) -> Result<void> {
+            return work.upload(TRY(address_of(part)), std::span(front).subspan(done, part.length));
+        });
     const Result<void> waited = work.wait(); // always: `front` goes
     return queued ? waited : queued;
 }
@@ -160,8 +161,8 @@ Result<ImageTable> Packer::open(std::span<const Slice> image) {
     std::vector<std::byte> table;
     const LentWork work = TRY(begin_copies());
     const auto read = [&](std::uint64_t offset, std::span<std::byte> to) -> Result<void> {
-        TRY(for_each_part(image, offset, to.size(), [&](Slice part, std::uint64_t done) {
-            return work->download(to.subspan(done, part.length), address_of(part));
+        TRY(for_each_part(image, offset, to.size(), [&](Slice part, std::uint64_t done) -> Result<void> {
+            return work->download(to.subspan(done, part.length), TRY(address_of(part)));
         }));
         return work->wait();
     };
@@ -186,7 +187,8 @@ Result<void> Packer::decode(const ImageTable &table, std::span<const Slice> imag
         const bool is_near = count <= kOverBusMax || !slice.extent->device().info().is_host();
         if (from >= start && to <= start + slice.length && is_near) {
             const std::vector<ImageEntry> moved = entries_from(entries, start);
-            return decode_near(table, {0, address_of(slice), 0, first, count}, moved, plain);
+            const CUdeviceptr at = TRY(address_of(slice));
+            return decode_near(table, {0, at, 0, first, count}, moved, plain);
         }
         start += slice.length;
     }
@@ -225,7 +227,8 @@ Result<void> Packer::prove(const ImageTable &table, Slice image) {
     const LentWork work = TRY(begin(count, 0));
     TRY(work->upload(work->entries(), std::as_bytes(std::span(table.entries))));
     TRY(work->clear_findings());
-    const PackKernels::Chunks all = {0, address_of(image), work->entries(), 0, count};
+    const CUdeviceptr at = TRY(address_of(image));
+    const PackKernels::Chunks all = {0, at, work->entries(), 0, count};
     TRY(kernels_->check(work->stream(), all, work->findings()));
     TRY(kernels_->prove(work->stream(), all, work->findings()));
     TRY(work->download(std::as_writable_bytes(std::span(packed)).first(last.length()), all.image + last.offset()));

@@ -139,9 +139,10 @@ Result<std::unique_ptr<ForeignWork>> Packer::open_decoder(
 // Nothing where the bytes are no .safetensors file.
 Result<TensorTypes> Packer::tensor_types(PackWork &work, std::span<const Slice> plain, std::uint64_t size) {
     const auto read = [&](std::uint64_t offset, std::span<std::byte> to) -> Result<void> {
-        const Result<void> queued = for_each_part(plain, offset, to.size(), [&](Slice part, std::uint64_t done) {
-            return work.download(to.subspan(done, part.length), address_of(part));
-        });
+        const Result<void> queued =
+            for_each_part(plain, offset, to.size(), [&](Slice part, std::uint64_t done) -> Result<void> {
+                return work.download(to.subspan(done, part.length), TRY(address_of(part)));
+            });
         const Result<void> waited = work.wait(); // always: what is read goes before the loan ends
         return queued ? waited : queued;
     };
@@ -238,9 +239,9 @@ Result<void> Packer::decode_chunk(
     const CUdeviceptr packed = work->end_of(1), target = packed + packed_size;
     TRY(work->upload(work->entries(), std::as_bytes(std::span(&moved, 1))));
     TRY(work->clear_findings());
-    TRY(for_each_part(image, entry.offset(), entry.length(), [&](Slice part, std::uint64_t at) {
+    TRY(for_each_part(image, entry.offset(), entry.length(), [&](Slice part, std::uint64_t at) -> Result<void> {
         return device().check(
-            device().driver().cuMemcpyDtoDAsync(packed + at, address_of(part), part.length, work->stream()),
+            device().driver().cuMemcpyDtoDAsync(packed + at, TRY(address_of(part)), part.length, work->stream()),
             "copy packed chunk");
     }));
     const PackKernels::Chunks one = {target, packed, work->entries(), chunk, 1};

@@ -141,9 +141,10 @@ Result<void> Packer::encode_staged(const PackPlan &plan, std::span<const Slice> 
             from, chunks, [&](const auto &run) { return kernels_->compare(lane.stream(), run, work->findings()); }));
         const std::uint64_t entry = sizeof(ImageEntry);
         TRY(lane.copy(lane.entries(), work->entries() + batch.first * entry, batch.count * entry));
-        TRY(for_each_part(image, batch.start, batch.end - batch.start, [&](Slice part, std::uint64_t at) {
-            return lane.copy(lane.window() + at, address_of(part), part.length);
-        }));
+        TRY(for_each_part(
+            image, batch.start, batch.end - batch.start, [&](Slice part, std::uint64_t at) -> Result<void> {
+                return lane.copy(lane.window() + at, TRY(address_of(part)), part.length);
+            }));
         done += batch.count;
     }
     for (auto &lane : lanes) TRY(lane->wait());
@@ -171,9 +172,10 @@ Result<void> Packer::decode_staged(const ImageTable &table, std::span<const Slic
         lanes.push_back(TRY(make_lane(is_small ? std::max<std::uint64_t>(bytes, kPlaceUnit) : kLaneSize - kTableSize)));
     const auto bring = [&](Lane &lane, const Batch &batch) -> Result<void> {
         TRY(lane.begin(table.entries, batch));
-        TRY(for_each_part(image, batch.start, batch.end - batch.start, [&](Slice part, std::uint64_t at) {
-            return lane.copy(address_of(part), lane.window() + at, part.length);
-        }));
+        TRY(for_each_part(
+            image, batch.start, batch.end - batch.start, [&](Slice part, std::uint64_t at) -> Result<void> {
+                return lane.copy(TRY(address_of(part)), lane.window() + at, part.length);
+            }));
         return kernels_->check(lane.stream(), lane.chunks(batch), work->findings());
     };
     const auto unpack = [&](Lane &lane, const Batch &batch) -> Result<void> {

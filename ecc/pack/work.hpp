@@ -19,7 +19,10 @@ namespace gmemfs {
 inline constexpr std::uint64_t kFindingsSize = kPlaceUnit; ///< bytes; entries follow
 static_assert(sizeof(PackFindings) <= kFindingsSize);
 
-inline CUdeviceptr address_of(const Slice &slice) { return slice.extent->address() + slice.offset; }
+inline Result<CUdeviceptr> address_of(const Slice &slice) {
+    const CUdeviceptr start = TRY(slice.extent->open());
+    return start + slice.offset;
+}
 
 /// Calls visit(Slice, offset from the range's start) for what the slices, one behind the other, have of [offset, offset
 /// + length).
@@ -47,7 +50,7 @@ Result<void> for_each_run(std::span<const Slice> slices, PackKernels::Chunks chu
     for (const Slice &slice : slices) {
         if (left == 0) break;
         GMEMFS_ASSERT(slice.length % kChunk == 0);
-        chunks.plain = address_of(slice);
+        chunks.plain = TRY(address_of(slice));
         chunks.count = std::min(left, slice.length / kChunk);
         if (chunks.count == 0) continue;
         TRY(body(chunks));

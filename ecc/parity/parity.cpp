@@ -73,6 +73,7 @@ Result<void> FindingsBuffer::read(
 Result<std::unique_ptr<Parity>> Parity::create(const ParityKernels &kernels, Pool &pool, Slice data) {
     GMEMFS_ASSERT(data.length % kBlockSize == 0);
     GMEMFS_ASSERT(&pool.device() == &data.extent->device());
+    TRY(data.extent->open());
     PoolPiece parity = TRY(pool.take(size_of(data.length)));
     PoolPiece checksums = TRY(pool.take(data.length / kBlockSize * sizeof(Checksum)));
     return std::unique_ptr<Parity>(new Parity(kernels, data, std::move(parity), std::move(checksums)));

@@ -53,6 +53,14 @@ def bench_pool(context):
             extents[size] = row = {name: statistics.median(values) for name, values in rows.items()}
             print(f"an extent of {size} MiB made and freed: {row['driver_us']:.0f} us by the driver,"
                   f" {row['unlisted_us']:.0f} by a pool without files, {row['file_us']:.0f} as a file")
+            path = os.path.join(mount, "share")
+            with open(path, "wb") as file:
+                file.truncate(size << 20)
+            row["server"] = share = run_json(find_program("import_map"), "--driver", context.library, path)
+            os.unlink(path)
+            print(f"an extent of {size} MiB, the server's part: import {share['import_us']:.0f} us, map and unmap"
+                  f" {share['closed_us']:.0f} and {share['closed_unmap_us']:.0f} without access,"
+                  f" {share['map_us']:.0f} and {share['unmap_us']:.0f} with it")
 
         pairs = {"plain_us": [], "pool_us": []}
         for _ in range(context.rounds):

@@ -28,9 +28,7 @@ public:
     Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) override {
         return keeper_.donate(device, size, std::move(memory));
     }
-    Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override {
-        return keeper_.map(id, device, size);
-    }
+    Result<Mapping> map(Id id, std::uint64_t size) override { return keeper_.map(id, size); }
     void release(Id id) override {
         if (!is_dead_) keeper_.release(id);
     }

@@ -847,7 +847,7 @@ phase_pool() {
     grep '^{"framework"\|^{"pool_kept"\|^microseconds' "$LOG" >> "$OUT/summary.txt"
     unmount_it
     check "what gmemfs run costs (tests/bench/run.py pool)" "$PYTHON" "$here/../bench/run.py" pool "${BENCH_OPTIONS[@]}"
-    grep '^/bin/true\|^an extent\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -8 >> "$OUT/summary.txt"
+    grep '^/bin/true\|^an extent\|^cuMemAlloc\|blocks: a place' "$LOG" | tail -11 >> "$OUT/summary.txt"
 }
 pool_check() { # pool_check WHAT SCRIPT ARGUMENT...: its figures go into the summary
     local what=$1 told status

@@ -52,7 +52,8 @@ protected:
             if (offset < info.offset || offset >= info.offset + info.length) continue;
             ASSERT_FALSE(info.is_shared);
             // As the server maps it, and no peer: nothing is exported by this.
-            const Mapping mapping = must(keeper_.map(info.id, simulation().device().info(), info.length));
+            Mapping mapping = must(keeper_.map(info.id, info.length));
+            must(mapping.open(simulation().device().info()));
             std::byte byte{};
             const CUdeviceptr address = mapping.address() + offset - info.offset;
             Stream stream = must(Stream::create(simulation().device()));

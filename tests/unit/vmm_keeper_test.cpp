@@ -82,7 +82,7 @@ TEST_F(KeeperThread, MemoryThatAnotherProcessHasMadeOutlivesItsMakerAndTheServer
     EXPECT_EQ(held[0].id, id);
     EXPECT_TRUE(held[0].is_exported);
     EXPECT_FALSE(second->has_fabric(id));
-    EXPECT_EQ(must(second->map(id, info(), 2 * MiB)).size(), 2 * MiB);
+    EXPECT_EQ(must(second->map(id, 2 * MiB)).size(), 2 * MiB);
     const Fd handed_out = must(second->export_fd(id)); // which an import couldn't give
     EXPECT_TRUE(Allocation::import_fd(simulation().driver(), handed_out));
     second->release(id);
@@ -132,7 +132,7 @@ TEST_F(KeeperThread, AListLongerThanAMessageComesWhole) {
 TEST_F(KeeperThread, ADescriptorForThePeerMarksTheExtentAsExported) {
     const auto server = client();
     const Keeper::Id id = must(server->create(info(), 2 * MiB));
-    { const Mapping mapping = must(server->map(id, info(), 2 * MiB)); }
+    { const Mapping mapping = must(server->map(id, 2 * MiB)); }
     EXPECT_FALSE(must(server->list())[0].is_exported) << "the server's own mapping is no export";
     { const Fd fd = must(server->export_fd(id)); }
     EXPECT_TRUE(must(server->list())[0].is_exported);

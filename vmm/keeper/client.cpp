@@ -121,9 +121,9 @@ Result<Allocation> KeeperClient::import(Id id) {
     return Allocation::import_fd(driver_, fd);
 }
 
-Result<Mapping> KeeperClient::map(Id id, const DeviceInfo &device, std::uint64_t size) {
+Result<Mapping> KeeperClient::map(Id id, std::uint64_t size) {
     const Allocation imported = TRY(import(id));
-    return Mapping::create(driver_, device, imported, size); // which holds the memory from here on
+    return Mapping::create_closed(driver_, imported, size); // which holds the memory from here on
 }
 
 void KeeperClient::release(Id id) {

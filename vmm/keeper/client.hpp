@@ -22,7 +22,7 @@ public:
 
     Result<Id> create(const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
     Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) override EXCLUDES(mutex_);
-    Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) override EXCLUDES(mutex_);
+    Result<Mapping> map(Id id, std::uint64_t size) override EXCLUDES(mutex_);
     void release(Id id) override EXCLUDES(mutex_);
     bool has_fabric(Id id) override EXCLUDES(mutex_);
     Result<FabricHandle> export_fabric(Id id) override EXCLUDES(mutex_);

@@ -27,8 +27,8 @@ Keeper::Id LocalKeeper::add(std::shared_ptr<Entry> entry) {
     return id;
 }
 
-Result<Mapping> LocalKeeper::map(Id id, const DeviceInfo &device, std::uint64_t size) {
-    return Mapping::create(driver_, device, find(id)->allocation, size);
+Result<Mapping> LocalKeeper::map(Id id, std::uint64_t size) {
+    return Mapping::create_closed(driver_, find(id)->allocation, size);
 }
 
 void LocalKeeper::release(Id id) {

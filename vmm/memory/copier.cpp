@@ -6,10 +6,11 @@
 namespace gmemfs {
 namespace {
 
-CUdeviceptr address(Slice slice) {
+Result<CUdeviceptr> address(Slice slice) {
     GMEMFS_ASSERT(slice.offset <= slice.extent->size());
     GMEMFS_ASSERT(slice.length <= slice.extent->size() - slice.offset);
-    return slice.extent->address() + slice.offset;
+    const CUdeviceptr start = TRY(slice.extent->open());
+    return start + slice.offset;
 }
 
 // What counts as large: below, the time is the driver's calls, and not the bus.
@@ -45,37 +46,41 @@ bool Copier::is_bus_crowded() const {
 
 Result<void> Copier::queue_write(Slice to, const std::byte *from) {
     TRY(device_.make_current());
+    const CUdeviceptr at = TRY(address(to));
     begin_large(to.length);
-    return device_.check(
-        device_.driver().cuMemcpyHtoDAsync(address(to), from, to.length, stream_.get()), "copy to device");
+    return device_.check(device_.driver().cuMemcpyHtoDAsync(at, from, to.length, stream_.get()), "copy to device");
 }
 
 Result<void> Copier::queue_read(Slice from, std::byte *to) {
     TRY(device_.make_current());
+    const CUdeviceptr at = TRY(address(from));
     begin_large(from.length);
-    return device_.check(
-        device_.driver().cuMemcpyDtoHAsync(to, address(from), from.length, stream_.get()), "copy from device");
+    return device_.check(device_.driver().cuMemcpyDtoHAsync(to, at, from.length, stream_.get()), "copy from device");
 }
 
 Result<void> Copier::queue_copy(Slice from, Slice to) {
     GMEMFS_ASSERT(from.length == to.length);
     TRY(device_.make_current());
+    const CUdeviceptr source = TRY(address(from));
+    const CUdeviceptr target = TRY(address(to));
     return device_.check(
-        device_.driver().cuMemcpyDtoDAsync(address(to), address(from), to.length, stream_.get()), "copy on device");
+        device_.driver().cuMemcpyDtoDAsync(target, source, to.length, stream_.get()), "copy on device");
 }
 
 Result<void> Copier::queue_copy_to(const Device &other, Slice from, Slice to) {
     GMEMFS_ASSERT(from.length == to.length);
     TRY(device_.make_current());
+    const CUdeviceptr source = TRY(address(from));
+    const CUdeviceptr target = TRY(address(to));
     return device_.check(device_.driver().cuMemcpyPeerAsync(
-                             address(to), other.context(), address(from), device_.context(), to.length, stream_.get()),
+                             target, other.context(), source, device_.context(), to.length, stream_.get()),
         "copy to another device");
 }
 
 Result<void> Copier::queue_zero(Slice slice) {
     TRY(device_.make_current());
-    return device_.check(
-        device_.driver().cuMemsetD8Async(address(slice), 0, slice.length, stream_.get()), "clear device memory");
+    const CUdeviceptr at = TRY(address(slice));
+    return device_.check(device_.driver().cuMemsetD8Async(at, 0, slice.length, stream_.get()), "clear device memory");
 }
 
 Result<CUevent> Copier::mark() {

@@ -18,7 +18,8 @@ Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, s
     const std::uint64_t whole = round_up(size, device.info().granularity);
     const Keeper::Id id = TRY(keeper.create(device.info(), whole));
     std::shared_ptr<Extent> extent(new Extent(keeper, device, id, whole)); // gives the memory back if mapping fails
-    extent->mapping_.emplace(TRY(keeper.map(id, device.info(), whole)));
+    extent->mapping_.emplace(TRY(keeper.map(id, whole)));
+    TRY(extent->open_first());
     return extent;
 }
 
@@ -27,7 +28,7 @@ Result<std::shared_ptr<Extent>> Extent::donate(Keeper &keeper, Device &device, s
     if (!id) return Error(id.error());
     std::shared_ptr<Extent> extent(new Extent(keeper, device, *id, size));
     extent->exported_.store(true, std::memory_order_release);
-    Result<Mapping> mapping = keeper.map(*id, device.info(), size);
+    Result<Mapping> mapping = keeper.map(*id, size);
     if (!mapping && mapping.error().driver == 0) return Error(mapping.error());
     if (!mapping) return Error{EINVAL, mapping.error().driver, "take memory", mapping.error().text()};
     extent->mapping_.emplace(*std::move(mapping));
@@ -37,13 +38,22 @@ Result<std::shared_ptr<Extent>> Extent::donate(Keeper &keeper, Device &device, s
 Result<std::shared_ptr<Extent>> Extent::adopt(Keeper &keeper, Device &device, const Keeper::Held &held) {
     std::shared_ptr<Extent> extent(new Extent(keeper, device, held.id, held.size));
     extent->exported_.store(held.is_exported, std::memory_order_release);
-    Result<Mapping> mapping = keeper.map(held.id, device.info(), held.size);
-    if (!mapping) {
-        extent->abandon(); // what can't be mapped now isn't lost for that
-        return Error(mapping.error());
+    Result<Mapping> mapping = keeper.map(held.id, held.size);
+    Result<void> opened = mapping ? Result<void>() : Error(mapping.error());
+    if (mapping) {
+        extent->mapping_.emplace(*std::move(mapping));
+        opened = extent->open_first();
     }
-    extent->mapping_.emplace(*std::move(mapping));
-    return extent;
+    if (opened) return extent;
+    extent->abandon(); // what can't be mapped now isn't lost for that
+    return Error(opened.error());
+}
+
+Result<void> Extent::open_first() {
+    const Hold hold(mutex_);
+    if (!is_open_) TRY(mapping_->open(device_.info()));
+    is_open_.store(true, std::memory_order_release);
+    return {};
 }
 
 Result<FabricHandle> Extent::export_fabric() {

@@ -19,7 +19,8 @@ public:
     /// `size` is bytes, rounded up to the device's granularity. ENOSPC: the device is full. The contents are whatever
     /// was in the memory before: the caller clears the extent (Copier::queue_zero) before anyone sees it.
     static Result<std::shared_ptr<Extent>> create(Keeper &keeper, Device &device, std::uint64_t size);
-    /// An extent of memory that another process has made, by its descriptor. It counts as exported. Errors: see
+    /// An extent of memory that another process has made, by its descriptor. It counts as exported. This process has
+    /// access to it from the first open() on: most programs' memory is never read as a file. Errors: see
     /// Keeper::donate; EINVAL: the allocation has another size.
     static Result<std::shared_ptr<Extent>> donate(Keeper &keeper, Device &device, std::uint64_t size, Fd memory);
     /// An extent that the keeper has kept from the server before this one: mapped here, with its contents. It counts as
@@ -33,8 +34,17 @@ public:
 
     Device &device() const { return device_; }
     Keeper::Id id() const { return id_; }
-    CUdeviceptr address() const { return mapping_->address(); } ///< don't dereference it on the host
-    std::uint64_t size() const { return size_; }                ///< bytes, a multiple of the granularity
+    /// Of an extent that create() or adopt() has made, or that was opened. Don't dereference it on the host.
+    CUdeviceptr address() const {
+        GMEMFS_ASSERT(is_open_.load(std::memory_order_acquire));
+        return mapping_->address();
+    }
+    /// The address, with access. Costs one load, but for the first call of donated memory. Errors: the driver's.
+    Result<CUdeviceptr> open() EXCLUDES(mutex_) {
+        if (!is_open_.load(std::memory_order_acquire)) TRY(open_first());
+        return mapping_->address();
+    }
+    std::uint64_t size() const { return size_; } ///< bytes, a multiple of the granularity
     bool has_fabric() const { return keeper_.has_fabric(id_); }
 
     /// Whether a handle was ever given out. Then a peer may read and write the memory, now and later.
@@ -59,7 +69,10 @@ private:
     Device &device_;
     const Keeper::Id id_;
     const std::uint64_t size_;
+    Result<void> open_first() EXCLUDES(mutex_);
+
     std::optional<Mapping> mapping_; // set by create(), so always there
+    std::atomic<bool> is_open_ = false;
     std::atomic<bool> exported_ = false;
     std::atomic<bool> abandoned_ = false;
     Mutex mutex_;

@@ -38,8 +38,8 @@ public:
     /// Holds memory that another process has made and goes on using, by its descriptor; it counts as exported. EINVAL:
     /// the descriptor is none of device memory, or of another device. ENOTSUP: the keeper is an older program's.
     virtual Result<Id> donate(const DeviceInfo &device, std::uint64_t size, Fd memory) = 0;
-    /// Maps the memory into this process, whole.
-    virtual Result<Mapping> map(Id id, const DeviceInfo &device, std::uint64_t size) = 0;
+    /// Maps the memory into this process, whole; without access yet.
+    virtual Result<Mapping> map(Id id, std::uint64_t size) = 0;
     /// Ends the keeper's hold on the memory. Mappings and peers keep theirs.
     virtual void release(Id id) = 0;
 

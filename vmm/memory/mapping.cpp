@@ -19,16 +19,25 @@ CUmemAccessDesc access_of(CUdevice user) {
 
 Result<Mapping> Mapping::create(
     const Driver &driver, const DeviceInfo &device, const Allocation &allocation, std::uint64_t size) {
+    Mapping mapping = TRY(create_closed(driver, allocation, size));
+    TRY(mapping.open(device));
+    return mapping;
+}
+
+Result<Mapping> Mapping::create_closed(const Driver &driver, const Allocation &allocation, std::uint64_t size) {
     Mapping mapping(driver, size); // from here on its destructor undoes what has been done
     TRY(driver.check(driver.cuMemAddressReserve(&mapping.address_, size, 0, 0, 0), "reserve addresses",
         {{CUDA_ERROR_OUT_OF_MEMORY, ENOMEM}}));
     TRY(driver.check(driver.cuMemMap(mapping.address_, size, 0, allocation.handle(), 0), "map extent"));
     mapping.mapped_ = true;
+    return mapping;
+}
+
+Result<void> Mapping::open(const DeviceInfo &device) {
     std::vector<CUmemAccessDesc> access;
     for (const CUdevice user : device.users) access.push_back(access_of(user));
-    TRY(driver.check(
-        driver.cuMemSetAccess(mapping.address_, size, access.data(), access.size()), "make extent accessible"));
-    return mapping;
+    return driver_->check(
+        driver_->cuMemSetAccess(address_, size_, access.data(), access.size()), "make extent accessible");
 }
 
 Result<void> Mapping::let_in(const DeviceInfo &owner, const DeviceInfo &user) {
