@@ -4,8 +4,9 @@
     tests/gpu/devices.py MOUNT [--mib N] [--rounds N]
 
 A file of N MiB (8192) of random bytes on the first device is copied to the second one and back: by copy_file_range(2),
-by cp and by `gmemfs cp`, in turn with cuMemcpyPeerAsync of as much memory; digests are compared. MOUNT has --device all, GMEMFS
-is the command. Prints a line a figure; exit status 1 where a byte is wrong. With one device alone it says so, and 0.
+by cp and by `gmemfs cp`, in turn with cuMemcpyPeerAsync of as much memory; digests are compared. MOUNT has --device
+all, GMEMFS is the command. Prints a line a figure; exit status 1 where a byte is wrong. With one device alone it says
+so, and 0.
 """
 import argparse
 import json
@@ -78,8 +79,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     gmemfs = os.environ["GMEMFS"]
-    stat = json.loads(subprocess.run([gmemfs, "stat", "--json", arguments.mount], capture_output=True, check=True).stdout)
-    uuids = [device["uuid"] for device in stat["devices"]]
+    said = subprocess.run([gmemfs, "stat", "--json", arguments.mount], capture_output=True, check=True).stdout
+    uuids = [device["uuid"] for device in json.loads(said)["devices"]]
     if len(uuids) < 2:
         print("devices: the mount has one device alone")
         return 0

@@ -40,8 +40,8 @@ public:
     /// Queues a copy within the device, or to or from memory that it reaches. Both slices have one length and don't
     /// overlap.
     Result<void> queue_copy(Slice from, Slice to);
-    /// Queues a copy to memory of another device: over their link where that was let in to `from` (Extent::let_in), else
-    /// through the host.
+    /// Queues a copy to memory of another device: over their link where that was let in to `from` (Extent::let_in),
+    /// else through the host.
     Result<void> queue_copy_to(const Device &other, Slice from, Slice to);
     /// Queues a fill with zeros: 256 us a GiB (H200).
     Result<void> queue_zero(Slice slice);
