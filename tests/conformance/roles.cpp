@@ -106,6 +106,33 @@ int importer(const Arguments &) {
     return 0;
 }
 
+int legacy(const Arguments &arguments) {
+    Message message;
+    CUipcMemHandle handle = {}, none = {};
+    CUdeviceptr address = 0, own = 0;
+    at(message, LegacyStep::init) = driver().cuInit(0);
+    use_context();
+    at(message, LegacyStep::allocate) = driver().cuMemAlloc(&address, kSize);
+    write(address, pattern(kSize, std::stoull(arguments.at(0))));
+    at(message, LegacyStep::export_handle) = driver().cuIpcGetMemHandle(&handle, address);
+    at(message, LegacyStep::open_own) = driver().cuIpcOpenMemHandle(&own, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS);
+    const Memory created(kGranule, kDescriptor);
+    const Mapped mapped(created);
+    at(message, LegacyStep::export_created) = driver().cuIpcGetMemHandle(&none, mapped.address());
+    std::memcpy(message.fabric.data(), &handle, sizeof handle);
+    message.size = kSize;
+    if (!send(kChildSocket, message)) return 1;
+    for (Message asked; receive(kChildSocket, asked);) {
+        Message answer;
+        if (asked.size == 1)
+            at(answer, LegacyStep::release) = driver().cuMemFree(address);
+        else
+            answer.number = read(address, kSize) == pattern(kSize, asked.number) ? 1 : 0;
+        if (!send(kChildSocket, answer)) return 1;
+    }
+    return 0;
+}
+
 int uninitialised(const Arguments &) {
     Message message;
     int number = 0;
@@ -320,8 +347,8 @@ int init(const Arguments &) {
 
 int play(const std::string &role, const Arguments &arguments) {
     const std::map<std::string, int (*)(const Arguments &)> roles = {{"creator", creator}, {"importer", importer},
-        {"uninitialised", uninitialised}, {"garbage", garbage}, {"copy", copy}, {"dereference", dereference},
-        {"load", load}, {"lost", lost}, {"forked", forked}, {"init", init}};
+        {"legacy", legacy}, {"uninitialised", uninitialised}, {"garbage", garbage}, {"copy", copy},
+        {"dereference", dereference}, {"load", load}, {"lost", lost}, {"forked", forked}, {"init", init}};
     const auto found = roles.find(role);
     if (found == roles.end()) {
         std::fprintf(stderr, "conformance-tests: no role '%s'\n", role.c_str());

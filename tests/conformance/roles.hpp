@@ -19,6 +19,10 @@ enum class CreatorStep { init, create, export_descriptor, export_fabric, release
 /// `importer`: for the message with a handle, imports it, maps it, and checks it for the pattern of `number`; answers
 /// with `number` 1 where it is there. Then, for each message: fills the memory with the pattern of `number`.
 enum class ImporterStep { init, import, map, access, export_descriptor, export_fabric, retain, export_retained };
+/// `legacy SEED`: makes plain memory of two granules, fills it with the pattern of SEED, sends its legacy handle in
+/// `fabric`, opens that itself, and asks for one of memory that cuMemCreate has made. Then, for each message: as
+/// `creator` does.
+enum class LegacyStep { init, allocate, export_handle, open_own, export_created, release };
 /// `uninitialised`: calls before cuInit.
 enum class EarlyStep { version, count_devices, create, release, reserve, copy, current_context };
 /// `garbage CASE`: gives the driver what no driver made; the answer is step 0.

@@ -78,6 +78,13 @@ struct Reservation {
     std::uint64_t host_view; // as large, of the host memory in it at the same offsets; 0 until some has been mapped
 };
 
+/// What cuIpcOpenMemHandle has mapped.
+struct LegacyImport {
+    std::uint64_t size;
+    std::array<unsigned char, sizeof(CUipcMemHandle)> handle;
+    unsigned count; // how often it must be closed
+};
+
 /// A shared mutex that lets no reader past a waiting writer: streams that copy all the time would starve cuMemUnmap.
 class UseLock {
 public:
@@ -126,6 +133,7 @@ struct Process {
     std::map<std::uint64_t, Reservation> reservations;                // by host address
     std::map<std::uint64_t, Mapping> mappings;                        // by host address
     std::unordered_map<CUdeviceptr, std::uint64_t> plain_allocations; // cuMemAlloc: device address to size
+    std::map<CUdeviceptr, LegacyImport> legacy_imports;               // by device address
     std::map<std::uint32_t, std::set<std::uint32_t>> peer_users;      // of a device's plain memory: which others may
     std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
     std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
@@ -172,5 +180,8 @@ CUresult open_to_peers(CUdeviceptr address, std::uint64_t size, std::uint32_t ow
 // sharing.cpp
 CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type);
 CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAllocationHandleType type);
+/// Of the plain allocation that has the address.
+CUresult export_legacy(CUipcMemHandle *handle, CUdeviceptr address);
+CUresult import_legacy(CUmemGenericAllocationHandle *handle, const CUipcMemHandle &from, std::uint64_t *size);
 
 } // namespace gmemfs::sim

@@ -3,6 +3,7 @@
 // A descriptor is the memfd itself, and keeps the memory alive by itself. A fabric handle names /proc/PID/fd/N of its
 // creator, so it can be imported while the creator lives and never afterwards, while processes that have it mapped keep
 // it. That needs one PID namespace and the right to look into the creator's /proc entry: the same user, or root.
+// A legacy handle (cuIpcGetMemHandle) is made the same way, of what cuMemAlloc has made.
 #include "vmm/sim/process.hpp"
 
 #include <cerrno>
@@ -29,6 +30,8 @@ struct Handle { // what the 64 bytes hold; all of it is doubted on import
 };
 static_assert(sizeof(Handle) == sizeof(CUmemFabricHandle));
 constexpr char kMagic[8] = {'G', 'M', 'S', 'I', 'M', 'F', 'A', 'B'};
+constexpr char kLegacyMagic[8] = {'G', 'M', 'S', 'I', 'M', 'I', 'P', 'C'};
+static_assert(sizeof(Handle) == sizeof(CUipcMemHandle));
 
 std::uint64_t check_of(const Handle &handle) { // FNV-1a, 64 bits
     unsigned char bytes[offsetof(Handle, check)];
@@ -100,23 +103,46 @@ CUresult adopt(CUmemGenericAllocationHandle *handle, int fd, const Handle *expec
     return CUDA_SUCCESS;
 }
 
+// The caller holds the mutex.
+Handle describe(const Memory &memory, const char (&magic)[sizeof kMagic]) {
+    Handle handle = {};
+    std::memcpy(handle.magic, magic, sizeof magic);
+    handle.pid = process()->pid;
+    handle.fd = memory.fd;
+    handle.start = start_time(process()->pid);
+    handle.id = memory.id;
+    handle.nonce = memory.nonce;
+    handle.size = memory.size;
+    handle.device = memory.device;
+    handle.types = memory.handle_types;
+    handle.check = check_of(handle);
+    return handle;
+}
+
+bool is_sound(const Handle &handle, const char (&magic)[sizeof kMagic]) {
+    return std::memcmp(handle.magic, magic, sizeof magic) == 0 && handle.check == check_of(handle) && handle.pid > 0;
+}
+
+// Of a handle that is sound. NOT_SUPPORTED: its creator has died, or given the memory back.
+CUresult import_from_creator(CUmemGenericAllocationHandle *handle, const Handle &from) {
+    if (start_time(from.pid) != from.start) return CUDA_ERROR_NOT_SUPPORTED;
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/fd/%d", from.pid, from.fd);
+    // The name is read before anything is opened: a spoilt handle may point to a device or a terminal.
+    errno = 0;
+    const bool is_ours = read_origin(path).has_value();
+    const int fd = is_ours ? ::open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0) return errno == EACCES || errno == EPERM ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_NOT_SUPPORTED;
+    return adopt(handle, fd, &from);
+}
+
 CUresult import_fabric(CUmemGenericAllocationHandle *handle, const void *from) {
     if (from == nullptr) return CUDA_ERROR_INVALID_VALUE;
     Handle fabric;
     std::memcpy(&fabric, from, sizeof fabric);
     if (!process()->has_imex) return CUDA_ERROR_NOT_PERMITTED;
     // Bytes that no driver made, and a handle whose creator has died: NOT_SUPPORTED (H200, driver 580).
-    if (std::memcmp(fabric.magic, kMagic, sizeof kMagic) != 0 || fabric.check != check_of(fabric))
-        return CUDA_ERROR_NOT_SUPPORTED;
-    if (fabric.pid <= 0 || start_time(fabric.pid) != fabric.start) return CUDA_ERROR_NOT_SUPPORTED;
-    char path[64];
-    std::snprintf(path, sizeof path, "/proc/%d/fd/%d", fabric.pid, fabric.fd);
-    // The name is read before anything is opened: a spoilt handle may point to a device or a terminal.
-    errno = 0;
-    const bool is_ours = read_origin(path).has_value();
-    const int fd = is_ours ? ::open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd < 0) return errno == EACCES || errno == EPERM ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_NOT_SUPPORTED;
-    return adopt(handle, fd, &fabric);
+    return is_sound(fabric, kMagic) ? import_from_creator(handle, fabric) : CUDA_ERROR_NOT_SUPPORTED;
 }
 
 } // namespace
@@ -137,17 +163,7 @@ CUresult export_handle(void *handle, CUmemGenericAllocationHandle from, CUmemAll
         std::memcpy(handle, &fd, sizeof fd);
         return CUDA_SUCCESS;
     }
-    Handle fabric = {};
-    std::memcpy(fabric.magic, kMagic, sizeof kMagic);
-    fabric.pid = mine.pid;
-    fabric.fd = memory.fd;
-    fabric.start = start_time(mine.pid);
-    fabric.id = memory.id;
-    fabric.nonce = memory.nonce;
-    fabric.size = memory.size;
-    fabric.device = memory.device;
-    fabric.types = memory.handle_types;
-    fabric.check = check_of(fabric);
+    const Handle fabric = describe(memory, kMagic);
     std::memcpy(handle, &fabric, sizeof fabric);
     return CUDA_SUCCESS;
 }
@@ -159,6 +175,29 @@ CUresult import_handle(CUmemGenericAllocationHandle *handle, void *from, CUmemAl
     const int number = static_cast<int>(reinterpret_cast<std::uintptr_t>(from));
     const int fd = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
     return fd < 0 ? CUDA_ERROR_UNKNOWN : adopt(handle, fd, nullptr);
+}
+
+CUresult export_legacy(CUipcMemHandle *handle, CUdeviceptr address) {
+    Process &mine = *process();
+    const std::lock_guard<std::mutex> hold(mine.mutex);
+    const auto found = mine.mapping_at(address);
+    // Of cuMemCreate's memory there is none, nor of another process's.
+    if (found == mine.mappings.end() || mine.plain_allocations.count(found->first | kTag) == 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    const Handle legacy = describe(*found->second.memory, kLegacyMagic);
+    std::memcpy(handle, &legacy, sizeof legacy);
+    return CUDA_SUCCESS;
+}
+
+CUresult import_legacy(CUmemGenericAllocationHandle *handle, const CUipcMemHandle &from, std::uint64_t *size) {
+    Handle legacy;
+    std::memcpy(&legacy, &from, sizeof legacy);
+    if (!is_sound(legacy, kLegacyMagic)) return CUDA_ERROR_INVALID_VALUE;
+    // In the process that made it: INVALID_CONTEXT, whatever context is current.
+    if (legacy.pid == process()->pid && legacy.start == start_time(legacy.pid)) return CUDA_ERROR_INVALID_CONTEXT;
+    *size = legacy.size;
+    const CUresult imported = import_from_creator(handle, legacy);
+    return imported == CUDA_ERROR_NOT_SUPPORTED ? CUDA_ERROR_INVALID_HANDLE : imported;
 }
 
 } // namespace gmemfs::sim
