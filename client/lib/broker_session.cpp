@@ -273,7 +273,12 @@ auto BrokerSession::repeat(protocol::Attach request, const Attempt &attempt) -> 
 Result<Attached> BrokerSession::attach(
     const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease) {
     path_ = path;
-    const protocol::Ticket ticket = TRY(read_ticket(file));
+    return attach(TRY(read_ticket(file)), path, handle_types, lease);
+}
+
+Result<Attached> BrokerSession::attach(
+    const protocol::Ticket &ticket, const std::string &path, std::uint32_t handle_types, std::uint32_t lease) {
+    path_ = path;
     return repeat(protocol::make_attach(protocol::Kind::attach, ticket, handle_types, lease),
         [this](const protocol::Attach &request) { return attach_once(request); });
 }

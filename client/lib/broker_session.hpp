@@ -42,6 +42,9 @@ public:
     /// Takes a lease. EACCES, EBUSY, ENODATA, ENOTSUP, EUSERS: the broker's answer. ETIMEDOUT: the broker gave none for
     /// 30 s. EPROTO: its answer is nonsense. `path` is for messages, as everywhere here.
     Result<Attached> attach(const Fd &file, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
+    /// The same of a file whose ticket another process has passed on.
+    Result<Attached> attach(
+        const protocol::Ticket &ticket, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
     /// The same for every file in an open directory, one after the other, in one request. An error of a single file is
     /// its entry's code. `take` gets each entry as it comes, asks nothing of this session, and returns whether the
     /// lease is kept. A descriptor that `take` closes makes room for the next one. ENOTDIR, EACCES: the directory can't

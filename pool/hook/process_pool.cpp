@@ -26,7 +26,9 @@ Result<ProcessPool *> ProcessPool::create() {
     if (!all) return Error(all.error());
     auto *const made = new ProcessPool(std::move(driver));
     for (const DeviceInfo &device : *all)
-        made->devices_.push_back(std::make_unique<DevicePool>(*made->driver_, device, made->files_, made->limit_));
+        made->devices_.push_back(
+            std::make_unique<DevicePool>(*made->driver_, device, made->files_, made->limit_, made->exports_));
+    made->imports_ = std::make_unique<Imports>(*made->driver_, *all, settings().directory);
     own_figures().limit = made->limit_.bytes();
     return made;
 }
@@ -89,7 +91,9 @@ std::optional<DevicePool::User> ProcessPool::user_of(CUstream stream, NullStream
 std::optional<DevicePool::Block> ProcessPool::find(CUdeviceptr address) const {
     for (const auto &pool : devices_)
         if (const std::optional<DevicePool::Block> block = pool->find(address)) return block;
-    return std::nullopt;
+    const std::optional<Imports::Block> other = imports_->find(address);
+    if (!other) return std::nullopt;
+    return DevicePool::Block{other->address, other->size, other->context, other->serial, false};
 }
 
 } // namespace gmemfs::pool

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pool/memory/device_pool.hpp"
+#include "pool/memory/imports.hpp"
 #include "pool/memory/own_allocations.hpp"
 
 #include <memory>
@@ -32,11 +33,14 @@ public:
     std::optional<DevicePool::User> user_of(CUstream stream, NullStream meaning, CUcontext current) const;
 
     const std::vector<std::unique_ptr<DevicePool>> &devices() const { return devices_; }
+    /// Also a block of another process that is open here.
     std::optional<DevicePool::Block> find(CUdeviceptr address) const;
     const Driver &driver() const { return *driver_; }
     ExtentFiles &files() { return files_; }
     Limit &limit() { return limit_; }
     OwnAllocations &own() { return own_; }
+    Exports &exports() { return exports_; }
+    Imports &imports() { return *imports_; }
 
 private:
     DevicePool *current_pool() const;
@@ -47,6 +51,8 @@ private:
     ExtentFiles files_;
     Limit limit_;
     OwnAllocations own_;
+    Exports exports_;
+    std::unique_ptr<Imports> imports_;
     std::vector<std::unique_ptr<DevicePool>> devices_; // by ordinal
     decltype(&::cuCtxGetDevice) get_device_ = nullptr;
     decltype(&::cuStreamIsCapturing) is_capturing_ = nullptr;

@@ -15,6 +15,7 @@ CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, std::size_t size, CU
 CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream);
 CUresult get_proc_address_11030(const char *name, void **function, int version, cuuint64_t flags) __asm__(
     "cuGetProcAddress");
+CUresult open_handle_4010(CUdeviceptr *address, CUipcMemHandle handle, unsigned flags) __asm__("cuIpcOpenMemHandle");
 
 } // extern "C"
 
@@ -36,6 +37,7 @@ Real look_up() {
 #undef HOOK
     all.get_proc_address_11030 = reinterpret_cast<GetProcAddress11030>(find("cuGetProcAddress"));
     all.get_proc_address_12000 = reinterpret_cast<decltype(all.get_proc_address_12000)>(find("cuGetProcAddress_v2"));
+    all.open_handle_4010 = reinterpret_cast<decltype(all.open_handle_4010)>(find("cuIpcOpenMemHandle"));
     return all;
 }
 
@@ -59,6 +61,7 @@ Hooks make_hooks() {
 #undef HOOK
     add("cuGetProcAddress", reinterpret_cast<void *>(&::get_proc_address_11030), "cuGetProcAddress", 11030, 0);
     add("cuGetProcAddress_v2", reinterpret_cast<void *>(&::cuGetProcAddress_v2), "cuGetProcAddress", 12000, 0);
+    add("cuIpcOpenMemHandle", reinterpret_cast<void *>(&::open_handle_4010), "cuIpcOpenMemHandle", 4010, 0);
     std::sort(hooks.begin(), hooks.end());
     return hooks;
 }

@@ -19,6 +19,7 @@ struct Real {
 #include "pool/hook/hooks.def"
 #undef PER_THREAD
 #undef HOOK
+    decltype(&::cuIpcOpenMemHandle_v2) open_handle_4010 = nullptr;
     GetProcAddress11030 get_proc_address_11030 = nullptr;
     decltype(&::cuGetProcAddress_v2) get_proc_address_12000 = nullptr;
 };

@@ -25,6 +25,8 @@ bool tell_attribute(const DevicePool::Block &block, CUpointer_attribute attribut
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE: return tell(data, static_cast<std::size_t>(block.size));
     case CU_POINTER_ATTRIBUTE_CONTEXT: return tell(data, block.context);
     case CU_POINTER_ATTRIBUTE_BUFFER_ID: return tell(data, kBufferIds + block.serial);
+    // Whatever is a boolean's width: the driver has written all of it, 0 for memory of cuMemCreate.
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: return tell(data, block.is_shareable);
     default: return false;
     }
 }
@@ -101,6 +103,11 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, std::size_t *size, CUdevicep
 
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr address) {
     const std::optional<DevicePool::Block> block = data == nullptr ? std::nullopt : find(address);
+    if (attribute == CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE) {
+        const CUresult result = real().cuPointerGetAttribute(data, attribute, address);
+        if (result == CUDA_SUCCESS && block) tell_attribute(*block, attribute, data);
+        return result;
+    }
     if (block && tell_attribute(*block, attribute, data)) return CUDA_SUCCESS;
     return real().cuPointerGetAttribute(data, attribute, address);
 }

@@ -10,6 +10,7 @@ namespace gmemfs::pool {
 namespace {
 
 constexpr std::size_t kWaitingTried = 8;   // of a stream's blocks, the last ones freed
+constexpr unsigned kSerialBits = 48;       // of a block's serial; the device's are above
 constexpr std::uint64_t kWaitingSpare = 4; // a block that is used again is a quarter larger at the most
 static_assert(kUnit == block_table::kUnit);
 
@@ -43,9 +44,10 @@ bool Limit::take(std::uint64_t bytes) {
     return false;
 }
 
-DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit)
-    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), users_(device_.users),
-      entries_(files.blocks()) {}
+DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports)
+    : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), exports_(exports),
+      users_(device_.users), entries_(files.blocks()),
+      next_serial_((std::uint64_t(device_.ordinal) + 1) << kSerialBits) {}
 
 Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
     if (size >= kLarge) return take_large(size, user);
@@ -192,19 +194,31 @@ Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
         entry->change(State::waiting);
         own_figures().drop_used(entry->size());
         waiting_bytes_ += round_up(entry->size(), kUnit);
+        const bool is_streams = user.stream && shared_.count(address) == 0; // another process knows of no stream
+        revoke(address);
         Waiting &waiting = waiting_[user.context];
-        (user.stream ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
+        (is_streams ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
         is_large = large_.count(address) != 0;
     }
     if (is_large && !user.stream) TRY(fence());
     return Given::done;
 }
 
-// The block's memory isn't used any more. A large one's goes after the lock.
+// The block's memory isn't used any more by this process. A large one's goes after the lock.
 void DevicePool::make_free(CUdeviceptr address, std::vector<Extent> &gone) {
-    if (const BlockEntry entry = *find_entry(address); entry.state() == State::waiting)
-        waiting_bytes_ -= round_up(entry.size(), kUnit);
-    if (const auto large = large_.find(address); large != large_.end()) {
+    BlockEntry entry = *find_entry(address);
+    if (entry.state() == State::waiting) waiting_bytes_ -= round_up(entry.size(), kUnit);
+    const auto large = large_.find(address);
+    if (large == large_.end() && is_lent(address)) {
+        entry.change(State::waiting);
+        lent_.push_back(address);
+        return;
+    }
+    if (const auto shared = shared_.find(address); shared != shared_.end()) {
+        exports_.drop(shared->second);
+        shared_.erase(shared);
+    }
+    if (large != large_.end()) {
         gone.push_back(std::move(large->second));
         large_.erase(large);
         return;
@@ -242,11 +256,13 @@ Result<void> DevicePool::open_to(CUdevice user) {
 
 Result<bool> DevicePool::fence() {
     std::map<CUcontext, Waiting> waited;
+    bool has_more = false;
     {
         const Hold hold(mutex_);
+        has_more = take_back();
         waited.swap(waiting_);
     }
-    if (waited.empty()) return false;
+    if (waited.empty()) return has_more;
     own_figures().fences += 1;
     Result<void> result;
     {
@@ -297,11 +313,16 @@ Result<bool> DevicePool::trim() {
 }
 
 std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
-    const auto told = [](CUdeviceptr start, const BlockEntry &entry) -> std::optional<Block> {
-        if (entry.state() != State::used) return std::nullopt;
-        return Block{start, entry.size(), context_of(entry), entry.serial()};
-    };
     const Hold hold(mutex_);
+    return find_block(address);
+}
+
+std::optional<DevicePool::Block> DevicePool::find_block(CUdeviceptr address) {
+    const auto told = [this](CUdeviceptr start, const BlockEntry &entry) -> std::optional<Block> {
+        if (entry.state() != State::used) return std::nullopt;
+        const ExtentFiles::Listed *const listed = extent_of(start).listed();
+        return Block{start, entry.size(), context_of(entry), entry.serial(), listed != nullptr && listed->ticket()};
+    };
     if (const auto after = large_.upper_bound(address); after != large_.begin()) {
         const auto &[start, large] = *std::prev(after);
         if (address - start < large->whole().size()) return told(start, large->whole());
@@ -322,16 +343,16 @@ std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
 }
 
 std::optional<DevicePool::Place> DevicePool::locate(CUdeviceptr address) {
-    const std::optional<Block> block = find(address);
-    if (!block) return std::nullopt;
     const Hold hold(mutex_);
-    const auto large = large_.find(block->address);
-    Arena *const arena = arena_of(block->address);
-    const PoolExtent *const extent = large != large_.end() ? large->second.get()
-                                     : arena != nullptr    ? arena->extent.get()
-                                                           : nullptr;
-    if (extent == nullptr) return std::nullopt; // another thread frees it
-    return Place{block->address, block->size, block->address - extent->address(), extent->path()};
+    const std::optional<Block> block = find_block(address);
+    if (!block) return std::nullopt;
+    const PoolExtent &extent = extent_of(block->address);
+    return Place{block->address, block->size, block->address - extent.address(), extent.path()};
+}
+
+const PoolExtent &DevicePool::extent_of(CUdeviceptr address) {
+    const auto large = large_.find(address);
+    return large != large_.end() ? *large->second : *arena_of(address)->extent;
 }
 
 std::uint64_t DevicePool::idle() {
@@ -364,6 +385,7 @@ void DevicePool::drop(CUcontext context) {
         if (had(large->whole())) blocks.push_back(address);
     for (const CUdeviceptr address : blocks) {
         own_figures().drop_used(find_entry(address)->size());
+        revoke(address);
         make_free(address, gone);
     }
     for (const Extent &extent : gone) limit_.give(extent->size());

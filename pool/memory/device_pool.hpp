@@ -9,9 +9,13 @@
 // cuMemAlloc and cuMemFree of a byte, which waits for a whole context, and leaves graph captures alone, unlike
 // cuCtxSynchronize (client/lib/device_wait.hpp). Each context has a fence of its own, because none waits for another.
 // A large block that cuMemFree gives back is waited for at once, because its memory leaves the process.
+//
+// A block that another process has opened (exports.hpp) isn't used again before that has closed it: it is lent. A large
+// one goes all the same, because the other process has the memory itself.
 #pragma once
 
 #include "pool/fit/fit.hpp"
+#include "pool/memory/exports.hpp"
 #include "pool/memory/pool_extent.hpp"
 
 #include <atomic>
@@ -46,7 +50,7 @@ public:
     static constexpr std::uint64_t kArenaFirst = std::uint64_t(64) << 20;
     static constexpr std::uint64_t kArenaPart = 32, kArenaMost = std::uint64_t(1) << 30;
 
-    DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit);
+    DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports);
 
     /// For whom memory is: `stream` where the request is ordered by one.
     struct User {
@@ -63,10 +67,14 @@ public:
         CUdeviceptr address;
         std::uint64_t size; ///< as it was asked for
         CUcontext context;
-        std::uint64_t serial; ///< no other block of this pool ever has it
+        std::uint64_t serial; ///< no other block of the process ever has it
+        bool is_shareable;    ///< its extent is a file, which other processes can open
     };
     /// The block that has this byte.
     std::optional<Block> find(CUdeviceptr address) EXCLUDES(mutex_);
+    /// A handle of the block that has this byte, the same each time. ENOENT: there is no such block. ENOTSUP: its
+    /// extent is no file. Else see Exports::add.
+    Result<IpcHandle> share(CUdeviceptr address) EXCLUDES(mutex_);
     /// Where it is in a file. A plain value.
     struct Place {
         CUdeviceptr address;  ///< of the block
@@ -117,6 +125,11 @@ private:
     std::optional<BlockEntry> find_entry(CUdeviceptr address) REQUIRES(mutex_); // of a block that begins there
     Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
     void make_free(CUdeviceptr address, std::vector<Extent> &gone) REQUIRES(mutex_);
+    void revoke(CUdeviceptr address) REQUIRES(mutex_);  // so that no other process opens the block
+    bool is_lent(CUdeviceptr address) REQUIRES(mutex_); // another process has it open
+    bool take_back() REQUIRES(mutex_);                  // what other processes have closed; whether there was anything
+    const PoolExtent &extent_of(CUdeviceptr address) REQUIRES(mutex_); // of a block
+    std::optional<Block> find_block(CUdeviceptr address) REQUIRES(mutex_);
     Result<void> open(const PoolExtent &extent, CUdevice user) const;
     Result<void> open_to_late(const PoolExtent &extent) REQUIRES(mutex_); // users that came while it was made
     Result<bool> fence() EXCLUDES(mutex_);                                // whether anything waited
@@ -126,6 +139,7 @@ private:
     const DeviceInfo device_;
     ExtentFiles &files_;
     Limit &limit_;
+    Exports &exports_;
     Mutex growing_; // before mutex_: one thread makes an arena, and others wait for that
     Mutex mutex_;
     std::vector<CUdevice> users_ GUARDED_BY(mutex_);
@@ -134,8 +148,10 @@ private:
     BlockEntries entries_ GUARDED_BY(mutex_);                // by node
     std::map<CUdeviceptr, Extent> large_ GUARDED_BY(mutex_);
     std::map<CUcontext, Waiting> waiting_ GUARDED_BY(mutex_);
-    std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
-    std::uint64_t next_serial_ GUARDED_BY(mutex_) = 1;
+    std::uint64_t waiting_bytes_ GUARDED_BY(mutex_) = 0;             // of all of them
+    std::map<CUdeviceptr, Exports::Slot> shared_ GUARDED_BY(mutex_); // blocks that have a handle
+    std::vector<CUdeviceptr> lent_ GUARDED_BY(mutex_);               // of them, freed, and open in other processes
+    std::uint64_t next_serial_ GUARDED_BY(mutex_);
     std::uint64_t arena_bytes_ GUARDED_BY(mutex_) = 0; // of all of them
 };
 

@@ -4,6 +4,7 @@
 #include "pool/memory/figures.hpp"
 #include "vmm/base/units.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,6 +14,17 @@ namespace gmemfs::pool {
 namespace {
 
 constexpr int kFoldersTried = 100; // of a process number that is used again, whose files were kept
+
+// Read now, while the name surely is the new file's.
+std::optional<protocol::Ticket> ticket_of(const Fd &folder, const std::string &name) {
+    const Fd file(::openat(folder.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    protocol::Ticket ticket = {};
+    const Result<std::string> bytes =
+        file ? client::read_attribute(file, protocol::kTicketAttribute) : Result<std::string>(Error{errno, 0, "open"});
+    if (!bytes || bytes->size() != ticket.size()) return std::nullopt;
+    std::copy(bytes->begin(), bytes->end(), ticket.begin());
+    return ticket;
+}
 
 bool is_no_room(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
@@ -67,7 +79,7 @@ Result<std::unique_ptr<ExtentFiles::Listed>> ExtentFiles::donate(
                 return session.donate(
                     folder, path, protocol::make_donation(device.uuid, size, flags, name), {memory, blocks_.file()});
             }));
-            return std::make_unique<Listed>(connection, lease, path, blocks_.add(lease));
+            return std::make_unique<Listed>(connection, lease, path, blocks_.add(lease), ticket_of(folder, name));
         });
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "client/lib/connection.hpp"
+#include "client/wire/protocol.hpp"
 #include "pool/memory/block_table.hpp"
 #include "vmm/base/lock.hpp"
 #include "vmm/device/device.hpp"
@@ -36,20 +37,24 @@ public:
     /// An extent's place in the mount. Its destructor has the server drop the file; the memory is unmapped by then.
     class Listed {
     public:
-        Listed(
-            std::shared_ptr<client::Connection> connection, std::uint64_t lease, std::string path, BlockTable::Row row)
-            : connection_(std::move(connection)), lease_(lease), path_(std::move(path)), row_(std::move(row)) {}
+        Listed(std::shared_ptr<client::Connection> connection, std::uint64_t lease, std::string path,
+            BlockTable::Row row, std::optional<protocol::Ticket> ticket)
+            : connection_(std::move(connection)), lease_(lease), path_(std::move(path)), row_(std::move(row)),
+              ticket_(ticket) {}
         ~Listed();
         Listed(const Listed &) = delete;
         Listed &operator=(const Listed &) = delete;
         const BlockTable::Row &row() const { return row_; }
         const std::string &path() const { return path_; } ///< as it was made
+        /// Names the file to the broker, wherever it is moved to. Empty: the server couldn't be asked.
+        const std::optional<protocol::Ticket> &ticket() const { return ticket_; }
 
     private:
         const std::shared_ptr<client::Connection> connection_;
         const std::uint64_t lease_;
         const std::string path_;
         const BlockTable::Row row_;
+        const std::optional<protocol::Ticket> ticket_;
     };
     BlockTable &blocks() { return blocks_; }
     /// `memory` is a descriptor of a whole allocation. ENOSPC, EDQUOT: the mount has no room for it, or the user has

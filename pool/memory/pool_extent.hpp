@@ -26,6 +26,8 @@ public:
 
     CUdeviceptr address() const { return mapping_->address(); }
     std::uint64_t size() const { return size_; } ///< bytes
+    /// Null: it is no file.
+    const ExtentFiles::Listed *listed() const { return listed_.get(); }
     /// Of its file, as it was made; empty: it is none.
     std::string path() const { return listed_ ? listed_->path() : std::string(); }
     /// The entry of all of it, if it is one block.

@@ -1,6 +1,6 @@
 """Pool: a framework under `gmemfs run`: right results, its memory in files, and none of it left afterwards.
 
-    pool.py GMEMFS DIR NAME      NAME: torch, cupy, jax or numba; exit status 77 where it isn't there
+    pool.py GMEMFS DIR NAME      NAME: torch, torch-shared, cupy, jax or numba; exit status 77 where it isn't there
 
 The process that is run multiplies matrices whose product is known, allocates and frees in a loop with kernels under way
 (what is used again too early shows as a wrong sum), and says what its directory holds.
@@ -35,6 +35,37 @@ def multiply_torch():
     assert (product == SIZE).all()
 
 
+def send_tensors(queue, done):
+    import torch
+    tensors = [torch.full((size,), float(size), device="cuda") for size in (1000, 1 << 20, 64 << 20)]
+    queue.put(tensors)
+    done.wait()
+    assert all((tensor == len(tensor) + 1).all() for tensor in tensors), "what the other process wrote isn't here"
+    queue.put("seen")
+    time.sleep(600)  # it is killed, with its tensors
+
+
+def share_torch():
+    import torch
+    import torch.multiprocessing
+    context = torch.multiprocessing.get_context("spawn")
+    queue, done = context.Queue(), context.Event()
+    process = context.Process(target=send_tensors, args=(queue, done))
+    process.start()
+    tensors = queue.get(timeout=120)
+    for tensor in tensors:
+        assert (tensor == len(tensor)).all(), "another process's tensor has other values here"
+        tensor.add_(1)
+    torch.cuda.synchronize()
+    done.set()
+    assert queue.get(timeout=120) == "seen"
+    process.kill()
+    process.join()
+    assert all((tensor == len(tensor) + 1).all() for tensor in tensors), "its tensors went with their process"
+    del tensors[:]
+    torch.ones(1000, device="cuda")
+
+
 def multiply_cupy():
     import cupy
     ones = cupy.ones((SIZE, SIZE), dtype=cupy.float32)
@@ -62,7 +93,8 @@ def multiply_numba():
 
 
 def child(name, folder):
-    {"torch": multiply_torch, "cupy": multiply_cupy, "jax": multiply_jax, "numba": multiply_numba}[name]()
+    {"torch": multiply_torch, "torch-shared": share_torch, "cupy": multiply_cupy, "jax": multiply_jax,
+     "numba": multiply_numba}[name]()
     own = [entry.path for entry in os.scandir(folder) if entry.name.endswith(f".{os.getpid()}")]
     files = {entry.name: entry.stat().st_size for path in own for entry in os.scandir(path)}
     assert files, "its memory is in no file"
@@ -76,7 +108,7 @@ def main():
     gmemfs, folder, name = sys.argv[1:4]
     if len(sys.argv) == 5:
         return child(name, folder)
-    if importlib.util.find_spec(name) is None:
+    if importlib.util.find_spec(name.split("-")[0]) is None:
         print(f"skip: no {name}")
         return 77
     # What is started inside, to look at the figures, needs no pool of its own.

@@ -20,7 +20,7 @@
 #     damage        --ecc=on: bits flipped by a peer and by gmemfs inject, repaired by reads; EIO for what is beyond repair
 #     ecc_cost      writes and reads with parity on, with reads verified, and without, in turn
 #     frameworks    PyTorch, CuPy and JAX on one file; a model of 16 GiB put in by gmemfs cp and opened by four processes
-#     pool          gmemfs run: a program by each way to the driver; PyTorch, CuPy, JAX and numba; rates beside the driver's
+#     pool          gmemfs run: a program by each way to the driver; PyTorch (and its multiprocessing), CuPy, JAX and numba; rates by the driver's
 #     pool_torch    frameworks compute the same in a pool as without: PyTorch with each of its allocators, graphs and
 #                   MemPool, Triton, NCCL, CuPy, numba, JAX; du of a program's files beside NVML's figure;
 #                   gmemfs.torch: a MemPool in files, a model in a file
@@ -826,14 +826,25 @@ pool_route() { # pool_route ROUTE: blocks of each kind, whose bytes are right, a
     "$GMEMFS" run --pool "$MOUNT/pool" "$(program pool/program)" "$1" alloc=1000000 write=7 range attributes info read=7 \
         async=4096 write=8 create=0x4000000 write=9 read=9 alloc=40000000 write=5 read=5 free free free-async read=7 free twice=500
 }
+pool_share() { # a block of one process in another one, by its legacy handle
+    local handle
+    coproc FIRST { exec "$GMEMFS" run --pool "$MOUNT/pool" "$(program pool/program)" needed alloc=3000 write=7 share wait read=8; }
+    local first=$FIRST_PID
+    read -r -t 60 handle <&"${FIRST[0]}" || return
+    echo "$handle" | "$GMEMFS" run --pool "$MOUNT/pool" "$(program pool/program)" needed import read=7 write=8 close | tee /dev/stderr |
+        grep -q '^imported 3000$' || return
+    echo >&"${FIRST[1]}"
+    wait "$first"
+}
 phase_pool() {
     local route name
     mount_it || return
     for route in needed unversioned namespace address-12000 address-thread address-11030; do
         check "gmemfs run, the driver by: $route" pool_route $route
     done
-    for name in torch cupy jax numba; do
-        if [ -n "$SIMULATE" ] || ! "$PYTHON" -c "import $name" 2> /dev/null; then
+    check "gmemfs run: a block in another process" pool_share
+    for name in torch torch-shared cupy jax numba; do
+        if [ -n "$SIMULATE" ] || ! "$PYTHON" -c "import ${name%-*}" 2> /dev/null; then
             report SKIP "gmemfs run: $name" 0 "no GPU, or $PYTHON has no $name"
         else
             check "gmemfs run: $name" "$PYTHON" "$here/pool.py" "$GMEMFS" "$MOUNT/pool" $name

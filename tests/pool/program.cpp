@@ -3,9 +3,14 @@
 //     program ROUTE [STEP...]      linked (built so), needed, unversioned, path=FILE, namespace, address-11030,
 //                                  address-12000, address-thread
 //     alloc=SIZE | pitch=SIZE | async=SIZE | create=SIZE   one more block
+//     try=SIZE                     the same as alloc, or prints what is said
 //     write=BYTE | read=BYTE       fills the last one; compares it
 //     free | free-async            the last one goes
 //     info | range | attributes    prints what the driver says
+//     share                        prints the last block's legacy handle, as 128 hexadecimal digits
+//     import                       opens the one that a line on standard input has, as the last block, and prints its
+//                                  size, or what is said instead
+//     close                        closes the last block
 //     peer                         the second device reads the last block, after cuCtxEnablePeerAccess
 //     context | stream | capture   frees in one that ends, or while another one captures
 //     churn=SEED                   random blocks of all kinds, whose bytes are compared, until there is a line to read
@@ -31,7 +36,7 @@
 
 namespace {
 
-enum class Kind { plain, own };
+enum class Kind { plain, own, imported };
 struct Block {
     CUdeviceptr address;
     std::size_t size;
@@ -106,6 +111,7 @@ public:
         const std::uint64_t number =
             equals == std::string::npos ? 0 : std::strtoull(step.c_str() + equals + 1, nullptr, 0);
         if (word == "alloc" || word == "pitch" || word == "async") return allocate(word, number);
+        if (word == "try") return attempt(number);
         if (word == "create") return create(number);
         if (word == "free" || word == "free-async") return free(word);
         if (word == "write") CALL(cuMemsetD8_v2, 3020, last().address, static_cast<unsigned char>(number), last().size);
@@ -114,6 +120,9 @@ public:
         if (word == "twice") twice(number);
         if (word == "pairs") make_pairs(20, number);
         if (word == "churn") churn(number);
+        if (word == "share") share();
+        if (word == "import") import();
+        if (word == "close") close();
         if (word == "peer") use_by_peer();
         if (word == "context") use_context();
         if (word == "stream") use_stream();
@@ -142,6 +151,14 @@ private:
         if (word == "pitch") CALL(cuMemAllocPitch_v2, 3020, &block.address, &pitch, 100, size / 100, 4);
         if (block.address % 512 != 0 || pitch % 512 != 0) fail("alignment", 0);
         blocks_.push_back(block);
+    }
+    void attempt(std::size_t size) {
+        Block block = {0, size, Kind::plain, 0};
+        const auto allocate = reinterpret_cast<decltype(&::cuMemAlloc_v2)>(route_.find("cuMemAlloc_v2", 3020));
+        const CUresult allocated = allocate(&block.address, size);
+        if (allocated == CUDA_SUCCESS) blocks_.push_back(block);
+        std::printf("allocated: %d\n", allocated);
+        std::fflush(stdout);
     }
     void create(std::size_t size) {
         Block block = {0, size, Kind::own, 0};
@@ -233,6 +250,39 @@ private:
             second = last().address - base;
         }
         std::printf("%s %zu %zu\n", word.c_str(), first, second);
+    }
+    void share() {
+        CUipcMemHandle handle = {};
+        CALL(cuCtxSynchronize, 2000); // another process's streams wait for none of this one's
+        CALL(cuIpcGetMemHandle, 4010, &handle, last().address);
+        int is_capable = -1;
+        CALL(cuPointerGetAttribute, 4000, &is_capable, CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, last().address);
+        if (is_capable != 1) fail("it isn't told that it can be shared", is_capable);
+        for (const char byte : handle.reserved) std::printf("%02x", static_cast<unsigned char>(byte));
+        std::printf("\n");
+        std::fflush(stdout);
+    }
+    void import() {
+        CUipcMemHandle handle = {};
+        std::string line;
+        std::getline(std::cin, line);
+        for (std::size_t index = 0; index < sizeof handle; ++index)
+            handle.reserved[index] = static_cast<char>(std::stoul(line.substr(2 * index, 2), nullptr, 16));
+        Block block = {0, 0, Kind::imported, 0};
+        const auto open =
+            reinterpret_cast<decltype(&::cuIpcOpenMemHandle)>(route_.find("cuIpcOpenMemHandle_v2", 11000));
+        const CUresult opened = open(&block.address, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS);
+        CUdeviceptr base = 0;
+        if (opened == CUDA_SUCCESS) CALL(cuMemGetAddressRange_v2, 3020, &base, &block.size, block.address);
+        if (opened == CUDA_SUCCESS && base != block.address) fail("it isn't its own base", 0);
+        if (opened == CUDA_SUCCESS) blocks_.push_back(block);
+        std::printf(opened == CUDA_SUCCESS ? "imported %zu\n" : "refused %zu\n",
+            opened == CUDA_SUCCESS ? block.size : std::size_t(opened));
+        std::fflush(stdout);
+    }
+    void close() {
+        CALL(cuIpcCloseMemHandle, 4010, last().address);
+        blocks_.pop_back();
     }
     void use_by_peer() {
         CUcontext own = nullptr, other = nullptr;

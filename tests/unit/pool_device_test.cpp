@@ -49,7 +49,8 @@ protected:
     CUcontext context_ = nullptr;
     ExtentFiles files_{"/no/mount", ExtentFiles::AtEnd::drop}; // its memory is no file then
     Limit limit_{200 * MiB};
-    DevicePool pool_{simulation().driver(), simulation().device().info(), files_, limit_};
+    Exports exports_;
+    DevicePool pool_{simulation().driver(), simulation().device().info(), files_, limit_, exports_};
 };
 
 TEST_F(PoolDevice, FreedMemoryIsUsedAgainOnlyBehindAFence) {

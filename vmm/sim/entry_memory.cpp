@@ -200,6 +200,8 @@ CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdevi
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
         return tell(data, static_cast<unsigned>(is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE));
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: return tell(data, address);
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+        return tell(data, static_cast<int>(process()->plain_allocations.count(found->first | kTag)));
     case CU_POINTER_ATTRIBUTE_HOST_POINTER: // INVALID_VALUE where processors have no access (H200, driver 580)
         if (!mapping.has_host_access) return CUDA_ERROR_INVALID_VALUE;
         return tell(data, mapping.host_view + (address & ~kTag) - found->first);

@@ -1,0 +1,40 @@
+// DevicePool, sharing: blocks that other processes have handles of, and those that are lent.
+#include "pool/memory/device_pool.hpp"
+#include "vmm/base/units.hpp"
+
+namespace gmemfs::pool {
+
+Result<IpcHandle> DevicePool::share(CUdeviceptr address) {
+    const Hold hold(mutex_);
+    const std::optional<Block> block = find_block(address);
+    if (!block) return Error{ENOENT, 0, "share memory", "no block of the pool has this address"};
+    if (!block->is_shareable) return Error{ENOTSUP, 0, "share memory", "it is no file, because its mount is gone"};
+    const PoolExtent &extent = extent_of(block->address);
+    auto shared = shared_.find(block->address);
+    if (shared == shared_.end()) {
+        const Exports::Slot slot = TRY(exports_.add(block->address - extent.address(), block->size));
+        shared = shared_.emplace(block->address, slot).first;
+    }
+    return exports_.handle(shared->second, *extent.listed()->ticket());
+}
+
+void DevicePool::revoke(CUdeviceptr address) {
+    if (const auto shared = shared_.find(address); shared != shared_.end()) exports_.revoke(shared->second);
+}
+
+bool DevicePool::is_lent(CUdeviceptr address) {
+    const auto shared = shared_.find(address);
+    return shared != shared_.end() && exports_.is_open(shared->second);
+}
+
+bool DevicePool::take_back() {
+    std::vector<Extent> none;
+    const std::size_t before = lent_.size();
+    for (const CUdeviceptr address : std::exchange(lent_, {})) {
+        waiting_bytes_ += round_up(find_entry(address)->size(), kUnit); // as before its first fence
+        make_free(address, none);
+    }
+    return lent_.size() < before;
+}
+
+} // namespace gmemfs::pool
