@@ -84,6 +84,13 @@ Fit::Node Fit::find(std::uint64_t length) {
     return first != 0 && touch(first).length >= length ? first : 0;
 }
 
+std::uint64_t Fit::largest_free() const {
+    if (rows_ == 0) return 0;
+    const auto row = static_cast<unsigned>(std::bit_width(rows_)) - 1;
+    const auto column = static_cast<unsigned>(std::bit_width(columns_[row])) - 1;
+    return at(bins_[row][column]).length;
+}
+
 Fit::Node Fit::add(std::uint64_t start, std::uint64_t length) {
     GMEMFS_ASSERT(length != 0);
     GMEMFS_ASSERT(length <= kUnitsMax);

@@ -58,6 +58,8 @@ public:
     }
     Block block(Node node) const { return {node, at(node).start, at(node).length}; }
     std::uint64_t free_units() const { return free_units_; }
+    /// Of a free block that is the largest one, or smaller than that by a bin's width at the most: 1/32.
+    std::uint64_t largest_free() const;
     std::uint64_t taken_units() const { return taken_units_; }
     std::uint64_t block_count() const { return block_count_; } ///< taken ones
     /// Nodes that the last take(), give(), add() or remove() has looked at or written to.

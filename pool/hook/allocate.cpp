@@ -24,24 +24,58 @@ std::optional<CUresult> answer_of(const Result<CUdeviceptr> &taken, CUdeviceptr 
     return std::nullopt;
 }
 
-std::optional<CUresult> take(CUdeviceptr *address, std::size_t size) {
+using Caller = const void *; // where a hook returns to
+#define CALLER __builtin_return_address(0)
+
+std::optional<CUresult> take(CUdeviceptr *address, std::size_t size, Caller caller) {
     ProcessPool *const pool = ProcessPool::get();
     if (pool == nullptr || address == nullptr || size == 0) return std::nullopt;
     const ProcessPool::Here here = pool->here();
     if (here.pool == nullptr) return std::nullopt;
-    return answer_of(here.pool->take(size, {here.context, std::nullopt}), address);
+    return answer_of(here.pool->take(size, {here.context, std::nullopt, pool->callers().library_of(caller)}), address);
 }
 
-// `memory_pool`: null for the one that is chosen for the device.
-std::optional<CUresult> take_in_order(CUdeviceptr *address, std::size_t size, CUmemoryPool memory_pool, CUstream stream,
-    ProcessPool::NullStream meaning) {
+// What is asked for in a stream's order.
+struct Ordered {
+    CUmemoryPool memory_pool; // null: the one that is chosen for the device
+    CUstream stream;
+    ProcessPool::NullStream meaning;
+    Caller caller;
+};
+
+std::optional<CUresult> take_in_order(CUdeviceptr *address, std::size_t size, const Ordered &wanted) {
     ProcessPool *const pool = ProcessPool::get();
     if (pool == nullptr || address == nullptr || size == 0) return std::nullopt;
     const ProcessPool::Here here = pool->here();
-    if (here.pool == nullptr || !pool->is_default(here.pool->device().handle, memory_pool)) return std::nullopt;
-    const std::optional<DevicePool::User> user = pool->user_of(stream, meaning, here.context);
+    if (here.pool == nullptr || !pool->is_default(here.pool->device().handle, wanted.memory_pool)) return std::nullopt;
+    std::optional<DevicePool::User> user = pool->user_of(wanted.stream, wanted.meaning, here.context);
     if (!user) return std::nullopt;
+    user->library = pool->callers().library_of(wanted.caller);
     return answer_of(here.pool->take(size, *user), address);
+}
+
+// Notes what the driver has given in the pool's place.
+CUresult note(Escapes::Kind kind, CUresult result, const CUdeviceptr *address, std::size_t size) {
+    ProcessPool *const pool = ProcessPool::get();
+    if (pool != nullptr && result == CUDA_SUCCESS && address != nullptr) pool->escapes().made(kind, *address, size);
+    return result;
+}
+
+// The same in a stream's order: of another pool, or a node of the graph that the stream records.
+CUresult note_in_order(const Ordered &wanted, CUresult result, const CUdeviceptr *address, std::size_t size) {
+    ProcessPool *const pool = ProcessPool::get();
+    if (pool == nullptr || result != CUDA_SUCCESS) return result;
+    if (!pool->user_of(wanted.stream, wanted.meaning, pool->here().context))
+        Escapes::made_node();
+    else
+        note(PoolFigures::pools, result, address, size);
+    return result;
+}
+
+CUresult note_free(CUdeviceptr address, CUresult result) {
+    ProcessPool *const pool = ProcessPool::get();
+    if (pool != nullptr && result == CUDA_SUCCESS) pool->escapes().gone(address);
+    return result;
 }
 
 // Empty: it is none of the pool's.
@@ -67,8 +101,8 @@ std::optional<CUresult> give_in_order(CUdeviceptr address, CUstream stream, Proc
 extern "C" {
 
 CUresult cuMemAlloc_v2(CUdeviceptr *address, std::size_t size) {
-    const std::optional<CUresult> taken = take(address, size);
-    return taken ? *taken : real().cuMemAlloc_v2(address, size);
+    const std::optional<CUresult> taken = take(address, size, CALLER);
+    return taken ? *taken : note(PoolFigures::native, real().cuMemAlloc_v2(address, size), address, size);
 }
 
 CUresult cuMemAllocPitch_v2(
@@ -77,8 +111,10 @@ CUresult cuMemAllocPitch_v2(
     const bool is_sound = pitch != nullptr && is_element && width != 0 && height != 0 && width < SIZE_MAX - kPitch;
     const std::size_t row = is_sound ? round_up(width, kPitch) : 0;
     const bool fits = is_sound && row <= SIZE_MAX / height;
-    const std::optional<CUresult> taken = fits ? take(address, row * height) : std::nullopt;
-    if (!taken) return real().cuMemAllocPitch_v2(address, pitch, width, height, element_size);
+    const std::optional<CUresult> taken = fits ? take(address, row * height, CALLER) : std::nullopt;
+    if (!taken)
+        return note(PoolFigures::native, real().cuMemAllocPitch_v2(address, pitch, width, height, element_size),
+            address, row * height);
     if (*taken == CUDA_SUCCESS) *pitch = row;
     return *taken;
 }
@@ -89,40 +125,44 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
     const ProcessPool::Here here = pool->here();
     const std::optional<CUresult> given =
         here.context == nullptr ? std::nullopt : give(address, {here.context, std::nullopt});
-    return given ? *given : real().cuMemFree_v2(address);
+    return given ? *given : note_free(address, real().cuMemFree_v2(address));
 }
 
 CUresult cuMemAllocAsync(CUdeviceptr *address, std::size_t size, CUstream stream) {
-    const auto taken = take_in_order(address, size, nullptr, stream, ProcessPool::NullStream::legacy);
-    return taken ? *taken : real().cuMemAllocAsync(address, size, stream);
+    const Ordered wanted = {nullptr, stream, ProcessPool::NullStream::legacy, CALLER};
+    const auto taken = take_in_order(address, size, wanted);
+    return taken ? *taken : note_in_order(wanted, real().cuMemAllocAsync(address, size, stream), address, size);
 }
 
 CUresult cuMemAllocAsync_ptsz(CUdeviceptr *address, std::size_t size, CUstream stream) {
-    const auto taken = take_in_order(address, size, nullptr, stream, ProcessPool::NullStream::per_thread);
-    return taken ? *taken : real().cuMemAllocAsync_ptsz(address, size, stream);
+    const Ordered wanted = {nullptr, stream, ProcessPool::NullStream::per_thread, CALLER};
+    const auto taken = take_in_order(address, size, wanted);
+    return taken ? *taken : note_in_order(wanted, real().cuMemAllocAsync_ptsz(address, size, stream), address, size);
 }
 
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address, std::size_t size, CUmemoryPool pool, CUstream stream) {
-    const auto taken =
-        pool == nullptr ? std::nullopt : take_in_order(address, size, pool, stream, ProcessPool::NullStream::legacy);
-    return taken ? *taken : real().cuMemAllocFromPoolAsync(address, size, pool, stream);
+    const Ordered wanted = {pool, stream, ProcessPool::NullStream::legacy, CALLER};
+    const auto taken = pool == nullptr ? std::nullopt : take_in_order(address, size, wanted);
+    return taken ? *taken
+                 : note_in_order(wanted, real().cuMemAllocFromPoolAsync(address, size, pool, stream), address, size);
 }
 
 CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *address, std::size_t size, CUmemoryPool pool, CUstream stream) {
-    const auto taken = pool == nullptr
-                           ? std::nullopt
-                           : take_in_order(address, size, pool, stream, ProcessPool::NullStream::per_thread);
-    return taken ? *taken : real().cuMemAllocFromPoolAsync_ptsz(address, size, pool, stream);
+    const Ordered wanted = {pool, stream, ProcessPool::NullStream::per_thread, CALLER};
+    const auto taken = pool == nullptr ? std::nullopt : take_in_order(address, size, wanted);
+    return taken
+               ? *taken
+               : note_in_order(wanted, real().cuMemAllocFromPoolAsync_ptsz(address, size, pool, stream), address, size);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
     const auto given = give_in_order(address, stream, ProcessPool::NullStream::legacy);
-    return given ? *given : real().cuMemFreeAsync(address, stream);
+    return given ? *given : note_free(address, real().cuMemFreeAsync(address, stream));
 }
 
 CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream) {
     const auto given = give_in_order(address, stream, ProcessPool::NullStream::per_thread);
-    return given ? *given : real().cuMemFreeAsync_ptsz(address, stream);
+    return given ? *given : note_free(address, real().cuMemFreeAsync_ptsz(address, stream));
 }
 
 } // extern "C"

@@ -72,7 +72,8 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, con
         }
         listed = *std::move(added);
     }
-    pool->own().created(*handle, std::make_shared<OwnAllocation>(std::move(listed), pool->limit(), size));
+    pool->own().created(*handle, std::make_shared<OwnAllocation>(std::move(listed), pool->limit(), size,
+                                     pool->callers().library_of(__builtin_return_address(0))));
     return CUDA_SUCCESS;
 }
 

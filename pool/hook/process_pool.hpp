@@ -1,7 +1,9 @@
 // ProcessPool: the pool of this process: one DevicePool a device, and what of the driver they need.
 #pragma once
 
+#include "pool/memory/callers.hpp"
 #include "pool/memory/device_pool.hpp"
+#include "pool/memory/escapes.hpp"
 #include "pool/memory/imports.hpp"
 #include "pool/memory/own_allocations.hpp"
 
@@ -39,6 +41,8 @@ public:
     ExtentFiles &files() { return files_; }
     Limit &limit() { return limit_; }
     OwnAllocations &own() { return own_; }
+    Callers &callers() { return callers_; }
+    Escapes &escapes() { return escapes_; }
     Exports &exports() { return exports_; }
     Imports &imports() { return *imports_; }
 
@@ -51,6 +55,8 @@ private:
     ExtentFiles files_;
     Limit limit_;
     OwnAllocations own_;
+    Callers callers_;
+    Escapes escapes_;
     Exports exports_;
     std::unique_ptr<Imports> imports_;
     std::vector<std::unique_ptr<DevicePool>> devices_; // by ordinal

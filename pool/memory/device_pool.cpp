@@ -2,6 +2,7 @@
 
 #include "client/lib/device_wait.hpp"
 #include "pool/memory/figures.hpp"
+#include "pool/memory/timed.hpp"
 #include "vmm/base/units.hpp"
 
 #include <algorithm>
@@ -9,8 +10,9 @@
 namespace gmemfs::pool {
 namespace {
 
-constexpr std::size_t kWaitingTried = 8;   // of a stream's blocks, the last ones freed
-constexpr unsigned kSerialBits = 48;       // of a block's serial; the device's are above
+constexpr std::size_t kWaitingTried = 8; // of a stream's blocks, the last ones freed
+// A serial: which library the block is of, the device's number from 1, a count of its blocks.
+constexpr unsigned kDeviceShift = 48, kLibraryShift = 56;
 constexpr std::uint64_t kWaitingSpare = 4; // a block that is used again is a quarter larger at the most
 static_assert(kUnit == block_table::kUnit);
 
@@ -19,6 +21,7 @@ std::uint64_t units_of(std::uint64_t bytes) { return round_up(bytes, kUnit) / kU
 CUcontext context_of(const BlockEntry &entry) {
     return reinterpret_cast<CUcontext>(entry.context()); // NOLINT(performance-no-int-to-ptr): as the driver gave it
 }
+unsigned library_of(std::uint64_t serial) { return static_cast<unsigned>(serial >> kLibraryShift); }
 
 Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
@@ -47,14 +50,16 @@ bool Limit::take(std::uint64_t bytes) {
 DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports)
     : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), exports_(exports),
       users_(device_.users), entries_(files.blocks()),
-      next_serial_((std::uint64_t(device_.ordinal) + 1) << kSerialBits) {}
+      next_serial_((std::uint64_t(device_.ordinal) + 1) << kDeviceShift) {}
 
 Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
+    Timed timed(PoolFigures::take, size >= kLarge ? Timed::When::always : Timed::When::sampled);
     if (size >= kLarge) return take_large(size, user);
     {
         const Hold hold(mutex_);
         if (const std::optional<CUdeviceptr> found = take_free(size, user)) return *found;
     }
+    timed.is_slow();
     const Hold growing(growing_);
     TRY(fence());
     {
@@ -77,7 +82,16 @@ std::optional<CUdeviceptr> DevicePool::take_free(std::uint64_t size, User user) 
     Arena &arena = *arena_of(address);
     arena.nodes[(address - arena.extent->address()) / kUnit] = block->node;
     entries_.at(block->node).take(arena.extent->place_of(address), use_of(size, user));
+    tell_idle();
     return address;
+}
+
+void DevicePool::tell_idle() {
+    const auto ordinal = static_cast<std::size_t>(device_.ordinal);
+    if (ordinal >= PoolFigures::kDevices) return;
+    auto &told = own_figures().devices[ordinal];
+    told.idle.store(fit_.free_units() * kUnit, PoolFigures::kRelaxed);
+    told.idle_largest.store(fit_.largest_free() * kUnit, PoolFigures::kRelaxed);
 }
 
 // What the same stream has freed: its work on that comes before any that it is given now.
@@ -103,8 +117,9 @@ std::optional<CUdeviceptr> DevicePool::take_waiting(std::uint64_t size, User use
 
 // It counts as used from here on.
 BlockEntry::Use DevicePool::use_of(std::uint64_t size, User user) {
-    own_figures().add_used(size);
-    return {size, next_serial_++, reinterpret_cast<std::uint64_t>(user.context)};
+    own_figures().add_used(size, user.library);
+    const std::uint64_t serial = std::uint64_t(user.library) << kLibraryShift | next_serial_++;
+    return {size, serial, reinterpret_cast<std::uint64_t>(user.context)};
 }
 
 Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
@@ -168,6 +183,7 @@ Result<void> DevicePool::grow(std::uint64_t size) {
     const Fit::Node whole = fit_.add(start / kUnit, units);
     arenas_.emplace(end, Arena{std::move(extent), std::move(nodes), whole});
     arena_bytes_ += end - start;
+    tell_idle();
     return {};
 }
 
@@ -187,12 +203,16 @@ std::optional<BlockEntry> DevicePool::find_entry(CUdeviceptr address) {
 
 Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
     bool is_large = false;
+    Timed timed(PoolFigures::give, Timed::When::sampled);
     {
         const Hold hold(mutex_);
         std::optional<BlockEntry> entry = find_entry(address);
-        if (!entry || entry->state() != State::used) return Given::missed;
+        if (!entry || entry->state() != State::used) {
+            timed.forget();
+            return Given::missed;
+        }
         entry->change(State::waiting);
-        own_figures().drop_used(entry->size());
+        own_figures().drop_used(entry->size(), library_of(entry->serial()));
         waiting_bytes_ += round_up(entry->size(), kUnit);
         const bool is_streams = user.stream && shared_.count(address) == 0; // another process knows of no stream
         revoke(address);
@@ -200,7 +220,9 @@ Result<DevicePool::Given> DevicePool::give(CUdeviceptr address, User user) {
         (is_streams ? waiting.by_stream[*user.stream] : waiting.blocks).push_back(address);
         is_large = large_.count(address) != 0;
     }
-    if (is_large && !user.stream) TRY(fence());
+    if (!is_large || user.stream) return Given::done;
+    timed.is_slow();
+    TRY(fence());
     return Given::done;
 }
 
@@ -228,6 +250,7 @@ void DevicePool::make_free(CUdeviceptr address, std::vector<Extent> &gone) {
     entries_.at(node).change(State::none);
     const Fit::Given given = fit_.give(node);
     if (given.is_region) arena.whole = given.node;
+    tell_idle();
 }
 
 Result<void> DevicePool::open(const PoolExtent &extent, CUdevice user) const {
@@ -303,6 +326,7 @@ Result<bool> DevicePool::trim() {
             if (!fit_.is_free(arena->second.whole, extent.address() / kUnit, extent.size() / kUnit)) continue;
             fit_.remove(arena->second.whole);
             arena_bytes_ -= extent.size();
+            tell_idle();
             gone.push_back(std::move(arena->second));
             arenas_.erase(arena);
         }
@@ -384,7 +408,8 @@ void DevicePool::drop(CUcontext context) {
     for (const auto &[address, large] : large_)
         if (had(large->whole())) blocks.push_back(address);
     for (const CUdeviceptr address : blocks) {
-        own_figures().drop_used(find_entry(address)->size());
+        const BlockEntry entry = *find_entry(address);
+        own_figures().drop_used(entry.size(), library_of(entry.serial()));
         revoke(address);
         make_free(address, gone);
     }

@@ -56,6 +56,7 @@ public:
     struct User {
         CUcontext context;
         std::optional<CUstream> stream;
+        unsigned library = 0; ///< Callers::library_of
     };
     /// `size` isn't 0. ENOSPC: the device, the mount, the user's quota or the limit has no room; else the driver's.
     Result<CUdeviceptr> take(std::uint64_t size, User user) EXCLUDES(mutex_, growing_);
@@ -125,6 +126,7 @@ private:
     std::optional<BlockEntry> find_entry(CUdeviceptr address) REQUIRES(mutex_); // of a block that begins there
     Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
     void make_free(CUdeviceptr address, std::vector<Extent> &gone) REQUIRES(mutex_);
+    void tell_idle() REQUIRES(mutex_);                  // to the figures
     void revoke(CUdeviceptr address) REQUIRES(mutex_);  // so that no other process opens the block
     bool is_lent(CUdeviceptr address) REQUIRES(mutex_); // another process has it open
     bool take_back() REQUIRES(mutex_);                  // what other processes have closed; whether there was anything

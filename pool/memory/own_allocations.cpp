@@ -7,19 +7,27 @@
 
 namespace gmemfs::pool {
 
-OwnAllocation::OwnAllocation(std::unique_ptr<ExtentFiles::Listed> listed, Limit &limit, std::uint64_t size)
-    : listed_(std::move(listed)), limit_(limit), size_(size) {
+OwnAllocation::OwnAllocation(
+    std::unique_ptr<ExtentFiles::Listed> listed, Limit &limit, std::uint64_t size, unsigned library)
+    : listed_(std::move(listed)), limit_(limit), size_(size), library_(library) {
     own_figures().held += size_;
-    if (!listed_) own_figures().unlisted += size_;
-    own_figures().add_used(size_);
+    own_figures().add_used(size_, library_);
     block_table::Slot *const seen = listed_ ? listed_->row().whole() : nullptr;
     if (seen != nullptr) BlockEntry(seen).take(listed_->row().place_of(0), {size_, 0, 0});
+    if (listed_) return;
+    own_figures().unlisted += size_;
+    own_figures().kinds[PoolFigures::created].count += 1;
+    own_figures().kinds[PoolFigures::created].bytes += size_;
 }
 
 OwnAllocation::~OwnAllocation() {
     own_figures().held -= size_;
-    if (!listed_) own_figures().unlisted -= size_;
-    own_figures().drop_used(size_);
+    own_figures().drop_used(size_, library_);
+    if (!listed_) {
+        own_figures().unlisted -= size_;
+        own_figures().kinds[PoolFigures::created].count -= 1;
+        own_figures().kinds[PoolFigures::created].bytes -= size_;
+    }
     limit_.give(size_);
 }
 

@@ -17,8 +17,8 @@ namespace gmemfs::pool {
 /// One of them: what it has in the mount, and of the limit.
 class OwnAllocation {
 public:
-    /// `listed`: null where it is no file. The bytes were taken from the limit.
-    OwnAllocation(std::unique_ptr<ExtentFiles::Listed> listed, Limit &limit, std::uint64_t size);
+    /// `listed`: null where it is no file. The bytes were taken from the limit. `library`: Callers::library_of.
+    OwnAllocation(std::unique_ptr<ExtentFiles::Listed> listed, Limit &limit, std::uint64_t size, unsigned library);
     ~OwnAllocation();
     std::string path() const { return listed_ ? listed_->path() : std::string(); } ///< as PoolExtent has it
     OwnAllocation(const OwnAllocation &) = delete;
@@ -28,6 +28,7 @@ private:
     const std::unique_ptr<ExtentFiles::Listed> listed_;
     Limit &limit_;
     const std::uint64_t size_;
+    const unsigned library_;
 };
 
 /// Thread-safe. Each function is called after the driver has done what it is named after; what isn't known is ignored.

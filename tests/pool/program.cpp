@@ -15,7 +15,8 @@
 //     context | stream | capture   frees in one that ends, or while another one captures
 //     churn=SEED                   random blocks of all kinds, whose bytes are compared, until there is a line to read
 //     wait                         prints "ready", and waits for a line on standard input
-//     twice=N | pairs=SIZE         N times a block of 2 MiB is made and freed; 20 times one of that size
+//     twice=N | small=N | pairs=SIZE                       N times a block of 2 MiB is made and freed, or one of 1 KiB;
+//                                                          20 times one of that size
 #include <cuda.h>
 
 #include <algorithm>
@@ -118,6 +119,7 @@ public:
         if (word == "read") read(static_cast<unsigned char>(number));
         if (word == "info" || word == "range" || word == "attributes") tell(word);
         if (word == "twice") twice(number);
+        if (word == "small") make_pairs(number, 1024);
         if (word == "pairs") make_pairs(20, number);
         if (word == "churn") churn(number);
         if (word == "share") share();
@@ -344,14 +346,16 @@ private:
     }
     void twice(std::uint64_t count) { make_pairs(count, std::size_t(2) << 20); }
     void make_pairs(std::uint64_t count, std::size_t size) {
+        const auto make = reinterpret_cast<decltype(&::cuMemAlloc_v2)>(route_.find("cuMemAlloc_v2", 3020));
+        const auto free = reinterpret_cast<decltype(&::cuMemFree_v2)>(route_.find("cuMemFree_v2", 3020));
         const auto began = std::chrono::steady_clock::now();
         for (std::uint64_t index = 0; index < count; ++index) {
             CUdeviceptr address = 0;
-            CALL(cuMemAlloc_v2, 3020, &address, size);
-            CALL(cuMemFree_v2, 3020, address);
+            check("cuMemAlloc_v2", make(&address, size));
+            check("cuMemFree_v2", free(address));
         }
         const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - began;
-        std::printf("microseconds a pair: %.2f\n", took.count() / static_cast<double>(count));
+        std::printf("microseconds a pair: %.3f\n", took.count() / static_cast<double>(count));
     }
 
     const Route route_;

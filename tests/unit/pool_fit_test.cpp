@@ -159,5 +159,24 @@ TEST(PoolFit, ABlockThatIsJustLargeEnoughIsFound) {
     EXPECT_FALSE(fit.take(Fit::kUnitsMax + 1));
 }
 
+TEST(PoolFit, TellsTheLargestFreePartToOne32nd) {
+    Fit fit;
+    EXPECT_EQ(fit.largest_free(), 0U);
+    fit.add(0, 1000);
+    EXPECT_EQ(fit.largest_free(), 1000U);
+    const std::optional<Fit::Block> first = fit.take(300), second = fit.take(400);
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ(fit.largest_free(), 300U);
+    fit.give(second->node);
+    EXPECT_EQ(fit.largest_free(), 700U);
+    const std::optional<Fit::Block> all = fit.take(700);
+    ASSERT_TRUE(all);
+    EXPECT_EQ(fit.largest_free(), 0U);
+    fit.add(5000, 10200);
+    fit.add(20000, 10000); // in the same bin, and looked at first
+    EXPECT_GE(fit.largest_free() * 32, 10200U * 31);
+    EXPECT_LE(fit.largest_free(), 10200U);
+}
+
 } // namespace
 } // namespace gmemfs::pool
