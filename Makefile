@@ -103,7 +103,7 @@ LIBRARY := $(call objects,client/lib/*.cpp)
 LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/nvcomp/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
-FOLDERS := $(VMM_ROOMS) vmm/sim $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(POOL_ROOMS) pool/hook pool/door $(wildcard tests/*)
+FOLDERS := $(VMM_ROOMS) vmm/sim vmm/sim/nvml $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(POOL_ROOMS) pool/hook pool/door $(wildcard tests/*)
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
@@ -115,7 +115,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # Where nbdkit's header is; `make deps` brings it.
 PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)
-PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/libgmemfs.so \
+PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/sim/libnvidia-ml.so.1 $(BUILD)/libgmemfs.so \
     $(BUILD)/libgmemfs-pool.so $(BUILD)/libgmemfs-door.so
 
 .PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
@@ -191,6 +191,11 @@ $(BUILD)/sim/libcuda.so.1: $(SIM) vmm/sim/libcuda.map
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=vmm/sim/libcuda.map \
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(SIM)
+
+$(BUILD)/sim/libnvidia-ml.so.1: $(call objects,vmm/sim/nvml/*.cpp vmm/sim/machine.cpp) vmm/sim/nvml/libnvidia-ml.map
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -shared -Wl,-soname,libnvidia-ml.so.1 -Wl,--version-script=vmm/sim/nvml/libnvidia-ml.map \
+	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(filter %.o,$^)
 
 # The file carries the whole version, the soname the ABI's: libgmemfs.so.0 for as long as client/lib/gmemfs.map only grows.
 $(BUILD)/$(LIBRARY_FILE): $(LIBRARY) $(LIBRARY_CODECS) $(BUILD)/libvmm.a client/lib/gmemfs.map
@@ -335,6 +340,7 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-pool.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-pool.so
 	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-door.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-door.so
 	install $(STRIP) -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
+	install $(STRIP) -D -m 644 $(BUILD)/sim/libnvidia-ml.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libnvidia-ml.so.1
 	install -D -m 644 docs/man/gmemfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/gmemfs.1
 	install $(STRIP) -D -m 755 $(BUILD)/$(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/$(LIBRARY_FILE)
 	ln -sf $(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/libgmemfs.so.0

@@ -46,7 +46,8 @@ POOL = {"pool/fit", "pool/memory"} | PEER
 UNDER = {
     "vmm/base": set(),
     "vmm/sim": {"vmm/device/driver_entries.def", "vmm/device/host_kernel.h", "vmm/device/copy_batch.h",
-                "vmm/base/random.hpp"},
+                "vmm/device/nvml.h", "vmm/base/random.hpp"},
+    "vmm/sim/nvml": {"vmm/sim", "vmm/device/nvml.h"},
     "vmm/device": BASE,
     "vmm/memory": DEVICE,
     "vmm/keeper": MEMORY,
@@ -84,10 +85,10 @@ UNDER = {
     "tools/snapshot": TOOLS,
     "tools/device": TOOLS,
     "tools/block": {"block/process", "block/nbd"} | BLOCK | TOOLS,
-    "tools/pool": {"pool/memory"} | TOOLS,
+    "tools/pool": {"pool/memory", "client/lib/pool_reader.hpp"} | TOOLS,
     "tools/doctor": {"tools/block"} | TOOLS,
     "tools/cmd": {"tools/copy", "tools/snapshot", "tools/device", "tools/block", "tools/doctor",
-                  "tools/pool", "block/process/setup.hpp", "pool/memory"} | TOOLS,
+                  "tools/pool", "block/process/setup.hpp", "pool/memory", "client/lib/pool_reader.hpp"} | TOOLS,
     "tools": {"tools/cmd"} | TOOLS,
 }
 BANNED = [  # (pattern, what to write, where it is allowed)

@@ -26,7 +26,7 @@ struct BasicPoolFigures {
         managed,     ///< cuMemAllocManaged
         arrays,      ///< cuArrayCreate and the like
         pools,       ///< of memory pools other than the device's default one
-        created,     ///< cuMemCreate, of less than a file, or that can't be one
+        created,     ///< cuMemCreate that is no file
         native,      ///< cuMemAlloc that the pool couldn't serve
         graph_nodes, ///< a count of those that were ever made; their bytes aren't known
         kind_count

@@ -4,6 +4,7 @@
 //                                  address-12000, address-thread
 //     alloc=SIZE | pitch=SIZE | async=SIZE | create=SIZE   one more block
 //     try=SIZE                     the same as alloc, or prints what is said
+//     managed=SIZE | array=SIZE | own-pool=SIZE            of the driver's own: one more block of that
 //     write=BYTE | read=BYTE       fills the last one; compares it
 //     free | free-async            the last one goes
 //     info | range | attributes    prints what the driver says
@@ -37,7 +38,7 @@
 
 namespace {
 
-enum class Kind { plain, own, imported };
+enum class Kind { plain, own, imported, array };
 struct Block {
     CUdeviceptr address;
     std::size_t size;
@@ -114,6 +115,7 @@ public:
         if (word == "alloc" || word == "pitch" || word == "async") return allocate(word, number);
         if (word == "try") return attempt(number);
         if (word == "create") return create(number);
+        if (word == "managed" || word == "array" || word == "own-pool") return escape(word, number);
         if (word == "free" || word == "free-async") return free(word);
         if (word == "write") CALL(cuMemsetD8_v2, 3020, last().address, static_cast<unsigned char>(number), last().size);
         if (word == "read") read(static_cast<unsigned char>(number));
@@ -154,6 +156,21 @@ private:
         if (block.address % 512 != 0 || pitch % 512 != 0) fail("alignment", 0);
         blocks_.push_back(block);
     }
+    void escape(const std::string &word, std::size_t size) {
+        Block block = {0, size, word == "array" ? Kind::array : Kind::plain, 0};
+        CUDA_ARRAY_DESCRIPTOR wanted = {size, 0, CU_AD_FORMAT_UNSIGNED_INT8, 1};
+        CUmemPoolProps properties = {};
+        properties.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+        properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+        CUarray array = nullptr;
+        CUmemoryPool pool = nullptr;
+        if (word == "managed") CALL(cuMemAllocManaged, 6000, &block.address, size, CU_MEM_ATTACH_GLOBAL);
+        if (word == "array") CALL(cuArrayCreate_v2, 3020, &array, &wanted);
+        if (word == "own-pool") CALL(cuMemPoolCreate, 11020, &pool, &properties);
+        if (word == "own-pool") CALL(cuMemAllocFromPoolAsync, 11020, &block.address, size, pool, nullptr);
+        if (word == "array") block.address = reinterpret_cast<CUdeviceptr>(array);
+        blocks_.push_back(block);
+    }
     void attempt(std::size_t size) {
         Block block = {0, size, Kind::plain, 0};
         const auto allocate = reinterpret_cast<decltype(&::cuMemAlloc_v2)>(route_.find("cuMemAlloc_v2", 3020));
@@ -180,6 +197,8 @@ private:
         if (block.kind == Kind::own) {
             CALL(cuMemRelease, 10020, block.handle); // the mapping holds it
             CALL(cuMemUnmap, 10020, block.address, block.size);
+        } else if (block.kind == Kind::array) {
+            CALL(cuArrayDestroy, 2000, reinterpret_cast<CUarray>(block.address)); // NOLINT: a handle
         } else if (word == "free-async") {
             CALL(cuMemFreeAsync, 11020, block.address, nullptr);
         } else {

@@ -1,9 +1,10 @@
 // pool: what the programs have that `gmemfs run` has started: `gmemfs pool stat DIR`, `gmemfs pool stat --blocks FILE`.
+#include "client/lib/pool_reader.hpp"
 #include "fuse/host/json_text.hpp"
-#include "pool/memory/figures.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/mounts.hpp"
 #include "tools/pool/blocks.hpp"
+#include "tools/pool/stat_row.hpp"
 #include "vmm/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -31,7 +32,7 @@ pid_t process_of(const std::string &name) {
 }
 
 // Of a directory that a process has, or had: its files, and where it still runs what it says.
-json look_at(const fs::path &directory, pid_t pid) {
+json look_at(const fs::path &directory, pid_t pid, const Escaped &escaped) {
     std::uint64_t files = 0, bytes = 0;
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(directory, error)) {
@@ -41,34 +42,27 @@ json look_at(const fs::path &directory, pid_t pid) {
     }
     json row = {{"directory", directory.string()}, {"pid", pid}, {"files", files}, {"bytes", bytes}, {"runs", false}};
     struct stat status = {};
-    const Result<pool::ReadFigures> said = pool::read_figures(pid);
+    const Result<ReadPoolFigures> said = client::read_pool_figures(pid);
     const bool is_its = said && ::stat(directory.c_str(), &status) == 0 && said->folder == status.st_ino;
     if (!said && said.error().code == EACCES) row["runs"] = nullptr; // another user's
     if (!is_its) return row;
     row["runs"] = true;
-    row["held"] = said->held;
-    row["used"] = said->used;
-    row["idle"] = said->held - std::min(said->held, said->used);
-    row["peak"] = said->used_most;
-    row["blocks"] = said->blocks;
-    row["allocations"] = said->taken;
-    row["fences"] = said->fences;
-    row["unlisted"] = said->unlisted;
-    row["limit"] = said->limit;
+    add_figures(row, pid, *said, escaped);
     return row;
 }
 
-Result<json> look_into(const std::string &directory) {
+Result<json> look_into(const std::string &directory, Escaped::Contexts contexts) {
     TRY(find_mount_of(directory));
+    const Escaped escaped(TRY(read_attribute(directory, "user.gmemfs.driver")), contexts);
     json rows = json::array();
     if (const pid_t pid = process_of(fs::path(directory).filename()); pid != 0) {
-        rows.push_back(look_at(directory, pid));
+        rows.push_back(look_at(directory, pid, escaped));
         return rows;
     }
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(directory, error))
         if (const pid_t pid = process_of(entry.path().filename()); pid != 0 && entry.is_directory())
-            rows.push_back(look_at(entry.path(), pid));
+            rows.push_back(look_at(entry.path(), pid, escaped));
     if (error) return Error{error.value(), 0, "read directory", directory};
     return rows;
 }
@@ -85,24 +79,24 @@ void print_table(const json &rows) {
             uintmax_t(row["files"].get<std::uint64_t>()), size_of(row, "bytes").c_str(), size_of(row, "used").c_str(),
             size_of(row, "idle").c_str(), size_of(row, "peak").c_str(),
             row.contains("blocks") ? std::to_string(row["blocks"].get<std::uint64_t>()).c_str() : "-");
-    for (const json &row : rows)
-        if (row.value("unlisted", std::uint64_t(0)) != 0)
-            std::printf("%s: %s is no file of the mount\n",
-                fs::path(row["directory"].get<std::string>()).filename().c_str(), size_of(row, "unlisted").c_str());
+    for (const json &row : rows) print_details(row);
 }
 
 } // namespace
 
 int run_pool(int argc, char **argv) {
-    gboolean as_json = FALSE, has_blocks = FALSE;
+    gboolean as_json = FALSE, has_blocks = FALSE, has_context = FALSE;
     const Synopsis synopsis = {"stat DIR|FILE", "Shows what programs have that `gmemfs run` has started.",
         "A process that has ended shows the size of what it left alone: files that were to be kept.", 2, 2};
     const CommandLine line = parse_command_line(argc, argv, synopsis,
         {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr},
-            {"blocks", 0, 0, G_OPTION_ARG_NONE, &has_blocks, "List the blocks of one file", nullptr}});
+            {"blocks", 0, 0, G_OPTION_ARG_NONE, &has_blocks, "List the blocks of one file", nullptr},
+            {"context", 0, 0, G_OPTION_ARG_NONE, &has_context,
+                "Measure what an empty context takes, by making one (0.5 GB of a device for a moment)", nullptr}});
     if (line.exit_status) return *line.exit_status;
     if (line.parameters[0] != "stat") return fail_usage("pool", line.parameters[0] + ": it knows stat alone");
-    const Result<json> rows = has_blocks ? list_blocks(line.parameters[1]) : look_into(line.parameters[1]);
+    const Escaped::Contexts contexts = has_context ? Escaped::Contexts::measured : Escaped::Contexts::unknown;
+    const Result<json> rows = has_blocks ? list_blocks(line.parameters[1]) : look_into(line.parameters[1], contexts);
     if (!rows) return fail(rows.error());
     if (has_blocks && !as_json)
         print_blocks(*rows);

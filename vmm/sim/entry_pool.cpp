@@ -1,4 +1,4 @@
-// Entry, pools: memory by rows, and memory in a stream's order, from the default pool, which keeps nothing in reserve.
+// Entry, pools: memory by rows, and memory in a stream's order, from pools that keep nothing in reserve.
 #include "vmm/sim/capture.hpp"
 #include "vmm/sim/entry.hpp"
 #include "vmm/sim/streams.hpp"
@@ -14,6 +14,13 @@ constexpr std::size_t kPitch = 512; // rows begin at multiples of this (H200, dr
 // The default pool of a device, a name alone.
 CUmemoryPool pool_of(std::uint32_t device) {
     return reinterpret_cast<CUmemoryPool>(std::uintptr_t(0x500) + device); // NOLINT(performance-no-int-to-ptr)
+}
+
+// Whether the program has made it, of this device's memory.
+bool is_own(CUmemoryPool pool, std::uint32_t device) {
+    const std::lock_guard<std::mutex> hold(process()->mutex);
+    const auto found = process()->own_pools.find(reinterpret_cast<std::uintptr_t>(pool));
+    return found != process()->own_pools.end() && found->second == device;
 }
 
 // Memory that counts as plain at once: a stream's order makes it usable later, and it is usable now.
@@ -84,7 +91,8 @@ CUresult cuMemAllocAsync(CUdeviceptr *address, std::size_t size, CUstream stream
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr *address, std::size_t size, CUmemoryPool pool, CUstream stream) {
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemAllocFromPoolAsync);
     GMEMFS_SIM_NOT_NULL(address);
-    if (pool != pool_of(current_context()->device)) return CUDA_ERROR_INVALID_VALUE;
+    const std::uint32_t device = current_context()->device;
+    if (pool != pool_of(device) && !is_own(pool, device)) return CUDA_ERROR_INVALID_VALUE;
     return allocate_in_order(address, size, stream);
 }
 

@@ -132,7 +132,7 @@ std::string parse_rule(std::string_view text, Rule &rule) {
 bool gives_back(std::string_view function) {
     constexpr std::array kGivers = {"cuMemRelease", "cuMemUnmap", "cuMemAddressFree", "cuMemFree", "cuMemFreeHost",
         "cuMemHostUnregister", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuCtxDestroy",
-        "cuDevicePrimaryCtxRelease", "cuIpcCloseMemHandle"};
+        "cuDevicePrimaryCtxRelease", "cuIpcCloseMemHandle", "cuArrayDestroy", "cuMemPoolDestroy"};
     return std::find(kGivers.begin(), kGivers.end(), function) != kGivers.end();
 }
 

@@ -18,7 +18,7 @@
 namespace gmemfs::sim {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x334d4953534d4547; // "GEMSSIM3": of another version, another table
+constexpr std::uint64_t kMagic = 0x344d4953534d4547; // "GEMSSIM4": of another version, another table
 constexpr std::uint64_t kDefaultSize = std::uint64_t(8) << 30;
 constexpr std::size_t kNameMax = 80; // a memfd's name, which holds it, has 249 bytes at the most
 
@@ -244,7 +244,7 @@ Machine::Allocation *Machine::add(std::uint64_t id, std::uint32_t device, std::u
     for (auto &allocation : table_->allocations) {
         if (allocation.in_use != 0) continue;
         if (!add_holder(id)) return nullptr;
-        allocation = {id, bytes, random_nonce(), device, 1};
+        allocation = {id, bytes, random_nonce(), device, 1, 0};
         table_->used[device] += bytes;
         return &allocation;
     }
@@ -255,7 +255,8 @@ std::optional<Machine::Allocation> Machine::take(std::uint32_t device, std::uint
     const Locked locked(*this);
     if (!has_room(device, bytes)) sweep();
     if (!has_room(device, bytes)) return std::nullopt;
-    const Allocation *const made = add(table_->next_id++, device, bytes);
+    Allocation *const made = add(table_->next_id++, device, bytes);
+    if (made != nullptr) made->maker = ::getpid();
     return made == nullptr ? std::nullopt : std::optional(*made);
 }
 
@@ -299,6 +300,22 @@ std::uint64_t Machine::used(std::uint32_t device) {
     const Locked locked(*this);
     sweep();
     return table_->used[device];
+}
+
+std::map<pid_t, std::uint64_t> Machine::charges(std::uint32_t device) {
+    const Locked locked(*this);
+    sweep();
+    std::map<std::uint64_t, const Allocation *> by_id;
+    for (const auto &allocation : table_->allocations)
+        if (allocation.in_use != 0 && allocation.device == device) by_id[allocation.id] = &allocation;
+    std::map<pid_t, std::uint64_t> charged;
+    for (const auto &process : table_->attached)
+        if (process.pid != 0) charged[process.pid] = 0;
+    for (const auto &holder : table_->holders) {
+        const auto found = holder.pid == 0 ? by_id.end() : by_id.find(holder.allocation);
+        if (found != by_id.end() && found->second->maker == holder.pid) charged[holder.pid] += found->second->bytes;
+    }
+    return charged;
 }
 
 } // namespace gmemfs::sim

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -35,6 +36,7 @@ public:
         std::uint64_t id, bytes, nonce;
         std::uint32_t device; // or kHost
         std::uint32_t in_use;
+        std::int32_t maker; // pid of the process that took it; 0: it was counted again after that had ended
     };
 
     /// `sizes` in bytes, one a device; empty for whatever the machine has, or one device of 8 GiB on a new one.
@@ -54,6 +56,8 @@ public:
     void drop(std::uint64_t id);
     std::optional<Allocation> find(std::uint64_t id);
     std::uint64_t used(std::uint32_t device); ///< bytes, after sweeping
+    /// Bytes of the device's memory that each process of the machine has made and still holds; after sweeping.
+    std::map<pid_t, std::uint64_t> charges(std::uint32_t device);
 
     /// Leaves every machine, for a process that ends; the last one removes the table.
     static void leave_all();

@@ -134,6 +134,7 @@ struct Process {
     std::map<std::uint64_t, Mapping> mappings;                        // by host address
     std::unordered_map<CUdeviceptr, std::uint64_t> plain_allocations; // cuMemAlloc: device address to size
     std::map<CUdeviceptr, LegacyImport> legacy_imports;               // by device address
+    std::map<std::uint64_t, std::uint32_t> own_pools;                 // cuMemPoolCreate: to the device
     std::map<std::uint32_t, std::set<std::uint32_t>> peer_users;      // of a device's plain memory: which others may
     std::map<std::uint64_t, std::uint64_t> pinned; // cuMemHostAlloc, cuMemHostRegister: host address to size
     std::vector<std::unique_ptr<Context>> primary; // one a device, made at the first retain
