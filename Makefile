@@ -103,7 +103,7 @@ LIBRARY := $(call objects,client/lib/*.cpp)
 LIBRARY_CODECS := $(call objects,ecc/batch/*.cpp ecc/nvcomp/*.cpp ecc/pack/crc32c.cpp) $(call kernels,ecc/batch/kernels/*.cu)
 LIBRARY_FILE := libgmemfs.so.$(VERSION)
 SUPPORT := $(call objects,tests/support/*.cpp) $(call kernels,tests/support/*.cu)
-FOLDERS := $(VMM_ROOMS) vmm/sim vmm/sim/nvml $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(POOL_ROOMS) pool/hook pool/door $(wildcard tests/*)
+FOLDERS := $(VMM_ROOMS) vmm/sim vmm/sim/nvml $(CORE_ROOMS) ecc $(SERVER_ROOMS) $(TOOL_ROOMS) tools client/wire client/lib $(BLOCK_ROOMS) block $(POOL_ROOMS) pool/hook pool/nvml pool/door $(wildcard tests/*)
 SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
@@ -116,7 +116,7 @@ BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
 # Where nbdkit's header is; `make deps` brings it.
 PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-plugin.so)
 PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/sim/libnvidia-ml.so.1 $(BUILD)/libgmemfs.so \
-    $(BUILD)/libgmemfs-pool.so $(BUILD)/libgmemfs-door.so
+    $(BUILD)/libgmemfs-pool.so $(BUILD)/libgmemfs-nvml.so $(BUILD)/libgmemfs-door.so
 
 .PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
@@ -222,13 +222,18 @@ $(GUEST): $(BUILD)/guest-programs/%: tests/guest/%.cpp
 
 # `gmemfs run`: what stands in the driver's place, and what makes programs find it there. The driver itself is the former's
 # dependency, under a name that no library has: the latter says which file that is.
-$(BUILD)/pool/libgmemfs-driver.so:
+$(BUILD)/pool/libgmemfs-%driver.so:
 	@mkdir -p $(@D)
-	$(CXX) -shared -nostdlib -Wl,-soname,libgmemfs-driver.so -o $@ -x c /dev/null
+	$(CXX) -shared -nostdlib -Wl,-soname,$(@F) -o $@ -x c /dev/null
 $(BUILD)/libgmemfs-pool.so: $(call objects,pool/hook/*.cpp) $(BUILD)/libpool.a $(BUILD)/libclient.a $(BUILD)/libvmm.a \
         $(BUILD)/pool/libgmemfs-driver.so pool/hook/libcuda.map
 	$(CXX) $(LDFLAGS) $(COMMAND_LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,--version-script=pool/hook/libcuda.map \
 	    -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(filter %.o %.a,$^) -ldl -Wl,--no-as-needed $(BUILD)/pool/libgmemfs-driver.so
+# The same for NVML, which goes through it with --limit alone: nothing but the C library, and no sanitizer.
+$(BUILD)/libgmemfs-nvml.so: pool/nvml/memory_info.cpp $(wildcard pool/nvml/*.h) $(BUILD)/pool/libgmemfs-nvml-driver.so pool/nvml/libnvidia-ml.map
+	$(CXX) -std=c++20 -O2 -fPIC -fno-exceptions -fno-rtti -fno-threadsafe-statics $(WARNINGS) -I. -D_GNU_SOURCE -shared -nodefaultlibs \
+	    -Wl,-soname,libnvidia-ml.so.1 -Wl,--version-script=pool/nvml/libnvidia-ml.map -o $@ $< -lc \
+	    -Wl,--no-as-needed $(BUILD)/pool/libgmemfs-nvml-driver.so
 # In every process of a program: nothing but the C library, and no sanitizer.
 $(BUILD)/libgmemfs-door.so: pool/door/door.cpp
 	@mkdir -p $(@D)
@@ -338,6 +343,7 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs $(DESTDIR)$(PREFIX)/bin/gmemfs
 	install $(STRIP) -D -m 755 $(BUILD)/gmemfs-block $(DESTDIR)$(PREFIX)/lib/gmemfs/gmemfs-block
 	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-pool.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-pool.so
+	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-nvml.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-nvml.so
 	install $(STRIP) -D -m 644 $(BUILD)/libgmemfs-door.so $(DESTDIR)$(PREFIX)/lib/gmemfs/libgmemfs-door.so
 	install $(STRIP) -D -m 644 $(BUILD)/sim/libcuda.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libcuda.so.1
 	install $(STRIP) -D -m 644 $(BUILD)/sim/libnvidia-ml.so.1 $(DESTDIR)$(PREFIX)/lib/gmemfs/sim/libnvidia-ml.so.1

@@ -23,9 +23,9 @@ for program in gmemfs gmemfs-block nbdkit-gmemfs-plugin.so unit-tests conformanc
     client/c_test client/cpp_test client/endings; do
     if [ -x "$BUILD/$program" ]; then cp "$BUILD/$program" "$out/bin/"; fi
 done
-cp "$BUILD/sim/libcuda.so.1" "$out/bin/sim/"
+cp "$BUILD/sim/libcuda.so.1" "$BUILD/sim/libnvidia-ml.so.1" "$out/bin/sim/"
 cp -P "$BUILD"/libgmemfs.so* "$out/lib/"
-cp "$BUILD"/libgmemfs-pool.so "$BUILD"/libgmemfs-door.so "$out/bin/" # beside gmemfs, which looks for them there
+cp "$BUILD"/libgmemfs-{pool,nvml,door}.so "$out/bin/" # beside gmemfs, which looks for them there
 mkdir -p "$out/bin/pool" "$out/python"
 cp "$BUILD/pool/program" "$out/bin/pool/"
 cp -r client/python/gmemfs client/python/backend client/python/pyproject.toml "$out/python/"

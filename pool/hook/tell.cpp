@@ -1,6 +1,7 @@
 // Tell: the hooks that answer questions as if each block were an allocation; peers, and the ends of contexts.
 #include "pool/hook/process_pool.hpp"
 #include "pool/hook/real.hpp"
+#include "pool/nvml/pool_memory.h"
 
 #include <algorithm>
 #include <cstring>
@@ -68,11 +69,27 @@ CUresult end_primary(CUdevice device, const End &end) {
     return result;
 }
 
+// Memory that the pool holds and nobody has is free to the program, and a limit is all that there is.
+gmemfs_pool_memory bound(const Limit &limit, std::uint64_t idle, gmemfs_pool_memory there) {
+    there.free = std::min<unsigned long long>(there.free + idle, there.total);
+    if (limit.bytes() == 0) return there;
+    const std::uint64_t left = limit.bytes() - std::min(limit.bytes(), limit.held()) + idle;
+    return {std::min<unsigned long long>(there.free, left), std::min<unsigned long long>(there.total, limit.bytes())};
+}
+
 } // namespace
 
 extern "C" {
 
-// Memory that the pool holds and nobody has is free to the program, and a limit is all that there is.
+void gmemfs_pool_bound_memory(const unsigned char *uuid, gmemfs_pool_memory *memory) {
+    ProcessPool *const pool = ProcessPool::get();
+    if (pool == nullptr) return;
+    std::uint64_t idle = 0;
+    for (const auto &device : pool->devices())
+        if (std::memcmp(device->device().uuid.data(), uuid, device->device().uuid.size()) == 0) idle = device->idle();
+    *memory = bound(pool->limit(), idle, *memory);
+}
+
 CUresult cuMemGetInfo_v2(std::size_t *free, std::size_t *total) {
     std::size_t has_free = 0, has_all = 0;
     const CUresult result = real().cuMemGetInfo_v2(&has_free, &has_all);
@@ -80,13 +97,9 @@ CUresult cuMemGetInfo_v2(std::size_t *free, std::size_t *total) {
     ProcessPool *const pool = ProcessPool::get();
     DevicePool *const here = pool == nullptr ? nullptr : pool->here().pool;
     if (here != nullptr) {
-        const std::size_t idle = here->idle();
-        has_free = std::min(has_free + idle, has_all);
-        if (const std::uint64_t limit = pool->limit().bytes(); limit != 0) {
-            const std::size_t left = limit - std::min(limit, pool->limit().held()) + idle;
-            has_free = std::min(has_free, left);
-            has_all = std::min<std::size_t>(has_all, limit);
-        }
+        const gmemfs_pool_memory told = bound(pool->limit(), here->idle(), {has_free, has_all});
+        has_free = told.free;
+        has_all = told.total;
     }
     if (free != nullptr) *free = has_free;
     if (total != nullptr) *total = has_all;

@@ -10,4 +10,9 @@ inline constexpr char kDriverVariable[] = "GMEMFS_POOL_DRIVER";   ///< the drive
 inline constexpr char kLibraryVariable[] = "GMEMFS_POOL_LIBRARY"; ///< the path of what stands in its place
 inline constexpr char kDriverName[] = "libgmemfs-driver.so";      ///< the driver, as that library's dependency
 
+// With --limit, where there is NVML: its figures of memory are bounded as the driver's are.
+inline constexpr char kNvmlVariable[] = "GMEMFS_POOL_NVML";                ///< NVML's path, as nobody else writes it
+inline constexpr char kNvmlLibraryVariable[] = "GMEMFS_POOL_NVML_LIBRARY"; ///< the path of what stands in its place
+inline constexpr char kNvmlName[] = "libgmemfs-nvml-driver.so";            ///< NVML, as that library's dependency
+
 } // namespace gmemfs::pool

@@ -75,6 +75,13 @@ Result<std::string> find_driver(const std::string &directory) {
     return "/proc/self/root" + path;
 }
 
+// Beside the driver, as its packages have it. Empty: there is none.
+std::string find_nvml(const std::string &driver) {
+    std::error_code error;
+    const fs::path path = fs::path(driver).parent_path() / "libnvidia-ml.so.1";
+    return fs::exists(path, error) ? path.string() : "";
+}
+
 Result<std::string> default_directory() {
     const std::vector<Mount> mounts = TRY(list_mounts(kFilesystemType));
     if (mounts.size() != 1)
@@ -117,6 +124,8 @@ Result<void> tell_processes(const Wanted &wanted) {
     const std::string directory = TRY(prepare_directory(chosen));
     const std::string driver = TRY(find_driver(directory));
     const std::string library = TRY(find_library("libgmemfs-pool.so"));
+    const std::string nvml = wanted.limit == 0 ? "" : find_nvml(driver);
+    const std::string nvml_library = nvml.empty() ? "" : TRY(find_library("libgmemfs-nvml.so"));
     std::string audit = TRY(find_library("libgmemfs-door.so"));
     if (const char *const others = g_getenv("LD_AUDIT"); others != nullptr && others[0] != '\0')
         audit += std::string(":") + others;
@@ -131,6 +140,8 @@ Result<void> tell_processes(const Wanted &wanted) {
     set(pool::kLibraryVariable, library);
     set(pool::kLimitVariable, wanted.limit == 0 ? "" : std::to_string(wanted.limit));
     set(pool::kKeepVariable, wanted.keep ? "1" : "");
+    set(pool::kNvmlVariable, nvml);
+    set(pool::kNvmlLibraryVariable, nvml_library);
     set("LD_AUDIT", audit);
     return {};
 }
