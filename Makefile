@@ -109,7 +109,7 @@ HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
 TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io bench/nbd_load \
-    client/c_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
+    client/c_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked pool/threads sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but two of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
@@ -222,7 +222,7 @@ $(GUEST): $(BUILD)/guest-programs/%: tests/guest/%.cpp
 
 # `gmemfs run`: what stands in the driver's place, and what makes programs find it there. The driver itself is the former's
 # dependency, under a name that no library has: the latter says which file that is.
-$(BUILD)/pool/libgmemfs-%driver.so:
+$(BUILD)/pool/libgmemfs-%.so:
 	@mkdir -p $(@D)
 	$(CXX) -shared -nostdlib -Wl,-soname,$(@F) -o $@ -x c /dev/null
 $(BUILD)/libgmemfs-pool.so: $(call objects,pool/hook/*.cpp) $(BUILD)/libpool.a $(BUILD)/libclient.a $(BUILD)/libvmm.a \
@@ -245,6 +245,11 @@ $(BUILD)/pool/program: tests/pool/program.cpp
 	$(CXX) -std=c++20 -O1 $(WARNINGS) $(CUDA_CPPFLAGS) -D_GNU_SOURCE $< -o $@ -pthread -ldl
 $(BUILD)/pool/program-linked: tests/pool/program.cpp $(BUILD)/sim/libcuda.so.1
 	$(CXX) -std=c++20 -O1 $(WARNINGS) $(CUDA_CPPFLAGS) -D_GNU_SOURCE $< -o $@ -pthread -ldl -Wl,--no-as-needed $(BUILD)/sim/libcuda.so.1
+
+# Instrumented as the pool's library is, so that `gmemfs run` can run it.
+$(BUILD)/pool/threads: tests/pool/threads.cpp
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -O1 -g1 $(WARNINGS) $(CUDA_CPPFLAGS) -D_GNU_SOURCE $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $< -o $@ -pthread -ldl
 
 # nvCOMP for the simulator: the tests' own, and not installed.
 $(BUILD)/sim/libnvcomp.so.6: $(call objects,tests/nvcomp/*.cpp)
@@ -296,7 +301,7 @@ block-guest: all $(GUEST)  ## swap and filesystems on the kernel's block devices
 	@BUILD=$(BUILD) tests/guest/newer_nbdkit.py || [ $$? = 77 ]
 races:  ## the command and the simulator for ThreadSanitizer, which the suite races runs, under build/thread
 	@$(MAKE) --no-print-directory SANITIZE=thread BUILD=$(BUILD)/thread OPTIMIZE=-O0 all \
-	    $(BUILD)/thread/sim/libnvcomp.so.6 $(addprefix $(BUILD)/thread/client/,c_test cpp_test batch_test endings)
+	    $(BUILD)/thread/sim/libnvcomp.so.6 $(BUILD)/thread/pool/threads $(addprefix $(BUILD)/thread/client/,c_test cpp_test batch_test endings)
 sanitize-client:  ## libgmemfs, its C, C++ and Python peers under AddressSanitizer and ThreadSanitizer, into build/address and build/thread
 	@$(DEPS) install
 	@for sanitize in address,undefined thread; do build=$(BUILD)/$${sanitize%%,*}; \

@@ -221,7 +221,7 @@ def suite_guest():
 
 
 def suite_races():
-    """The broker's scenarios once more, with programs built for ThreadSanitizer."""
+    """The broker's scenarios once more, and the pool's threads, with programs built for ThreadSanitizer."""
     build = BUILD / "thread"
     if SANITIZE:
         print(f"skip: races: all suites run with {SANITIZE}")
@@ -231,7 +231,7 @@ def suite_races():
         return Count(failed=1)
     env = environment("thread") | {"SANITIZE": "thread", "BUILD": str(build)}
     slow = {"leases_outlive_a_restart.sh", "leases_outlive_an_abort.sh"}  # `make sanitize-client` runs them, too
-    return run_scenarios("races", env, *scripts_of(["peers"], slow))
+    return run_scenarios("races", env, ROOT / "tests/mount/pool/threads.sh", *scripts_of(["peers"], slow))
 
 
 def suite_python():

@@ -342,7 +342,7 @@ std::optional<DevicePool::Block> DevicePool::find(CUdeviceptr address) {
 }
 
 std::optional<DevicePool::Block> DevicePool::find_block(CUdeviceptr address) {
-    const auto told = [this](CUdeviceptr start, const BlockEntry &entry) -> std::optional<Block> {
+    const auto told = [this](CUdeviceptr start, const BlockEntry &entry) REQUIRES(mutex_) -> std::optional<Block> {
         if (entry.state() != State::used) return std::nullopt;
         const ExtentFiles::Listed *const listed = extent_of(start).listed();
         return Block{start, entry.size(), context_of(entry), entry.serial(), listed != nullptr && listed->ticket()};
@@ -364,14 +364,6 @@ std::optional<DevicePool::Block> DevicePool::find_block(CUdeviceptr address) {
         return told(start, entries_.at(node));
     }
     return std::nullopt;
-}
-
-std::optional<DevicePool::Place> DevicePool::locate(CUdeviceptr address) {
-    const Hold hold(mutex_);
-    const std::optional<Block> block = find_block(address);
-    if (!block) return std::nullopt;
-    const PoolExtent &extent = extent_of(block->address);
-    return Place{block->address, block->size, block->address - extent.address(), extent.path()};
 }
 
 const PoolExtent &DevicePool::extent_of(CUdeviceptr address) {

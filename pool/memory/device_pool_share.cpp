@@ -1,8 +1,16 @@
-// DevicePool, sharing: blocks that other processes have handles of, and those that are lent.
+// DevicePool, sharing: where blocks are in files, blocks that other processes have handles of, and those that are lent.
 #include "pool/memory/device_pool.hpp"
 #include "vmm/base/units.hpp"
 
 namespace gmemfs::pool {
+
+std::optional<DevicePool::Place> DevicePool::locate(CUdeviceptr address) {
+    const Hold hold(mutex_);
+    const std::optional<Block> block = find_block(address);
+    if (!block) return std::nullopt;
+    const PoolExtent &extent = extent_of(block->address);
+    return Place{block->address, block->size, block->address - extent.address(), extent.path()};
+}
 
 Result<IpcHandle> DevicePool::share(CUdeviceptr address) {
     const Hold hold(mutex_);
