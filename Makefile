@@ -109,7 +109,7 @@ HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
 TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io bench/nbd_load \
-    client/c_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked pool/threads sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
+    client/c_test client/pool_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked pool/threads sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but two of them: so that a change elsewhere leaves none behind.
 BENCH_OBJECTS := $(if $(SANITIZE),,$(call objects,tests/bench/*.cpp))
@@ -206,7 +206,7 @@ $(BUILD)/libgmemfs.so: $(BUILD)/$(LIBRARY_FILE)
 	ln -sf libgmemfs.so.0 $@
 
 # Built as users build: one header, one library, strict C99 and C++17, nothing of this tree linked in.
-$(BUILD)/client/%: tests/client/%.c client/lib/gmemfs.h $(BUILD)/libgmemfs.so
+$(BUILD)/client/%: tests/client/%.c client/lib/gmemfs.h client/lib/gmemfs_pool.h $(BUILD)/libgmemfs.so
 	@mkdir -p $(@D)
 	$(CC) -I. -std=c99 -pedantic -g -Wall -Wextra -Werror -D_GNU_SOURCE $< -o $@ -L$(BUILD) -lgmemfs -pthread \
 	    -Wl,-rpath,'$$ORIGIN/..' $(if $(SANITIZE),-fsanitize=$(SANITIZE))
@@ -357,6 +357,7 @@ install: all  ## into $(DESTDIR)$(PREFIX)
 	ln -sf $(LIBRARY_FILE) $(DESTDIR)$(PREFIX)/lib/libgmemfs.so.0
 	ln -sf libgmemfs.so.0 $(DESTDIR)$(PREFIX)/lib/libgmemfs.so
 	install -D -m 644 client/lib/gmemfs.h $(DESTDIR)$(PREFIX)/include/gmemfs.h
+	install -D -m 644 client/lib/gmemfs_pool.h $(DESTDIR)$(PREFIX)/include/gmemfs_pool.h
 	sed 's,"client/lib/gmemfs.h","gmemfs.h",' client/lib/gmemfs.hpp > $(DESTDIR)$(PREFIX)/include/gmemfs.hpp
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' client/lib/gmemfs.pc.in \

@@ -3,11 +3,14 @@
 #include "vmm/base/fd.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace gmemfs::client {
@@ -42,6 +45,30 @@ Result<ReadPoolFigures> read_pool_figures(pid_t pid) {
         return figures;
     }
     return Error{ENOENT, 0, "look into process", std::to_string(pid) + ": it has no pool"};
+}
+
+pid_t process_of(const std::string &name) {
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string::npos) return 0;
+    pid_t pid = 0;
+    const char *const end = name.data() + name.size();
+    const auto [behind, error] = std::from_chars(name.data() + dot + 1, end, pid);
+    const bool is_whole = behind == end || *behind == '-';
+    return error == std::errc() && is_whole && pid > 0 ? pid : 0;
+}
+
+Result<ReadPoolFigures> read_pool_figures(const std::string &directory) {
+    std::string path = directory;
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    const pid_t pid = process_of(path.substr(path.rfind('/') + 1));
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) return Error{errno, 0, "look into process", path};
+    if (pid == 0 || !S_ISDIR(status.st_mode))
+        return Error{EINVAL, 0, "look into process", path + ": it isn't named NAME.PID: see `gmemfs pool stat`"};
+    Result<ReadPoolFigures> figures = read_pool_figures(pid);
+    if (figures && figures->folder != status.st_ino)
+        return Error{ENOENT, 0, "look into process", path + ": its process has ended"};
+    return figures;
 }
 
 } // namespace gmemfs::client

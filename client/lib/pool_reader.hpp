@@ -4,6 +4,7 @@
 #include "client/wire/pool_figures.hpp"
 #include "vmm/base/result.hpp"
 
+#include <string>
 #include <sys/types.h>
 
 namespace gmemfs::client {
@@ -11,5 +12,10 @@ namespace gmemfs::client {
 /// A copy, as plain numbers. ENOENT: there is no such process, or it has no pool. EACCES: this user may not look into
 /// it.
 Result<ReadPoolFigures> read_pool_figures(pid_t pid);
+
+/// "python3.1234", "python3.1234-2": 1234; 0: it is no process's directory.
+pid_t process_of(const std::string &name);
+/// Of the process that has this directory, or had: then ENOENT. EINVAL: it is none's.
+Result<ReadPoolFigures> read_pool_figures(const std::string &directory);
 
 } // namespace gmemfs::client

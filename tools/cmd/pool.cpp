@@ -9,7 +9,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <filesystem>
 #include <sys/stat.h>
 #include <system_error>
@@ -19,17 +18,6 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-// "python3.1234", "python3.1234-2" -> 1234; 0: it is no process's directory.
-pid_t process_of(const std::string &name) {
-    const std::size_t dot = name.rfind('.');
-    if (dot == std::string::npos) return 0;
-    pid_t pid = 0;
-    const char *const end = name.data() + name.size();
-    const auto [behind, error] = std::from_chars(name.data() + dot + 1, end, pid);
-    const bool is_whole = behind == end || *behind == '-';
-    return error == std::errc() && is_whole && pid > 0 ? pid : 0;
-}
 
 // Of a directory that a process has, or had: its files, and where it still runs what it says.
 json look_at(const fs::path &directory, pid_t pid, const Escaped &escaped) {
@@ -55,13 +43,13 @@ Result<json> look_into(const std::string &directory, Escaped::Contexts contexts)
     TRY(find_mount_of(directory));
     const Escaped escaped(TRY(read_attribute(directory, "user.gmemfs.driver")), contexts);
     json rows = json::array();
-    if (const pid_t pid = process_of(fs::path(directory).filename()); pid != 0) {
+    if (const pid_t pid = client::process_of(fs::path(directory).filename()); pid != 0) {
         rows.push_back(look_at(directory, pid, escaped));
         return rows;
     }
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(directory, error))
-        if (const pid_t pid = process_of(entry.path().filename()); pid != 0 && entry.is_directory())
+        if (const pid_t pid = client::process_of(entry.path().filename()); pid != 0 && entry.is_directory())
             rows.push_back(look_at(entry.path(), pid, escaped));
     if (error) return Error{error.value(), 0, "read directory", directory};
     return rows;

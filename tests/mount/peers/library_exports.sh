@@ -2,7 +2,7 @@
 # needs: nm readelf
 # mount: none
 # Pairs of functions that are called by their number stand there once, as N.
-header=$(grep -oE '\bgmemfs_[a-z_]+N?\(' "$TESTS/../../client/lib/gmemfs.h" | tr -d '(' | sort -u)
+header=$(grep -ohE '\bgmemfs_[a-z_]+N?\(' "$TESTS"/../../client/lib/gmemfs{,_pool}.h | tr -d '(' | sort -u)
 exported=$(nm -D --defined-only "$BUILD/libgmemfs.so" | awk '$2 == "T" { sub("@.*", "", $3); print $3 }' |
     sed 's/_in_[0-9]*$/_in_N/' | sort -u)
 is "$exported" "$header"
