@@ -1,6 +1,7 @@
 """Pool: a framework under `gmemfs run`: right results, its memory in files, and none of it left afterwards.
 
-    pool.py GMEMFS DIR NAME      NAME: torch, torch-shared, cupy, jax or numba; exit status 77 where it isn't there
+    pool.py GMEMFS DIR NAME      NAME: torch, torch-shared, cupy, jax or numba; exit status 77 where it isn't there;
+                                 limit: NVML and the driver tell of the same memory
 
 The process that is run multiplies matrices whose product is known, allocates and frees in a loop with kernels under way
 (what is used again too early shows as a wrong sum), and says what its directory holds.
@@ -14,6 +15,7 @@ import time
 
 SIZE = 4096
 ROUNDS = 200
+LIMIT = 4 << 30  # bytes
 
 
 def multiply_torch():
@@ -92,13 +94,29 @@ def multiply_numba():
         assert (block.copy_to_host() == number).all()
 
 
+def compare_limits():
+    import ctypes
+    nvml, driver = ctypes.CDLL("libnvidia-ml.so.1"), ctypes.CDLL("libcuda.so.1")
+    device, context, address = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint64()
+    told = (ctypes.c_ulonglong * 3)()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    assert nvml.nvmlInit_v2() == 0 and nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)) == 0
+    assert driver.cuInit(0) == 0 and driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) == 0
+    assert driver.cuCtxSetCurrent(context) == 0
+    for size in (1000, 1 << 30):
+        assert driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)) == 0
+        assert driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)) == 0
+        assert nvml.nvmlDeviceGetMemoryInfo(device, told) == 0  # total, free, used
+        assert (told[0], told[1]) == (total.value, free.value) and total.value == LIMIT, (list(told), free, total)
+
+
 def child(name, folder):
-    {"torch": multiply_torch, "torch-shared": share_torch, "cupy": multiply_cupy, "jax": multiply_jax,
-     "numba": multiply_numba}[name]()
+    {"limit": compare_limits, "torch": multiply_torch, "torch-shared": share_torch, "cupy": multiply_cupy,
+     "jax": multiply_jax, "numba": multiply_numba}[name]()
     own = [entry.path for entry in os.scandir(folder) if entry.name.endswith(f".{os.getpid()}")]
     files = {entry.name: entry.stat().st_size for path in own for entry in os.scandir(path)}
     assert files, "its memory is in no file"
-    told = json.loads(subprocess.run([os.environ["GMEMFS"], "pool", "stat", "--json", own[0]], check=True,
+    told = json.loads(subprocess.run([os.environ["GMEMFS"], "pool", "stat", "--json", "--context", own[0]], check=True,
                                      stdout=subprocess.PIPE).stdout)[0]
     assert told["unlisted"] == 0 and sum(files.values()) == told["bytes"], (files, told)
     print(json.dumps({"framework": name, "files": len(files), **told}))
@@ -108,11 +126,13 @@ def main():
     gmemfs, folder, name = sys.argv[1:4]
     if len(sys.argv) == 5:
         return child(name, folder)
-    if importlib.util.find_spec(name.split("-")[0]) is None:
+    if name != "limit" and importlib.util.find_spec(name.split("-")[0]) is None:
         print(f"skip: no {name}")
         return 77
     # What is started inside, to look at the figures, needs no pool of its own.
-    done = subprocess.run([gmemfs, "run", "--pool", folder, sys.executable, __file__, gmemfs, folder, name, "child"],
+    limited = ["--limit", str(LIMIT)] if name == "limit" else []
+    done = subprocess.run([gmemfs, "run", "--pool", folder, *limited, sys.executable, __file__, gmemfs, folder, name,
+                           "child"],
                           env={**os.environ, "GMEMFS": gmemfs}, check=False)
     for _ in range(100):
         if not os.listdir(folder):

@@ -843,6 +843,7 @@ phase_pool() {
         check "gmemfs run, the driver by: $route" pool_route $route
     done
     check "gmemfs run: a block in another process" pool_share
+    check "gmemfs run: NVML with --limit" "$PYTHON" "$here/pool.py" "$GMEMFS" "$MOUNT/pool" limit
     for name in torch torch-shared cupy jax numba; do
         if [ -n "$SIMULATE" ] || ! "$PYTHON" -c "import ${name%-*}" 2> /dev/null; then
             report SKIP "gmemfs run: $name" 0 "no GPU, or $PYTHON has no $name"
