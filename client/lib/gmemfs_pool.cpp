@@ -30,7 +30,7 @@ gmemfs_pool_info describe(const ReadPoolFigures &figures) {
     info.used_most = figures.used_most;
     info.unlisted = figures.unlisted;
     info.limit = figures.limit;
-    info.blocks = figures.blocks;
+    info.blocks = figures.taken - std::min(figures.taken, figures.given);
     info.allocations = figures.taken;
     info.fences = figures.fences;
     for (const auto &device : figures.devices) {

@@ -48,8 +48,8 @@ struct BasicPoolFigures {
     Number held;        ///< of the device
     Number used;        ///< of that, by the program
     Number used_most;   ///< at any time
-    Number blocks;      ///< how many the program has
-    Number taken;       ///< how many it ever had
+    Number taken;       ///< how many blocks the program ever had
+    Number given;       ///< how many of them it has given back
     Number fences;      ///< how often the pool waited for the device
     Number unlisted;    ///< of `held`, what is no file of the mount
     Number limit;       ///< 0: none
@@ -71,13 +71,12 @@ struct PoolFigures : BasicPoolFigures<std::atomic<std::uint64_t>> {
         const std::uint64_t now = used.fetch_add(bytes, kRelaxed) + bytes;
         std::uint64_t most = used_most.load(kRelaxed);
         while (now > most && !used_most.compare_exchange_weak(most, now, kRelaxed)) {}
-        blocks.fetch_add(1, kRelaxed);
         taken.fetch_add(1, kRelaxed);
         libraries[library].used.fetch_add(bytes, kRelaxed);
     }
     void drop_used(std::uint64_t bytes, unsigned library) {
         used.fetch_sub(bytes, kRelaxed);
-        blocks.fetch_sub(1, kRelaxed);
+        given.fetch_add(1, kRelaxed);
         libraries[library].used.fetch_sub(bytes, kRelaxed);
     }
     /// `weight` calls that took so long.

@@ -40,8 +40,7 @@ private:
     // Of calls before this one.
     static std::uint64_t count_of(PoolFigures::Call call) {
         const PoolFigures &figures = own_figures();
-        const std::uint64_t taken = figures.taken.load(std::memory_order_relaxed);
-        return call == PoolFigures::take ? taken : taken - figures.blocks.load(std::memory_order_relaxed);
+        return (call == PoolFigures::take ? figures.taken : figures.given).load(std::memory_order_relaxed);
     }
     static std::uint64_t now_ns() {
         timespec now = {};

@@ -51,7 +51,7 @@ void add_figures(json &row, pid_t pid, const ReadPoolFigures &figures, const Esc
     row["used"] = figures.used;
     row["idle"] = figures.held - std::min(figures.held, figures.used);
     row["peak"] = figures.used_most;
-    row["blocks"] = figures.blocks;
+    row["blocks"] = figures.taken - std::min(figures.taken, figures.given);
     row["allocations"] = figures.taken;
     row["fences"] = figures.fences;
     row["unlisted"] = figures.unlisted;
