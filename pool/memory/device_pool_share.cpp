@@ -1,6 +1,8 @@
-// DevicePool, sharing: where blocks are in files, blocks that other processes have handles of, and those that are lent.
+// DevicePool, sharing: where blocks are in files, other devices' access, other processes' handles, and what is lent.
 #include "pool/memory/device_pool.hpp"
 #include "vmm/base/units.hpp"
+
+#include <algorithm>
 
 namespace gmemfs::pool {
 
@@ -43,6 +45,30 @@ bool DevicePool::take_back() {
         make_free(address, none);
     }
     return lent_.size() < before;
+}
+
+Result<void> DevicePool::open(const PoolExtent &extent, CUdevice user) const {
+    CUmemAccessDesc access = {};
+    access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    access.location.id = user;
+    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    return driver_.check(
+        driver_.cuMemSetAccess(extent.address(), extent.size(), &access, 1), "open the pool to another device");
+}
+
+Result<void> DevicePool::open_to_late(const PoolExtent &extent) {
+    for (const CUdevice user : users_)
+        if (!extent.is_open_to(user)) TRY(open(extent, user));
+    return {};
+}
+
+Result<void> DevicePool::open_to(CUdevice user) {
+    const Hold hold(mutex_);
+    if (std::find(users_.begin(), users_.end(), user) != users_.end()) return {};
+    for (const auto &[end, arena] : arenas_) TRY(open(*arena.extent, user));
+    for (const auto &[address, large] : large_) TRY(open(*large, user));
+    users_.push_back(user);
+    return {};
 }
 
 } // namespace gmemfs::pool
