@@ -103,7 +103,12 @@ def what_is_left(folder):
         if not os.path.isdir(folder) or not os.listdir(folder):
             return []
         time.sleep(0.1)
-    return os.listdir(folder)
+    left = []
+    for name in os.listdir(folder):
+        files = os.listdir(os.path.join(folder, name))
+        lives = os.path.exists(f"/proc/{name.rpartition('.')[2]}")
+        left.append(f"{name}, whose process {'lives' if lives else 'is dead'}, with {', '.join(files) or 'nothing'}")
+    return left
 
 
 def fail(text):
