@@ -24,8 +24,10 @@ CUresult result_of(const Error &error) {
     case EACCES: return CUDA_ERROR_NOT_PERMITTED;
     case ENOTSUP: return CUDA_ERROR_NOT_SUPPORTED;
     case ENODEV: return CUDA_ERROR_INVALID_DEVICE;
+    // As the driver says of a process that has died, and of memory that was freed (H200, driver 580).
+    case ESRCH: return CUDA_ERROR_INVALID_HANDLE;
     case ENOENT:
-    case ESTALE: return CUDA_ERROR_INVALID_HANDLE;
+    case ESTALE: return CUDA_ERROR_INVALID_VALUE;
     case ENOMEM:
     case EMFILE:
     case EUSERS: return CUDA_ERROR_OUT_OF_MEMORY;

@@ -113,7 +113,7 @@ Result<std::shared_ptr<Imports::Exporter>> Imports::meet(const IpcHandle &handle
     std::uint64_t head[2] = {}; // magic, cookie
     const bool is_its = file && ::pread(file.get(), head, sizeof head, 0) == sizeof head &&
                         head[0] == ExportTable::kMagic && head[1] == handle.cookie;
-    if (!is_its) return stale(kGone);
+    if (!is_its) return Error{ESRCH, 0, "open another process's memory", kGone};
     auto met = std::make_shared<Exporter>(std::move(file));
     exporters_[handle.cookie] = met;
     return met;
@@ -125,10 +125,9 @@ Result<CUdeviceptr> Imports::open(const IpcHandle &handle, CUcontext context) {
     if (const std::optional<CUdeviceptr> known = open_again(name)) return *known;
     if (handle.slot == 0 || handle.slot >= ExportTable::kSlots || handle.reserved != 0 || handle.key == 0)
         return stale("its handle is damaged");
-    // A slot has one lock a process, and so one block: of two that name it, one has been freed.
     std::shared_ptr<Extent> extent = TRY(map(handle.ticket));
     std::shared_ptr<Exporter> exporter = TRY(meet(handle));
-    {
+    { // A slot has one lock a process, and so one block: of two that name it, one has been freed.
         const Hold hold(mutex_);
         for (const auto &[address, open] : open_)
             if (open.name.first == handle.cookie && open.slot == handle.slot) return stale("it has been freed");

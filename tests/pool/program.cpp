@@ -16,6 +16,7 @@
 //     context | stream | capture   frees in one that ends, or while another one captures
 //     churn=SEED                   random blocks of all kinds, whose bytes are compared, until there is a line to read
 //     wait                         prints "ready", and waits for a line on standard input
+//     hang-up                      closes its sockets, some time before it ends without a word
 //     twice=N | small=N | pairs=SIZE                       N times a block of 2 MiB is made and freed, or one of 1 KiB;
 //                                                          20 times one of that size
 #include <cuda.h>
@@ -31,6 +32,7 @@
 #include <poll.h>
 #include <random>
 #include <string>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -131,6 +133,7 @@ public:
         if (word == "context") use_context();
         if (word == "stream") use_stream();
         if (word == "capture") use_capture();
+        if (word == "hang-up") hang_up();
         if (word == "wait") {
             std::printf("ready\n");
             std::fflush(stdout);
@@ -178,6 +181,13 @@ private:
         if (allocated == CUDA_SUCCESS) blocks_.push_back(block);
         std::printf("allocated: %d\n", allocated);
         std::fflush(stdout);
+    }
+    [[noreturn]] static void hang_up() {
+        struct stat status = {};
+        for (int fd = 3; fd < 1024; ++fd)
+            if (::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)) ::close(fd);
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        ::_exit(0);
     }
     void create(std::size_t size) {
         Block block = {0, size, Kind::own, 0};

@@ -196,8 +196,9 @@ CUresult import_legacy(CUmemGenericAllocationHandle *handle, const CUipcMemHandl
     // In the process that made it: INVALID_CONTEXT, whatever context is current.
     if (legacy.pid == process()->pid && legacy.start == start_time(legacy.pid)) return CUDA_ERROR_INVALID_CONTEXT;
     *size = legacy.size;
+    if (start_time(legacy.pid) != legacy.start) return CUDA_ERROR_INVALID_HANDLE; // it has died
     const CUresult imported = import_from_creator(handle, legacy);
-    return imported == CUDA_ERROR_NOT_SUPPORTED ? CUDA_ERROR_INVALID_HANDLE : imported;
+    return imported == CUDA_ERROR_NOT_SUPPORTED ? CUDA_ERROR_INVALID_VALUE : imported; // the memory is gone
 }
 
 } // namespace gmemfs::sim

@@ -37,7 +37,7 @@ expect(second.says(), "ready")
 first.tell()
 expect(first.says(), "ready")
 second.tell()
-expect(second.asks(handle), ["refused 400"])
+expect(second.asks(handle), ["refused 1"])
 assert "it has been freed" not in second.ends()[1]  # the first refusal alone is said in words
 first.ends()
 
@@ -77,7 +77,7 @@ first.process.wait()
 second.tell()
 expect(second.says(), "ready")
 second.tell()
-expect(second.asks(small), ["refused 400"])
+expect(second.asks(small), ["refused 1"])
 second.ends()
 
 # The driver's own handles are the driver's, whoever opens them; a program that isn't hooked can't open the pool's.
