@@ -96,6 +96,9 @@ def main():
         for place in range(0, size, len(piece)):
             file.write(place.to_bytes(8, "little") + piece[8:min(len(piece), size - place)])
     expected = digest(source)
+    small = os.path.join(folders[0], "small")
+    with open(small, "wb") as file:
+        file.write(piece[:4096])
     driver = Driver(size)
     ways = {"copy_file_range": by_call, "cp": by_command("cp"), "gmemfs cp": by_command(gmemfs, "cp", "--force")}
     times = {way: [] for way in ("cuMemcpyPeer", *ways)}
@@ -113,6 +116,12 @@ def main():
                 sys.exit(f"devices: {way}, back: the copy has other bytes")
             os.unlink(target)
             os.unlink(back)
+    for way, copy in ways.items():
+        starts = []
+        for _ in range(arguments.rounds):
+            starts.append(seconds(copy, small, os.path.join(folders[1], "small")))
+            os.unlink(os.path.join(folders[1], "small"))
+        print(f"FIGURE devices: {way} of 4 KiB {1e3 * statistics.median(starts):.1f} ms")
     rates = {way: size / statistics.median(values) / 1e9 for way, values in times.items()}
     limit = rates["cuMemcpyPeer"]
     for way, rate in rates.items():

@@ -720,7 +720,7 @@ phase_devices() {
     MOUNT_OPTIONS+=(--device all)
     mount_it || return
     check "copies between devices" python_peer devices.py "$MOUNT" "${small[@]}"
-    grep '^FIGURE devices: ' "$LOG" | tail -4 >> "$OUT/summary.txt"
+    grep '^FIGURE devices: ' "$LOG" | tail -7 >> "$OUT/summary.txt"
     unmount_it
     MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
     [ -z "$SIMULATE" ] || { unset LD_LIBRARY_PATH GMEMFS_SIM_DEVICES; MOUNT_OPTIONS=(--simulate=2G) GMEMFS_SIM_MACHINE=run$$; }
