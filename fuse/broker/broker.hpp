@@ -114,6 +114,15 @@ private:
         FdSource source = {};         // waits for the peer
         FdSource end = {};            // waits for the end of its process
     };
+    // A process without a connection, whose directory goes when it ends, if it is empty.
+    struct Leaving {
+        Broker &broker;
+        InodeId home;
+        PeerProcess process;
+        FdSource end = {};
+        Leaving(Broker &its, InodeId directory, PeerProcess ends)
+            : broker(its), home(directory), process(std::move(ends)) {}
+    };
     // A message, and which process sent it.
     struct Request {
         std::size_t size = 0; // as it was sent; may be more than kRequestSizeMax
@@ -143,7 +152,7 @@ private:
     void tell_names();
     void end_lease(Leases::Id lease);
     std::vector<Namespace::Place> drop_file(const Leases::Donated &donated);
-    void end_donations(const Peer &peer, std::span<const Leases::Donated> ended);
+    void end_donations(Peer &peer, std::span<const Leases::Donated> ended);
     InodeId find_home(const Peer &peer, InodeId folder);
     void remove_empty(InodeId home);
     Result<std::vector<Message>> list(Peer &peer, const protocol::Attach &attach);
@@ -190,6 +199,7 @@ private:
     Leases &leases_;       // the volume's
     KeeperClient *keeper_; // null: nothing outlives this server
     Peers peers_;
+    std::list<Leaving> leaving_;
     FdSource listens_;
     Fd mounts_; // the table of mounts, open from the start: later there may be no descriptor left
     std::optional<MountTableWatch> watches_mounts_;

@@ -126,7 +126,7 @@ std::vector<Namespace::Place> Broker::drop_file(const Leases::Donated &donated) 
 }
 
 // The files of a process that has ended, as each one's bond has it, and their directory where no file is left in it.
-void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> ended) {
+void Broker::end_donations(Peer &peer, std::span<const Leases::Donated> ended) {
     InodeId home = peer.own_directory;
     for (const Leases::Donated &donated : ended) {
         if (donated.bond != Leases::Bond::drop) continue;
@@ -134,7 +134,24 @@ void Broker::end_donations(const Peer &peer, std::span<const Leases::Donated> en
             if (home == 0) home = find_home(peer, place.parent);
     }
     const bool still_runs = peer.process.is_known() && !peer.process.has_ended() && !peer.process.has_left_memory();
-    if (home != 0 && !still_runs) remove_empty(home);
+    if (home == 0) return;
+    if (!still_runs) return remove_empty(home);
+    // A process that is about to end looks alive for as long as anybody looks into its memory.
+    const auto is_known = [&](const Leaving &other) {
+        return other.home == home && other.process.is_same(peer.process);
+    };
+    if (std::ranges::any_of(leaving_, is_known)) return;
+    Leaving &leaving = leaving_.emplace_back(*this, home, std::move(peer.process));
+    leaving.end = FdSource(
+        leaving.process.fd(), G_IO_IN,
+        [](gint, GIOCondition, gpointer data) -> gboolean {
+            auto &self = *static_cast<Leaving *>(data);
+            Broker &broker = self.broker;
+            broker.remove_empty(self.home);
+            broker.leaving_.remove_if([&](const Leaving &other) { return &other == &self; });
+            return G_SOURCE_CONTINUE;
+        },
+        &leaving);
 }
 
 // The process's directory, which `folder` is or lies in; 0: it doesn't. After a restart only its name, PROGRAM.PID,

@@ -189,9 +189,7 @@ void Broker::end_lost(const Peer &peer, InodeId inode) {
 // The connection has ended. A process that said nothing and lives may have kernels running on what it has mapped, so
 // its leases stay until the process has ended, too.
 void Broker::hang_up(Peer &peer) {
-    // A process that is about to end may still look alive, and its empty directory would stay.
-    const bool has_nothing = lease_count_of(peer) == 0 && peer.own_directory == 0;
-    if (has_nothing || !peer.process.is_known()) return remove(peer);
+    if (lease_count_of(peer) == 0 || !peer.process.is_known()) return remove(peer);
     peer.outgoing.clear();
     peer.listing.reset();
     peer.source = FdSource();
