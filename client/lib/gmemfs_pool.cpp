@@ -29,6 +29,7 @@ gmemfs_pool_info describe(const ReadPoolFigures &figures) {
     info.used = figures.used;
     info.used_most = figures.used_most;
     info.unlisted = figures.unlisted;
+    info.spilled = figures.spilled;
     info.limit = figures.limit;
     info.blocks = figures.taken - std::min(figures.taken, figures.given);
     info.allocations = figures.taken;

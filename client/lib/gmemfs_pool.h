@@ -58,6 +58,7 @@ typedef struct gmemfs_pool_info {
     uint64_t allocation_times[GMEMFS_POOL_TIMES];
     uint64_t free_times[GMEMFS_POOL_TIMES];
     gmemfs_pool_amount kinds[GMEMFS_POOL_KINDS];
+    uint64_t spilled; /* of host memory, with --spill=host */
 } gmemfs_pool_info;
 
 int gmemfs_read_pool(const char *directory, gmemfs_pool_info *info);

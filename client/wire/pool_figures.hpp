@@ -17,7 +17,7 @@ namespace gmemfs {
 /// Numbers of one process, each by itself: together they may be off by what happens in between. Bytes, but for counts.
 template <typename Number>
 struct BasicPoolFigures {
-    static constexpr std::uint64_t kMagic = 0x324c4f4f50464d47; ///< "GMFPOOL2"
+    static constexpr std::uint64_t kMagic = 0x334c4f4f50464d47; ///< "GMFPOOL3"
     static constexpr char kName[] = "gmemfs-pool";              ///< of the memory file
     static constexpr std::size_t kTimes = 40, kDevices = 32, kLibraries = 64, kLibraryName = 56;
 
@@ -52,6 +52,7 @@ struct BasicPoolFigures {
     Number given;       ///< how many of them it has given back
     Number fences;      ///< how often the pool waited for the device
     Number unlisted;    ///< of `held`, what is no file of the mount
+    Number spilled;     ///< of host memory, in place of the device's
     Number limit;       ///< 0: none
     Number folder;      ///< inode of the process's directory; 0: it has none yet
     Amount kinds[kind_count];

@@ -6,6 +6,17 @@
 #include <cstdio>
 
 namespace gmemfs::pool {
+namespace {
+
+Spill spill_of(const Driver &driver, const DeviceInfo &device) {
+    if (settings().spill == Settings::Spill::none) return {};
+    Result<Spill> spill = Spill::to_host(driver, device);
+    if (spill) return *std::move(spill);
+    std::fprintf(stderr, "gmemfs run: --spill=host: %s; nothing is spilled\n", spill.error().text().c_str());
+    return {};
+}
+
+} // namespace
 
 ProcessPool::ProcessPool(std::unique_ptr<Driver> driver)
     : driver_(std::move(driver)), files_(settings().directory, settings().at_end), limit_(settings().limit) {
@@ -26,8 +37,8 @@ Result<ProcessPool *> ProcessPool::create() {
     if (!all) return Error(all.error());
     auto *const made = new ProcessPool(std::move(driver));
     for (const DeviceInfo &device : *all)
-        made->devices_.push_back(
-            std::make_unique<DevicePool>(*made->driver_, device, made->files_, made->limit_, made->exports_));
+        made->devices_.push_back(std::make_unique<DevicePool>(
+            *made->driver_, device, made->files_, made->limit_, made->exports_, spill_of(*made->driver_, device)));
     made->imports_ = std::make_unique<Imports>(*made->driver_, *all, settings().directory);
     own_figures().limit = made->limit_.bytes();
     return made;

@@ -18,7 +18,8 @@ const Settings &settings() {
     // Never destroyed: programs free memory while they end.
     static const auto *const told = new Settings{variable(kDirectoryVariable), variable(kDriverVariable),
         std::strtoull(variable(kLimitVariable).c_str(), nullptr, 10),
-        variable(kKeepVariable).empty() ? ExtentFiles::AtEnd::drop : ExtentFiles::AtEnd::keep};
+        variable(kKeepVariable).empty() ? ExtentFiles::AtEnd::drop : ExtentFiles::AtEnd::keep,
+        variable(kSpillVariable).empty() ? Settings::Spill::none : Settings::Spill::host};
     return *told;
 }
 

@@ -13,6 +13,7 @@ struct Settings {
     std::string directory, driver; ///< empty: this process isn't run by `gmemfs run`
     std::uint64_t limit = 0;       ///< bytes; 0: none
     ExtentFiles::AtEnd at_end = ExtentFiles::AtEnd::drop;
+    enum class Spill { none, host } spill = Spill::none; ///< where what has no room goes
 };
 
 /// Read from the environment at the first call. Thread-safe.

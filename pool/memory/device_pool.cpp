@@ -23,6 +23,8 @@ CUcontext context_of(const BlockEntry &entry) {
 }
 unsigned library_of(std::uint64_t serial) { return static_cast<unsigned>(serial >> kLibraryShift); }
 
+bool is_no_room(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
+
 Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
 }
@@ -47,9 +49,10 @@ bool Limit::take(std::uint64_t bytes) {
     return false;
 }
 
-DevicePool::DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports)
+DevicePool::DevicePool(
+    const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports, Spill spill)
     : driver_(driver), device_(std::move(device)), files_(files), limit_(limit), exports_(exports),
-      users_(device_.users), entries_(files.blocks()),
+      spill_(std::move(spill)), users_(device_.users), entries_(files.blocks()),
       next_serial_((std::uint64_t(device_.ordinal) + 1) << kDeviceShift) {}
 
 Result<CUdeviceptr> DevicePool::take(std::uint64_t size, User user) {
@@ -127,7 +130,7 @@ Result<CUdeviceptr> DevicePool::take_large(std::uint64_t size, User user) {
         const Hold hold(mutex_);
         if (const std::optional<CUdeviceptr> found = take_waiting(size, user)) return *found;
     }
-    std::unique_ptr<PoolExtent> extent = TRY(make(size, ExtentFiles::Kind::allocation));
+    std::unique_ptr<PoolExtent> extent = TRY(spill_for(make(size, ExtentFiles::Kind::allocation), size));
     const CUdeviceptr address = extent->address();
     const Hold hold(mutex_);
     TRY(open_to_late(*extent));
@@ -153,9 +156,21 @@ Result<std::unique_ptr<PoolExtent>> DevicePool::make(std::uint64_t size, ExtentF
         return made;
     };
     Result<std::unique_ptr<PoolExtent>> made = attempt();
-    if (made || (made.error().code != ENOSPC && made.error().code != EDQUOT)) return made;
+    if (made || !is_no_room(made.error())) return made;
     const bool has_more = TRY(trim());
     return has_more ? attempt() : std::move(made);
+}
+
+// What was made, or where there was no room host memory in its place.
+Result<DevicePool::Extent> DevicePool::spill_for(Result<Extent> made, std::uint64_t size) {
+    if (made || !is_no_room(made.error())) return made;
+    std::vector<CUdevice> users;
+    {
+        const Hold hold(mutex_);
+        users = users_;
+    }
+    const client::RelaxedCapture relaxed(driver_);
+    return spill_.make(driver_, users, size, made.error());
 }
 
 // An arena for a request of `size`, which fills it without a rest: PyTorch's segments of 20 MiB, say. Where there is no
@@ -168,11 +183,11 @@ Result<void> DevicePool::grow(std::uint64_t size) {
         wanted = round_up(std::clamp(arena_bytes_ / kArenaPart, kArenaFirst, kArenaMost), least);
     }
     Result<std::unique_ptr<PoolExtent>> made = make(wanted, ExtentFiles::Kind::arena);
-    while (!made && (made.error().code == ENOSPC || made.error().code == EDQUOT) && wanted > least) {
+    while (!made && is_no_room(made.error()) && wanted > least) {
         wanted = std::max(wanted / 2, least);
         made = make(wanted, ExtentFiles::Kind::arena);
     }
-    std::unique_ptr<PoolExtent> extent = TRY(std::move(made));
+    std::unique_ptr<PoolExtent> extent = TRY(spill_for(std::move(made), std::max(least, kArenaFirst)));
     const std::uint64_t units = extent->size() / kUnit;
     Nodes nodes(static_cast<Fit::Node *>(map_zeros(units * sizeof(Fit::Node))), {units * sizeof(Fit::Node)});
     if (!nodes) return Error{ENOMEM, CUDA_ERROR_OUT_OF_MEMORY, "allocate", "no host memory"};
@@ -280,7 +295,7 @@ Result<bool> DevicePool::fence() {
                 for (const CUdeviceptr address : blocks) make_free(address, gone);
         }
     }
-    for (const Extent &extent : gone) limit_.give(extent->size());
+    for (const Extent &extent : gone) limit_.give(extent->charged());
     gone.clear();
     if (!result) return Error(result.error());
     return true;
@@ -308,7 +323,7 @@ Result<bool> DevicePool::trim() {
         }
     }
     has_more = has_more || !gone.empty();
-    for (const Arena &arena : gone) limit_.give(arena.extent->size());
+    for (const Arena &arena : gone) limit_.give(arena.extent->charged());
     return has_more;
 }
 
@@ -347,11 +362,6 @@ const PoolExtent &DevicePool::extent_of(CUdeviceptr address) {
     return large != large_.end() ? *large->second : *arena_of(address)->extent;
 }
 
-std::uint64_t DevicePool::idle() {
-    const Hold hold(mutex_);
-    return fit_.free_units() * kUnit + waiting_bytes_;
-}
-
 void DevicePool::forget(CUstream stream) {
     const Hold hold(mutex_);
     for (auto &[context, waiting] : waiting_) {
@@ -381,7 +391,7 @@ void DevicePool::drop(CUcontext context) {
         revoke(address);
         make_free(address, gone);
     }
-    for (const Extent &extent : gone) limit_.give(extent->size());
+    for (const Extent &extent : gone) limit_.give(extent->charged());
 }
 
 } // namespace gmemfs::pool

@@ -17,6 +17,7 @@
 #include "pool/fit/fit.hpp"
 #include "pool/memory/exports.hpp"
 #include "pool/memory/pool_extent.hpp"
+#include "pool/memory/spill.hpp"
 
 #include <atomic>
 #include <map>
@@ -50,7 +51,8 @@ public:
     static constexpr std::uint64_t kArenaFirst = std::uint64_t(64) << 20;
     static constexpr std::uint64_t kArenaPart = 32, kArenaMost = std::uint64_t(1) << 30;
 
-    DevicePool(const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports);
+    DevicePool(
+        const Driver &driver, DeviceInfo device, ExtentFiles &files, Limit &limit, Exports &exports, Spill spill = {});
 
     /// For whom memory is: `stream` where the request is ordered by one.
     struct User {
@@ -122,6 +124,7 @@ private:
     Result<CUdeviceptr> take_large(std::uint64_t size, User user) EXCLUDES(mutex_);
     Result<void> grow(std::uint64_t size) EXCLUDES(mutex_) REQUIRES(growing_);
     Result<std::unique_ptr<PoolExtent>> make(std::uint64_t size, ExtentFiles::Kind kind) EXCLUDES(mutex_);
+    Result<Extent> spill_for(Result<Extent> made, std::uint64_t size) EXCLUDES(mutex_);
     BlockEntry::Use use_of(std::uint64_t size, User user) REQUIRES(mutex_);
     std::optional<BlockEntry> find_entry(CUdeviceptr address) REQUIRES(mutex_); // of a block that begins there
     Arena *arena_of(CUdeviceptr address) REQUIRES(mutex_);
@@ -142,6 +145,7 @@ private:
     ExtentFiles &files_;
     Limit &limit_;
     Exports &exports_;
+    const Spill spill_;
     Mutex growing_; // before mutex_: one thread makes an arena, and others wait for that
     Mutex mutex_;
     std::vector<CUdevice> users_ GUARDED_BY(mutex_);

@@ -71,4 +71,9 @@ Result<void> DevicePool::open_to(CUdevice user) {
     return {};
 }
 
+std::uint64_t DevicePool::idle() {
+    const Hold hold(mutex_);
+    return fit_.free_units() * kUnit + waiting_bytes_;
+}
+
 } // namespace gmemfs::pool

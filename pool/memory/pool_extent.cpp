@@ -15,17 +15,30 @@ Result<std::unique_ptr<PoolExtent>> PoolExtent::create(
     if (!memory) return Error(memory.error());
     Result<std::unique_ptr<ExtentFiles::Listed>> listed = files.add(kind, device, whole, *memory);
     if (!listed) return Error(listed.error());
-    std::unique_ptr<PoolExtent> extent(new PoolExtent(whole, device.users));
-    extent->listed_ = *std::move(listed);
-    extent->mapping_.emplace(*std::move(mapping));
-    own_figures().held += whole;
-    if (!extent->listed_) own_figures().unlisted += whole;
-    return extent;
+    return std::unique_ptr<PoolExtent>(new PoolExtent(device, *std::move(mapping), *std::move(listed)));
+}
+
+Result<std::unique_ptr<PoolExtent>> PoolExtent::create_in_host(
+    const Driver &driver, const DeviceInfo &host, std::uint64_t size) {
+    const std::uint64_t whole = round_up(size, host.granularity);
+    const Allocation allocation = TRY(Allocation::create(driver, host, whole, HandlePolicy::fd));
+    Result<Mapping> mapping = Mapping::create(driver, host, allocation, whole);
+    if (!mapping) return Error(mapping.error());
+    return std::unique_ptr<PoolExtent>(new PoolExtent(host, *std::move(mapping), nullptr));
+}
+
+PoolExtent::PoolExtent(const DeviceInfo &device, Mapping mapping, std::unique_ptr<ExtentFiles::Listed> listed)
+    : size_(mapping.size()), is_host_(device.is_host()), users_(device.users), listed_(std::move(listed)),
+      mapping_(std::move(mapping)) {
+    if (is_host_) own_figures().spilled += size_;
+    own_figures().held += charged();
+    if (!listed_) own_figures().unlisted += charged();
 }
 
 PoolExtent::~PoolExtent() {
-    own_figures().held -= size_;
-    if (!listed_) own_figures().unlisted -= size_;
+    if (is_host_) own_figures().spilled -= size_;
+    own_figures().held -= charged();
+    if (!listed_) own_figures().unlisted -= charged();
 }
 
 } // namespace gmemfs::pool

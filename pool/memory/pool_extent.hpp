@@ -20,12 +20,17 @@ public:
     /// as a fabric handle where the machine has them. ENOSPC, EDQUOT: device, mount or user have no room.
     static Result<std::unique_ptr<PoolExtent>> create(
         const Driver &driver, const DeviceInfo &device, std::uint64_t size, ExtentFiles &files, ExtentFiles::Kind kind);
+    /// Of host memory, for the `users` of `host`. It is no file.
+    static Result<std::unique_ptr<PoolExtent>> create_in_host(
+        const Driver &driver, const DeviceInfo &host, std::uint64_t size);
     ~PoolExtent();
     PoolExtent(const PoolExtent &) = delete;
     PoolExtent &operator=(const PoolExtent &) = delete;
 
     CUdeviceptr address() const { return mapping_->address(); }
     std::uint64_t size() const { return size_; } ///< bytes
+    /// Bytes of the device, which a limit counts: none of what lies in host memory.
+    std::uint64_t charged() const { return is_host_ ? 0 : size_; }
     /// Null: it is no file.
     const ExtentFiles::Listed *listed() const { return listed_.get(); }
     /// Of its file, as it was made; empty: it is none.
@@ -43,9 +48,10 @@ public:
     bool is_open_to(CUdevice user) const { return std::find(users_.begin(), users_.end(), user) != users_.end(); }
 
 private:
-    PoolExtent(std::uint64_t size, std::vector<CUdevice> users) : size_(size), users_(std::move(users)) {}
+    PoolExtent(const DeviceInfo &device, Mapping mapping, std::unique_ptr<ExtentFiles::Listed> listed);
 
     const std::uint64_t size_;
+    const bool is_host_;
     const std::vector<CUdevice> users_;
     std::unique_ptr<ExtentFiles::Listed> listed_;
     std::optional<Mapping> mapping_; // goes first

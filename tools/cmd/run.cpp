@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLimitLeast = 2 * MiB;     // a device gives no less
 constexpr int kNotFound = 127, kNotExecuted = 126; // as a shell has them
-constexpr const char *kWithValue[] = {"--pool", "--limit"};
+constexpr const char *kWithValue[] = {"--pool", "--limit", "--spill"};
 
 // How many of the arguments are ours; then comes the program. `first` is its index.
 int count_own(int argc, char **argv, int &first) {
@@ -116,6 +116,7 @@ struct Wanted {
     const char *directory = nullptr;
     std::uint64_t limit = 0;
     bool keep = false;
+    bool spill = false; // to host memory
 };
 
 Result<void> tell_processes(const Wanted &wanted) {
@@ -139,6 +140,7 @@ Result<void> tell_processes(const Wanted &wanted) {
     set(pool::kDriverVariable, driver);
     set(pool::kLibraryVariable, library);
     set(pool::kLimitVariable, wanted.limit == 0 ? "" : std::to_string(wanted.limit));
+    set(pool::kSpillVariable, wanted.spill ? "host" : "");
     set(pool::kKeepVariable, wanted.keep ? "1" : "");
     set(pool::kNvmlVariable, nvml);
     set(pool::kNvmlLibraryVariable, nvml_library);
@@ -161,16 +163,20 @@ int run_run(int argc, char **argv) {
     const int own = count_own(argc, argv, first);
     gchar *directory = nullptr;
     gchar *limit = nullptr;
+    gchar *spill = nullptr;
     gboolean keep = FALSE;
     const Synopsis synopsis = {
         "PROGRAM [ARGUMENT...]", "Runs a program whose device memory is files of a mount.", kDescription, 0, 0};
     const CommandLine line = parse_command_line(own, argv, synopsis,
         {{"pool", 0, 0, G_OPTION_ARG_FILENAME, &directory, "Directory in a mount", "DIR"},
             {"limit", 0, 0, G_OPTION_ARG_STRING, &limit, "Bytes of device memory that each process may hold", "SIZE"},
+            {"spill", 0, 0, G_OPTION_ARG_STRING, &spill, "host: what has no room is in host memory", "WHERE"},
             {"keep", 0, 0, G_OPTION_ARG_NONE, &keep, "Files outlive the program", nullptr}});
     if (line.exit_status) return *line.exit_status;
     if (first >= argc) return fail_usage("run", "it lacks a parameter: PROGRAM");
-    Wanted wanted = {directory, 0, keep != FALSE};
+    if (spill != nullptr && std::string_view(spill) != "host")
+        return fail_usage("run", "--spill=" + std::string(spill) + ": it can be host");
+    Wanted wanted = {directory, 0, keep != FALSE, spill != nullptr};
     if (limit != nullptr) {
         const Result<std::uint64_t> bytes = parse_size(limit);
         if (!bytes)

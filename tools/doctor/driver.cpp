@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include <vector>
 
 namespace gmemfs {
 namespace {
@@ -62,6 +63,30 @@ void check_device(Checks &checks, const Driver &driver, const DeviceInfo &device
     checks.push_back(check_fabric(driver, device));
 }
 
+// Which of the others each device reaches: "0: 1 2 3; 1: 0 2 3; ..."
+Check check_links(const Driver &driver, const std::vector<DeviceInfo> &devices) {
+    std::string matrix;
+    std::size_t missing = 0;
+    for (const DeviceInfo &from : devices) {
+        matrix += (matrix.empty() ? "" : "; ") + std::to_string(from.ordinal) + ":";
+        std::size_t reached = 0;
+        for (const DeviceInfo &to : devices) {
+            int can = 0;
+            if (&from == &to || driver.cuDeviceCanAccessPeer(&can, from.handle, to.handle) != CUDA_SUCCESS || can == 0)
+                continue;
+            matrix += " " + std::to_string(to.ordinal);
+            ++reached;
+        }
+        if (reached == 0) matrix += " none";
+        missing += devices.size() - 1 - reached;
+    }
+    const std::string name = "links of devices";
+    if (missing == 0) return {name, Verdict::ok, "each reaches each other one's memory", ""};
+    return {name, Verdict::warn, "which other devices' memory each reaches: " + matrix,
+        "copies between the others go through the host, and peers can't map a file of one on the other. nvidia-smi "
+        "topo -p2p r tells what stands between them"};
+}
+
 // The number before `name` in /proc/devices; 0 where it isn't listed.
 unsigned find_major(const std::string &name) {
     std::ifstream devices("/proc/devices");
@@ -89,18 +114,19 @@ Checks check_driver(const std::string &library) {
         library + ": CUDA " + version_text((*driver)->version) + (simulated ? ", simulated" : ""), ""}};
     int count = 0;
     (*driver)->cuDeviceGetCount(&count);
-    int usable = 0;
+    std::vector<DeviceInfo> usable;
     for (int ordinal = 0; ordinal < count; ++ordinal) {
         const Result<DeviceInfo> device = DeviceInfo::query(**driver, ordinal);
         if (device) {
             check_device(checks, **driver, *device);
-            ++usable;
+            usable.push_back(*device);
         } else {
             checks.push_back({"device " + std::to_string(ordinal), Verdict::warn, device.error().text(),
                 "gmemfs leaves it out: it needs a GPU with virtual memory management"});
         }
     }
-    if (usable == 0)
+    if (usable.size() > 1) checks.push_back(check_links(**driver, usable));
+    if (usable.empty())
         checks.push_back({"devices", Verdict::fail, "no GPU with virtual memory management",
             "check CUDA_VISIBLE_DEVICES and nvidia-smi, or try `gmemfs mount --simulate`"});
     return checks;

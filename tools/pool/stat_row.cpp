@@ -49,12 +49,14 @@ std::string name_of(const json &row) {
 void add_figures(json &row, pid_t pid, const ReadPoolFigures &figures, const Escaped &escaped) {
     row["held"] = figures.held;
     row["used"] = figures.used;
-    row["idle"] = figures.held - std::min(figures.held, figures.used);
+    const std::uint64_t whole = figures.held + figures.spilled;
+    row["idle"] = whole - std::min(whole, figures.used);
     row["peak"] = figures.used_most;
     row["blocks"] = figures.taken - std::min(figures.taken, figures.given);
     row["allocations"] = figures.taken;
     row["fences"] = figures.fences;
     row["unlisted"] = figures.unlisted;
+    row["spilled"] = figures.spilled;
     row["limit"] = figures.limit;
     row["libraries"] = libraries_of(figures);
     row["kinds"] = kinds_of(figures);
@@ -69,6 +71,8 @@ void print_details(const json &row) {
     const std::string name = name_of(row);
     if (row.value("unlisted", std::uint64_t(0)) != 0)
         std::printf("%s: %s is no file of the mount\n", name.c_str(), text_of(row["unlisted"]).c_str());
+    if (row.value("spilled", std::uint64_t(0)) != 0)
+        std::printf("%s: %s more is in host memory\n", name.c_str(), text_of(row["spilled"]).c_str());
     if (!row.contains("libraries")) return;
     std::string libraries;
     for (const json &library : row["libraries"])

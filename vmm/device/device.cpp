@@ -14,17 +14,6 @@ std::uint64_t physical_memory() {
     return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// Bytes that processes can have without swapping, after the kernel's own estimate; 0 where it isn't told.
-std::uint64_t available_memory() {
-    std::ifstream told("/proc/meminfo");
-    std::string word;
-    while (told >> word) {
-        std::uint64_t kib = 0;
-        if (word == "MemAvailable:" && told >> kib) return kib * KiB;
-    }
-    return 0;
-}
-
 // <cuda.h> has their names from 12.8 on: CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_ALGORITHM_MASK,
 // CU_MEM_CREATE_USAGE_HW_DECOMPRESS.
 constexpr auto kDecompressAlgorithms = static_cast<CUdevice_attribute>(136);
@@ -83,6 +72,16 @@ Result<DeviceInfo> DeviceInfo::query(const Driver &driver, int ordinal) {
     info.granularity = TRY(granularity_of(driver, info));
     info.users = {info.handle};
     return info;
+}
+
+std::uint64_t available_host_memory() {
+    std::ifstream told("/proc/meminfo");
+    std::string word;
+    while (told >> word) {
+        std::uint64_t kib = 0;
+        if (word == "MemAvailable:" && told >> kib) return kib * KiB;
+    }
+    return 0;
 }
 
 Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vector<DeviceInfo> &gpus) {
@@ -178,7 +177,7 @@ Device::~Device() {
 Result<void> Device::make_current() const { return check(driver_.cuCtxSetCurrent(context_), "bind context to thread"); }
 
 Result<Device::Memory> Device::memory() const {
-    if (info_.is_host()) return Memory{available_memory(), info_.total};
+    if (info_.is_host()) return Memory{available_host_memory(), info_.total};
     TRY(make_current());
     std::size_t free = 0;
     std::size_t total = 0;

@@ -46,6 +46,10 @@ struct DeviceInfo {
     bool is_host() const { return kind == Kind::host; }
 };
 
+/// Bytes that processes of this machine can have without swapping, after the kernel's own estimate; 0 where it isn't
+/// told.
+std::uint64_t available_host_memory();
+
 /// What cuMemCreate is asked for on `device`: pinned memory, exportable as `types`; on a GPU reachable for RDMA, and by
 /// its decompression engine where it has one.
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types);

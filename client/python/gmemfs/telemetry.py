@@ -22,7 +22,7 @@ class _Amount(ctypes.Structure):
 class _Info(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), *[(name, ctypes.c_uint64) for name in _SIZES],
                 ("allocation_times", ctypes.c_uint64 * _TIMES), ("free_times", ctypes.c_uint64 * _TIMES),
-                ("kinds", _Amount * len(_KINDS))]
+                ("kinds", _Amount * len(_KINDS)), ("spilled", ctypes.c_uint64)]
 
 
 class _Library(ctypes.Structure):
@@ -46,6 +46,7 @@ class PoolInfo:
     free_times: Dict[int, int]
     kinds: Dict[str, Tuple[int, Optional[int]]]  # what was asked of the driver itself: count, bytes; None: unknown
     libraries: Dict[str, int]                    # used, by the library that has allocated it
+    spilled: int = 0   # of host memory, with --spill=host
 
     @property
     def fragmentation(self) -> float:
@@ -77,4 +78,4 @@ def pool_info(directory: Union[str, "os.PathLike[str]", None] = None) -> PoolInf
         values[name] = {1 << index: count for index, count in enumerate(getattr(info, name)) if count}
     kinds = {name: (amount.count, amount.bytes) for name, amount in zip(_KINDS, info.kinds)}
     kinds["graph_nodes"] = (kinds["graph_nodes"][0], None)
-    return PoolInfo(kinds=kinds, libraries=libraries, **values)
+    return PoolInfo(kinds=kinds, libraries=libraries, spilled=info.spilled, **values)
