@@ -1,16 +1,15 @@
 #include "client/lib/pool_reader.hpp"
 
+#include "client/wire/process_folder.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace gmemfs::client {
@@ -45,16 +44,6 @@ Result<ReadPoolFigures> read_pool_figures(pid_t pid) {
         return figures;
     }
     return Error{ENOENT, 0, "look into process", std::to_string(pid) + ": it has no pool"};
-}
-
-pid_t process_of(const std::string &name) {
-    const std::size_t dot = name.rfind('.');
-    if (dot == std::string::npos) return 0;
-    pid_t pid = 0;
-    const char *const end = name.data() + name.size();
-    const auto [behind, error] = std::from_chars(name.data() + dot + 1, end, pid);
-    const bool is_whole = behind == end || *behind == '-';
-    return error == std::errc() && is_whole && pid > 0 ? pid : 0;
 }
 
 Result<ReadPoolFigures> read_pool_figures(const std::string &directory) {

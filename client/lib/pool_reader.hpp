@@ -13,8 +13,6 @@ namespace gmemfs::client {
 /// it.
 Result<ReadPoolFigures> read_pool_figures(pid_t pid);
 
-/// "python3.1234", "python3.1234-2": 1234; 0: it is no process's directory.
-pid_t process_of(const std::string &name);
 /// Of the process that has this directory, or had: then ENOENT. EINVAL: it is none's.
 Result<ReadPoolFigures> read_pool_figures(const std::string &directory);
 

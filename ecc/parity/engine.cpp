@@ -4,6 +4,7 @@
 #include "vmm/device/trace.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace gmemfs {
 namespace {
@@ -34,10 +35,8 @@ ParityEngine::Queue &ParityEngine::queue_of(CUdeviceptr address) const {
     return *queues_[chunk_of(address) * kGoldenRatio >> 61];
 }
 
-Result<void> ParityEngine::wait_for(CUstream stream, std::span<const CUevent> marks) const {
-    for (CUevent const mark : marks)
-        TRY(device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels"));
-    return {};
+Result<void> ParityEngine::wait_for(CUstream stream, CUevent mark) const {
+    return device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels");
 }
 
 // The first queue waits for what all others have queued.
@@ -47,8 +46,7 @@ Result<void> ParityEngine::gather() {
         const Queue &queue = *queues_[index];
         TRY(device().check(
             device().driver().cuEventRecord(queue.mark.get(), queue.stream.get()), "order parity kernels"));
-        CUevent const mark = queue.mark.get();
-        TRY(wait_for(first, {&mark, 1}));
+        TRY(wait_for(first, queue.mark.get()));
     }
     return {};
 }
@@ -57,8 +55,8 @@ Result<void> ParityEngine::gather() {
 Result<void> ParityEngine::scatter() {
     const Queue &first = *queues_.front();
     TRY(device().check(device().driver().cuEventRecord(first.mark.get(), first.stream.get()), "order parity kernels"));
-    CUevent const mark = first.mark.get();
-    for (std::size_t index = 1; index < kQueueCount; ++index) TRY(wait_for(queues_[index]->stream.get(), {&mark, 1}));
+    for (std::size_t index = 1; index < kQueueCount; ++index)
+        TRY(wait_for(queues_[index]->stream.get(), first.mark.get()));
     return {};
 }
 
@@ -73,7 +71,7 @@ Result<void> ParityEngine::queue(Copiers *after, Parity &parity, std::uint64_t f
         const Hold hold(wide_);
         TRY(gather());
         CUstream const stream = queues_.front()->stream.get();
-        TRY(wait_for(stream, marks));
+        for (CUevent const mark : marks) TRY(wait_for(stream, mark));
         TRY(work(stream, first, count));
         return scatter();
     }
@@ -82,7 +80,7 @@ Result<void> ParityEngine::queue(Copiers *after, Parity &parity, std::uint64_t f
         const std::uint64_t left_in_chunk = kBlocksPerChunk - at / kBlockSize % kBlocksPerChunk;
         const std::uint64_t part = std::min(count - done, left_in_chunk);
         CUstream const stream = queue_of(at).stream.get();
-        TRY(wait_for(stream, marks));
+        for (CUevent const mark : marks) TRY(wait_for(stream, mark));
         TRY(work(stream, first + done, part));
         done += part;
     }

@@ -21,7 +21,6 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <span>
 
 namespace gmemfs {
 
@@ -74,7 +73,7 @@ private:
     Queue &queue_of(CUdeviceptr address) const;
     template <typename Work>
     Result<void> queue(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work);
-    Result<void> wait_for(CUstream stream, std::span<const CUevent> marks) const;
+    Result<void> wait_for(CUstream stream, CUevent mark) const;
     Result<void> gather() REQUIRES(wide_);
     Result<void> scatter() REQUIRES(wide_);
     Result<BlockReport> check_on(

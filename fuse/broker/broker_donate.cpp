@@ -1,4 +1,5 @@
 // Broker, donations: files of memory that a peer has made itself, and their end.
+#include "client/wire/process_folder.hpp"
 #include "fuse/broker/broker.hpp"
 #include "fuse/broker/donated_memory.hpp"
 #include "fuse/host/front.hpp"
@@ -19,12 +20,6 @@ timespec now() {
     timespec time = {};
     ::clock_gettime(CLOCK_REALTIME, &time);
     return time;
-}
-
-// PROGRAM.PID, or PROGRAM.PID-2 where that was taken.
-bool is_of(const std::string &name, pid_t pid) {
-    const std::string number = name.substr(std::min(name.rfind('.'), name.size()));
-    return number.substr(0, number.find('-')) == "." + std::to_string(pid);
 }
 
 } // namespace
@@ -161,7 +156,7 @@ InodeId Broker::find_home(const Peer &peer, InodeId folder) {
     for (int depth = 0; peer.pid != 0 && depth < kDepthMost && folder != kRootInode; ++depth) {
         const Places places = host_.volume().names().names_of(folder, 0);
         if (places.empty()) return 0;
-        if (is_of(places.front().name, peer.pid)) return folder;
+        if (process_of(places.front().name) == peer.pid) return folder;
         folder = places.front().parent;
     }
     return 0;

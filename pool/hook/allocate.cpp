@@ -19,7 +19,7 @@ std::optional<CUresult> answer_of(const Result<CUdeviceptr> &taken, CUdeviceptr 
         return CUDA_SUCCESS;
     }
     const Error &error = taken.error();
-    if (error.code == ENOSPC || error.code == EDQUOT) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (is_no_room(error)) return CUDA_ERROR_OUT_OF_MEMORY;
     if (error.driver != 0) return static_cast<CUresult>(error.driver);
     return std::nullopt;
 }

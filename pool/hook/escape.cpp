@@ -33,10 +33,11 @@ std::uint64_t bytes_of(CUarray_format format) {
     }
 }
 
-// Of its elements: what the device adds to fit its tiles nobody is told.
-std::uint64_t bytes_of(
-    std::uint64_t width, std::uint64_t height, std::uint64_t depth, CUarray_format format, unsigned channels) {
-    return width * std::max<std::uint64_t>(height, 1) * std::max<std::uint64_t>(depth, 1) * bytes_of(format) * channels;
+// With the bytes of its elements: what the device adds to fit its tiles nobody is told.
+void note_array(std::uint64_t key, const CUDA_ARRAY3D_DESCRIPTOR &wanted) {
+    note(PoolFigures::arrays, key,
+        wanted.Width * std::max<std::uint64_t>(wanted.Height, 1) * std::max<std::uint64_t>(wanted.Depth, 1) *
+            bytes_of(wanted.Format) * wanted.NumChannels);
 }
 
 } // namespace
@@ -58,17 +59,14 @@ CUresult cuArrayCreate_v2(CUarray *array, const CUDA_ARRAY_DESCRIPTOR *wanted) {
     NEEDS(cuArrayCreate_v2);
     const CUresult result = real().cuArrayCreate_v2(array, wanted);
     if (result == CUDA_SUCCESS)
-        note(PoolFigures::arrays, key_of(*array),
-            bytes_of(wanted->Width, wanted->Height, 1, wanted->Format, wanted->NumChannels));
+        note_array(key_of(*array), {wanted->Width, wanted->Height, 1, wanted->Format, wanted->NumChannels, 0});
     return result;
 }
 
 CUresult cuArray3DCreate_v2(CUarray *array, const CUDA_ARRAY3D_DESCRIPTOR *wanted) {
     NEEDS(cuArray3DCreate_v2);
     const CUresult result = real().cuArray3DCreate_v2(array, wanted);
-    if (result == CUDA_SUCCESS)
-        note(PoolFigures::arrays, key_of(*array),
-            bytes_of(wanted->Width, wanted->Height, wanted->Depth, wanted->Format, wanted->NumChannels));
+    if (result == CUDA_SUCCESS) note_array(key_of(*array), *wanted);
     return result;
 }
 
@@ -83,9 +81,7 @@ CUresult cuArrayDestroy(CUarray array) {
 CUresult cuMipmappedArrayCreate(CUmipmappedArray *array, const CUDA_ARRAY3D_DESCRIPTOR *wanted, unsigned levels) {
     NEEDS(cuMipmappedArrayCreate);
     const CUresult result = real().cuMipmappedArrayCreate(array, wanted, levels);
-    if (result == CUDA_SUCCESS)
-        note(PoolFigures::arrays, key_of(*array),
-            bytes_of(wanted->Width, wanted->Height, wanted->Depth, wanted->Format, wanted->NumChannels));
+    if (result == CUDA_SUCCESS) note_array(key_of(*array), *wanted);
     return result;
 }
 

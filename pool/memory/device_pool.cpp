@@ -23,8 +23,6 @@ CUcontext context_of(const BlockEntry &entry) {
 }
 unsigned library_of(std::uint64_t serial) { return static_cast<unsigned>(serial >> kLibraryShift); }
 
-bool is_no_room(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
-
 Error no_room(std::uint64_t size) {
     return Error{ENOSPC, CUDA_ERROR_OUT_OF_MEMORY, "allocate", format_size(size) + ": gmemfs run has a --limit"};
 }

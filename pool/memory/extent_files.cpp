@@ -26,8 +26,6 @@ std::optional<protocol::Ticket> ticket_of(const Fd &folder, const std::string &n
     return ticket;
 }
 
-bool is_no_room(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
-
 } // namespace
 
 ExtentFiles::ExtentFiles(std::string directory, AtEnd at_end) : directory_(std::move(directory)), at_end_(at_end) {}

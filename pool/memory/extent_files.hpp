@@ -13,12 +13,16 @@
 #include "vmm/base/lock.hpp"
 #include "vmm/device/device.hpp"
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace gmemfs::pool {
+
+/// Device, mount, user or limit have no room.
+inline bool is_no_room(const Error &error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 /// Thread-safe.
 class ExtentFiles {

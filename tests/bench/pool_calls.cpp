@@ -8,6 +8,8 @@
 // 20 ns or so.
 #include <cuda.h>
 
+#include "tests/bench/times.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -20,6 +22,7 @@
 
 namespace {
 
+using gmemfs::Times;
 using Clock = std::chrono::steady_clock;
 
 template <typename Function>
@@ -37,22 +40,6 @@ void check(const char *what, CUresult result) {
     std::fprintf(stderr, "pool_calls: %s: %d\n", what, static_cast<int>(result));
     std::exit(1);
 }
-
-class Times {
-public:
-    void add(Clock::duration took) { all_.push_back(std::chrono::nanoseconds(took).count()); }
-    void print(const char *name) {
-        std::sort(all_.begin(), all_.end());
-        const auto at = [&](double share) { return all_[static_cast<std::size_t>(share * double(all_.size() - 1))]; };
-        const auto quick = std::lower_bound(all_.begin(), all_.end(), 1000) - all_.begin();
-        std::printf("\"%s\": {\"median\": %jd, \"99\": %jd, \"99.9\": %jd, \"most\": %jd, \"under_us\": %.6f}", name,
-            std::intmax_t(at(0.5)), std::intmax_t(at(0.99)), std::intmax_t(at(0.999)), std::intmax_t(all_.back()),
-            double(quick) / double(all_.size()));
-    }
-
-private:
-    std::vector<std::int64_t> all_;
-};
 
 } // namespace
 

@@ -1,9 +1,10 @@
 // Pool fit bench: what finding a place for a block takes, and giving it back, by how many others there are.
 //
-//     pool_fit        JSON: for each number of blocks the median, 99 % and 99.9 % of take() and give(), in nanoseconds
+//     pool_fit        JSON: for each number of blocks the median, 99 % and 99.9 % of take() and give() in ns, and more
 //
 // Of 140 GiB, sizes as they are in programs: as many in each doubling. The clock's own 20 ns or so are in it.
 #include "pool/fit/fit.hpp"
+#include "tests/bench/times.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -14,25 +15,12 @@
 
 namespace {
 
+using gmemfs::Times;
 using gmemfs::pool::Fit;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kUnits = (std::uint64_t(140) << 30) / gmemfs::pool::kUnit;
 constexpr int kSteps = 400'000;
-
-class Times {
-public:
-    void add(Clock::duration took) { all_.push_back(std::chrono::nanoseconds(took).count()); }
-    void print(const char *name) {
-        std::sort(all_.begin(), all_.end());
-        const auto at = [&](double share) { return all_[static_cast<std::size_t>(share * double(all_.size() - 1))]; };
-        std::printf("\"%s\": {\"median\": %jd, \"99\": %jd, \"99.9\": %jd}", name, std::intmax_t(at(0.5)),
-            std::intmax_t(at(0.99)), std::intmax_t(at(0.999)));
-    }
-
-private:
-    std::vector<std::int64_t> all_;
-};
 
 // 512 bytes to 4 MiB: 60,000 of them fit.
 std::uint64_t random_length(std::mt19937_64 &random) {

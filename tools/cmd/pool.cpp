@@ -1,5 +1,6 @@
 // pool: what the programs have that `gmemfs run` has started: `gmemfs pool stat DIR`, `gmemfs pool stat --blocks FILE`.
 #include "client/lib/pool_reader.hpp"
+#include "client/wire/process_folder.hpp"
 #include "fuse/host/json_text.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/mounts.hpp"
@@ -43,13 +44,13 @@ Result<json> look_into(const std::string &directory, Escaped::Contexts contexts)
     TRY(find_mount_of(directory));
     const Escaped escaped(TRY(read_attribute(directory, "user.gmemfs.driver")), contexts);
     json rows = json::array();
-    if (const pid_t pid = client::process_of(fs::path(directory).filename()); pid != 0) {
+    if (const pid_t pid = process_of(fs::path(directory).filename().string()); pid != 0) {
         rows.push_back(look_at(directory, pid, escaped));
         return rows;
     }
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(directory, error))
-        if (const pid_t pid = client::process_of(entry.path().filename()); pid != 0 && entry.is_directory())
+        if (const pid_t pid = process_of(entry.path().filename().string()); pid != 0 && entry.is_directory())
             rows.push_back(look_at(entry.path(), pid, escaped));
     if (error) return Error{error.value(), 0, "read directory", directory};
     return rows;
