@@ -1,7 +1,6 @@
 # gmemfs: what is built, from what. `make help` lists the targets; `make demo` and `make test` need nothing else first.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.SECONDARY:
 .DEFAULT_GOAL := all
 
 # ---- what may be set on the command line -----------------------------------------------------------------------------
@@ -132,6 +131,8 @@ $(BUILD)/checked: tools/deps.sh
 # Tests wait for devices, processes and compilers; -O2 takes a compiler two fifths longer for them than -O1.
 $(foreach folder,unit model faults conformance support,$(BUILD)/obj/tests/$(folder)/%.o): OPTIMIZE := $(if $(filter -O2,$(OPTIMIZE)),-O1,$(OPTIMIZE))
 $(BUILD)/obj/fuse/%.o $(BUILD)/obj/tools/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/client/%.o: CPPFLAGS += $(FUSE_FLAGS)
+# Kept, and yet made where they are missing: .SECONDARY would leave out a source that is older than its program.
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/%.fatbin $(BUILD)/obj/%.fatbin.o
 $(BUILD)/obj/%.o: %.cpp | $(BUILD)/checked
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@

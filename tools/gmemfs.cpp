@@ -23,6 +23,7 @@ constexpr Subcommand kSubcommands[] = {
     {"restart", run_restart, "start another server for a mount, after an upgrade"},
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
     {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
+    {"mv", run_mv, "move files as mv does, also from one device to another"},
     {"save", run_save, "save a mount, a folder or a file into a snapshot on disk"},
     {"restore", run_restore, "put a snapshot back, into a mount or a folder; list it, check it"},
     {"verify", run_verify, "compare files with their parity"},
@@ -41,6 +42,7 @@ constexpr Subcommand kSubcommands[] = {
     {"bench", run_bench, "what a device reaches by itself: copies, clearing, parity"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
     {"keeper", run_keeper, nullptr},
+    {"probe", run_probe, nullptr},
 };
 
 const Subcommand *find(std::string_view name) {

@@ -81,13 +81,24 @@ Result<void> AddressRange::allow(
     for (const DeviceInfo *const device : others) {
         const bool is_listed =
             std::find(reach.ordinals.begin(), reach.ordinals.end(), device->ordinal) != reach.ordinals.end();
-        if (reach.kind == Reach::Kind::listed && !is_listed) continue;
+        if (reach.kind != Reach::Kind::all && !is_listed) continue;
         if (can_reach(*driver_, device->handle, owners))
             allowed_.push_back(device->handle);
         else if (is_listed)
             return Error{ENOTSUP, 0, "map file",
                 "device " + std::to_string(device->ordinal) +
                     " can't reach the memory of the file's: nvidia-smi topo -p2p r"};
+    }
+    if (allowed_.empty())
+        return Error{ENODEV, 0, "map file", "it lies in host memory, and no device is listed that may use it"};
+    if (reach.kind == Reach::Kind::own) {
+        for (const protocol::ExtentRecord &extent : attached.extents) {
+            const auto its = std::find_if(
+                devices.begin(), devices.end(), [&](const DeviceInfo &device) { return device.uuid == extent.device; });
+            const std::vector<CUdevice> users = its == devices.end() ? allowed_ : std::vector<CUdevice>{its->handle};
+            TRY(set_access(extent.offset, extent.length, users, access)); // host memory is every device's
+        }
+        return {};
     }
     Result<void> set = set_access(access);
     if (set || allowed_ == owners || reach.kind == Reach::Kind::listed) return set;
@@ -111,16 +122,19 @@ Result<void> AddressRange::allow_processors(Access access) {
     return {};
 }
 
-Result<void> AddressRange::set_access(Access access) {
+Result<void> AddressRange::set_access(Access access) { return set_access(0, size(), allowed_, access); }
+
+Result<void> AddressRange::set_access(
+    std::uint64_t offset, std::uint64_t length, const std::vector<CUdevice> &users, Access access) {
     std::vector<CUmemAccessDesc> descriptions;
-    for (const CUdevice device : allowed_) {
+    for (const CUdevice device : users) {
         CUmemAccessDesc description = {};
         description.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
         description.location.id = device;
         description.flags = access == Access::read ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
         descriptions.push_back(description);
     }
-    return driver_->check(driver_->cuMemSetAccess(address(), size(), descriptions.data(), descriptions.size()),
+    return driver_->check(driver_->cuMemSetAccess(address() + offset, length, descriptions.data(), descriptions.size()),
         "make extents accessible");
 }
 

@@ -17,8 +17,9 @@ namespace gmemfs::client {
 enum class Access { read, write };
 
 /// Which devices may use a range, besides those that its extents lie on: all that can reach these, or those of a list.
+/// own: none, and of these each what lies on it alone.
 struct Reach {
-    enum class Kind { all, listed } kind;
+    enum class Kind { all, listed, own } kind;
     std::vector<int> ordinals; ///< of the list
 };
 
@@ -78,6 +79,8 @@ private:
         const std::vector<DeviceInfo> &devices, const Attached &attached, Access access, const Reach &reach);
     Result<void> allow_processors(Access access);
     Result<void> set_access(Access access);
+    Result<void> set_access(
+        std::uint64_t offset, std::uint64_t length, const std::vector<CUdevice> &users, Access access);
 
     const Driver *driver_;
     std::shared_ptr<const Addresses> addresses_; // null: the object has been moved from

@@ -25,7 +25,9 @@ Result<OwnMapping> map_by(const OpenedPath &file, const gmemfs_map_options &opti
     const std::shared_ptr<const Addresses> &addresses) {
     return on_connection(file.fd, file.path, [&](const std::shared_ptr<Connection> &connection) -> Result<OwnMapping> {
         Attached attached = TRY(connection->use([&](BrokerSession &session) {
-            return session.attach(file.fd, file.path, handle_types, lease_of(options));
+            if (options.near == nullptr) return session.attach(file.fd, file.path, handle_types, lease_of(options));
+            const auto &device = file.devices->all[static_cast<std::size_t>(*options.near)].uuid;
+            return session.attach_near(file.fd, file.path, handle_types, lease_of(options), device);
         }));
         Result<OwnMapping> mapping = make_mapping(file, file.path, connection, attached, options, addresses);
         if (!mapping) (void)connection->release(attached.lease, file.path); // or it would last as long as this process
@@ -33,11 +35,19 @@ Result<OwnMapping> map_by(const OpenedPath &file, const gmemfs_map_options &opti
     });
 }
 
-Result<void> check_options(const gmemfs_map_options &options, const std::string &path) {
-    const bool is_known = (options.access == GMEMFS_READ_WRITE || options.access == GMEMFS_READ) &&
-                          (options.sharing == GMEMFS_SHARED || options.sharing == GMEMFS_ALONE) &&
-                          options.handles >= GMEMFS_HANDLES_ANY && options.handles <= GMEMFS_HANDLES_FD &&
-                          options.device_count <= (options.devices == nullptr ? 0 : kDevicesMax);
+Result<void> check_options(const gmemfs_map_options &options, const OpenedPath &file) {
+    const std::string &path = file.path;
+    if (options.near != nullptr && options.access != GMEMFS_READ)
+        return Error{EINVAL, 0, "map file", path + ": a copy on another device can be mapped for reading alone"};
+    const std::size_t count = file.devices->all.size();
+    if (options.near != nullptr && (*options.near < 0 || static_cast<std::size_t>(*options.near) >= count))
+        return Error{ENODEV, 0, "map file", path + ": this process has no device " + std::to_string(*options.near)};
+    const bool is_known =
+        (options.access == GMEMFS_READ_WRITE || options.access == GMEMFS_READ) &&
+        (options.sharing == GMEMFS_SHARED || options.sharing == GMEMFS_ALONE) &&
+        options.handles >= GMEMFS_HANDLES_ANY && options.handles <= GMEMFS_HANDLES_FD &&
+        options.device_count <= (options.devices == nullptr ? 0 : kDevicesMax) &&
+        (options.reach == GMEMFS_REACH_ALL || (options.reach == GMEMFS_REACH_OWN && options.device_count == 0));
     if (is_known) return {};
     return Error{EINVAL, 0, "map file", path + ": unknown options"};
 }
@@ -86,14 +96,15 @@ Result<OwnMapping> map_file(const OpenedPath &file, const gmemfs_map_options &op
 
 Result<OwnMapping> map_file_at(
     const OpenedPath &file, const gmemfs_map_options &options, std::shared_ptr<const Addresses> addresses) {
-    TRY(check_options(options, file.path));
+    TRY(check_options(options, file));
     return map_by_handles(
         options.handles, [&](std::uint32_t handle_types) { return map_by(file, options, handle_types, addresses); },
         [](const Result<OwnMapping> &made) { return !made && made.error().driver != 0; });
 }
 
 Result<MappedEntries> map_directory(const OpenedPath &directory, const gmemfs_map_options &options) {
-    TRY(check_options(options, directory.path));
+    TRY(check_options(options, directory));
+    if (options.near != nullptr) return Error{EINVAL, 0, "map directory", "its files may have copies elsewhere"};
     if (options.address != 0) return Error{EINVAL, 0, "map directory", "its files can't all have one address"};
     const auto is_drivers = [](const MappedEntry &entry) { return entry.error && entry.error->driver != 0; };
     return map_by_handles(

@@ -242,6 +242,10 @@ Result<bool> BrokerSession::add(AttachedEntry &entry, const protocol::AnswerPart
 
 Result<Attached> BrokerSession::attach_once(const protocol::Attach &request) {
     TRY(send(&request, sizeof request));
+    return take_attached();
+}
+
+Result<Attached> BrokerSession::take_attached() {
     AttachedEntry entry;
     for (bool is_whole = false; !is_whole;) {
         const std::size_t before = entry.attached.fds.size();
@@ -281,6 +285,21 @@ Result<Attached> BrokerSession::attach(
     path_ = path;
     return repeat(protocol::make_attach(protocol::Kind::attach, ticket, handle_types, lease),
         [this](const protocol::Attach &request) { return attach_once(request); });
+}
+
+Result<Attached> BrokerSession::attach_near(const Fd &file, const std::string &path, std::uint32_t handle_types,
+    std::uint32_t lease, const std::array<std::uint8_t, 16> &device) {
+    path_ = path;
+    const protocol::Ticket ticket = TRY(read_ticket(file));
+    Result<Attached> attached = repeat(protocol::make_attach(protocol::Kind::attach, ticket, handle_types, lease),
+        [&](const protocol::Attach &request) -> Result<Attached> {
+            const protocol::AttachNear near = protocol::make_attach_near(request, device);
+            TRY(send(&near, sizeof near));
+            return take_attached();
+        });
+    if (!attached && attached.error().code == EPROTO)
+        return attach(ticket, path, handle_types, lease); // an older server
+    return attached;
 }
 
 Result<void> BrokerSession::attach_directory(

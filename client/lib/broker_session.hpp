@@ -45,6 +45,9 @@ public:
     /// The same of a file whose ticket another process has passed on.
     Result<Attached> attach(
         const protocol::Ticket &ticket, const std::string &path, std::uint32_t handle_types, std::uint32_t lease);
+    /// The same for reading, of the copy that the file has on a device, by its UUID; else of the file's own memory.
+    Result<Attached> attach_near(const Fd &file, const std::string &path, std::uint32_t handle_types,
+        std::uint32_t lease, const std::array<std::uint8_t, 16> &device);
     /// The same for every file in an open directory, one after the other, in one request. An error of a single file is
     /// its entry's code. `take` gets each entry as it comes, asks nothing of this session, and returns whether the
     /// lease is kept. A descriptor that `take` closes makes room for the next one. ENOTDIR, EACCES: the directory can't
@@ -75,6 +78,7 @@ private:
     auto repeat(protocol::Attach request, const Attempt &attempt) -> decltype(attempt(request));
     Result<void> connect_to_broker(const std::string &address, const Fd &folder);
     Result<Attached> attach_once(const protocol::Attach &request);
+    Result<Attached> take_attached();
     Result<void> attach_directory_once(const protocol::Attach &request, Take take);
     Result<std::uint64_t> donate_once(const protocol::Donate &donation, const Donated &donated);
     Result<void> release_once(std::uint64_t lease);

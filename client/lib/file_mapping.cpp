@@ -22,7 +22,9 @@ Result<std::shared_ptr<FileMapping>> FileMapping::create(std::shared_ptr<const D
     std::shared_ptr<Connection> connection, Attached &attached, const gmemfs_map_options &options,
     std::shared_ptr<const Addresses> addresses) {
     const RelaxedCapture relaxed(*devices->driver);
-    const Reach reach = {options.devices == nullptr ? Reach::Kind::all : Reach::Kind::listed,
+    const Reach reach = {options.reach == GMEMFS_REACH_OWN ? Reach::Kind::own
+                         : options.devices == nullptr      ? Reach::Kind::all
+                                                           : Reach::Kind::listed,
         std::vector<int>(options.devices, options.devices + (options.devices == nullptr ? 0 : options.device_count))};
     const Driver &driver = *devices->driver;
     const Access access = options.access == GMEMFS_READ ? Access::read : Access::write;

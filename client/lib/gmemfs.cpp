@@ -86,9 +86,21 @@ Result<void> resize(const gmemfs_file *handle, std::uint64_t size) {
     return Error{is_size ? errno : EFBIG, 0, "allocate device memory", file->path + ": " + format_size(size)};
 }
 
+// Of a file over several devices, the one that byte 0 lives on.
+Result<std::string> first_device(const Fd &file) {
+    constexpr std::string_view kBefore = "\"device\":\"";
+    const std::string extents = TRY(read_attribute(file, "user.gmemfs.extents"));
+    const std::size_t at = extents.find(kBefore);
+    if (at == std::string::npos) return Error{ENODATA, 0, "find device", "it has no memory yet, on any of its devices"};
+    const std::size_t start = at + kBefore.size();
+    return extents.substr(start, extents.find('"', start) - start);
+}
+
 Result<int> device_of(const gmemfs_file *handle) {
     const std::shared_ptr<OpenedPath> file = TRY(find(handle));
-    const Result<std::string> uuid = read_attribute(file->fd, "user.gmemfs.device");
+    Result<std::string> uuid = read_attribute(file->fd, "user.gmemfs.device");
+    if (!uuid) return about(file->path, uuid.error());
+    if (uuid->find(':') != std::string::npos) uuid = first_device(file->fd);
     if (!uuid) return about(file->path, uuid.error());
     if (*uuid == "host") return -1;
     for (const DeviceInfo &device : file->devices->all)

@@ -85,6 +85,9 @@ int gmemfs_seal(gmemfs_file *file);
 #define GMEMFS_HANDLES_FABRIC 1
 #define GMEMFS_HANDLES_FD 2
 
+#define GMEMFS_REACH_ALL 0
+#define GMEMFS_REACH_OWN 1 /* of a file over several devices each reaches what lies on it, and faults on the rest */
+
 typedef struct gmemfs_map_options {
     size_t struct_size;  /* sizeof(gmemfs_map_options) */
     int access;          /* GMEMFS_READ_WRITE, GMEMFS_READ */
@@ -95,6 +98,12 @@ typedef struct gmemfs_map_options {
     const int *devices;  /* ordinals of the devices that may use it besides those that the file lies on; NULL: all that
                             can reach these (cuDeviceCanAccessPeer). One that can't is ENOTSUP, and none is ENODEV. */
     size_t device_count; /* of `devices` */
+    const int *near;     /* ordinal of the device that will read it: where the file has a copy there
+                            (user.gmemfs.replicas), that is mapped, else the file's own memory; NULL: its own. With
+                            GMEMFS_READ alone, else EINVAL: the copies go before anybody may write. A copy keeps its
+                            bytes while it is mapped, also when the file changes: user.gmemfs.generation tells. */
+    int reach;           /* GMEMFS_REACH_ALL, or GMEMFS_REACH_OWN, with which nobody is listed: it needs no link between
+                            the devices, and opens nothing to any but its own */
 } gmemfs_map_options;
 
 /* Maps all of the file's memory at one contiguous device address, and takes a lease, which ends with the mapping.

@@ -39,7 +39,15 @@ inline constexpr const char *kSocketAttribute = "user.gmemfs.socket";
 inline constexpr std::size_t kTicketSize = 24;
 using Ticket = std::array<std::uint8_t, kTicketSize>; ///< opaque to peers
 
-enum class Kind : std::uint16_t { attach = 1, release = 2, answer = 3, attach_directory = 4, entry = 5, donate = 6 };
+enum class Kind : std::uint16_t {
+    attach = 1,
+    release = 2,
+    answer = 3,
+    attach_directory = 4,
+    entry = 5,
+    donate = 6,
+    attach_near = 7
+};
 
 /// Bits of Attach::handle_types and ExtentRecord::handle_type.
 inline constexpr std::uint32_t kFabric = 1;
@@ -69,6 +77,13 @@ struct Attach {
     Ticket ticket;
     std::uint32_t handle_types; ///< what the peer can import
     std::uint32_t lease;
+};
+
+/// For reading, of the copy that the file has on a device (user.gmemfs.replicas), or else of the file's own memory. An
+/// older server answers EPROTO.
+struct AttachNear {
+    Attach attach;
+    std::array<std::uint8_t, 16> device; ///< UUID
 };
 
 struct Release {
@@ -114,7 +129,7 @@ struct Entry {
     std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
 
-static_assert(sizeof(Entry) == 480 && sizeof(Donate) == 328);
+static_assert(sizeof(AttachNear) == 64 && sizeof(Entry) == 480 && sizeof(Donate) == 328);
 static_assert(sizeof(Header) == 16 && sizeof(Attach) == 48 && sizeof(Release) == 24);
 static_assert(sizeof(ExtentRecord) == 112 && sizeof(Answer) == 216);
 
@@ -131,6 +146,11 @@ inline Header make_header(Kind kind, std::size_t size) {
 /// `kind`: Kind::attach, or Kind::attach_directory with a directory's ticket.
 inline Attach make_attach(Kind kind, const Ticket &ticket, std::uint32_t handle_types, std::uint32_t lease) {
     return {make_header(kind, sizeof(Attach)), ticket, handle_types, lease};
+}
+
+inline AttachNear make_attach_near(Attach attach, const std::array<std::uint8_t, 16> &device) {
+    attach.header = make_header(Kind::attach_near, sizeof(AttachNear));
+    return {attach, device};
 }
 
 inline Release make_release(std::uint64_t lease) { return {make_header(Kind::release, sizeof(Release)), lease}; }
@@ -179,7 +199,7 @@ inline Result<Header> parse_header(std::span<const std::byte> bytes) {
     return header;
 }
 
-using Request = std::variant<Attach, Release, Donate>;
+using Request = std::variant<Attach, AttachNear, Release, Donate>;
 
 /// What a peer asks. EPROTO, EPROTONOSUPPORT.
 inline Result<Request> parse_request(std::span<const std::byte> bytes) {
@@ -191,6 +211,14 @@ inline Result<Request> parse_request(std::span<const std::byte> bytes) {
                               (attach.lease & ~(kWriteLease | kExclusiveLease | kRepeated)) == 0;
         if (!is_known) return Error{EPROTO, 0, "read message", "it asks for what version 1 doesn't have"};
         return Request(attach);
+    }
+    if (header.kind == Kind::attach_near && bytes.size() == sizeof(AttachNear)) {
+        const auto near = read_message<AttachNear>(bytes);
+        const bool is_known = (near.attach.handle_types & ~(kFabric | kDescriptor)) == 0 &&
+                              near.attach.handle_types != 0 &&
+                              (near.attach.lease & ~(kExclusiveLease | kRepeated)) == 0;
+        if (!is_known) return Error{EPROTO, 0, "read message", "it asks for what version 1 doesn't have"};
+        return Request(near);
     }
     if (header.kind == Kind::release && bytes.size() == sizeof(Release)) return Request(read_message<Release>(bytes));
     if (header.kind == Kind::donate && bytes.size() == sizeof(Donate)) {

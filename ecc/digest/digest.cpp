@@ -2,13 +2,12 @@
 
 #include "ecc/digest/kernels/digest.cuh"
 #include "vmm/base/units.hpp"
-#include "vmm/device/staging.hpp"
-#include "vmm/device/stream.hpp"
 #include "vmm/device/trace.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 extern "C" const unsigned char digest_fatbin[];
@@ -20,6 +19,7 @@ namespace {
 using kernels::kDigestNode;
 using kernels::kDigestSize;
 
+static_assert(DigestLevel::kNode == kDigestNode);
 constexpr unsigned kThreads = 128;         // as the kernel's launch bounds say
 constexpr std::uint64_t kPass = 256 * MiB; // of data; level 0 of it are 2 MiB
 constexpr std::uint64_t kLevel0 = kPass / kDigestNode * kDigestSize;
@@ -47,16 +47,6 @@ struct alignas(16) Aligned {
 };
 
 std::uint8_t *bytes_of(std::vector<Aligned> &level) { return reinterpret_cast<std::uint8_t *>(level.data()); }
-
-// Kernels may be using memory that is about to go, whatever the error was.
-struct WaitAtTheEnd {
-    const Driver &driver;
-    CUstream stream;
-    WaitAtTheEnd(const Driver &of, CUstream on) : driver(of), stream(on) {}
-    WaitAtTheEnd(const WaitAtTheEnd &) = delete;
-    WaitAtTheEnd &operator=(const WaitAtTheEnd &) = delete;
-    ~WaitAtTheEnd() { driver.cuStreamSynchronize(stream); }
-};
 
 // The levels above, of which there is little, and the end: on the host, by the same code.
 Digest finish(std::vector<Aligned> level, std::uint64_t size, std::uint64_t length) {
@@ -114,39 +104,81 @@ Result<void> Digester::launch(CUstream stream, CUdeviceptr data, std::uint64_t l
         "launch digest kernel");
 }
 
-Result<Digest> Digester::compute(std::span<const Slice> slices) {
+Result<DigestLane> DigestLane::create(Digester &digester) {
+    TRY(digester.device().make_current());
+    PoolPiece level0 = TRY(digester.pool_.take(kLevel0));
+    PoolPiece level1 = TRY(digester.pool_.take(kLevel1));
+    Result<PinnedBuffer> landing = PinnedBuffer::create(digester.device(), kLevel1);
+    if (!landing) return Error(landing.error());
+    Result<Stream> stream = Stream::create(digester.device());
+    if (!stream) return Error(stream.error());
+    return DigestLane(digester, std::move(level0), std::move(level1), *std::move(landing), *std::move(stream));
+}
+
+// Kernels may be using memory that is about to go, whatever the error was.
+DigestLane::~DigestLane() {
+    if (stream_.get() != nullptr) (void)digester_.device().driver().cuStreamSynchronize(stream_.get());
+}
+
+Result<void> DigestLane::add(const Slice &slice, DigestLevel::Depth depth, DigestLevel &to) {
+    const Device &device = digester_.device();
+    const Driver &driver = device.driver();
+    const bool is_tree = depth == DigestLevel::Depth::tree;
+    const CUdeviceptr start = TRY(slice.extent->open())
+    +slice.offset;
+    for (std::uint64_t done = 0; done < slice.length; done += kPass) {
+        const std::uint64_t part = std::min(kPass, slice.length - done);
+        const std::uint64_t digests = (part + kDigestNode - 1) / kDigestNode * kDigestSize;
+        const std::uint64_t above = (digests + kDigestNode - 1) / kDigestNode * kDigestSize;
+        TRY(digester_.launch(stream_.get(), start + done, part, level0_.address()));
+        if (is_tree) TRY(digester_.launch(stream_.get(), level0_.address(), digests, level1_.address()));
+        const CUdeviceptr last = is_tree ? level1_.address() : level0_.address();
+        TRY(device.check(
+            driver.cuMemcpyDtoHAsync(landing_.bytes().data(), last, above, stream_.get()), "read digests"));
+        TRY(device.check(driver.cuStreamSynchronize(stream_.get()), "wait for digests"));
+        const std::span<const std::byte> bytes = landing_.bytes().first(above);
+        to.bytes.insert(to.bytes.end(), bytes.begin(), bytes.end());
+    }
+    return {};
+}
+
+Digest DigestLevel::finish(std::span<const DigestLevel> levels, std::uint64_t length) {
+    std::uint64_t size = 0;
+    for (const DigestLevel &level : levels) size += level.bytes.size();
+    std::vector<Aligned> all(size / sizeof(Aligned));
+    std::uint8_t *to = bytes_of(all);
+    for (const DigestLevel &level : levels) {
+        if (!level.bytes.empty()) std::memcpy(to, level.bytes.data(), level.bytes.size());
+        to += level.bytes.size();
+    }
+    return gmemfs::finish(std::move(all), size, length);
+}
+
+Result<Digest> Digester::compute(std::span<Digester *const> digesters, std::span<const Slice> slices) {
     const Trace trace("gmemfs digest");
+    GMEMFS_ASSERT(digesters.size() == slices.size());
     std::uint64_t length = 0;
     for (const Slice &slice : slices) length += slice.length;
     if (length == 0) return empty_digest();
-    TRY(device().make_current());
-    const PoolPiece level0 = TRY(pool_.take(kLevel0));
-    const PoolPiece level1 = TRY(pool_.take(kLevel1));
-    const PinnedBuffer landing = TRY(PinnedBuffer::create(device(), kLevel1));
-    const Stream stream = TRY(Stream::create(device()));
-    const Driver &driver = device().driver();
-    const WaitAtTheEnd wait_at_the_end(driver, stream.get());
-    // One digest at the end of level 0: it is the root already.
-    const bool has_one_node = length <= kDigestNode;
-    std::vector<Aligned> top;
-    for (const Slice &slice : slices)
-        for (std::uint64_t done = 0; done < slice.length; done += kPass) {
-            const std::uint64_t part = std::min(kPass, slice.length - done);
-            const std::uint64_t digests = (part + kDigestNode - 1) / kDigestNode * kDigestSize;
-            const std::uint64_t above = (digests + kDigestNode - 1) / kDigestNode * kDigestSize;
-            const CUdeviceptr start = TRY(slice.extent->open());
-            TRY(launch(stream.get(), start + slice.offset + done, part, level0.address()));
-            if (!has_one_node) TRY(launch(stream.get(), level0.address(), digests, level1.address()));
-            const CUdeviceptr found = has_one_node ? level0.address() : level1.address();
-            TRY(device().check(
-                driver.cuMemcpyDtoHAsync(landing.bytes().data(), found, above, stream.get()), "read digests"));
-            TRY(device().check(driver.cuStreamSynchronize(stream.get()), "wait for digests"));
-            const std::size_t before = top.size();
-            top.resize(before + above / sizeof(Aligned));
-            std::memcpy(&top[before], landing.bytes().data(), above);
-        }
-    const std::uint64_t size = top.size() * sizeof(Aligned);
-    return finish(std::move(top), size, length);
+    std::vector<DigestLevel> found(slices.size());
+    const auto hash = [&](Digester *mine) -> Result<void> {
+        DigestLane lane = TRY(DigestLane::create(*mine));
+        for (std::size_t index = 0; index < slices.size(); ++index)
+            if (digesters[index] == mine) TRY(lane.add(slices[index], DigestLevel::depth_of(length), found[index]));
+        return {};
+    };
+    std::vector<Digester *> used(digesters.begin(), digesters.end());
+    std::ranges::sort(used);
+    used.erase(std::unique(used.begin(), used.end()), used.end());
+    std::vector<Result<void>> results(used.size());
+    {
+        std::vector<std::jthread> others; // joined here
+        for (std::size_t index = 1; index < used.size(); ++index)
+            others.emplace_back([&, index] { results[index] = hash(used[index]); });
+        results[0] = hash(used[0]);
+    }
+    for (const Result<void> &result : results) TRY(result);
+    return DigestLevel::finish(found, length);
 }
 
 } // namespace gmemfs

@@ -11,12 +11,15 @@
 
 #include "ecc/parity/pool.hpp"
 #include "vmm/device/module.hpp"
+#include "vmm/device/staging.hpp"
+#include "vmm/device/stream.hpp"
 
 #include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace gmemfs {
 
@@ -27,6 +30,18 @@ Digest digest_of_root(std::span<const std::byte> root, std::uint64_t length);
 /// "sha256-tree-4k:" and 64 digits, as users see it.
 std::string digest_text(const Digest &digest);
 
+/// Level 1 of a tree, or level 0 of data of one node: what is left of some data for the levels above.
+struct DigestLevel {
+    enum class Depth { node, tree }; ///< node: the data is kNode bytes at the most
+    static constexpr std::uint64_t kNode = 4096;
+    static Depth depth_of(std::uint64_t length) { return length <= kNode ? Depth::node : Depth::tree; }
+
+    std::vector<std::byte> bytes;
+
+    /// Of all levels of a digest's data, in order; `length` is that of the data.
+    static Digest finish(std::span<const DigestLevel> levels, std::uint64_t length);
+};
+
 /// Thread-safe; each call has device memory and a stream of its own while it lasts.
 class Digester {
 public:
@@ -34,11 +49,14 @@ public:
     static Result<std::unique_ptr<Digester>> create(Keeper &keeper, Device &device);
     Device &device() const { return module_.device(); }
 
-    /// The digest of the slices' bytes, in this order. Nobody writes to these bytes meanwhile. Each slice but the last
-    /// has a multiple of 2 MiB. Waits for the device. ENOSPC: no device memory for 2 MiB of level 0.
-    Result<Digest> compute(std::span<const Slice> slices);
+    /// The digest of the slices' bytes, in this order; digesters[index] is that of the device which has slice `index`,
+    /// and several work side by side. Nobody writes to these bytes meanwhile. Each slice but the last has a multiple of
+    /// 2 MiB. Waits for the devices. ENOSPC: no device memory for 2 MiB of level 0.
+    static Result<Digest> compute(std::span<Digester *const> digesters, std::span<const Slice> slices);
 
 private:
+    friend class DigestLane;
+
     Digester(Keeper &keeper, Device &device, Module module, CUfunction function)
         : pool_(keeper, device), module_(std::move(module)), function_(function) {}
     Result<void> launch(CUstream stream, CUdeviceptr data, std::uint64_t length, CUdeviceptr digests) const;
@@ -46,6 +64,31 @@ private:
     Pool pool_;
     Module module_;
     CUfunction function_;
+};
+
+/// What one thread needs to hash data of one device, slice by slice. Not thread-safe; the Digester outlives it.
+class DigestLane {
+public:
+    /// ENOSPC: see Digester::compute.
+    static Result<DigestLane> create(Digester &digester);
+    ~DigestLane();
+    DigestLane(DigestLane &&other) noexcept = default;
+    DigestLane &operator=(DigestLane &&) = delete;
+    DigestLane(const DigestLane &) = delete;
+    DigestLane &operator=(const DigestLane &) = delete;
+
+    /// Adds what the slice comes to, which is a multiple of 2 MiB or the data's end. Waits for the device.
+    Result<void> add(const Slice &slice, DigestLevel::Depth depth, DigestLevel &to);
+
+private:
+    DigestLane(Digester &digester, PoolPiece level0, PoolPiece level1, PinnedBuffer landing, Stream stream)
+        : digester_(digester), level0_(std::move(level0)), level1_(std::move(level1)), landing_(std::move(landing)),
+          stream_(std::move(stream)) {}
+
+    Digester &digester_;
+    PoolPiece level0_, level1_;
+    PinnedBuffer landing_;
+    Stream stream_;
 };
 
 } // namespace gmemfs

@@ -35,6 +35,12 @@ ParityEngine::Queue &ParityEngine::queue_of(CUdeviceptr address) const {
     return *queues_[chunk_of(address) * kGoldenRatio >> 61];
 }
 
+Result<void> ParityEngine::check_alive() const {
+    if (!is_lost()) [[likely]]
+        return {};
+    return Error{EIO, 0, "use parity kernels", "their device is lost to this process"};
+}
+
 Result<void> ParityEngine::wait_for(CUstream stream, CUevent mark) const {
     return device().check(device().driver().cuStreamWaitEvent(stream, mark, 0), "order parity kernels");
 }
@@ -62,6 +68,7 @@ Result<void> ParityEngine::scatter() {
 
 template <typename Work>
 Result<void> ParityEngine::queue(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work) {
+    TRY(check_alive());
     TRY(device().make_current());
     std::span<const CUevent> marks;
     if (after != nullptr) marks = TRY(after->marks());
@@ -111,6 +118,7 @@ Result<BlockReport> ParityEngine::check_on(
 
 Result<BlockReport> ParityEngine::check(ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count) {
     const Trace trace(mode == ParityMode::verify ? "gmemfs verify" : "gmemfs repair");
+    TRY(check_alive());
     TRY(device().make_current());
     const CUdeviceptr begin = parity.blocks(first, count).data;
     if (chunk_of(begin) == chunk_of(begin + count * kBlockSize - 1))
@@ -127,11 +135,15 @@ Result<void> ParityEngine::wait() {
     Result<void> result;
     for (const std::unique_ptr<Queue> &queue : queues_) {
         if (!queue) continue; // create() has failed
+        if (is_lost()) {      // and its errors are known
+            device().driver().cuStreamSynchronize(queue->stream.get());
+            continue;
+        }
         const Result<void> waited =
             device().check(device().driver().cuStreamSynchronize(queue->stream.get()), "wait for parity kernels");
         if (!waited && result) result = Error(waited.error());
     }
-    return result;
+    return result ? check_alive() : std::move(result);
 }
 
 } // namespace gmemfs

@@ -34,6 +34,8 @@ public:
     ParityEngine &operator=(const ParityEngine &) = delete;
 
     Device &device() const { return pool_.device(); }
+    /// Whether the GPU that runs its kernels is lost. Of host memory's parity another engine can be made then.
+    bool is_lost() const { return gpu_.failed(); }
     /// Parity for `data`, which is whole blocks. The parity's contents are whatever was in that memory before. Call
     /// wait() before the parity or the data is destroyed. ENOSPC: the device is full.
     Result<std::unique_ptr<Parity>> make(Slice data) { return Parity::create(*kernels_, pool_, data); }
@@ -69,7 +71,8 @@ private:
     static constexpr std::size_t kQueueCount = 8; // encodes that run at a time; a write of 1 MiB uses one for 30 us
 
     ParityEngine(Keeper &keeper, Device &device, std::unique_ptr<ParityKernels> kernels)
-        : pool_(keeper, device), kernels_(std::move(kernels)) {}
+        : pool_(keeper, device), gpu_(device.carrier()), kernels_(std::move(kernels)) {}
+    Result<void> check_alive() const;
     Queue &queue_of(CUdeviceptr address) const;
     template <typename Work>
     Result<void> queue(Copiers *after, Parity &parity, std::uint64_t first, std::uint64_t count, Work work);
@@ -80,6 +83,7 @@ private:
         Queue &queue, ParityMode mode, Parity &parity, std::uint64_t first, std::uint64_t count);
 
     Pool pool_;
+    const Device &gpu_; // whose context its streams are in
     std::unique_ptr<ParityKernels> kernels_;
     std::array<std::unique_ptr<Queue>, kQueueCount> queues_; // the first one also does what is wider than a chunk
     Mutex wide_;                                             // held while all queues are made to wait for each other

@@ -249,11 +249,14 @@ Result<std::vector<Broker::Message>> Broker::answer(Peer &peer, const Request &r
         TRY(protocol::parse_request(std::span(request.bytes).first(std::min(request.size, request.bytes.size()))));
     const bool is_own = is_from(peer, request);
     std::vector<Message> messages;
-    if (const auto *const wanted = std::get_if<protocol::Attach>(&parsed)) {
+    const auto *const wanted = std::get_if<protocol::Attach>(&parsed);
+    const auto *const near = std::get_if<protocol::AttachNear>(&parsed);
+    if (wanted != nullptr || near != nullptr) {
         if (!is_own)
             return Error{
                 EPERM, 0, "attach", "another process made this connection: each makes its own, after a fork, too"};
-        return wanted->header.kind == protocol::Kind::attach ? attach(peer, *wanted) : list(peer, *wanted);
+        if (near != nullptr) return attach(peer, *near);
+        return wanted->header.kind == protocol::Kind::attach ? attach(peer, {*wanted, {}}) : list(peer, *wanted);
     }
     if (const auto *const donation = std::get_if<protocol::Donate>(&parsed)) {
         if (!is_own) return Error{EPERM, 0, "take memory", "another process made this connection: each makes its own"};

@@ -145,7 +145,7 @@ private:
     static bool is_from(const Peer &peer, const Request &request);
     void respond(Peer &peer, const Request &request);
     Result<std::vector<Message>> answer(Peer &peer, const Request &request);
-    Result<std::vector<Message>> attach(Peer &peer, const protocol::Attach &attach);
+    Result<std::vector<Message>> attach(Peer &peer, const protocol::AttachNear &wanted);
     Result<protocol::Answer> donate(Peer &peer, const protocol::Donate &donation);
     void end_unfinished(const Peer &peer, InodeId home, const std::string &name);
     void name_changed(InodeId parent, const std::string &name);
@@ -162,8 +162,8 @@ private:
         protocol::Answer answer; // without what each message says of itself
         std::vector<File::Shared> extents;
     };
-    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach);
-    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease);
+    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted);
+    Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted, Leases::Id lease);
     static Message message_of(const protocol::Answer &answer);
     static Message success();
     static Message refusal(const Error &error);

@@ -59,10 +59,10 @@ Broker::Message Broker::message_of(const protocol::Answer &answer) { return {byt
 Broker::Message Broker::success() { return {bytes_of(protocol::make_answer(0, "")), {}}; }
 Broker::Message Broker::refusal(const Error &error) { return {bytes_of(answer_of(error)), {}}; }
 
-Result<std::vector<Broker::Message>> Broker::attach(Peer &peer, const protocol::Attach &attach) {
-    const InodeId id = TRY(tickets_.check(attach.ticket));
+Result<std::vector<Broker::Message>> Broker::attach(Peer &peer, const protocol::AttachNear &wanted) {
+    const InodeId id = TRY(tickets_.check(wanted.attach.ticket));
     const InodeRef inode = TRY(host_.volume().names().find(id));
-    Granted shared = TRY(share(peer, inode, attach));
+    Granted shared = TRY(share(peer, inode, wanted));
     std::vector<Message> messages;
     add_messages(shared.answer, shared.extents, messages);
     return messages;
@@ -97,7 +97,7 @@ void Broker::share_next(Peer &peer) {
     Listing &listing = *peer.listing;
     const auto &[name, id] = listing.files.at(listing.next);
     const Result<InodeRef> inode = host_.volume().names().find(id);
-    Result<Granted> shared = inode ? share(peer, *inode, listing.attach) : Result<Granted>(inode.error());
+    Result<Granted> shared = inode ? share(peer, *inode, {listing.attach, {}}) : Result<Granted>(inode.error());
     if (!shared) shared = Granted{answer_of(shared.error()), {}};
     const auto file_count = static_cast<std::uint32_t>(listing.files.size());
     std::vector<Message> messages;
@@ -107,7 +107,8 @@ void Broker::share_next(Peer &peer) {
     count();
 }
 
-Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const protocol::Attach &attach) {
+Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted) {
+    const protocol::Attach &attach = wanted.attach;
     if (lease_count_of(peer) >= kBrokerLeasesPerPeerMax)
         return Error{EUSERS, 0, "attach", "this connection has as many leases as one may have"};
     if (!inode->is_file()) return Error{EINVAL, 0, "attach", "only a file can be mapped by peers"};
@@ -119,20 +120,24 @@ Result<Broker::Granted> Broker::share(Peer &peer, const InodeRef &inode, const p
     const bool is_write = (attach.lease & protocol::kWriteLease) != 0;
     const Leases::Id lease = TRY(leases_.grant(inode, is_write ? Leases::Use::write : Leases::Use::read,
         is_exclusive ? Leases::Sharing::exclusive : Leases::Sharing::shared, peer.holder));
-    Result<Granted> shared = share(peer, inode, attach, lease);
+    Result<Granted> shared = share(peer, inode, wanted, lease);
     if (!shared) leases_.release(lease);
     return shared;
 }
 
 Result<Broker::Granted> Broker::share(
-    Peer &peer, const InodeRef &inode, const protocol::Attach &attach, Leases::Id lease) {
+    Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted, Leases::Id lease) {
     timespec now = {};
     ::clock_gettime(CLOCK_REALTIME, &now);
     constexpr File::ShareBy kWays[] = {File::ShareBy::fabric, File::ShareBy::fd, File::ShareBy::either};
     const bool will_move = inode->file()->moves_when_shared();
+    const Caller caller = {peer.who, now, copiers_};
+    const File::ShareBy way = kWays[wanted.attach.handle_types - 1];
+    constexpr std::array<std::uint8_t, 16> kNowhere = {};
     Granted shared = {
         protocol::make_answer(0, ""),
-        TRY(host_.volume().share({peer.who, now, copiers_}, *inode, kWays[attach.handle_types - 1]))
+        TRY(wanted.device == kNowhere ? host_.volume().share(caller, *inode, way)
+                                      : host_.volume().share_near(caller, *inode, way, wanted.device))
     };
     if (will_move) front_.attributes_changed(inode->id()); // st_blocks, because the file takes more memory now
     shared.answer.lease = lease;

@@ -5,8 +5,10 @@
 namespace gmemfs {
 
 template <typename Operation>
-auto Volume::making_room(const Caller &caller, const Inode &inode, Operation operation) -> decltype(operation()) {
+auto Volume::making_room(const Caller &caller, Inode &inode, Operation operation) -> decltype(operation()) {
     auto result = operation();
+    while (!result && has_wishes_ && is_no_space(result.error()) && evict_replicas(inode, result.error()))
+        result = operation();
     while (!result && result.error().code == ENOSPC && make_room_ && make_room_(caller, inode)) result = operation();
     return result;
 }
@@ -115,8 +117,9 @@ Result<void> Volume::close(const Caller &caller, Inode &inode) {
     GMEMFS_ASSERT(before > 0);
     if (inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) TRY(record_inode(inode));
     // A file without a name is about to go, and settling it would be work for nobody.
-    if (before == 1 && inode.is_file() && inode.links() > 0) return inode.file()->settle(caller.copiers);
-    return {};
+    if (before != 1 || !inode.is_file() || inode.links() == 0) return {};
+    TRY(inode.file()->settle(caller.copiers));
+    return has_wishes_ ? replicate(caller, inode) : Result<void>();
 }
 
 Result<void> Volume::flush(const Caller &caller, Inode &inode) {
@@ -130,6 +133,7 @@ Result<void> Volume::flush(const Caller &caller, Inode &inode) {
     // would the cp that brings the file to safety. close() tries again and has the failure logged; a journal that can't
     // be written counts.
     if (const Result<void> settled = inode.file()->settle(caller.copiers); !settled) return check_recorded();
+    if (has_wishes_) (void)replicate(caller, inode); // close() tries again, and has a failure logged
     return {};
 }
 

@@ -89,8 +89,18 @@ public:
     Result<void> remove_xattr(const Caller &caller, Inode &inode, std::string_view name);
     /// EOPNOTSUPP: a flag isn't of kAllFlags. The kernel has checked that the caller may set flags.
     Result<void> set_flags(const Caller &caller, Inode &inode, InodeFlags flags);
-    /// Chooses the device for an empty file, or for a directory's new files. EBUSY: see File::place.
-    Result<void> place(Inode &inode, Device *device);
+    /// Chooses where an empty file lives, or a directory's new files. EBUSY: see File::place.
+    /// ENODEV: a device of it is lost.
+    Result<void> place(Inode &inode, const Placement &placement);
+
+    /// Chooses on which devices a file has copies, or a directory's new files: see kReplicasWanted. A file that nobody
+    /// is writing to gets them now; others at their last close, and when a peer asks for one. Errors: see read_devices
+    /// and File::replicate.
+    Result<void> set_replicas(const Caller &caller, Inode &inode, std::string_view wish);
+    /// As share(), of the copy on the device with this UUID, which is made where the file should have it and hasn't;
+    /// else of the file's own memory.
+    Result<std::vector<File::Shared>> share_near(
+        const Caller &caller, Inode &inode, File::ShareBy by, const std::array<std::uint8_t, 16> &device);
 
     /// Chooses whether an empty file, or a directory's new files and directories, get parity. EBUSY: see
     /// File::set_protection. ENOEXEC: this program has no kernels for a device of the mount.
@@ -155,7 +165,9 @@ public:
 private:
     // Runs the operation; once more each time that other files gave up memory for it.
     template <typename Operation>
-    auto making_room(const Caller &caller, const Inode &inode, Operation operation) -> decltype(operation());
+    auto making_room(const Caller &caller, Inode &inode, Operation operation) -> decltype(operation());
+    bool evict_replicas(Inode &inode, const Error &error);
+    Result<void> replicate(const Caller &caller, Inode &inode);
     void hold_new_file(Inode &made, const Inode &directory);
     Result<void> record_inode(Inode &inode);
     Result<void> record_xattr(const Caller &caller, const Inode &inode, std::string_view name);
@@ -170,6 +182,7 @@ private:
     Journal *journal_ = nullptr; // null: nothing is recorded
     MakeRoom make_room_;
     std::atomic<bool> has_own_ages_ = false;
+    std::atomic<bool> has_wishes_ = false; // some inode may have kReplicasWanted
     std::atomic<AccessTimes> access_times_ = AccessTimes::relative;
 };
 

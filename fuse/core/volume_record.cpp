@@ -2,6 +2,7 @@
 //
 // Names are Namespace's, layouts File's; here are attributes. A write within a file records nothing. Its times are
 // recorded when the file is closed or the server makes way for another one, and a crash loses them (docs/keeper.md).
+#include "fuse/core/file/placement_record.hpp"
 #include "fuse/core/journal/journal.hpp"
 #include "fuse/core/names/inode_record.hpp"
 #include "fuse/core/volume.hpp"
@@ -85,6 +86,7 @@ Result<void> Volume::set_xattr(
     const Caller &caller, Inode &inode, std::string_view name, std::string_view value, Inode::XattrMode mode) {
     TRY(inode.check_flags(kFixed));
     if (name == kPackAfter || name == kHostAfter) has_own_ages_ = true;
+    if (name == kReplicasWanted) has_wishes_ = true;
     if (is_acl(name))
         TRY(inode.set_acl(name, value, caller.who, caller.now)); // the kernel has no modes for these
     else
@@ -122,13 +124,16 @@ Result<void> Volume::set_flags(const Caller &caller, Inode &inode, InodeFlags fl
     });
 }
 
-Result<void> Volume::place(Inode &inode, Device *device) {
+Result<void> Volume::place(Inode &inode, const Placement &placement) {
     TRY(inode.check_flags(kFixed));
+    for (std::size_t index = 0; placement.home != nullptr && index < placement.count(); ++index)
+        if (const Device &device = placement.device(index); !device.check_alive())
+            return Error{ENODEV, 0, "place", device.info().uuid_text() + " is lost to this server, whose log says why"};
     if (inode.is_file()) {
-        TRY(inode.file()->place(device));
+        TRY(inode.file()->place(placement));
         return check_recorded();
     }
-    inode.place(device);
+    inode.place(placement);
     return record_inode(inode);
 }
 
@@ -143,10 +148,11 @@ Result<void> Volume::restore(
     for (const Keeper::Held &each : held)
         if (wanted.count(each.id) != 0) TRY(adopted.adopt(storage_, each));
     TRY(names_.restore(state, memory, [&](Inode &made, const VolumeState::Node &node) -> Result<void> {
-        Device *const placement = storage_.find(node.placement);
-        made.restore(node, made.is_directory() ? placement : nullptr);
+        Placement placement = find_placement(storage_, node.placement);
+        made.restore(node, made.is_directory() ? placement : Placement());
         const bool has_age =
             node.xattrs.contains(std::string(kPackAfter)) || node.xattrs.contains(std::string(kHostAfter));
+        if (node.xattrs.contains(std::string(kReplicasWanted))) has_wishes_ = true;
         if (has_age || (node.flags & kCompress) != 0) has_own_ages_ = true;
         if (!made.is_file()) return {};
         ExtentList::Pieces pieces;
@@ -158,9 +164,8 @@ Result<void> Volume::restore(
         if (node.residence == Residence::plain && node.size > list.size())
             return Error{EBADMSG, 0, "restore file", "it is longer than its memory"};
         // Where it lives; a file in host memory that lives on no device of this mount stays where it is.
-        Device *const device =
-            placement != nullptr || list.empty() ? placement : &list.pieces().front().extent->device();
-        made.hold_file(std::make_unique<File>(storage_, device, node.uid));
+        if (placement.home == nullptr && !list.empty()) placement = &list.pieces().front().extent->device();
+        made.hold_file(std::make_unique<File>(storage_, placement, node.uid));
         made.file()->restore(std::move(list), node);
         made.file()->record_in(journal_, made.id());
         return {};

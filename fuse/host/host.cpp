@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <optional>
 #include <unistd.h>
+#include <utility>
 
 namespace gmemfs {
 namespace {
@@ -58,15 +60,20 @@ Error no_such_device(const std::string &name, const std::vector<DeviceInfo> &inf
 Host::Host(const Options &options) : options_(options), saves_(!options.save_file.empty()) {}
 Host::~Host() = default;
 
-Result<std::unique_ptr<Host>> Host::create(const Options &options, Survival::Start start, DeviceWatch &watch) {
+Result<std::unique_ptr<Host>> Host::create(
+    const Options &options, Survival::Start start, DeviceWatch &watch, std::function<pid_t()> caller) {
     std::unique_ptr<Host> host(new Host(options));
     TRY(host->open_driver(start));
-    TRY(host->open_devices(watch));
+    TRY(host->open_devices(start, watch));
+    if (options.place == PlaceBy::near)
+        host->near_ = std::make_unique<Near>(
+            TRY(query_living_devices(*host->driver_)), host->devices_, std::move(caller), Near::Roots());
     const Volume::Limits limits = {.storage = {.capacity = options.capacity,
                                        .quotas = options.quotas,
                                        .verify_reads = options.verify_reads,
                                        .host = host->host_memory_.get(),
                                        .host_capacity = options.host_limit.value_or(0),
+                                       .placing = {options.place, host->near_.get()},
                                        .nvcomp = nvcomp_places},
         .files = options.max_files != 0 ? options.max_files : usual_files_max(),
         .protection = options.ecc ? Protection::parity : Protection::none};
@@ -108,40 +115,99 @@ Result<void> Host::open_driver(Survival::Start start) {
     return {};
 }
 
-Result<void> Host::open_devices(DeviceWatch &watch) {
-    const std::vector<DeviceInfo> infos = TRY(query_devices(*driver_));
+// What the keeper of a dead server holds; nothing where this mount begins anew.
+Result<Host::HeldBytes> Host::held_by_dead_server() {
+    HeldBytes held;
+    if (survival_ == nullptr || !survival_->is_recovery()) return held;
+    for (const Keeper::Held &each : TRY(keeper_->list()))
+        if (each.device_uuid != kHostUuid) held[each.device_uuid] += each.size;
+    return held;
+}
+
+// Those that the options name. Where one is gone that a dead server used, ordinals may name others than they did: then
+// every device counts that files are on.
+Result<std::vector<DeviceInfo>> Host::choose_devices(
+    const std::vector<DeviceInfo> &infos, const HeldBytes &held, Survival::Start start) const {
+    if (options_.devices.size() == 1 && options_.devices.front() == "all") return infos;
+    bool may_lack = start == Survival::Start::resumed; // the first server has found them all
+    for (const auto &[uuid, bytes] : held) may_lack |= std::ranges::find(infos, uuid, &DeviceInfo::uuid) == infos.end();
     std::vector<DeviceInfo> chosen;
-    if (options_.devices.size() == 1 && options_.devices.front() == "all")
-        chosen = infos;
-    else
-        for (const std::string &name : options_.devices) {
-            const auto found = std::find_if(infos.begin(), infos.end(), [&](const DeviceInfo &info) {
-                return name == std::to_string(info.ordinal) || name == info.uuid_text();
-            });
-            if (found == infos.end()) return no_such_device(name, infos);
-            const bool is_twice = std::any_of(
-                chosen.begin(), chosen.end(), [&](const DeviceInfo &info) { return info.ordinal == found->ordinal; });
-            if (!is_twice) chosen.push_back(*found);
-        }
-    if (chosen.empty()) return Error{ENODEV, 0, "find device", "the driver shows none"};
-    for (const DeviceInfo &info : chosen) {
-        // Asked once at the start, so that a policy that can't be kept is known now.
-        Result<Keeper::Id> probe = keeper_->create(info, info.granularity);
-        if (!probe && probe.error().code != ENOSPC && options_.handles == HandlePolicy::fabric)
-            return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
-                "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
-        // A full device is no reason to refuse, because a server that takes over may well find one.
-        if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
-        if (probe) keeper_->release(*probe);
-        devices_.push_back(TRY(Device::open(*driver_, info)));
-        devices_.back()->set_watch(watch, *devices_.back());
+    const auto choose = [&](const DeviceInfo &info) {
+        const bool is_twice = std::ranges::find(chosen, info.ordinal, &DeviceInfo::ordinal) != chosen.end();
+        if (!is_twice) chosen.push_back(info);
+    };
+    for (const std::string &name : options_.devices) {
+        const auto found = std::ranges::find_if(infos,
+            [&](const DeviceInfo &info) { return name == std::to_string(info.ordinal) || name == info.uuid_text(); });
+        if (found != infos.end())
+            choose(*found);
+        else if (may_lack)
+            log(LogLevel::warning, "fuse", no_such_device(name, infos), "the mount goes on without it");
+        else
+            return no_such_device(name, infos);
     }
+    for (const DeviceInfo &info : infos)
+        if (may_lack && held.contains(info.uuid)) choose(info);
+    return chosen;
+}
+
+Result<std::unique_ptr<Device>> Host::open_device(const DeviceInfo &info) {
+    // Asked once at the start, so that a policy that can't be kept is known now.
+    Result<Keeper::Id> probe = keeper_->create(info, info.granularity);
+    if (!probe && probe.error().code != ENOSPC && options_.handles == HandlePolicy::fabric)
+        return Error{probe.error().code, probe.error().driver, "mount with --handles=fabric",
+            "this machine refuses fabric handles: `gmemfs doctor` has the command that makes the IMEX channel"};
+    // A full device is no reason to refuse, because a server that takes over may well find one.
+    if (!probe && probe.error().code != ENOSPC) return Error(probe.error());
+    if (probe) keeper_->release(*probe);
+    return Device::open(*driver_, info);
+}
+
+Result<void> Host::open_devices(Survival::Start start, DeviceWatch &watch) {
+    const std::vector<DeviceInfo> infos = TRY(query_living_devices(*driver_));
+    const HeldBytes held = TRY(held_by_dead_server());
+    const std::vector<DeviceInfo> chosen = TRY(choose_devices(infos, held, start));
+    if (chosen.empty()) return Error{ENODEV, 0, "find device", "the driver shows none"};
+    std::optional<Error> first;
+    bool is_any_alive = false;
+    for (const DeviceInfo &info : chosen) {
+        Result<std::unique_ptr<Device>> opened = open_device(info);
+        if (!opened && !first) first = opened.error();
+        // A mount that begins anew is told, and one that has files goes on with those that it reaches.
+        if (!opened && (survival_ == nullptr || !survival_->is_recovery())) return Error(*first);
+        if (!opened) log(LogLevel::error, "fuse", opened.error(), "device " + info.uuid_text());
+        is_any_alive |= opened.has_value();
+        devices_.push_back(opened ? *std::move(opened) : Device::make_lost(*driver_, info));
+        devices_.back()->set_watch(watch);
+    }
+    if (!is_any_alive) return Error(*first);
+    for (const auto &[uuid, bytes] : held) {
+        if (std::ranges::find(infos, uuid, &DeviceInfo::uuid) != infos.end()) continue;
+        DeviceInfo gone;
+        gone.ordinal = -1;
+        gone.uuid = uuid;
+        gone.name = "a device that the driver doesn't show";
+        gone.total = bytes; // or its files would take the room of others
+        gone.granularity = chosen.front().granularity;
+        devices_.push_back(Device::make_lost(*driver_, gone));
+    }
+    return open_host_memory();
+}
+
+Result<void> Host::open_host_memory() {
     if (options_.host_limit == 0U) return {};
-    const Result<DeviceInfo> memory = DeviceInfo::query_host(*driver_, chosen);
+    std::vector<DeviceInfo> alive;
+    std::vector<const Device *> carriers;
+    for (const auto &device : devices_) {
+        if (device->failed()) continue;
+        carriers.push_back(device.get());
+        alive.push_back(device->info());
+    }
+    if (carriers.empty()) return Error{EIO, 0, "use host memory", "every device is lost"};
+    const Result<DeviceInfo> memory = DeviceInfo::query_host(*driver_, alive);
     if (memory) {
         host_memory_ = TRY(Device::open(*driver_, *memory));
-        // It fails as the GPU does whose context it uses.
-        host_memory_->set_watch(watch, *devices_.front());
+        host_memory_->set_carriers(std::move(carriers));
     } else if (options_.host_after > 0 || options_.host_limit || options_.make_room == RoomBy::host) {
         return Error(memory.error());
     }

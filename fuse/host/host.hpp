@@ -4,13 +4,18 @@
 #pragma once
 
 #include "fuse/core/volume.hpp"
+#include "fuse/host/near.hpp"
 #include "fuse/host/options.hpp"
 #include "fuse/host/stats.hpp"
 #include "fuse/host/survival.hpp"
 #include "vmm/keeper/local.hpp"
 
+#include <array>
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
+#include <sys/types.h>
 #include <vector>
 
 namespace gmemfs {
@@ -23,9 +28,12 @@ class Scrubber;
 /// Thread-safe after create(), but for what says otherwise.
 class Host {
 public:
-    /// Opens driver and devices, and takes over what a dead server's keeper holds. Each error is one line for the user.
-    /// EIDRM: `start` is resumed, and there is nothing to go on with. `watch` outlives the Host.
-    static Result<std::unique_ptr<Host>> create(const Options &options, Survival::Start start, DeviceWatch &watch);
+    /// Opens driver and devices, and takes over what a dead server's keeper holds. Then a device that can't be opened,
+    /// or isn't there any more, is lost, where another lives: its files stay. Each error is one line for the user.
+    /// EIDRM: `start` is resumed, and there is nothing to go on with. `watch` outlives the Host. `caller` tells whose
+    /// request the calling thread serves; 0: unknown, or nobody's.
+    static Result<std::unique_ptr<Host>> create(
+        const Options &options, Survival::Start start, DeviceWatch &watch, std::function<pid_t()> caller);
     ~Host();
     Host(const Host &) = delete;
     Host &operator=(const Host &) = delete;
@@ -60,7 +68,13 @@ public:
 private:
     explicit Host(const Options &options);
     Result<void> open_driver(Survival::Start start);
-    Result<void> open_devices(DeviceWatch &watch);
+    Result<void> open_devices(Survival::Start start, DeviceWatch &watch);
+    Result<std::unique_ptr<Device>> open_device(const DeviceInfo &info);
+    Result<void> open_host_memory();
+    using HeldBytes = std::map<std::array<std::uint8_t, 16>, std::uint64_t>; // by a device's UUID
+    Result<HeldBytes> held_by_dead_server();
+    Result<std::vector<DeviceInfo>> choose_devices(
+        const std::vector<DeviceInfo> &infos, const HeldBytes &held, Survival::Start start) const;
 
     const Options options_;
     std::unique_ptr<Driver> driver_;
@@ -69,6 +83,7 @@ private:
     Keeper *keeper_ = nullptr; // one of the two
     std::vector<std::unique_ptr<Device>> devices_;
     std::unique_ptr<Device> host_memory_; // null: the driver makes none that can be shared
+    std::unique_ptr<Near> near_;          // with --place=near
     std::unique_ptr<Volume> volume_;
     std::uint32_t generation_ = 0;
     Stats stats_;

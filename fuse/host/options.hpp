@@ -3,6 +3,7 @@
 // Every setting is one row of a table: see settings.hpp.
 #pragma once
 
+#include "fuse/core/space/placing.hpp"
 #include "vmm/base/result.hpp"
 #include "vmm/base/units.hpp"
 #include "vmm/memory/handle.hpp"
@@ -47,6 +48,7 @@ struct Options {
     bool remount = false;                     ///< change the flags of a mount that is there, and nothing else
     bool print = false;                       ///< show every value and where it came from, and mount nothing
     std::vector<std::string> devices = {"0"}; ///< ordinals or UUIDs; "all" alone for all of them
+    PlaceBy place = PlaceBy::free;            ///< where a file goes that nobody has placed
     bool simulate = false;                    ///< the simulator instead of a driver
     std::uint64_t simulate_size = 0;          ///< bytes of the simulated device; 0 for what the simulator has
     std::uint64_t capacity = 0;               ///< bytes; 0 for the memory of all devices

@@ -26,7 +26,9 @@ LastUse last_use_of(const Inode &inode) {
 
 bool RoomMaker::make_room(const Caller &caller, const Inode &inode) {
     if (!inode.is_file()) return false;
-    if (const Device *device = inode.file()->device(); device != nullptr && device->info().is_host()) return false;
+    if (const Placement placement = inode.file()->placement();
+        placement.home != nullptr && placement.home->info().is_host())
+        return false;
     if (front_.wait_for_memory()) return true; // unlinked files were about to give theirs back
     const std::uint64_t before = rooms_.load();
     const Hold hold(mutex_);

@@ -86,7 +86,8 @@ std::uint64_t Scrubber::scrub_next() {
     if (!begin_pass()) return 0;
     while (!files_.empty()) {
         const Result<InodeRef> found = volume_.names().find(files_.back());
-        const std::uint64_t size = found ? (*found)->file()->size() : 0;
+        // What is on a device that is lost is told once, and not for each range.
+        const std::uint64_t size = found && !(*found)->file()->is_lost() ? (*found)->file()->size() : 0;
         if (offset_ >= size) {
             files_.pop_back();
             offset_ = 0;

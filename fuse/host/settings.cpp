@@ -37,6 +37,13 @@ Result<void> set_device(Options &options, std::string_view value) {
     return bad_option("device: name them by number or UUID, with commas between, or all");
 }
 
+Result<void> set_place(Options &options, std::string_view value) {
+    const std::optional<PlaceBy> by = place_by_of(value);
+    if (!by) return bad_option("place: '" + std::string(value) + "' is none of first, free, near");
+    options.place = *by;
+    return {};
+}
+
 Result<void> set_simulate(Options &options, std::string_view value) {
     options.simulate = true;
     if (value.empty()) return {};
@@ -281,8 +288,11 @@ Words simulate(const Options &options) {
 
 using Kind = Setting::Kind;
 constexpr Setting kSettings[] = {
-    {"device", "N,...|UUID|all", "GPUs to use (0); the roomiest takes a new file", Kind::plain, set_device,
+    {"device", "N,...|UUID|all", "GPUs to use (0)", Kind::plain, set_device,
         [](const Options &options) { return text(joined(options.devices)); }, ""},
+    {"place", "first|free|near",
+        "of several GPUs, where a new file goes: to the first with room, the one with most, one near the writer (free)",
+        Kind::plain, set_place, [](const Options &options) { return Words{word_of(options.place)}; }, ""},
     {"simulate", "BYTES", "use the simulator, with a device of so many bytes (8G)", Kind::optional, set_simulate,
         simulate, "no"},
     {"capacity", "BYTES", "use no more device memory than this", Kind::plain, set_capacity,

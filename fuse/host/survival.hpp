@@ -50,7 +50,8 @@ public:
     /// recorded. Where the keeper of that journal is gone, the journal only tells what was lost. Errors: see
     /// Volume::restore.
     Result<void> recover(Volume &volume, Namespace::KernelMemory memory);
-    bool is_fresh() const { return is_fresh_; } ///< recover() found nothing, so the volume begins empty
+    bool is_recovery() const { return is_recovery_; } ///< find_keeper() found the keeper of a dead server
+    bool is_fresh() const { return is_fresh_; }       ///< recover() found nothing, so the volume begins empty
     /// Forgets which requests were done: another session with the kernel begins, whose requests use the same numbers.
     Result<void> begin_session();
     /// Whether a server before this one has carried out the request, and recorded that.

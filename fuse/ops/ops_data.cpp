@@ -116,7 +116,8 @@ void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
 
 void op_fsync(fuse_req_t request, fuse_ino_t ino, int, fuse_file_info *) {
     serve_inode(request, Op::fsync, ino, [](Reply &reply, Inode &inode) -> Result<void> {
-        TRY(reply.volume().sync(inode)); // the bytes were on the device before a write was answered
+        // The bytes were on the device before a write was answered; parity for which there was no room may be made now.
+        TRY(with_room(reply.server(), [&] { return reply.volume().sync(inode); }));
         reply.done();
         return {};
     });

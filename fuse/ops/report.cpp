@@ -15,10 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-json describe(const Device &device) {
+json describe(const Device &device, const Storage &storage) {
     const DeviceInfo &info = device.info();
     json found = {{"ordinal", info.ordinal}, {"uuid", info.uuid_text()}, {"name", info.name}, {"total", info.total},
-        {"failed", device.failed()}};
+        {"failed", device.failed()}, {"lost", device.failed()}, {"used", storage.used_on(device)}};
     if (const auto memory = device.memory()) found["free"] = memory->free;
     return found;
 }
@@ -74,7 +74,7 @@ json report(Server &server) {
     for (const auto &[user, quota] : host.volume().storage().quotas().report())
         quotas[std::to_string(user)] = {{"limit", quota.limit}, {"used", quota.used}};
     json devices = json::array();
-    for (const auto &device : host.devices()) devices.push_back(describe(*device));
+    for (const auto &device : host.devices()) devices.push_back(describe(*device, host.volume().storage()));
     return {
         {"version", GMEMFS_VERSION},
         {"server_pid", ::getpid()},

@@ -23,6 +23,7 @@ using nlohmann::json;
 
 constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kAllocationSize = "user.allocation_size", kFabricHandle = "user.fabric_handle";
+constexpr std::string_view kReplicas = "user.gmemfs.replicas";
 constexpr std::string_view kOwnPrefix = "user.gmemfs.", kPoolPrefix = "user.gmemfs.pool.";
 // Kept as they are: the kernel checks that a caller may set them before it asks, and reads file capabilities itself.
 constexpr std::string_view kTrustedPrefix = "trusted.";
@@ -65,6 +66,7 @@ Result<std::string> get_extents(Reply &, Inode &inode) {
     for (const File::ExtentInfo &info : inode.file()->extent_infos()) {
         list.push_back({{"offset", info.offset}, {"length", info.length}, {"device", info.device},
             {"handle_type", info.has_fabric ? "fabric+fd" : "fd"}, {"id", info.id}, {"shared", info.is_shared}});
+        if (info.is_lost) list.back()["lost"] = true;     // with its device: reading and writing it fail with EIO
         if (info.is_packed) list.back()["packed"] = true; // it holds an image, and no peer may take it for the bytes
     }
     return json_text(list, -1);
@@ -81,6 +83,7 @@ Result<std::string> get_residence(Reply &, Inode &inode) {
         json told = {{"where", "device"}};
         if (const File::Busy busy = file.busy(); busy != File::Busy::no)
             told["busy"] = busy == File::Busy::leased ? "leased" : "exported";
+        if (file.is_leased()) told["written"] = file.has_writers(); // then a copy may be old at once
         return json_text(told, -1);
     }
     const double ratio = static_cast<double>(plain) / static_cast<double>(std::max<std::uint64_t>(held, 1));
@@ -101,19 +104,14 @@ Result<std::string> get_digest(Reply &reply, Inode &inode) {
 }
 
 Result<std::string> get_device(Reply &reply, Inode &inode) {
-    const Device *device = inode.is_file() ? inode.file()->device() : inode.placement();
-    const auto &devices = reply.host().devices();
-    if (device == nullptr && devices.size() == 1) device = devices.front().get();
-    if (device == nullptr) return no_data("it is open yet which device it will be");
-    return device->info().uuid_text();
+    const Placement placement = inode.is_file() ? inode.file()->placement() : inode.placement();
+    return placement_text(reply.volume().storage(), placement);
 }
 
 Result<void> set_device(Reply &reply, Inode &inode, std::string_view value) {
-    Device *const device = reply.volume().storage().find(std::string(value));
-    if (device == nullptr) return Error{EINVAL, 0, "place", std::string(value) + ": this mount uses no such device"};
     if (!inode.is_file() && !inode.is_directory())
         return Error{EPERM, 0, "place", "only files and directories live on a device"};
-    return reply.volume().place(inode, device);
+    return reply.volume().place(inode, TRY(read_placement(reply.volume().storage(), value)));
 }
 
 Result<std::string> get_ecc(Reply &, Inode &inode) {
@@ -144,6 +142,26 @@ Result<void> set_pack_after(Reply &reply, Inode &inode, std::string_view value) 
 Result<void> set_host_after(Reply &reply, Inode &inode, std::string_view value) {
     return set_age(reply, inode, kHostAfter, value);
 }
+// A directory tells what it hands down, a file which devices have a copy.
+Result<std::string> get_replicas(Reply &, Inode &inode) {
+    if (!inode.is_file()) return inode.xattr(kReplicasWanted);
+    const std::vector<Device *> devices = inode.file()->replica_devices();
+    if (devices.empty() && !inode.xattr(kReplicasWanted)) return no_data("it is to have no copies");
+    return devices.empty() ? "none" : devices_text(devices);
+}
+// Kept like a user's own attributes, so that a copy of the file gets what was asked for and not what there was of it.
+Result<std::string> get_replicas_wanted(Reply &, Inode &inode) { return inode.xattr(kReplicasWanted); }
+Result<void> set_replicas_wanted(Reply &reply, Inode &inode, std::string_view value) {
+    if (!inode.is_file() && !inode.is_directory())
+        return Error{EPERM, 0, "copy file to other devices", "only files and directories have it"};
+    return reply.volume().set_replicas(caller_of(reply), inode, value);
+}
+Result<void> set_replicas(Reply &reply, Inode &inode, std::string_view value) {
+    if (inode.is_file() && inode.file()->placement().is_wide() && value != "none")
+        return Error{EOPNOTSUPP, 0, "copy file to other devices", "it lies over several devices itself"};
+    return set_replicas_wanted(reply, inode, value);
+}
+
 // Kept like a user's own attributes: it is listed, copied, and can be removed.
 Result<std::string> get_pack_after(Reply &, Inode &inode) { return inode.xattr(kPackAfter); }
 Result<std::string> get_host_after(Reply &, Inode &inode) { return inode.xattr(kHostAfter); }
@@ -239,7 +257,9 @@ constexpr Virtual kVirtuals[] = {
     {"user.gmemfs.pool", get_pool, nullptr, Length::changes},
     {"user.gmemfs.generation", get_generation, nullptr, Length::changes},
     {"user.gmemfs.digest", get_digest, nullptr},
-    {"user.gmemfs.device", get_device, set_device},
+    {"user.gmemfs.device", get_device, set_device, Length::changes},
+    {kReplicas, get_replicas, set_replicas, Length::changes},
+    {kReplicasWanted, get_replicas_wanted, set_replicas_wanted},
     {"user.gmemfs.ecc", get_ecc, set_ecc, Length::changes},
     {kPackAfter, get_pack_after, set_pack_after},
     {kHostAfter, get_host_after, set_host_after},
@@ -325,6 +345,10 @@ std::string list_xattrs(const Reply &reply, const Inode &inode) {
 Result<void> remove_xattr(Reply &reply, Inode &inode, std::string_view name) {
     if (name == kAllocationSize || name == kFabricHandle) return leave_memory_attribute(reply, inode, {});
     if (name == kPackAfter || name == kHostAfter) return reply.volume().remove_xattr(caller_of(reply), inode, name);
+    if (name == kReplicas || name == kReplicasWanted) {
+        if (inode.is_file()) inode.file()->drop_replicas(File::Evict::all);
+        return reply.volume().remove_xattr(caller_of(reply), inode, kReplicasWanted);
+    }
     if (find(name) != nullptr) return Error{EPERM, 0, "remove attribute", std::string(name) + " is always there"};
     TRY(check_name(reply, name));
     return reply.volume().remove_xattr(caller_for(reply, name), inode, name);

@@ -44,32 +44,28 @@ Result<Opened> Server::opened(InodeId id, std::uint64_t handle) const {
 Result<std::unique_ptr<Server>> Server::create(
     const Options &options, SupervisorLink *supervisor, const fuse_lowlevel_ops &operations) {
     std::unique_ptr<Server> server(new Server(supervisor, operations));
-    server->host_ =
-        TRY(Host::create(options, server->resumes() ? Survival::Start::resumed : Survival::Start::anew, *server));
+    const auto caller = [] {
+        const Worker *const worker = Worker::find_current();
+        return worker == nullptr ? pid_t(0) : worker->caller();
+    };
+    const Survival::Start start = server->resumes() ? Survival::Start::resumed : Survival::Start::anew;
+    server->host_ = TRY(Host::create(options, start, *server, caller));
     install_wake_signal();
+    for (const auto &device : server->host_->devices())
+        if (device->failed()) log(LogLevel::error, "fuse", server->describe_loss(*device));
     TRY(server->restore_all());
     TRY(server->mount(options.mount_point));
     return server;
 }
 
-// This process can do nothing more on the device, and another one may: so this is SIGKILL by our own hand, wherever the
-// error was met. What was asked is not answered, and the next server is asked again.
-void Server::device_failed(const Device &device, const Error &error) {
-    if (host_ == nullptr) return; // at the start, which fails of it
-    const std::string where = "device " + std::to_string(device.info().ordinal) + " (" + device.info().uuid_text() +
-                              ") is lost to this process";
-    const bool has_keeper = survival() != nullptr && !survival()->keeper().is_dead();
-    if (supervisor_ != nullptr && has_keeper) {
-        if (!is_mounted_ || (is_private() && aim_ != Aim::end)) return; // what is under way fails of it
-        log(LogLevel::error, "fuse", error, where + ", and another server takes over");
-        ::_exit(kDeviceLost);
-    }
-    const std::string advice =
-        has_keeper ? "; every request for its memory fails from here on; the keeper has the files: kill -KILL " +
-                         std::to_string(::getpid()) + ", and mount anew"
-                   : "; every request for its memory fails from here on, and what files held on it is lost with this "
-                     "process: unmount, see what `gmemfs doctor` says, and mount anew";
-    log(LogLevel::error, "fuse", error, where + advice);
+void Server::link_missed(const Device &source, const Device &target) {
+    const auto name = [](const Device &device) {
+        return std::to_string(device.info().ordinal) + " (" + device.info().uuid_text() + ")";
+    };
+    log(LogLevel::warning, "vmm",
+        "devices " + name(source) + " and " + name(target) +
+            " have no peer access: copies between them go through host memory; `gmemfs doctor` tells which devices "
+            "reach each other");
 }
 
 Server::~Server() {

@@ -14,6 +14,7 @@
 #include <glib.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -111,6 +112,9 @@ private:
     void serve();
     void make_way();
     void device_failed(const Device &device, const Error &error) override;
+    bool may_heal() const;
+    std::string describe_loss(const Device &device) const;
+    void link_missed(const Device &source, const Device &target) override;
     Result<void> mount(const std::string &place);
     void start_broker();
     void take_over_broker();
@@ -122,6 +126,7 @@ private:
 
     const fuse_lowlevel_ops operations_;
     SupervisorLink *const supervisor_; // null: there is none
+    const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     std::unique_ptr<Host> host_;
     OpenFiles opens_; // holds inodes of the volume, so is destroyed before it
     std::unique_ptr<Session> session_;

@@ -8,6 +8,7 @@
 #include "fuse/process/spawn.hpp"
 #include "fuse/session/server.hpp"
 #include "fuse/session/workers.hpp"
+#include "vmm/base/units.hpp"
 
 #include <linux/fuse.h>
 
@@ -219,7 +220,16 @@ Result<void> Server::save_all() {
         if (options().saves_as == SavesAs::packed) command.insert(command.begin() + 1, "--pack");
         return command;
     }));
-    log(LogLevel::info, "fuse", "saved all files to " + options().save_file);
+    bool is_all = true;
+    for (const auto &device : host_->devices()) {
+        const std::uint64_t lost = device->failed() ? volume().storage().used_on(*device) : 0;
+        if (lost == 0) continue;
+        is_all = false;
+        log(LogLevel::error, "fuse",
+            format_size(lost) + " of files on device " + device->info().uuid_text() +
+                ", which is lost, aren't saved: their bytes can't be read");
+    }
+    log(LogLevel::info, "fuse", (is_all ? "saved all files to " : "saved all other files to ") + options().save_file);
     return {};
 }
 

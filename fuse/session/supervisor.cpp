@@ -34,7 +34,6 @@ constexpr std::size_t kMessageMax = 4096;
 constexpr unsigned kEarlyDeathsMax = 5;
 constexpr unsigned kUnservedMax = 50;
 constexpr std::chrono::milliseconds kEarly(200);
-constexpr std::chrono::seconds kLossesApart(60);
 
 enum class Kind : std::uint32_t { start = 1, ready, failed, channel, unmounted, mounted_again, aborted, log_moved };
 

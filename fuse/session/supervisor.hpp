@@ -9,6 +9,7 @@
 #include "fuse/process/background.hpp"
 #include "vmm/base/fd.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -57,6 +58,7 @@ inline constexpr int kGoAgain = 75;
 /// Exit status of a server that has lost its GPU by a sticky error. Another server may use the GPU again. Where that
 /// happens twice in a minute, none is started, because the card is broken, or a request breaks it.
 inline constexpr int kDeviceLost = 76;
+inline constexpr std::chrono::seconds kLossesApart(60);
 
 /// Exit status of a server that couldn't go on with the mount; another one couldn't either. The keeper has the files.
 inline constexpr int kKept = 77;

@@ -80,6 +80,7 @@ void Worker::stop() {
 
 void Worker::note_request(std::span<const std::byte> request) {
     std::memcpy(&request_, request.data() + offsetof(fuse_in_header, unique), sizeof request_);
+    std::memcpy(&caller_, request.data() + offsetof(fuse_in_header, pid), sizeof caller_);
     is_answered_ = false;
 }
 

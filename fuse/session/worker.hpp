@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <sys/types.h>
 #include <thread>
 
 namespace gmemfs {
@@ -51,6 +52,7 @@ public:
     /// Valid after stop(): why the worker stopped serving, where that wasn't the session's end.
     const std::optional<Error> &failure() const { return failure_; }
     std::uint64_t request_number() const { return request_ & ~kAskedAgain; } ///< as the kernel counts
+    pid_t caller() const { return caller_; } ///< the thread that makes the present request; 0: of another PID namespace
     /// A server that died has had this request already.
     bool is_asked_again() const { return (request_ & kAskedAgain) != 0; }
     std::span<std::byte> reply_buffer() const { return source_->reply_buffer(); }
@@ -72,6 +74,7 @@ private:
 
     Greeted greeted_;
     std::uint64_t request_ = 0;
+    pid_t caller_ = 0;
     bool is_answered_ = false;
     std::optional<Error> failure_;
     std::thread thread_;

@@ -18,7 +18,9 @@ constexpr unsigned kWorkersUsual = 16; // 12 threads reached 93 % of the bus (H2
 Result<std::unique_ptr<Workers>> Workers::create(
     const std::vector<std::unique_ptr<Device>> &devices, Session &session, unsigned count, Transport transport) {
     std::unique_ptr<Workers> workers(new Workers(transport));
-    Device &device = *devices.front(); // what is pinned is pinned for all of them
+    // What is pinned is pinned for all of them.
+    const auto alive = std::ranges::find_if(devices, [](const auto &each) { return !each->failed(); });
+    Device &device = alive == devices.end() ? *devices.front() : **alive;
     Handshake &handshake = workers->handshake_;
     const auto add = [&](std::unique_ptr<RequestSource> source) -> Result<void> {
         workers->workers_.push_back(TRY(Worker::create(devices, session, handshake, std::move(source))));

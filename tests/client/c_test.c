@@ -130,6 +130,7 @@ static gmemfs_entry entry_of(gmemfs_directory *directory, size_t index, int code
 }
 
 static void test_directory(const char *mount) {
+    const int device = 0;
     gmemfs_map_options options = {0};
     gmemfs_mapping_info info;
     gmemfs_mapping *one;
@@ -166,6 +167,17 @@ static void test_directory(const char *mount) {
     options.address = 0;
     options.sharing = 7;
     CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == EINVAL);
+    options.sharing = GMEMFS_SHARED;
+    options.reach = 2;
+    CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == EINVAL);
+    options.reach = GMEMFS_REACH_OWN;
+    options.devices = &device;
+    options.device_count = 1;
+    CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == EINVAL); /* own, and another one */
+    options.device_count = 0;
+    CHECK(gmemfs_map_directory(folder, &options, NULL, &directory) == 0);
+    CHECK(gmemfs_unmap(entry_of(directory, 0, 0).mapping) == 0 && gmemfs_unmap(entry_of(directory, 2, 0).mapping) == 0);
+    gmemfs_free_directory(directory);
     snprintf(path, sizeof path, "%s/directory/a", mount);
     CHECK(gmemfs_map_directory(path, NULL, NULL, &directory) == ENOTDIR);
     CHECK(gmemfs_map_directory("/", NULL, NULL, &directory) == ENOTTY);
@@ -444,7 +456,8 @@ static void test_allocators(const char *mount) {
     CHECK(gmemfs_resume_allocator(0) == 0 && pread(file, text, 4, 1 << 20) == 4 && memcmp(text, "\0\0\0", 4) == 0);
     close(file);
     CHECK(access(path, F_OK) == 0 && gmemfs_close_allocator(0) == 0 && access(path, F_OK) != 0);
-    CHECK(gmemfs_close_allocator(0) == EBADF && allocate(1000, 0, NULL) == NULL && rmdir(folder) == 0 && mkdir(folder, 0700) == 0);
+    CHECK(gmemfs_close_allocator(0) == EBADF && allocate(1000, 0, NULL) == NULL && rmdir(folder) == 0 &&
+          mkdir(folder, 0700) == 0);
     for (number = 1; number < GMEMFS_ALLOCATORS; ++number) /* 0 has a block */
         CHECK(gmemfs_open_allocator(folder, NULL, &numbers[number]) == 0 && numbers[number] == number);
     CHECK(gmemfs_open_allocator(folder, NULL, &numbers[0]) == EMFILE);

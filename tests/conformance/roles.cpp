@@ -348,7 +348,8 @@ int init(const Arguments &) {
 int play(const std::string &role, const Arguments &arguments) {
     const std::map<std::string, int (*)(const Arguments &)> roles = {{"creator", creator}, {"importer", importer},
         {"legacy", legacy}, {"uninitialised", uninitialised}, {"garbage", garbage}, {"copy", copy},
-        {"dereference", dereference}, {"load", load}, {"lost", lost}, {"forked", forked}, {"init", init}};
+        {"dereference", dereference}, {"load", load}, {"lost", lost}, {"lose-one", lose_one}, {"look", look},
+        {"forked", forked}, {"init", init}};
     const auto found = roles.find(role);
     if (found == roles.end()) {
         std::fprintf(stderr, "conformance-tests: no role '%s'\n", role.c_str());

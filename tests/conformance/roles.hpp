@@ -30,5 +30,11 @@ enum class EarlyStep { version, count_devices, create, release, reserve, copy, c
 /// `load CASE`: loads a byte of host memory that holds the pattern of 5, by the processor, and says it in `number`.
 /// `lost`: imports the descriptor that comes with a message, runs a kernel that writes nowhere, then calls on.
 enum class LostStep { load, find, launch, synchronise, copy, create, export_handle, map, unmap, release, other_thread };
+/// `lose-one`: with two devices, runs a kernel that writes nowhere on device 1, then uses device 0 with memory that was
+/// pinned under the other's context; `number` is 1 where its bytes came back.
+enum class LossStep { load, synchronise, bind, write, wait, read, wait_again, wait_for_lost, create, unmap, unpin };
+int lose_one(const std::vector<std::string> &arguments);
+/// `look DEVICE`: says how cuDeviceGet of it is answered, at once and at each message.
+int look(const std::vector<std::string> &arguments);
 
 } // namespace gmemfs::conformance

@@ -261,6 +261,40 @@ std::vector<Scenario> plain_scenarios() {
     };
 }
 
+Step replicate(const std::string &name) {
+    return {
+        "replicate " + name, [=](World &world) -> Result<void> {
+            const auto &devices = world.volume().storage().devices();
+            return world.file(name).replicate(world.caller().copiers, {devices.front().get(), devices.back().get()});
+        }};
+}
+
+// Files over two devices, and copies of files of one.
+std::vector<Scenario> wide_scenarios() {
+    const World::Shape wide = {.is_wide = true}, parity = {.parity = true, .is_wide = true};
+    return {
+        {"Spread", wide, {start(), make("a"), make("b")},
+            {truncate("a", 6 * MiB), write("a", 3 * MiB, 2 * MiB, 1), read("a"), truncate("a", 8 * MiB),
+                truncate("a", 3 * MiB), write("b", 0, MiB, 2), write("b", MiB, 2 * MiB, 3), settle("b"), digest("b"),
+                copy("b", 100, "a", 0, 2 * MiB), clear(Clear::punch, "b", MiB, 2 * MiB)}},
+        {"SpreadHandles", wide, {start(), make("a"), truncate("a", 6 * MiB), write("a", 3 * MiB, MiB, 1)},
+            {fabric_handles("a"), truncate("a", 7 * MiB), write("a", 7 * MiB, 1000, 2), share("a", File::ShareBy::fd),
+                truncate("a", 0)}},
+        {"SpreadRecovery", wide, {start(), make("a"), truncate("a", 6 * MiB), write("a", 3 * MiB, MiB, 1)},
+            {recover(), read("a"), truncate("a", 8 * MiB), recover(), read("a")}, Keepers::served},
+        {"SpreadParity", parity, {start(), make("a"), truncate("a", 6 * MiB)},
+            {write("a", 3 * MiB, 2 * MiB, 1), check_parity("a", ParityMode::verify), truncate("a", 8 * MiB),
+                check_parity("a", ParityMode::repair), read("a")},
+            Keepers::local},
+        {"Replicas", {.two_devices = true}, {start(), make("a"), truncate("a", 3 * MiB), write("a", MiB, MiB, 1)},
+            {replicate("a"), write("a", 5, 1000, 2), replicate("a"), share("a", File::ShareBy::fd), remove("a")},
+            Keepers::local},
+        {"SpreadCold", {.has_host = true, .is_wide = true}, {start(), make("a"), truncate("a", 6 * MiB - 5)},
+            {pack("a"), read("a"), wake("a"), offload("a", File::Form::as_they_are), read("a"), wake("a")},
+            Keepers::local},
+    };
+}
+
 std::vector<Scenario> parity_scenarios() {
     const World::Shape parity = {.parity = true};
     return {
@@ -359,6 +393,7 @@ std::vector<Scenario> cold_scenarios() {
 std::vector<Scenario> all_scenarios() {
     std::vector<Scenario> all = plain_scenarios();
     for (Scenario &scenario : parity_scenarios()) all.push_back(std::move(scenario));
+    for (Scenario &scenario : wide_scenarios()) all.push_back(std::move(scenario));
     for (Scenario &scenario : cold_scenarios()) all.push_back(std::move(scenario));
     return all;
 }

@@ -61,9 +61,10 @@ Result<void> World::start() {
     host_.reset();
     devices_.clear();
     const Driver &driver = Simulation::get().driver();
-    const DeviceInfo info = TRY(DeviceInfo::query(driver, 0));
-    devices_.push_back(TRY(Device::open(driver, info)));
-    if (shape_.has_host) host_ = TRY(Device::open(driver, TRY(DeviceInfo::query_host(driver, {info}))));
+    std::vector<DeviceInfo> infos = { TRY(DeviceInfo::query(driver, 0)) };
+    if (shape_.is_wide || shape_.two_devices) infos.push_back(TRY(DeviceInfo::query(driver, 1)));
+    for (const DeviceInfo &info : infos) devices_.push_back(TRY(Device::open(driver, info)));
+    if (shape_.has_host) host_ = TRY(Device::open(driver, TRY(DeviceInfo::query_host(driver, infos))));
     copiers_ = std::make_unique<Copiers>(TRY(Copiers::create(devices_)));
     buffer_ = std::make_unique<PinnedBuffer>(TRY(PinnedBuffer::create(*devices_.front(), kBuffer)));
     TRY(connect());
@@ -74,6 +75,9 @@ Result<void> World::start() {
     volume_ = std::make_unique<Volume>(*keeper_, devices_, limits(), Credentials{kUser, kUser, {}}, 0755, timespec{});
     volume_->record_in(journal_.get());
     TRY(volume_->record_root());
+    if (shape_.two_devices) TRY(volume_->place(*volume_->names().root(), devices_.front().get()));
+    if (shape_.is_wide)
+        TRY(volume_->place(*volume_->names().root(), TRY(read_placement(volume_->storage(), "spread"))));
     if (shape_.parity) return volume_->storage().check_parity();
     return {};
 }
@@ -192,7 +196,8 @@ void World::check_accounts() {
             in_host += file(name).allocated();
         else
             files += file(name).allocated();
-        if (!file(name).is_shared()) wholes += file(name).allocated();
+        files += file(name).replica_bytes();
+        if (!file(name).is_shared()) wholes += file(name).allocated() + file(name).replica_bytes();
         if (shape_.parity) parities += Parity::size_of(file(name).allocated());
     }
     ASSERT_EQ(space.used, files + parities + space.shared.extents - space.shared.slots);

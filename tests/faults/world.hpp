@@ -42,14 +42,16 @@ private:
     bool is_dead_ = false;
 };
 
-/// Not thread-safe. One device, quotas, no thread but the keeper's where there is one.
+/// Not thread-safe. One device, or two; quotas, no thread but the keeper's where there is one.
 class World {
 public:
     struct Shape {
-        bool parity = false;     ///< of all files, verified at each read
-        bool damaged = false;    ///< some of it, by a step, and mended by another
-        bool has_host = false;   ///< host memory, in extents of 2 MiB
-        bool has_nvcomp = false; ///< the simulated one, which calls the driver, too
+        bool parity = false;      ///< of all files, verified at each read
+        bool damaged = false;     ///< some of it, by a step, and mended by another
+        bool has_host = false;    ///< host memory, in extents of 2 MiB
+        bool is_wide = false;     ///< two devices, and each file is spread over them
+        bool two_devices = false; ///< each file is on the first
+        bool has_nvcomp = false;  ///< the simulated one, which calls the driver, too
     };
     /// `served` is the keeper's process; null: the world owns its memory. `folder` is where the journal is.
     World(KeeperThread *served, std::string folder, Shape shape);

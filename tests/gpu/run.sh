@@ -29,7 +29,8 @@
 #     cold          a model of 16 GiB packed, woken, to host memory and back, loaded by PyTorch; beside gmemfs cp and load_file
 #     weights       real weights, those of the .safetensors file WEIGHTS: how much they shrink, by type and codec
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
-#     devices       copies between two GPUs of a mount, beside cuMemcpyPeer
+#     devices       copies between two GPUs of a mount, beside cuMemcpyPeer; loads of 16 GiB by one bus and by
+#                   both; kernels and NCCL on files of both
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
@@ -721,6 +722,17 @@ phase_devices() {
     mount_it || return
     check "copies between devices" python_peer devices.py "$MOUNT" "${small[@]}"
     grep '^FIGURE devices: ' "$LOG" | tail -7 >> "$OUT/summary.txt"
+    check "loads by the buses of both devices" python_peer loads.py "$MOUNT" "$WORK" "${small[@]}"
+    grep '^FIGURE loads: ' "$LOG" | tail -9 >> "$OUT/summary.txt"
+    check "copies of a file on other devices" python_peer devices_replicas.py "$MOUNT" "${small[@]}"
+    grep -E '^FIGURE devices: (replica|device 1)' "$LOG" | tail -5 >> "$OUT/summary.txt"
+    if [ -z "$SIMULATE" ] && "$PYTHON" -c 'import torch' 2> /dev/null; then
+        check "kernels over the seams of files on both devices" python_peer devices_seam.py "$MOUNT"
+        check "all-reduce by NCCL beside torch's own memory" python_peer devices_nccl.py "$MOUNT"
+        grep -E '^FIGURE devices: (seams|all-reduce)' "$LOG" | tail -23 >> "$OUT/summary.txt"
+    else
+        report SKIP "kernels and all-reduce over two devices" 0 "no GPU, or $PYTHON has no torch"
+    fi
     unmount_it
     MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
     [ -z "$SIMULATE" ] || { unset LD_LIBRARY_PATH GMEMFS_SIM_DEVICES; MOUNT_OPTIONS=(--simulate=2G) GMEMFS_SIM_MACHINE=run$$; }

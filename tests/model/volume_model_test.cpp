@@ -102,8 +102,11 @@ std::string VolumeModel::create(bool &succeeded) {
     if (names_.count(name) != 0) return "create " + name + ": is there";
     const auto made = volume_->make_node(caller(), kRootInode, name, S_IFREG | 0644, 0);
     succeeded = made.has_value();
-    if (made) names_[name] = std::make_shared<Expected>(Expected{*made, {}, 0});
-    return "create " + name;
+    if (!made) return "create " + name;
+    names_[name] = std::make_shared<Expected>(Expected{*made, {}, 0});
+    if (random_->below(3) != 0) return "create " + name;
+    must(volume_->place(**made, must(read_placement(volume_->storage(), "spread:0-1"))));
+    return "create and spread " + name;
 }
 
 std::string VolumeModel::write(bool &succeeded) {

@@ -111,6 +111,8 @@ with open(path, "rb") as file:
 read_only = numpy.asarray(gmemfs.open(path).map(read_only=True))
 assert not read_only.flags.writeable and read_only.tobytes() == seen.tobytes()
 assert mapping.host_address and gmemfs.open(path).device == -1
+try: raise AssertionError(gmemfs.open(path).map(devices=[]))  # nobody would be left who may use it
+except OSError as error: assert error.errno == 19 and "no device is listed" in str(error), error
 on_device = gmemfs.open(sys.argv[2]).map()
 assert on_device.host_address == 0 and not hasattr(on_device, "__array_interface__")
 """

@@ -382,7 +382,7 @@ TEST_F(FileTest, CopyBetweenDevicesKeepsEveryByte) {
     Device &other = *simulation().devices()[1];
     File target(storage_, &other, 0);
     EXPECT_EQ(must(target.copy_from(copiers(), *file_, MiB, 100, 3 * MiB)), 3 * MiB);
-    EXPECT_EQ(target.device(), &other);
+    EXPECT_EQ(target.placement().home, &other);
     const auto to = simulation().buffer().bytes().first(100 + 3 * MiB);
     ASSERT_EQ(must(target.read(copiers(), 0, to, File::By::call)), to.size());
     EXPECT_EQ(Bytes(to.begin(), to.begin() + 100), Bytes(100));

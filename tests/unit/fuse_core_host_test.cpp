@@ -44,7 +44,7 @@ TEST_F(HostTest, BytesMoveAsTheyAreAndComeBack) {
     EXPECT_EQ(file->allocated(), 8 * MiB);
     EXPECT_EQ(file->extent_infos().size(), 4U);
     EXPECT_EQ(file->extent_infos().front().device, "host");
-    EXPECT_EQ(file->device(), &simulation().device()) << "where it lives";
+    EXPECT_EQ(file->placement().home, &simulation().device()) << "where it lives";
     EXPECT_NE(file->generation(), generation);
     EXPECT_EQ(storage_.in_host().sums().files, 1U);
     EXPECT_TRUE(all_of(*file) == bytes);
@@ -153,7 +153,7 @@ TEST_F(HostTest, TruncatedToNothingNeedsNoWaking) {
     EXPECT_FALSE(file->is_cold());
     EXPECT_EQ(used_of_host(), 0U);
     write(*file, 0, noise(100));
-    EXPECT_EQ(file->device(), &simulation().device());
+    EXPECT_EQ(file->placement().home, &simulation().device());
 }
 
 TEST_F(HostTest, ParityGoesAlong) {

@@ -40,9 +40,9 @@ TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
         const auto journal = must(Journal::create(path(), first));
         append_names(*journal, 10, 13);
         const std::array<VolumeState::Piece, 2> pieces = {{{5, 0, 2 * MiB}, {6, 0, 4 * MiB}}};
-        const VolumeState::Uuid device = {1, 2, 3};
+        const VolumeState::Place place = {{1, 2, 3}, {{4}, {5, 6}}, 64 * MiB, false};
         must(journal->append([&](RecordWriter &record) {
-            record.layout(10, 3 * MiB, 0, device, pieces);
+            record.layout(10, 3 * MiB, 0, place, pieces);
             record.xattr(10, "user.a", std::string("\0b", 2));
             record.xattr(10, "user.c", "d");
         }));
@@ -63,7 +63,7 @@ TEST_F(JournalFile, WhatWasAppendedIsThereAgain) {
     EXPECT_EQ(node.size, 3 * MiB + 1);
     ASSERT_EQ(node.pieces.size(), 2U);
     EXPECT_EQ(node.pieces[1], (VolumeState::Piece{6, 0, 4 * MiB}));
-    EXPECT_EQ(node.placement[2], 3);
+    EXPECT_EQ(node.placement, (VolumeState::Place{{1, 2, 3}, {{4}, {5, 6}}, 64 * MiB, false}));
     EXPECT_EQ(node.xattrs, (std::map<std::string, std::string>{{"user.a", std::string("\0b", 2)}}));
     EXPECT_EQ(state.directories.at(kRootInode).size(), 2U);
     EXPECT_EQ(state.directories.at(kRootInode).at("name12"), (VolumeState::Entry{12, 112}));

@@ -1,44 +1,32 @@
 // cp: copies files into a mount, out of it and within it, at the speed of the bus.
 #include "fuse/host/json_text.hpp"
+#include "tools/copy/command.hpp"
 #include "tools/copy/tree.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/side_by_side.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <thread>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 namespace gmemfs {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr unsigned kLanesMost = 12; // that many reach 93 % of the bus (H200), and more no more
 
 struct Settings : TreeSettings {
     Progress::Display display = Progress::Display::none;
     bool json = false;
 };
 
-// For scripts: bytes, and the seconds of moving them and of everything.
-void print_json(const Progress &progress, double all_seconds) {
-    const double seconds = progress.seconds();
-    const nlohmann::json told = {{"bytes", progress.done()}, {"seconds", seconds}, {"all_seconds", all_seconds},
-        {"gb_per_second", seconds > 0 ? static_cast<double>(progress.done()) / 1e9 / seconds : 0},
-        {"files_verified_by_digests", progress.verified_by_digests()},
-        {"files_verified_by_bytes", progress.verified_by_bytes()}};
-    std::printf("%s\n", json_text(told, -1).c_str());
-}
-
-// Where one of the sources goes that are copied into a folder: under its own name.
-std::string target_in(const std::string &folder, const std::string &source) {
-    const fs::path path = source;
-    const fs::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
-    return folder + (folder.ends_with('/') ? "" : "/") + (name == ".." ? "." : name.string());
+// From standard input, or to standard output.
+Result<void> copy_stream(
+    const Settings &settings, const std::string &source, const std::string &target, Progress &progress) {
+    CopyDevices devices;
+    std::vector<std::byte> buffer(kCopyBuffer);
+    return copy_file(settings, devices, buffer, source, target, progress);
 }
 
 // How many failed, each of which was said.
@@ -48,19 +36,18 @@ Result<std::size_t> copy_all(const Settings &settings, std::vector<std::string> 
     const std::string target = std::move(sources.back());
     sources.pop_back();
     std::error_code error;
-    const bool is_folder = fs::is_directory(target, error);
+    const bool is_folder = std::filesystem::is_directory(target, error);
     if (sources.size() > 1 && !is_folder) return Error{ENOTDIR, 0, "copy several files", target};
     CopyTree tree(settings);
     const bool is_stream = sources.front() == "-" || target == "-";
     for (const std::string &source : sources)
         if (!is_stream) TRY(tree.plan(source, is_folder ? target_in(target, source) : target));
     Progress progress(settings.display, tree.size());
-    CopyDevices devices;
-    const Result<void> done =
-        is_stream ? copy_file(settings, devices, sources.front(), target, progress) : tree.run(progress);
+    const Result<void> done = is_stream ? copy_stream(settings, sources.front(), target, progress) : tree.run(progress);
     progress.finish();
     if (!done) return Error(done.error());
-    if (settings.json) print_json(progress, std::chrono::duration<double>(Clock::now() - began).count());
+    const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    if (settings.json) std::printf("%s\n", json_text(summary_of(progress, seconds), -1).c_str());
     return tree.failures();
 }
 
@@ -92,13 +79,13 @@ struct Flags {
             {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print bytes and seconds as one JSON object, and no progress",
                 nullptr},
             {"threads", 0, 0, G_OPTION_ARG_STRING, &threads,
-                "How many copy side by side (by the cores, 12 at the most)", "N"},
+                "How many copy side by side for each device (by the cores, 12 at the most)", "N"},
         };
     }
     // EINVAL: they contradict each other.
     Result<Settings> read() const {
         Settings settings;
-        settings.lanes = TRY(parse_threads(threads, std::clamp(std::thread::hardware_concurrency(), 1U, kLanesMost)));
+        settings.lanes = TRY(parse_lanes(threads));
         settings.recursive = recursive != FALSE || archive != FALSE;
         settings.keep_links = archive != FALSE;
         if (preserve != FALSE) settings.preserve = Preserve::attributes;

@@ -1,8 +1,10 @@
 // df: how much device memory each gmemfs mount uses, and what its devices have left.
 #include "fuse/host/json_text.hpp"
+#include "tools/cmd/df_directories.hpp"
 #include "tools/host/command.hpp"
 #include "tools/host/in_time.hpp"
 #include "tools/host/mounts.hpp"
+#include "tools/host/progress.hpp"
 #include "vmm/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -39,10 +41,16 @@ void print_table(const json &rows) {
         std::printf("%-24s %10s %10s %10s %7ju\n", row["mount"].get<std::string>().c_str(),
             size_of(row, "size").c_str(), size_of(row, "used").c_str(), size_of(row, "available").c_str(),
             uintmax_t(row["files"].get<std::uint64_t>()));
-        for (const json &device : row["devices"])
+        for (const json &device : row["devices"]) {
+            if (device.value("lost", false)) {
+                std::printf("  device %d: %s is lost: %s of files there can't be reached\n", device.value("ordinal", 0),
+                    device.value("uuid", "").c_str(), size_of(device, "used").c_str());
+                continue;
+            }
             std::printf("  device %d: %s %s, %s of %s free\n", device.value("ordinal", 0),
                 device.value("name", "").c_str(), device.value("uuid", "").c_str(), size_of(device, "free").c_str(),
                 size_of(device, "total").c_str());
+        }
         if (const json host = row.value("host", json()); host.is_object() && host.value("used", std::uint64_t(0)) > 0)
             std::printf(
                 "  host memory: %s of %s used\n", size_of(host, "used").c_str(), size_of(host, "capacity").c_str());
@@ -65,16 +73,46 @@ std::vector<Result<json>> measure_all(const std::vector<std::string> &paths) {
     return rows;
 }
 
+// Of each PATH, or of the root of every mount.
+enum class Output { table, object };
+int run_by_directory(std::vector<std::string> paths, Output output) {
+    catch_interruptions();
+    if (paths.empty()) {
+        const Result<std::vector<Mount>> mounts = list_mounts(kFilesystemType);
+        if (!mounts) return fail(mounts.error());
+        for (const Mount &mount : *mounts) paths.push_back(mount.path);
+    }
+    int exit_status = 0;
+    json all = json::array();
+    for (const std::string &path : paths) {
+        Result<MeasuredDirectories> measured = measure_directories(path);
+        if (!measured && is_interrupted()) return fail_or_interrupted(measured.error());
+        if (!measured || measured->failures != 0) exit_status = kFailure;
+        if (!measured)
+            (void)fail(measured.error());
+        else if (output == Output::object)
+            all.push_back(std::move(measured->told));
+        else
+            print_directories(measured->told);
+    }
+    if (output == Output::object) std::printf("%s\n", json_text(all, 2).c_str());
+    return exit_status;
+}
+
 } // namespace
 
 int run_df(int argc, char **argv) {
-    gboolean as_json = FALSE;
+    gboolean as_json = FALSE, by_directory = FALSE;
     const Synopsis synopsis = {"[PATH...]", "Shows how much device memory each gmemfs mount uses.",
         "Without a PATH: of every gmemfs mount. What other programs hold on a device counts against `free`.", 0,
         SIZE_MAX};
-    const CommandLine line =
-        parse_command_line(argc, argv, synopsis, {{"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
+    const CommandLine line = parse_command_line(argc, argv, synopsis,
+        {{"by-directory", 0, 0, G_OPTION_ARG_NONE, &by_directory,
+             "What the files below each directory in PATH have of each device, and in host memory", nullptr},
+            {"json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", nullptr}});
     if (line.exit_status) return *line.exit_status;
+    if (by_directory != FALSE)
+        return run_by_directory(line.parameters, as_json == FALSE ? Output::table : Output::object);
     int exit_status = 0;
     json rows = json::array();
     for (Result<json> &row : measure_all(line.parameters)) {

@@ -33,7 +33,7 @@ int run_keeper(int argc, char **argv) {
     std::signal(SIGPIPE, SIG_IGN);
     Fd listener(kListener);
     Result<std::unique_ptr<Driver>> driver = Driver::open(argv[1]);
-    Result<std::vector<DeviceInfo>> devices = driver ? query_devices(**driver) : Error(driver.error());
+    Result<std::vector<DeviceInfo>> devices = driver ? query_living_devices(**driver) : Error(driver.error());
     if (!devices) {
         KeeperService service(devices.error());
         (void)serve_keeper(service, std::move(listener)); // the server that asks is told why

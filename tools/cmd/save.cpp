@@ -12,10 +12,13 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <string_view>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -41,18 +44,21 @@ private:
     std::atomic<std::size_t> count_ = 0;
 };
 
-// Files that have vanished or become shorter since they were listed. Thread-safe.
+// Files that have vanished or become shorter since they were listed, or whose device is lost. Thread-safe.
 class Cuts {
 public:
     explicit Cuts(const SnapshotTree &tree, Warnings &warnings) : tree_(tree), warnings_(warnings) {}
-    void add(SnapshotCut cut) {
+    enum class Why { changed, lost };
+    void add(SnapshotCut cut, Why why = Why::changed) {
         const std::lock_guard<std::mutex> hold(mutex_);
         const auto [known, is_new] = cuts_.emplace(cut.entry, cut);
         if (!is_new) {
             known->second.size = std::min(known->second.size, cut.size);
             known->second.is_gone |= cut.is_gone;
         }
-        if (is_new)
+        if (is_new && why == Why::lost)
+            warnings_.add(tree_.path_of(cut.entry) + ": its device is lost, and it is left out");
+        else if (is_new)
             warnings_.add(tree_.path_of(cut.entry) +
                           (cut.is_gone ? ": it has vanished meanwhile, and is left out"
                                        : ": it has become shorter meanwhile, and is saved as short as it is"));
@@ -70,14 +76,26 @@ private:
     std::map<std::uint32_t, SnapshotCut> cuts_; // guarded by it
 };
 
+// Whether a file of a mount has bytes on a device that is lost.
+bool is_lost(const Fd &file) {
+    std::array<char, 64 * 1024> extents = {};
+    const ssize_t size = ::fgetxattr(file.get(), "user.gmemfs.extents", extents.data(), extents.size());
+    const std::string_view text(extents.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return text.find("\"lost\":true") != std::string_view::npos;
+}
+
 // One chunk's data, with zeros for what isn't there any more; `file` is the one that was opened last.
 Result<void> read_chunk(
     const SnapshotTree &tree, const SnapshotChunk &chunk, Result<Fd> &file, std::span<std::byte> data, Cuts &cuts) {
     std::size_t have = 0;
     if (file) {
         const Result<std::size_t> read = read_until_end(file->get(), data, chunk.offset, is_interrupted);
-        if (!read) return about(tree.entries()[chunk.entry].name, read.error());
-        have = *read;
+        // What was named itself can't be left out.
+        const bool is_left_out = !read && read.error().code == EIO && chunk.entry != 0 && is_lost(*file);
+        if (is_left_out) cuts.add({chunk.entry, true, 0}, Cuts::Why::lost);
+        if (!read && !is_left_out) return about(tree.entries()[chunk.entry].name, read.error());
+        have = read ? *read : data.size();
+        if (is_left_out) std::ranges::fill(data, std::byte(0));
     } else if (file.error().code != ESTALE || chunk.entry == 0) { // what was named itself can't be left out
         return Error(file.error());
     }

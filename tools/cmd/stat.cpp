@@ -42,6 +42,7 @@ const char *type_of(mode_t mode) {
 Result<json> describe_file(const std::string &path, const struct stat &status) {
     json file = {{"path", path}, {"type", type_of(status.st_mode)}, {"size", status.st_size}, {"allocation_size", 0},
         {"extents", json::array()}, {"device", attribute_or_null(path, "user.gmemfs.device")},
+        {"replicas", attribute_or_null(path, "user.gmemfs.replicas")},
         {"ecc", attribute_or_null(path, "user.gmemfs.ecc")}, {"residence", residence_of(path)}};
     if (!S_ISREG(status.st_mode)) return file;
     const Result<std::string> size = read_attribute(path, "user.allocation_size");
@@ -95,13 +96,15 @@ void print_file(const json &file) {
     std::printf("%s memory  %s%s in %zu extent%s\n", is_in_host ? "host" : "device", is_in_host ? "  " : "",
         format_size(held_by(file)).c_str(), file["extents"].size(), file["extents"].size() == 1 ? "" : "s");
     std::printf("device         %s\n", text_of(file["device"]).c_str());
+    if (!file["replicas"].is_null()) std::printf("copies on      %s\n", text_of(file["replicas"]).c_str());
     std::printf("parity         %s\n", text_of(file["ecc"]).c_str());
     std::printf("residence      %s\n", text_of_residence(file["residence"]).c_str());
     for (const json &extent : file["extents"])
-        std::printf("extent         %s at offset %ju on %s, handles: %s, id %s\n",
+        std::printf("extent         %s at offset %ju on %s%s, handles: %s, id %s\n",
             format_size(extent.value("length", std::uint64_t(0))).c_str(),
             uintmax_t(extent.value("offset", std::uint64_t(0))), text_of(extent.value("device", json())).c_str(),
-            text_of(extent.value("handle_type", json())).c_str(), text_of(extent.value("id", json())).c_str());
+            extent.value("lost", false) ? " (lost: EIO)" : "", text_of(extent.value("handle_type", json())).c_str(),
+            text_of(extent.value("id", json())).c_str());
 }
 
 // A counter whose name says that it is bytes is shown as a size too.

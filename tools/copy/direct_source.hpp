@@ -32,7 +32,7 @@ public:
     ~DirectSource();
 
     /// Reads into `to`, of which the first `length` bytes are wanted. Returns how many came; 0 where the caller must
-    /// read in another way. `offset` and the size of `to` are multiples of kCopyChunk.
+    /// read in another way. `offset` and the size of `to` are multiples of 4 KiB; `length` is a chunk's at the most.
     std::size_t read(std::span<std::byte> to, std::uint64_t offset, std::size_t length) const;
 
 private:

@@ -2,31 +2,34 @@
 
 #include "client/lib/gmemfs.h"
 #include "tools/copy/direct_source.hpp"
-#include "tools/host/mounts.hpp"
+#include "tools/copy/parts.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <cstdlib>
+#include <algorithm>
 #include <fcntl.h>
+#include <memory>
 #include <optional>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <vector>
 
 namespace gmemfs {
 namespace {
 
-// A file in a mount, mapped by libgmemfs. Owner.
+// A file in a mount, mapped by libgmemfs. Owner. `access`: GMEMFS_READ for a source, whose parity stays current then.
 class DeviceFile {
 public:
-    static Result<std::unique_ptr<DeviceFile>> open(const std::string &path, const std::string &library) {
+    /// `reach`: GMEMFS_REACH_...
+    static Result<std::unique_ptr<DeviceFile>> open(
+        const std::string &path, const std::string &library, int access, int reach) {
         auto file = std::make_unique<DeviceFile>();
         gmemfs_open_options options = {};
         options.struct_size = sizeof options;
         options.driver = library.c_str();
         int code = gmemfs_open(path.c_str(), &options, &file->file_);
-        if (code == 0) code = gmemfs_map(file->file_, nullptr, &file->mapping_);
+        if (code == 0) code = file->map(access, reach);
         file->info_.struct_size = sizeof file->info_;
         if (code == 0) code = gmemfs_get_info(file->mapping_, &file->info_);
         if (code != 0) return Error{code, gmemfs_last_driver_error(), "map file", gmemfs_last_error()};
@@ -42,6 +45,16 @@ public:
     const gmemfs_mapping_info &info() const { return info_; }
 
 private:
+    int map(int access, int reach) {
+        gmemfs_map_options options = {};
+        options.struct_size = sizeof options;
+        options.access = access;
+        options.reach = reach;
+        const int code = gmemfs_map(file_, &options, &mapping_);
+        options.reach = GMEMFS_REACH_ALL;
+        return code == ENODEV ? gmemfs_map(file_, &options, &mapping_) : code; // it may lie in host memory
+    }
+
     gmemfs_file *file_ = nullptr;
     gmemfs_mapping *mapping_ = nullptr;
     gmemfs_mapping_info info_ = {};
@@ -77,38 +90,54 @@ private:
 
 struct Ends {
     CopyEnd source, target;
-    Device *device = nullptr;
+    std::vector<CopyPart> parts;
     std::unique_ptr<DeviceFile> mapped; // whichever of both lies in a mount
 };
 
+// The parts of a mapped file, and their devices, opened. One device alone where more isn't known.
+Result<std::vector<CopyPart>> find_parts(CopyDevices &devices, const std::string &library,
+    std::vector<PlacedPart> placed, std::uint64_t size, int first_ordinal) {
+    const auto is_elsewhere = [&](const PlacedPart &part) { return part.device != placed.front().device; };
+    if (std::none_of(placed.begin(), placed.end(), is_elsewhere)) placed = {{0, size, {}}};
+    std::vector<int> ordinals;         // of the devices, each once
+    std::vector<std::size_t> index_of; // in these, of each part
+    for (const PlacedPart &part : placed) {
+        const bool is_first = part.device.empty() || part.device == "host";
+        const int ordinal = is_first ? first_ordinal : TRY(devices.ordinal_of(library, part.device));
+        const auto found = std::find(ordinals.begin(), ordinals.end(), ordinal);
+        index_of.push_back(static_cast<std::size_t>(found - ordinals.begin()));
+        if (found == ordinals.end()) ordinals.push_back(ordinal);
+    }
+    const std::vector<Device *> opened = TRY(devices.open(library, ordinals));
+    std::vector<CopyPart> parts;
+    for (std::size_t at = 0; at < placed.size(); ++at)
+        parts.push_back({placed.at(at).offset, placed.at(at).length, opened.at(index_of.at(at))});
+    return parts;
+}
+
 // Maps the one that lies in a mount.
-Ends find_ends(CopyDevices &devices, const OpenedFile &source, const OpenedFile &target) {
-    Ends ends = {{source.fd}, {target.fd}, nullptr, nullptr};
+Ends find_ends(CopyDevices &devices, const OpenedFile &source, const OpenedFile &target, std::uint64_t size) {
+    Ends ends = {{source.fd}, {target.fd}, {{0, size, nullptr}}, nullptr};
     const std::string target_library = devices.library_for(target.place);
     const std::string source_library = target_library.empty() ? devices.library_for(source.place) : "";
     const std::string &library = target_library.empty() ? source_library : target_library;
     // Mapping a packed file would wake it; by read(2) it stays as it is.
     if (library.empty() || (target_library.empty() && is_packed(source.fd))) return ends;
-    Result<std::unique_ptr<DeviceFile>> mapped =
-        DeviceFile::open(target_library.empty() ? source.path : target.path, library);
+    const OpenedFile &file = target_library.empty() ? source : target;
+    const int access = target_library.empty() ? GMEMFS_READ : GMEMFS_READ_WRITE;
+    // To each device what lies on it: opening 8 GiB to another one takes 12 ms (H200), and it may have no link.
+    Result<std::unique_ptr<DeviceFile>> mapped = DeviceFile::open(file.path, library, access, GMEMFS_REACH_OWN);
     if (!mapped) return ends;
-    Result<Device *> device = devices.open(library, (*mapped)->info().device);
-    if (!device) return ends;
-    ends.device = *device;
+    const std::vector<PlacedPart> placed = read_parts(file.fd, size);
+    if (placed.empty() && (*mapped)->info().extent_count > 1) // one device is to reach them all
+        mapped = DeviceFile::open(file.path, library, access, GMEMFS_REACH_ALL);
+    if (!mapped) return ends;
+    Result<std::vector<CopyPart>> parts = find_parts(devices, library, placed, size, (*mapped)->info().device);
+    if (!parts) return ends;
+    ends.parts = *std::move(parts);
     ends.mapped = *std::move(mapped);
     (target_library.empty() ? ends.source : ends.target).address = ends.mapped->info().address;
     return ends;
-}
-
-// What CopyDevices::library_for says, found out.
-std::string find_library(const std::string &path) {
-    const Result<Mount> mount = find_mount_of(path);
-    if (!mount) return {};
-    const Result<nlohmann::json> stats = read_stats(mount->path);
-    if (!stats) return {};
-    if (stats->value("simulated", false)) // a machine of the mount's own, unless the environment names another one
-        ::setenv("GMEMFS_SIM_MACHINE", ("mount-" + std::to_string(stats->value("server_pid", 0))).c_str(), 0);
-    return stats->value("driver", nlohmann::json::object()).value("library", std::string());
 }
 
 } // namespace
@@ -120,35 +149,17 @@ bool is_packed(int fd) {
     return told.is_object() && told.value("where", std::string()).ends_with("packed");
 }
 
-std::string CopyDevices::library_for(const std::string &path) {
-    struct stat status = {};
-    if (::stat(path.c_str(), &status) != 0) return {};
-    const auto [known, is_new] = libraries_.try_emplace(status.st_dev);
-    if (is_new) known->second = find_library(path);
-    return known->second;
-}
-
-Result<Device *> CopyDevices::open(const std::string &library, int ordinal) {
-    std::unique_ptr<Driver> &driver = drivers_[library];
-    if (!driver) driver = TRY(Driver::open(library));
-    std::unique_ptr<Device> &device = devices_[{library, ordinal}];
-    if (!device) {
-        const DeviceInfo info = TRY(DeviceInfo::query(*driver, ordinal));
-        device = TRY(Device::open(*driver, info));
-    }
-    return device.get();
-}
-
 Result<std::uint64_t> copy_side_by_side(CopyDevices &devices, const OpenedFile &source, const OpenedFile &target,
-    std::uint64_t size, unsigned lanes, ReadsDisk reads, Progress &progress) {
-    Ends ends = find_ends(devices, source, target);
+    std::uint64_t size, LaneCount lanes, ReadsDisk reads, Progress &progress) {
+    Ends ends = find_ends(devices, source, target, size);
     std::unique_ptr<DirectSource> direct;
     if (ends.target.is_device() && reads == ReadsDisk::directly) direct = DirectSource::open(source.fd, size);
     ends.source.direct = direct.get();
     std::optional<HostMapping> mapping;
     if (ends.source.is_device()) mapping.emplace(target.fd, size);
     if (mapping) ends.target.mapped = mapping->bytes(), ends.target.is_lazy = mapping->is_lazy();
-    const std::uint64_t copied = TRY(copy_bytes(ends.device, ends.source, ends.target, size, lanes, progress));
+    const std::uint64_t copied =
+        TRY(copy_bytes(devices.lanes(), ends.parts, ends.source, ends.target, lanes, progress));
     // What was written past the filesystem's back is sealed.
     if (ends.target.is_device() && ::fsync(target.fd) != 0) return Error{errno, 0, "seal file", {}};
     return copied;

@@ -23,6 +23,7 @@ constexpr std::size_t kPartElsewhere = 32 * MiB;
 struct Copy {
     const CopySettings &settings;
     CopyDevices &devices;
+    std::span<std::byte> buffer;
     OpenedFile source;
     struct stat status; // the source's
     const CopyTarget &target;
@@ -31,7 +32,7 @@ struct Copy {
 
 // From where both files stand to the source's end: how many bytes.
 Result<std::uint64_t> stream(const Copy &copy) {
-    const std::span<std::byte> buffer = copy.devices.buffer();
+    const std::span<std::byte> buffer = copy.buffer;
     std::uint64_t total = 0;
     for (;;) {
         if (is_interrupted()) return Error{EINTR, 0, "copy", {}};
@@ -80,7 +81,7 @@ Result<std::uint64_t> copy_fast(const Copy &copy) {
     if (::fstat(copy.target.fd(), &made) != 0) return Error{errno, 0, "stat", {}};
     if (made.st_dev == copy.status.st_dev)
         if (const std::optional<std::uint64_t> copied = TRY(copy_within(copy))) return *copied;
-    if (size > copy.devices.buffer().size()) TRY(make_room(copy, size));
+    if (size > copy.buffer.size()) TRY(make_room(copy, size));
     if (size < kMapMin) return 0;
     const OpenedFile target = {copy.target.fd(), copy.target.way(), copy.target.place()};
     const std::uint64_t copied = TRY(copy_side_by_side(
@@ -110,7 +111,7 @@ Result<void> verify(const Copy &copy, std::uint64_t size) {
     const bool has_digest = !copy.devices.library_for(copy.source.place).empty() && !is_packed(copy.source.fd);
     const VerifiedEnd source = {{copy.source.fd}, has_digest};
     const VerifiedEnd target = {{copy.target.fd()}, !copy.devices.library_for(copy.target.place()).empty()};
-    const VerifiedBy way = TRY(verify_copy(nullptr, source, target, size, copy.settings.lanes));
+    const VerifiedBy way = TRY(verify_copy(nullptr, source, target, size, copy.settings.lanes.among(1)));
     if (is_interrupted()) return Error{EINTR, 0, "verify", {}};
     way == VerifiedBy::digests ? copy.progress.add_verified_by_digests() : copy.progress.add_verified_by_bytes();
     return {};
@@ -130,8 +131,8 @@ Result<CopyTarget> open_target(const CopySettings &settings, const std::string &
 
 } // namespace
 
-Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const std::string &source,
-    const std::string &target, Progress &progress) {
+Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, std::span<std::byte> buffer,
+    const std::string &source, const std::string &target, Progress &progress) {
     progress.start_file(source == "-" ? "standard input" : source);
     const Fd fd(source == "-" ? ::dup(STDIN_FILENO) : ::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (!fd) return Error{errno, 0, "open file", source};
@@ -144,7 +145,7 @@ Result<void> copy_file(const CopySettings &settings, CopyDevices &devices, const
         there.st_ino == status.st_ino)
         return Error{EINVAL, 0, "copy", source + " and " + target + " are the same file"};
     CopyTarget made = TRY(open_target(settings, target, is_file ? status.st_mode & 0777 : 0666));
-    const Copy copy = {settings, devices, {fd.get(), source, source}, status, made, progress};
+    const Copy copy = {settings, devices, buffer, {fd.get(), source, source}, status, made, progress};
     const Result<void> copied = copy_to(copy);
     if (!copied) return about(source + " to " + target, copied.error());
     return made.publish();

@@ -1,11 +1,15 @@
 #include "tools/copy/tree.hpp"
 
 #include "tools/host/command.hpp"
+#include "tools/host/mounts.hpp"
+#include "tools/host/side_by_side.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
+#include <functional>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -14,6 +18,11 @@ namespace {
 namespace fs = std::filesystem;
 
 Error interrupted() { return Error{EINTR, 0, "copy", "interrupted"}; }
+
+std::string folder_of(const std::string &path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
 
 bool exists(const std::string &path) {
     struct stat status = {};
@@ -26,10 +35,30 @@ bool exists(const std::string &path) {
 Result<void> CopyTree::count(const Result<void> &result, Progress *progress) {
     if (result) return {};
     if (is_interrupted()) return Error(result.error());
+    const Hold hold(mutex_);
     if (progress != nullptr) progress->finish();
-    (void)fail(result.error());
+    Error error = result.error();
+    error.detail = name_of(error.detail);
+    (void)fail(error);
     ++failures_;
     return {};
+}
+
+std::size_t CopyTree::failures() const {
+    const Hold hold(mutex_);
+    return failures_;
+}
+
+void CopyTree::about_to_rename(const std::string &made, const std::string &name) { made_for_ = {made, name}; }
+
+void CopyTree::renamed() {
+    for (auto &[inode, target] : first_names_) target = name_of(target);
+}
+
+std::string CopyTree::name_of(const std::string &text) const {
+    const std::size_t at = made_for_.first.empty() ? std::string::npos : text.find(made_for_.first);
+    if (at == std::string::npos) return text;
+    return std::string(text).replace(at, made_for_.first.size(), made_for_.second);
 }
 
 Result<void> CopyTree::plan(const std::string &source, const std::string &target) {
@@ -133,6 +162,10 @@ Result<bool> CopyTree::link_to_earlier(const Task &task) {
     if (!settings_.keep_links || task.status.st_nlink < 2 || S_ISDIR(task.status.st_mode)) return false;
     const auto [first, is_new] = first_names_.emplace(std::pair(task.status.st_dev, task.status.st_ino), task.target);
     if (is_new) return false;
+    if (!exists(first->second)) { // what was made of that failed
+        first->second = task.target;
+        return false;
+    }
     struct stat one = {}, other = {};
     const bool are_there = ::lstat(first->second.c_str(), &one) == 0 && ::lstat(task.target.c_str(), &other) == 0;
     if (are_there && one.st_dev == other.st_dev && one.st_ino == other.st_ino) return true;
@@ -141,14 +174,16 @@ Result<bool> CopyTree::link_to_earlier(const Task &task) {
     return Error{errno, 0, "link", task.target + " to " + first->second};
 }
 
-Result<void> CopyTree::copy(Task &task, Progress &progress) {
+Result<void> CopyTree::copy(const CopySettings &settings, Task &task, std::span<std::byte> buffer, Progress &progress) {
     const bool is_folder = S_ISDIR(task.status.st_mode);
     if (!is_folder && settings_.no_clobber && exists(task.target)) return {};
     if (is_folder) TRY(make_folder(task));
     const bool is_linked = !is_folder && TRY(link_to_earlier(task));
-    if (!is_folder && !is_linked) {
+    const bool is_there = !is_folder && !is_linked && settings_.otherwise &&
+                          TRY(settings_.otherwise(task.source, task.target, task.status));
+    if (!is_folder && !is_linked && !is_there) {
         const bool is_made = settings_.recursive && !S_ISREG(task.status.st_mode);
-        TRY(is_made ? make_node(task) : copy_file(settings_, devices_, task.source, task.target, progress));
+        TRY(is_made ? make_node(task) : copy_file(settings, devices_, buffer, task.source, task.target, progress));
     }
     if (settings_.verbose) std::printf("'%s' -> '%s'\n", task.source.c_str(), task.target.c_str());
     return {};
@@ -167,19 +202,85 @@ Result<void> CopyTree::finish_folder(const Task &task) const {
     return {};
 }
 
-Result<void> CopyTree::run(Progress &progress) {
+// Where a file's bytes go to in a mount of several devices, or come from in one. Nothing: no such mount is an end.
+std::optional<std::string> CopyTree::find_place(const Task &task) {
+    const std::string folder = folder_of(task.target);
+    const auto attribute_of = [](const std::string &path) {
+        const Result<std::string> told = read_attribute(path, "user.gmemfs.device");
+        return told ? *told : std::string();
+    };
+    if (devices_.count_for(folder) > 1) {
+        if (exists(task.target)) return attribute_of(task.target);
+        if (last_folder_.first != folder) last_folder_ = {folder, attribute_of(folder)};
+        return last_folder_.second;
+    }
+    if (devices_.count_for(task.source) > 1) return attribute_of(task.source);
+    return std::nullopt;
+}
+
+// Whether the task is copied after those that come now: side by side with others, or after those.
+bool CopyTree::set_aside(std::size_t index) {
+    Task &task = tasks_.at(index);
+    if (S_ISDIR(task.status.st_mode)) return false;
+    const std::optional<std::string> place = S_ISREG(task.status.st_mode) ? find_place(task) : std::nullopt;
+    const bool may_be_link = settings_.keep_links && task.status.st_nlink > 1; // one that is made first
+    task.is_later = aside_.contains(task.target) || (place && may_be_link);
+    if (!place || task.is_later) return task.is_later;
+    aside_.insert(task.target);
+    // What has no place yet goes wherever there is most room, which is another device each time.
+    const std::size_t count = std::max(devices_.count_for(folder_of(task.target)), devices_.count_for(task.source));
+    turns_.add(index, *place, place->empty() || *place == "auto" ? count : 1);
+    return true;
+}
+
+Result<void> CopyTree::copy_side_by_side(Progress &progress) {
+    const unsigned width = turns_.width();
+    if (width == 0) return {};
+    CopySettings settings = settings_;
+    settings.lanes = settings.lanes.shared_by(width);
+    std::atomic_flag is_taken; // this thread's buffer
+    const Result<void> done = run_side_by_side(width, [&](const std::function<bool()> &must_end) -> Result<void> {
+        Buffer own;
+        if (is_taken.test_and_set()) own.resize(kCopyBuffer);
+        Buffer &buffer = own.empty() ? buffer_ : own;
+        while (!must_end()) {
+            const std::optional<Turns::Turn> turn = turns_.take();
+            if (!turn) break;
+            Task &task = tasks_.at(turn->task);
+            const Result<void> copied = copy(settings, task, buffer, progress);
+            turns_.end(*turn);
+            task.has_failed = !copied;
+            TRY(count(copied, &progress));
+        }
+        return {};
+    });
+    return done || !is_interrupted() ? done : interrupted();
+}
+
+Result<void> CopyTree::copy_now(Task &task, Progress &progress) {
+    const Result<void> copied = copy(settings_, task, buffer_, progress);
+    task.has_failed = !copied;
+    return count(copied, &progress);
+}
+
+Result<void> CopyTree::run(Progress &progress, std::size_t first, std::size_t end) {
+    const std::span<Task> tasks = std::span(tasks_).subspan(first, end - first);
     std::string failed_folder; // nothing below it can be made
-    for (Task &task : tasks_) {
+    for (std::size_t index = first; index < end; ++index) {
         if (is_interrupted()) return interrupted();
+        Task &task = tasks_.at(index);
         task.has_failed = !failed_folder.empty() && task.target.starts_with(failed_folder);
-        if (task.has_failed) continue;
-        const Result<void> copied = copy(task, progress);
-        task.has_failed = !copied;
-        if (!copied && S_ISDIR(task.status.st_mode)) failed_folder = task.target + "/";
-        TRY(count(copied, &progress));
+        if (task.has_failed || set_aside(index)) continue;
+        TRY(copy_now(task, progress));
+        if (task.has_failed && S_ISDIR(task.status.st_mode)) failed_folder = task.target + "/";
+    }
+    TRY(copy_side_by_side(progress));
+    for (Task &task : tasks) {
+        if (is_interrupted()) return interrupted();
+        if (task.is_later) TRY(copy_now(task, progress));
     }
     // Folders get their attributes after all that is in them.
-    for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {
+    for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
         if (is_interrupted()) return interrupted();
         if (S_ISDIR(task->status.st_mode) && !task->has_failed) TRY(count(finish_folder(*task), &progress));
     }

@@ -17,6 +17,7 @@ int run_mount(int argc, char **argv);
 int run_umount(int argc, char **argv);
 int run_stat(int argc, char **argv);
 int run_cp(int argc, char **argv);
+int run_mv(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
 int run_test(int argc, char **argv);
@@ -36,6 +37,7 @@ int run_restart(int argc, char **argv);
 int run_save(int argc, char **argv);
 int run_restore(int argc, char **argv);
 int run_keeper(int argc, char **argv);
+int run_probe(int argc, char **argv);
 
 /// Exit statuses.
 inline constexpr int kFailure = 1;

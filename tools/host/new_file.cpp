@@ -9,8 +9,6 @@
 namespace gmemfs {
 namespace {
 
-constexpr const char *kPrefix = ".gmemfs-new.";
-
 std::string folder_of(const std::string &path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
@@ -28,7 +26,7 @@ std::string random_name(const std::string &prefix) {
 }
 
 Result<void> NewFile::create_named(const std::string &folder, mode_t mode) {
-    name_ = folder + random_name(kPrefix);
+    name_ = folder + random_name(kNewFilePrefix);
     path_ = name_;
     fd_ = Fd(::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (fd_) return {};
@@ -73,7 +71,8 @@ Result<void> NewFile::publish(const std::string &target) {
         };
         if (link_to(target)) return {};
         if (errno != EEXIST) return Error{errno, 0, "create file", target};
-        const std::string name = folder_ + random_name(kPrefix); // a name that is there is replaced by rename(2) alone
+        // A name that is there is replaced by rename(2) alone.
+        const std::string name = folder_ + random_name(kNewFilePrefix);
         if (!link_to(name)) return Error{errno, 0, "create file", target};
         name_ = name;
     }

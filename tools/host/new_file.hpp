@@ -40,6 +40,8 @@ private:
     mode_t mode_ = 0;
 };
 
+/// What names begin with that a file or a folder has until it is whole.
+inline constexpr const char *kNewFilePrefix = ".gmemfs-new.";
 /// `prefix` and 16 random hexadecimal digits.
 std::string random_name(const std::string &prefix);
 

@@ -75,6 +75,21 @@ void Progress::show(std::uint64_t done, double seconds) {
     std::fflush(stderr);
 }
 
+void Progress::begin_moving() {
+    const Hold hold(mutex_);
+    if (moving_++ == 0) moving_since_ = clock_seconds();
+}
+
+void Progress::end_moving() {
+    const Hold hold(mutex_);
+    if (--moving_ == 0) seconds_ += clock_seconds() - moving_since_;
+}
+
+double Progress::seconds() const {
+    const Hold hold(mutex_);
+    return seconds_;
+}
+
 void Progress::finish() {
     if (display_ == Display::line) std::fputs("\r\033[K", stderr);
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <unistd.h>
 
 namespace gmemfs {
@@ -70,6 +71,8 @@ Result<DeviceInfo> DeviceInfo::query(const Driver &driver, int ordinal) {
     const CUresult told = driver.cuDeviceGetAttribute(&algorithms, kDecompressAlgorithms, info.handle);
     info.decompresses = told == CUDA_SUCCESS && algorithms != 0;
     info.granularity = TRY(granularity_of(driver, info));
+    constexpr auto kNode = CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID; // unknown before 12.2
+    if (driver.cuDeviceGetAttribute(&info.numa_node, kNode, info.handle) != CUDA_SUCCESS) info.numa_node = -1;
     info.users = {info.handle};
     return info;
 }
@@ -85,9 +88,7 @@ std::uint64_t available_host_memory() {
 }
 
 Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vector<DeviceInfo> &gpus) {
-    DeviceInfo info = gpus.front();                          // whose context it uses
-    constexpr auto kNode = CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID; // unknown before 12.2
-    if (driver.cuDeviceGetAttribute(&info.numa_node, kNode, info.handle) != CUDA_SUCCESS) info.numa_node = 0;
+    DeviceInfo info = gpus.front();             // whose context it uses
     if (info.numa_node < 0) info.numa_node = 0; // a machine without nodes
     info.kind = Kind::host;
     info.decompresses = false;
@@ -110,9 +111,42 @@ Result<DeviceInfo> DeviceInfo::query_host(const Driver &driver, const std::vecto
 
 Error Device::failure(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here) const {
     const Error error = driver_.check(result, doing, here).error();
-    if (driver_errno(result).sticky && !failed_.exchange(true) && watch_ != nullptr)
-        watch_->device_failed(*lost_, error);
+    heard(error);
     return error;
+}
+
+// An error of host memory's is that of a GPU that has lent its context, and each says by itself whether it is lost.
+void Device::heard(const Error &error) const {
+    if (!driver_errno(static_cast<CUresult>(error.driver)).sticky) return;
+    for (const Device *const gpu : carriers_) (void)gpu->memory();
+    if (carriers_.empty() || carrier().failed()) lose(error);
+}
+
+const Device &Device::carrier() const {
+    for (const Device *const gpu : carriers_)
+        if (!gpu->failed()) return *gpu;
+    return carriers_.empty() ? *this : *carriers_.front();
+}
+
+void Device::lose(const Error &error) const {
+    std::call_once(lost_, [&] {
+        failed_ = true;
+        if (watch_ != nullptr) watch_->device_failed(*this, error);
+    });
+}
+
+Error Device::loss() const {
+    std::call_once(lost_, [] {}); // the watch may end this process, so that the next one carries the request out
+    return Error{EIO, 0, "use device", info_.uuid_text() + " is lost to this server, whose log says why"};
+}
+
+void Device::look_for_link(const Device &target) const {
+    if (watch_ == nullptr || failed() || (targets_.fetch_or(bit_of(target)) & bit_of(target)) != 0) return;
+    int can = 0;
+    const CUresult asked = driver_.cuDeviceCanAccessPeer(&can, target.info_.handle, info_.handle);
+    if (asked != CUDA_SUCCESS || can != 0) return; // of a driver that fails the copy itself tells
+    target.targets_.fetch_or(bit_of(*this));       // the way back needn't be told of
+    watch_->link_missed(*this, target);
 }
 
 CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned types) {
@@ -134,6 +168,28 @@ Result<std::vector<DeviceInfo>> query_devices(const Driver &driver) {
     devices.reserve(static_cast<std::size_t>(count));
     for (int ordinal = 0; ordinal < count; ++ordinal) devices.push_back(TRY(DeviceInfo::query(driver, ordinal)));
     return devices;
+}
+
+Result<std::vector<DeviceInfo>> query_living_devices(const Driver &driver) {
+    int count = 0;
+    TRY(driver.check(driver.cuDeviceGetCount(&count), "count devices"));
+    std::vector<DeviceInfo> devices;
+    std::optional<Error> first;
+    for (int ordinal = 0; ordinal < count; ++ordinal) {
+        Result<DeviceInfo> info = DeviceInfo::query(driver, ordinal);
+        if (info)
+            devices.push_back(*std::move(info));
+        else if (!first)
+            first = info.error();
+    }
+    if (devices.empty() && first) return Error(*first);
+    return devices;
+}
+
+std::unique_ptr<Device> Device::make_lost(const Driver &driver, const DeviceInfo &info) {
+    std::unique_ptr<Device> device(new Device(driver, info));
+    device->failed_ = true;
+    return device;
 }
 
 Result<std::unique_ptr<Device>> Device::open(const Driver &driver, const DeviceInfo &info) {
@@ -174,10 +230,16 @@ Device::~Device() {
     if (context_ != nullptr) driver_.cuDevicePrimaryCtxRelease(info_.handle);
 }
 
-Result<void> Device::make_current() const { return check(driver_.cuCtxSetCurrent(context_), "bind context to thread"); }
+Result<void> Device::make_current() const {
+    if (failed()) [[unlikely]]
+        return loss();
+    if (!carriers_.empty()) return carrier().make_current();
+    return check(driver_.cuCtxSetCurrent(context_), "bind context to thread");
+}
 
 Result<Device::Memory> Device::memory() const {
     if (info_.is_host()) return Memory{available_host_memory(), info_.total};
+    if (failed()) return Error{EIO, 0, "read free memory", "the device is lost"}; // `df` doesn't wait for the watch
     TRY(make_current());
     std::size_t free = 0;
     std::size_t total = 0;

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct DeviceInfo {
     std::uint64_t granularity = 0; ///< bytes; every extent is a multiple (2 MiB on the GPUs seen)
     int compute_major = 0;
     int compute_minor = 0;
-    int numa_node = 0;           ///< of the host: where its memory lies
+    int numa_node = -1;          ///< of the host's memory: where it lies; of a GPU: the one beside it, -1: unknown
     bool decompresses = false;   ///< it has an engine for that (Blackwell), which wants to know when memory is made
     std::vector<CUdevice> users; ///< the GPUs that may use its memory: itself; of the host, all that it was queried for
 
@@ -56,14 +57,20 @@ CUmemAllocationProp allocation_properties(const DeviceInfo &device, unsigned typ
 
 /// All GPUs that the driver shows. Empty is no error.
 Result<std::vector<DeviceInfo>> query_devices(const Driver &driver);
+/// Those that answer, which a lost one doesn't. Errors: where none answers, the first one's.
+Result<std::vector<DeviceInfo>> query_living_devices(const Driver &driver);
 
 class Device;
 
-/// Is told when a device is lost to this process: of its first sticky error, once, on the thread that met the error,
-/// whatever locks that holds.
+/// Is told what becomes of devices, on the thread that meets it, whatever locks that holds.
 class DeviceWatch {
 public:
+    /// A GPU is lost to this process: of its first sticky error, once. Other threads that need the GPU wait meanwhile,
+    /// and then hear that it is lost; so this must not use it.
     virtual void device_failed(const Device &device, const Error &error) = 0;
+    /// Bytes are about to be copied from `source` to `target`, which doesn't reach the memory of `source`: they go by
+    /// way of the host. Once for two devices, whichever is the source.
+    virtual void link_missed(const Device &source, const Device &target) = 0;
 
 protected:
     ~DeviceWatch() = default;
@@ -75,6 +82,8 @@ public:
     /// A context that this makes gets no more than our kernels need: 254 MiB of device memory instead of 518 (H200,
     /// driver 580; what goes is stacks). One that is there already, a framework's in this process, is left as it is.
     static Result<std::unique_ptr<Device>> open(const Driver &driver, const DeviceInfo &info);
+    /// A GPU that is lost from the start. What a keeper holds of its memory stays there.
+    static std::unique_ptr<Device> make_lost(const Driver &driver, const DeviceInfo &info);
     ~Device();
     Device(const Device &) = delete;
     Device &operator=(const Device &) = delete;
@@ -83,8 +92,14 @@ public:
     const DeviceInfo &info() const { return info_; }
 
     CUcontext context() const { return context_; } ///< for copies between devices
-    /// Binds the context to the calling thread; copies, streams and pinned memory need it.
+    /// Binds the context to the calling thread; copies, streams and pinned memory need it. EIO: the device is lost.
     Result<void> make_current() const;
+    /// EIO: the device is lost. Host memory never is: each GPU reaches it.
+    Result<void> check_alive() const {
+        if (failed() && !info_.is_host()) [[unlikely]]
+            return loss();
+        return {};
+    }
 
     struct Memory {
         std::uint64_t free, total; ///< bytes, of all processes together
@@ -103,8 +118,20 @@ public:
         return failure(result, doing, here);
     }
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
-    /// `watch` is told that `lost` is; both outlive this. Before another thread uses this.
-    void set_watch(DeviceWatch &watch, const Device &lost) { watch_ = &watch, lost_ = &lost; }
+    /// Remembers a sticky error that a call which needs no context was answered with.
+    void heard(const Error &error) const;
+    /// `watch` outlives this. Before another thread uses this.
+    void set_watch(DeviceWatch &watch) { watch_ = &watch; }
+    /// Of host memory: the GPUs that use it, which outlive this. The first of them that isn't lost lends its context.
+    /// Before another thread uses this.
+    void set_carriers(std::vector<const Device *> carriers) { carriers_ = std::move(carriers); }
+    /// The GPU whose context is used at present.
+    const Device &carrier() const;
+
+    /// Called before each copy to another GPU: the watch is told of the first one for which there is no link.
+    void about_to_copy_to(const Device &target) const {
+        if ((targets_.load(std::memory_order_relaxed) & bit_of(target)) == 0) look_for_link(target);
+    }
 
     /// How many Copiers have a large copy under way between host and device; theirs to count.
     std::atomic<int> &busy_copiers() { return busy_copiers_; }
@@ -112,7 +139,14 @@ public:
 private:
     Device(const Driver &driver, DeviceInfo info) : driver_(driver), info_(std::move(info)) {}
     Error failure(CUresult result, const char *doing, std::initializer_list<Driver::Errno> here) const;
+    Error loss() const;
+    void lose(const Error &error) const;
     Result<void> set_limit(CUlimit limit, std::size_t size) const;
+    // A machine has 16 GPUs at the most; two of 64 and more that share a bit would be told of as one.
+    static std::uint64_t bit_of(const Device &device) {
+        return std::uint64_t(1) << (static_cast<unsigned>(device.info_.ordinal) % 64);
+    }
+    void look_for_link(const Device &target) const;
 
     const Driver &driver_;
     const DeviceInfo info_;
@@ -122,8 +156,10 @@ private:
     std::size_t stack_size_ GUARDED_BY(stack_mutex_) = 0; ///< of each thread of a kernel, as it was last asked for
     mutable std::atomic<bool> failed_ = false;
     std::atomic<int> busy_copiers_ = 0;
-    DeviceWatch *watch_ = nullptr; // null for none
-    const Device *lost_ = nullptr; // of which that is told
+    mutable std::once_flag lost_;                    // held until the watch has been told
+    mutable std::atomic<std::uint64_t> targets_ = 0; // a bit for each device to which bytes were copied from here
+    DeviceWatch *watch_ = nullptr;                   // null for none
+    std::vector<const Device *> carriers_;           // empty but for host memory
 };
 
 } // namespace gmemfs

@@ -16,6 +16,8 @@ public:
         TRY(device.check(device.driver().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "make stream"));
         return Stream(device.driver(), stream);
     }
+    /// Of a device that is lost: none.
+    static Stream none(const Device &device) { return Stream(device.driver(), nullptr); }
     Stream(Stream &&other) noexcept : driver_(other.driver_), stream_(std::exchange(other.stream_, nullptr)) {}
     Stream &operator=(Stream &&) = delete;
     Stream(const Stream &) = delete;

@@ -22,7 +22,11 @@ constexpr int kCrowd = 3;
 
 } // namespace
 
-Result<Copier> Copier::create(Device &device) { return Copier(device, TRY(Stream::create(device))); }
+Result<Copier> Copier::create(Device &device) {
+    Result<Stream> stream = device.failed() ? Stream::none(device) : Stream::create(device);
+    if (!stream && !device.failed()) return Error(stream.error());
+    return Copier(device, stream ? *std::move(stream) : Stream::none(device));
+}
 
 Copier::~Copier() {
     // The stream must be idle before staging slots and callers' buffers go. Its error has no one left to go to.
@@ -91,6 +95,7 @@ Result<CUevent> Copier::mark() {
 }
 
 Result<void> Copier::wait() {
+    if (stream_.get() == nullptr) return device_.make_current(); // which was lost before anything was queued
     // A stream knows its context: nothing here may fail before the wait, or memory would be freed under the engine.
     Result<void> waited = device_.check(device_.driver().cuStreamSynchronize(stream_.get()), "wait for copies");
     end_large();

@@ -22,6 +22,7 @@ namespace gmemfs {
 /// memory of earlier copies. The destructor waits, too.
 class Copier {
 public:
+    /// Of a device that is lost: one whose functions fail with EIO.
     static Result<Copier> create(Device &device);
     Copier(Copier &&other) noexcept
         : device_(other.device_), stream_(std::move(other.stream_)), mark_(std::move(other.mark_)),

@@ -10,6 +10,8 @@ Result<Copiers> Copiers::create(const std::vector<std::unique_ptr<Device>> &devi
     Copiers copiers;
     for (const auto &device : devices)
         copiers.copiers_.push_back(std::make_unique<Copier>(TRY(Copier::create(*device))));
+    if (std::ranges::all_of(devices, [](const auto &device) { return device->failed(); }))
+        return devices.front()->make_current().error();
     return copiers;
 }
 
@@ -24,16 +26,20 @@ Result<void> Copiers::queue_copy(Slice from, Slice to) {
     Device &source = from.extent->device(), &target = to.extent->device();
     if (&source == &target || target.info().is_host()) return use(source).queue_copy(from, to);
     if (source.info().is_host()) return use(target).queue_copy(from, to);
+    TRY(target.check_alive()); // the source's context may be lost with a copy to it
     // Source or target, whichever is open to the other: the driver finds the way. A source lives on, and a target is
     // mostly new.
+    source.about_to_copy_to(target);
     TRY(from.extent->let_in(target, from.length));
     return use(source).queue_copy_to(target, from, to);
 }
 
 Result<std::span<const CUevent>> Copiers::marks() {
     marks_.clear();
-    for (std::uint64_t left = used_; left != 0; left &= left - 1)
-        marks_.push_back(TRY(copiers_[static_cast<std::size_t>(std::countr_zero(left))]->mark()));
+    for (std::uint64_t left = used_; left != 0; left &= left - 1) {
+        Copier &copier = *copiers_[static_cast<std::size_t>(std::countr_zero(left))];
+        if (!copier.device().failed()) marks_.push_back(TRY(copier.mark()));
+    }
     return std::span<const CUevent>(marks_);
 }
 

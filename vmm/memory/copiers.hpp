@@ -19,6 +19,7 @@ namespace gmemfs {
 /// Not thread-safe: each thread that moves bytes has its own.
 class Copiers {
 public:
+    /// EIO: all devices are lost.
     static Result<Copiers> create(const std::vector<std::unique_ptr<Device>> &devices);
     /// `device` is one of those given to create(), or the host, whose memory each of them reaches.
     Copier &of(const Device &device) { return *copiers_[index_of(device)]; }
@@ -30,7 +31,7 @@ public:
     /// Queues a copy within a device, or between two, on the source's stream: over their link where they have peer
     /// access, else through the host.
     Result<void> queue_copy(Slice from, Slice to);
-    /// For each Copier that was used since the last wait() an event: see Copier::mark().
+    /// For each Copier that was used since the last wait(), and whose device isn't lost, an event: see Copier::mark().
     Result<std::span<const CUevent>> marks();
     Result<void> wait();
     Result<void> wait_after(const Result<void> &queued);

@@ -15,6 +15,7 @@ constexpr std::uint64_t kWorthAccess = 32 * MiB;
 } // namespace
 
 Result<std::shared_ptr<Extent>> Extent::create(Keeper &keeper, Device &device, std::uint64_t size) {
+    TRY(device.check_alive());
     const std::uint64_t whole = round_up(size, device.info().granularity);
     const Keeper::Id id = TRY(keeper.create(device.info(), whole));
     std::shared_ptr<Extent> extent(new Extent(keeper, device, id, whole)); // gives the memory back if mapping fails
@@ -38,6 +39,7 @@ Result<std::shared_ptr<Extent>> Extent::donate(Keeper &keeper, Device &device, s
 Result<std::shared_ptr<Extent>> Extent::adopt(Keeper &keeper, Device &device, const Keeper::Held &held) {
     std::shared_ptr<Extent> extent(new Extent(keeper, device, held.id, held.size));
     extent->exported_.store(held.is_exported, std::memory_order_release);
+    if (!device.check_alive()) return extent;
     Result<Mapping> mapping = keeper.map(held.id, held.size);
     Result<void> opened = mapping ? Result<void>() : Error(mapping.error());
     if (mapping) {
@@ -45,12 +47,14 @@ Result<std::shared_ptr<Extent>> Extent::adopt(Keeper &keeper, Device &device, co
         opened = extent->open_first();
     }
     if (opened) return extent;
+    device.heard(opened.error());
     extent->abandon(); // what can't be mapped now isn't lost for that
     return Error(opened.error());
 }
 
 Result<void> Extent::open_first() {
     const Hold hold(mutex_);
+    if (!mapping_) return device_.check_alive();
     if (!is_open_) TRY(mapping_->open(device_.info()));
     is_open_.store(true, std::memory_order_release);
     return {};
@@ -76,7 +80,7 @@ Result<bool> Extent::let_in(const Device &user, std::uint64_t bytes) {
     auto known = std::ranges::find(users_, &user, &User::device);
     if (known == users_.end()) known = users_.insert(users_.end(), {&user});
     known->copied += bytes;
-    if (known->access == User::Access::none && known->copied >= kWorthAccess) {
+    if (mapping_ && known->access == User::Access::none && known->copied >= kWorthAccess) {
         const Result<void> given = mapping_->let_in(device_.info(), user.info());
         if (!given && given.error().code != EXDEV) return Error(given.error());
         known->access = given ? User::Access::given : User::Access::impossible;

@@ -24,7 +24,7 @@ public:
     /// Keeper::donate; EINVAL: the allocation has another size.
     static Result<std::shared_ptr<Extent>> donate(Keeper &keeper, Device &device, std::uint64_t size, Fd memory);
     /// An extent that the keeper has kept from the server before this one: mapped here, with its contents. It counts as
-    /// exported where it was.
+    /// exported where it was. Where the device is lost it isn't mapped: it can be given back, or be left to the keeper.
     static Result<std::shared_ptr<Extent>> adopt(Keeper &keeper, Device &device, const Keeper::Held &held);
     ~Extent() {
         if (!abandoned_) keeper_.release(id_);
@@ -71,7 +71,7 @@ private:
     const std::uint64_t size_;
     Result<void> open_first() EXCLUDES(mutex_);
 
-    std::optional<Mapping> mapping_; // set by create(), so always there
+    std::optional<Mapping> mapping_; // none where the device was lost when this was made
     std::atomic<bool> is_open_ = false;
     std::atomic<bool> exported_ = false;
     std::atomic<bool> abandoned_ = false;

@@ -36,8 +36,12 @@ Result<Mapping> Mapping::create_closed(const Driver &driver, const Allocation &a
 Result<void> Mapping::open(const DeviceInfo &device) {
     std::vector<CUmemAccessDesc> access;
     for (const CUdevice user : device.users) access.push_back(access_of(user));
-    return driver_->check(
-        driver_->cuMemSetAccess(address_, size_, access.data(), access.size()), "make extent accessible");
+    CUresult opened = driver_->cuMemSetAccess(address_, size_, access.data(), access.size());
+    // One of those that use host memory may be lost.
+    if (opened != CUDA_SUCCESS && access.size() > 1)
+        for (const CUmemAccessDesc &one : access)
+            if (driver_->cuMemSetAccess(address_, size_, &one, 1) == CUDA_SUCCESS) opened = CUDA_SUCCESS;
+    return driver_->check(opened, "make extent accessible");
 }
 
 Result<void> Mapping::let_in(const DeviceInfo &owner, const DeviceInfo &user) {

@@ -17,7 +17,7 @@ public:
     /// The same, without access yet: that costs 58 us to 1.7 ms (H200). It tells whether the size is right, and holds
     /// the memory.
     static Result<Mapping> create_closed(const Driver &driver, const Allocation &allocation, std::uint64_t size);
-    /// Gives the devices that use `device` access. Errors: the driver's.
+    /// Gives the devices that use `device` access, or those of them that can have it. Errors: the driver's.
     Result<void> open(const DeviceInfo &device);
 
     Mapping(Mapping &&other) noexcept;

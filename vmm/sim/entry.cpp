@@ -1,6 +1,7 @@
 // Entry: what every exported function does first; the start; the search for functions by name and version.
 #include "vmm/sim/entry.hpp"
 
+#include "vmm/sim/fault.hpp"
 #include "vmm/sim/live_count.hpp"
 
 #include <algorithm>
@@ -13,27 +14,43 @@ using namespace gmemfs::sim;
 namespace gmemfs::sim {
 namespace {
 
-CUresult apply_plan(const char *function) {
+// A sticky fault costs the context that the call uses, but not one of another device than the call is about.
+CUresult apply_plan(const char *function, std::optional<std::uint32_t> device, Context *context) {
     if (current_context() != nullptr) take_watched_plan();
-    const CUresult fault = planned_fault(function);
-    if (is_sticky(fault) && current_context() != nullptr) current_context()->failed.store(fault);
+    const CUresult fault = planned_fault(function, device, *process()->machine);
+    const bool is_hit = context != nullptr && (!device || *device == context->device);
+    if (is_sticky(fault) && is_hit) context->failed.store(fault);
     return fault;
 }
 
 } // namespace
 
 CUresult enter(const char *function) {
-    return process() == nullptr ? CUDA_ERROR_NOT_INITIALIZED : apply_plan(function);
+    return process() == nullptr ? CUDA_ERROR_NOT_INITIALIZED : apply_plan(function, {}, current_context());
+}
+
+CUresult enter_for(const char *function, long long device) {
+    if (process() == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+    const bool is_one = device >= 0 && device < static_cast<long long>(process()->device_sizes.size());
+    return is_one ? apply_plan(function, static_cast<std::uint32_t>(device), current_context()) : enter(function);
+}
+
+CUresult enter_for(const char *function, const CUmemLocation &location) {
+    return enter_for(function, location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : -1);
 }
 
 CUresult enter_with_context(const char *function) {
-    if (const CUresult refused = enter(function); refused != CUDA_SUCCESS) return refused;
+    const Context *const context = process() == nullptr ? nullptr : current_context();
+    const CUresult refused = context == nullptr ? enter(function) : enter_for(function, context->device);
+    if (refused != CUDA_SUCCESS) return refused;
     if (current_context() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
     if (current_context()->retain_count.load() == 0) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
     return static_cast<CUresult>(current_context()->failed.load());
 }
 
-CUresult leave_wait(const char *function) { return apply_plan(function); }
+CUresult loss_of(std::uint32_t device) { return static_cast<CUresult>(process()->machine->loss_of(device)); }
+
+CUresult leave_wait(const char *function, Context &context) { return apply_plan(function, context.device, &context); }
 
 } // namespace gmemfs::sim
 
@@ -121,7 +138,7 @@ __attribute__((visibility("default"))) unsigned long gmemfs_sim_live_count(const
 CUresult cuInit(unsigned flags) {
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (const CUresult result = start_process(); result != CUDA_SUCCESS) return result;
-    return planned_fault("cuInit");
+    return planned_fault("cuInit", {}, *process()->machine);
 }
 
 CUresult cuDriverGetVersion(int *version) {

@@ -159,6 +159,9 @@ CUresult cuMemcpyPeerAsync(
     GMEMFS_SIM_ENTER_WITH_CONTEXT(cuMemcpyPeerAsync);
     GMEMFS_SIM_NOT_NULL(to_context);
     GMEMFS_SIM_NOT_NULL(from_context);
+    for (CUcontext const each : {to_context, from_context})
+        if (const CUresult loss = loss_of(reinterpret_cast<const Context *>(each)->device); loss != CUDA_SUCCESS)
+            return loss;
     return copy_ranges({to, size, PROT_WRITE, reinterpret_cast<const Context *>(to_context)->device},
         {from, size, PROT_READ, reinterpret_cast<const Context *>(from_context)->device}, stream);
 }

@@ -32,6 +32,11 @@ Context *primary(CUdevice device) {
     return context.get();
 }
 
+// -1 for no context.
+int device_of(CUcontext context) {
+    return context == nullptr ? -1 : static_cast<int>(reinterpret_cast<const Context *>(context)->device);
+}
+
 // The driver corrupts the process' heap where a context is made current that has been destroyed (H200): no less here.
 void stop_where_destroyed(CUcontext context) {
     const auto *const wanted = reinterpret_cast<const Context *>(context);
@@ -66,7 +71,7 @@ int first_version(int attribute) {
     }
 }
 
-int attribute_of(int attribute) {
+int attribute_of(CUdevice device, int attribute) {
     switch (attribute) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return 9; // an H200's
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return 0;
@@ -80,8 +85,8 @@ int attribute_of(int attribute) {
     case CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED: // also where creation refuses it, as on an H200
     case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED:
     case kHostNumaMemory: return 1;
+    case CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID: return process()->nodes.at(static_cast<std::size_t>(device));
     case kHostNumaMultinode: // 0, and fabric handles of host memory are made all the same (H200, driver 580)
-    case CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID: // one node, whatever the host has
     default: return 0;
     }
 }
@@ -99,7 +104,7 @@ CUresult cuDeviceGetCount(int *count) {
 }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal) {
-    GMEMFS_SIM_ENTER(cuDeviceGet);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceGet, ordinal);
     GMEMFS_SIM_NOT_NULL(device);
     if (!is_device(ordinal)) return CUDA_ERROR_INVALID_DEVICE;
     *device = ordinal;
@@ -107,7 +112,7 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal) {
 }
 
 CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDeviceGetName);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceGetName, device);
     if (name == nullptr || size <= 0) return CUDA_ERROR_INVALID_VALUE;
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     std::snprintf(name, static_cast<std::size_t>(size), "gmemfs simulated device");
@@ -115,7 +120,7 @@ CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
 }
 
 CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDeviceGetUuid);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceGetUuid, device);
     GMEMFS_SIM_NOT_NULL(uuid);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     std::memset(uuid->bytes, 0, sizeof uuid->bytes);
@@ -125,7 +130,7 @@ CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device) {
 }
 
 CUresult cuDeviceGetPCIBusId(char *name, int size, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDeviceGetPCIBusId);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceGetPCIBusId, device);
     if (name == nullptr || size <= 0) return CUDA_ERROR_INVALID_VALUE;
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     std::snprintf(name, static_cast<std::size_t>(size), "0000:%02x:00.0", 0xf0 + device);
@@ -133,7 +138,7 @@ CUresult cuDeviceGetPCIBusId(char *name, int size, CUdevice device) {
 }
 
 CUresult cuDeviceTotalMem(std::size_t *bytes, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDeviceTotalMem);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceTotalMem, device);
     GMEMFS_SIM_NOT_NULL(bytes);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     *bytes = process()->device_sizes[static_cast<std::size_t>(device)];
@@ -141,24 +146,25 @@ CUresult cuDeviceTotalMem(std::size_t *bytes, CUdevice device) {
 }
 
 CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDeviceGetAttribute);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceGetAttribute, device);
     GMEMFS_SIM_NOT_NULL(value);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     if (process()->version < first_version(attribute)) return CUDA_ERROR_INVALID_VALUE;
-    *value = attribute_of(attribute);
+    *value = attribute_of(device, attribute);
     return CUDA_SUCCESS;
 }
 
 CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice peer) {
-    GMEMFS_SIM_ENTER(cuDeviceCanAccessPeer);
+    GMEMFS_SIM_ENTER_FOR(cuDeviceCanAccessPeer, device);
     GMEMFS_SIM_NOT_NULL(can);
     if (!is_device(device) || !is_device(peer)) return CUDA_ERROR_INVALID_DEVICE;
+    if (const CUresult loss = loss_of(static_cast<std::uint32_t>(peer)); loss != CUDA_SUCCESS) return loss;
     *can = process()->links.has(static_cast<std::uint32_t>(device), static_cast<std::uint32_t>(peer)) ? 1 : 0;
     return CUDA_SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRetain);
+    GMEMFS_SIM_ENTER_FOR(cuDevicePrimaryCtxRetain, device);
     GMEMFS_SIM_NOT_NULL(context);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     Context *const retained = primary(device);
@@ -168,7 +174,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
 }
 
 CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
-    GMEMFS_SIM_ENTER(cuDevicePrimaryCtxRelease);
+    GMEMFS_SIM_ENTER_FOR(cuDevicePrimaryCtxRelease, device);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     Context *const released = primary(device);
     unsigned count = released->retain_count.load();
@@ -178,7 +184,7 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active) {
-    GMEMFS_SIM_ENTER(cuDevicePrimaryCtxGetState);
+    GMEMFS_SIM_ENTER_FOR(cuDevicePrimaryCtxGetState, device);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     if (flags != nullptr) *flags = 0;
     if (active != nullptr) *active = primary(device)->retain_count.load() != 0 ? 1 : 0;
@@ -186,12 +192,12 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *activ
 }
 
 CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned) {
-    GMEMFS_SIM_ENTER(cuDevicePrimaryCtxSetFlags);
+    GMEMFS_SIM_ENTER_FOR(cuDevicePrimaryCtxSetFlags, device);
     return is_device(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE; // how to wait is all that flags say
 }
 
 CUresult cuCtxCreate_v2(CUcontext *context, unsigned, CUdevice device) {
-    GMEMFS_SIM_ENTER(cuCtxCreate);
+    GMEMFS_SIM_ENTER_FOR(cuCtxCreate, device);
     GMEMFS_SIM_NOT_NULL(context);
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     auto *const made = new Context;
@@ -218,7 +224,7 @@ CUresult cuCtxDestroy(CUcontext context) {
 }
 
 CUresult cuCtxSetCurrent(CUcontext context) {
-    GMEMFS_SIM_ENTER(cuCtxSetCurrent);
+    GMEMFS_SIM_ENTER_FOR(cuCtxSetCurrent, device_of(context));
     stop_where_destroyed(context);
     current_context() = reinterpret_cast<Context *>(context);
     return CUDA_SUCCESS;
@@ -232,7 +238,7 @@ CUresult cuCtxGetCurrent(CUcontext *context) {
 }
 
 CUresult cuCtxPushCurrent(CUcontext context) {
-    GMEMFS_SIM_ENTER(cuCtxPushCurrent);
+    GMEMFS_SIM_ENTER_FOR(cuCtxPushCurrent, device_of(context));
     stop_where_destroyed(context);
     GMEMFS_SIM_NOT_NULL(context);
     pushed.push_back(current_context());

@@ -19,6 +19,23 @@ CUmemAllocationProp plain_properties(std::uint32_t device) {
     return properties;
 }
 
+// Of which the memory is; -1: of no device, or there is none.
+long long device_of(const Memory &memory) { return memory.is_host() ? -1 : static_cast<long long>(memory.device); }
+
+long long device_of(CUmemGenericAllocationHandle handle) {
+    if (process() == nullptr) return -1;
+    const std::lock_guard<std::mutex> hold(process()->mutex);
+    const auto found = process()->handles.find(handle);
+    return found == process()->handles.end() ? -1 : device_of(*found->second);
+}
+
+long long device_at(CUdeviceptr address) {
+    if (process() == nullptr) return -1;
+    const std::lock_guard<std::mutex> hold(process()->mutex);
+    const auto found = process()->mapping_at(address);
+    return found == process()->mappings.end() ? -1 : device_of(*found->second.memory);
+}
+
 template <typename Value>
 CUresult tell(void *data, Value value) {
     std::memcpy(data, &value, sizeof value);
@@ -41,9 +58,9 @@ CUresult cuMemGetInfo(std::size_t *free, std::size_t *total) {
 
 CUresult cuMemGetAllocationGranularity(
     std::size_t *granularity, const CUmemAllocationProp *properties, CUmemAllocationGranularity_flags) {
-    GMEMFS_SIM_ENTER(cuMemGetAllocationGranularity);
     GMEMFS_SIM_NOT_NULL(granularity);
     GMEMFS_SIM_NOT_NULL(properties);
+    GMEMFS_SIM_ENTER_FOR(cuMemGetAllocationGranularity, properties->location);
     if (properties->type != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;
     *granularity = kGranularity; // minimum and recommended (H200, driver 580)
     return CUDA_SUCCESS;
@@ -51,9 +68,9 @@ CUresult cuMemGetAllocationGranularity(
 
 CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, std::size_t size, const CUmemAllocationProp *properties,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemCreate);
     GMEMFS_SIM_NOT_NULL(handle);
     GMEMFS_SIM_NOT_NULL(properties);
+    GMEMFS_SIM_ENTER_FOR(cuMemCreate, properties->location);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return create(handle, size, size, properties);
 }
@@ -78,7 +95,7 @@ CUresult cuMemAddressFree(CUdeviceptr address, std::size_t size) {
 
 CUresult cuMemMap(CUdeviceptr address, std::size_t size, std::size_t offset, CUmemGenericAllocationHandle handle,
     unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemMap);
+    GMEMFS_SIM_ENTER_FOR(cuMemMap, device_of(handle));
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return map(address, size, offset, handle);
 }
@@ -89,8 +106,13 @@ CUresult cuMemUnmap(CUdeviceptr address, std::size_t size) {
 }
 
 CUresult cuMemSetAccess(CUdeviceptr address, std::size_t size, const CUmemAccessDesc *descriptions, std::size_t count) {
-    GMEMFS_SIM_ENTER(cuMemSetAccess);
+    GMEMFS_SIM_ENTER_FOR(cuMemSetAccess, device_at(address));
     GMEMFS_SIM_NOT_NULL(descriptions);
+    for (std::size_t index = 0; index < count; ++index)
+        if (descriptions[index].location.type == CU_MEM_LOCATION_TYPE_DEVICE)
+            if (const CUresult loss = loss_of(static_cast<std::uint32_t>(descriptions[index].location.id));
+                loss != CUDA_SUCCESS)
+                return loss;
     return set_access(address, size, descriptions, count);
 }
 
@@ -103,7 +125,7 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
 
 CUresult cuMemExportToShareableHandle(
     void *handle, CUmemGenericAllocationHandle from, CUmemAllocationHandleType type, unsigned long long flags) {
-    GMEMFS_SIM_ENTER(cuMemExportToShareableHandle);
+    GMEMFS_SIM_ENTER_FOR(cuMemExportToShareableHandle, device_of(from));
     GMEMFS_SIM_NOT_NULL(handle);
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     return export_handle(handle, from, type);

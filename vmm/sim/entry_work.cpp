@@ -27,7 +27,7 @@ CUresult cuStreamSynchronize(CUstream handle) {
         return lost;
     synchronize(*stream);
     const auto failed = static_cast<CUresult>(stream->context()->failed.load());
-    const CUresult fault = leave_wait("cuStreamSynchronize");
+    const CUresult fault = leave_wait("cuStreamSynchronize", *stream->context());
     return failed != CUDA_SUCCESS ? failed : fault;
 }
 
@@ -120,10 +120,10 @@ CUresult cuEventSynchronize(CUevent handle) {
     const std::shared_ptr<Stream> stream = event->stream;
     const std::uint64_t number = event->number;
     hold.unlock();
-    if (!stream) return leave_wait("cuEventSynchronize"); // never recorded: done
+    if (!stream) return enter("cuEventSynchronize"); // never recorded: done
     stream->wait(number);
     const auto failed = static_cast<CUresult>(stream->context()->failed.load());
-    const CUresult fault = leave_wait("cuEventSynchronize");
+    const CUresult fault = leave_wait("cuEventSynchronize", *stream->context());
     return failed != CUDA_SUCCESS ? failed : fault;
 }
 

@@ -45,13 +45,18 @@ constexpr std::array kFunctions = {
 };
 
 struct Rule {
-    std::string function; // "*" for any
+    std::string function;                // "*" for any
+    std::optional<std::uint32_t> device; // of the calls that count; none: all
     enum class Kind { once, from, chance, delay } kind = Kind::once;
     unsigned long number = 0; // of the call, for `once` and `from`
     double chance = 0;
     unsigned delay_us = 0;
     CUresult result = CUDA_SUCCESS;
     unsigned long count = 0;
+    bool is_done = false; // a device was lost, or is back
+
+    bool is_return() const { return is_loss() && result == CUDA_SUCCESS; }
+    bool is_loss() const { return kind == Kind::from && function == "*" && device; }
 };
 
 struct Plan {
@@ -94,12 +99,24 @@ bool is_function(std::string_view name) {
     return false;
 }
 
+// "NAME" or "NAME@DEVICE".
+std::string parse_subject(std::string_view text, Rule &rule) {
+    const std::size_t at = text.find('@');
+    rule.function = trim(text.substr(0, at));
+    if (!is_function(rule.function)) return "no driver function is called '" + rule.function + "'";
+    if (at == std::string_view::npos) return "";
+    double number = 0;
+    if (!parse_number(trim(text.substr(at + 1)), number) || number >= kDevicesMax)
+        return "no device, as in cuMemCreate@2";
+    rule.device = static_cast<std::uint32_t>(number);
+    return "";
+}
+
 // One rule, or what is wrong with it.
 std::string parse_rule(std::string_view text, Rule &rule) {
     const std::size_t mark = text.find_first_of("#%~");
     if (mark == std::string_view::npos) return "no '#', '%' or '~'";
-    rule.function = trim(text.substr(0, mark));
-    if (!is_function(rule.function)) return "no driver function is called '" + rule.function + "'";
+    if (std::string wrong = parse_subject(text.substr(0, mark), rule); !wrong.empty()) return wrong;
     double number = 0;
     if (text[mark] == '~') {
         std::string_view delay = trim(text.substr(mark + 1));
@@ -113,7 +130,9 @@ std::string parse_rule(std::string_view text, Rule &rule) {
     }
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals < mark) return "no '=RESULT'";
-    if (!parse_result(trim(text.substr(equals + 1)), rule.result)) return "no such result";
+    const std::string_view result = trim(text.substr(equals + 1));
+    const bool is_back = result == "SUCCESS";
+    if (!is_back && !parse_result(result, rule.result)) return "no such result";
     std::string_view which = trim(text.substr(mark + 1, equals - mark - 1));
     rule.kind = text[mark] == '%' ? Rule::Kind::chance : Rule::Kind::once;
     if (rule.kind == Rule::Kind::once && !which.empty() && which.back() == '+') {
@@ -121,6 +140,7 @@ std::string parse_rule(std::string_view text, Rule &rule) {
         which.remove_suffix(1);
     }
     if (!parse_number(which, number)) return "no number";
+    if (is_back && !rule.is_loss()) return "SUCCESS is for a device that is back, as in *@2#1+=SUCCESS";
     if (text[mark] == '#' && number < 1) return "calls are counted from 1";
     if (text[mark] == '%' && number > 1) return "no probability, which is 1 at the most";
     rule.chance = number;
@@ -137,6 +157,7 @@ bool gives_back(std::string_view function) {
 }
 
 bool applies(Rule &rule, Random &random) {
+    if (rule.is_done) return false;
     ++rule.count;
     switch (rule.kind) {
     case Rule::Kind::once: return rule.count == rule.number;
@@ -145,6 +166,31 @@ bool applies(Rule &rule, Random &random) {
     case Rule::Kind::delay: return false;
     }
     return false;
+}
+
+CUresult fault_of_plan(const char *function, std::optional<std::uint32_t> device, Machine &machine) {
+    Plan &now = plan();
+    if (!gives_back(function)) now.calls.fetch_add(1, std::memory_order_relaxed);
+    if (now.is_empty.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
+    unsigned delay_us = 0;
+    CUresult result = CUDA_SUCCESS;
+    {
+        const std::lock_guard<std::mutex> hold(now.mutex);
+        for (Rule &rule : now.rules) {
+            if (rule.is_return() && !std::exchange(rule.is_done, true)) machine.lose(*rule.device, CUDA_SUCCESS);
+            if (rule.function == "*" ? gives_back(function) : rule.function != function) continue;
+            if (rule.device && rule.device != device) continue;
+            if (rule.kind == Rule::Kind::delay) delay_us += rule.delay_us;
+            if (!applies(rule, now.random)) continue;
+            if (rule.is_loss()) {
+                machine.lose(*rule.device, rule.result);
+                rule.is_done = true; // or what another process says later would be forgotten
+            }
+            if (result == CUDA_SUCCESS) result = rule.result;
+        }
+    }
+    if (delay_us != 0) ::usleep(delay_us);
+    return result;
 }
 
 } // namespace
@@ -195,22 +241,10 @@ void take_watched_plan() {
     if (!set_plan(text, why)) std::fprintf(stderr, "gmemfs simulator: %s: %s\n", path.c_str(), why.c_str());
 }
 
-CUresult planned_fault(const char *function) {
-    Plan &now = plan();
-    if (!gives_back(function)) now.calls.fetch_add(1, std::memory_order_relaxed);
-    if (now.is_empty.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
-    unsigned delay_us = 0;
-    CUresult result = CUDA_SUCCESS;
-    {
-        const std::lock_guard<std::mutex> hold(now.mutex);
-        for (Rule &rule : now.rules) {
-            if (rule.function == "*" ? gives_back(function) : rule.function != function) continue;
-            if (rule.kind == Rule::Kind::delay) delay_us += rule.delay_us;
-            if (applies(rule, now.random) && result == CUDA_SUCCESS) result = rule.result;
-        }
-    }
-    if (delay_us != 0) ::usleep(delay_us);
-    return result;
+CUresult planned_fault(const char *function, std::optional<std::uint32_t> device, Machine &machine) {
+    const CUresult planned = fault_of_plan(function, device, machine);
+    if (planned != CUDA_SUCCESS || !device || gives_back(function)) return planned;
+    return static_cast<CUresult>(machine.loss_of(*device));
 }
 
 unsigned long call_count() { return plan().calls.load(std::memory_order_relaxed); }

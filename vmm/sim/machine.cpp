@@ -18,7 +18,7 @@
 namespace gmemfs::sim {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x344d4953534d4547; // "GEMSSIM4": of another version, another table
+constexpr std::uint64_t kMagic = 0x354d4953534d4547; // "GEMSSIM5": of another version, another table
 constexpr std::uint64_t kDefaultSize = std::uint64_t(8) << 30;
 constexpr std::size_t kNameMax = 80; // a memfd's name, which holds it, has 249 bytes at the most
 
@@ -54,6 +54,7 @@ struct Machine::Table {
     std::uint32_t device_count;
     std::uint64_t sizes[kDevicesMax + 1]; // the last is kHost's
     std::uint64_t used[kDevicesMax + 1];
+    std::int32_t loss[kDevicesMax + 1]; // read and written without the lock
     std::uint32_t attached_count;
     Holder attached[1024]; // every process that uses the machine; `allocation` is 0
     Allocation allocations[kAllocationsMax];
@@ -300,6 +301,14 @@ std::uint64_t Machine::used(std::uint32_t device) {
     const Locked locked(*this);
     sweep();
     return table_->used[device];
+}
+
+void Machine::lose(std::uint32_t device, int result) {
+    if (device <= kHost) __atomic_store_n(&table_->loss[device], result, __ATOMIC_RELAXED);
+}
+
+int Machine::loss_of(std::uint32_t device) const {
+    return device <= kHost ? __atomic_load_n(&table_->loss[device], __ATOMIC_RELAXED) : 0;
 }
 
 std::map<pid_t, std::uint64_t> Machine::charges(std::uint32_t device) {

@@ -2,7 +2,7 @@
 //
 // A table in a file under /dev/shm, locked by flock (which a killed holder gives up by itself):
 //
-//     header: magic, devices and their sizes
+//     header: magic, devices and their sizes, and which of them are lost
 //     attached: pid, start time                   the processes that use the machine
 //     allocations: id, device, bytes, nonce       an allocation lives while a holder of it lives
 //     holders: allocation id, pid, start time     a process that died is swept away when space runs out or is counted
@@ -58,6 +58,10 @@ public:
     std::uint64_t used(std::uint32_t device); ///< bytes, after sweeping
     /// Bytes of the device's memory that each process of the machine has made and still holds; after sweeping.
     std::map<pid_t, std::uint64_t> charges(std::uint32_t device);
+
+    /// Every call about the device fails with `result` from here on, in every process; 0: the device is back.
+    void lose(std::uint32_t device, int result);
+    int loss_of(std::uint32_t device) const; ///< 0: the device isn't lost
 
     /// Leaves every machine, for a process that ends; the last one removes the table.
     static void leave_all();

@@ -135,7 +135,9 @@ CUresult find_place(const CUmemAllocationProp &properties, std::uint32_t &place)
     if (location.type == CU_MEM_LOCATION_TYPE_HOST_NUMA && mine.version >= kHostNumaVersion) {
         place = kHost;
         // A node that there isn't, and remote access, which device memory may be asked for (H200, driver 580).
-        const bool is_granted = location.id == 0 && properties.allocFlags.gpuDirectRDMACapable == 0;
+        const bool is_node =
+            location.id == 0 || std::find(mine.nodes.begin(), mine.nodes.end(), location.id) != mine.nodes.end();
+        const bool is_granted = is_node && location.id >= 0 && properties.allocFlags.gpuDirectRDMACapable == 0;
         return is_granted ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     }
     // Of the host, but of no node: INVALID_VALUE, although the granularity is told (H200, driver 580).

@@ -1,5 +1,9 @@
 #include "vmm/sim/process.hpp"
 
+#include "vmm/sim/fault.hpp"
+
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <pthread.h>
@@ -34,6 +38,21 @@ bool parse_links(const std::string &text, Links &links) {
         if (*at != ',') return false;
     }
     return false;
+}
+
+// "0", or "0,1": a node a device, -1 where there is none; devices that it doesn't name have the last one's. False where
+// it is none of these.
+bool parse_nodes(const std::string &text, std::vector<int> &nodes) {
+    std::size_t named = 0;
+    for (const char *at = text.c_str(); named < nodes.size(); ++named) {
+        char *end = nullptr;
+        const long node = std::strtol(at, &end, 10);
+        if (end == at || node < -1 || node > 1023 || (*end != ',' && *end != '\0')) return false;
+        std::fill(nodes.begin() + static_cast<std::ptrdiff_t>(named), nodes.end(), static_cast<int>(node));
+        if (*end == '\0') return true;
+        at = end + 1;
+    }
+    return false; // more than there are devices
 }
 
 // "8G", "2x8G", "8G,16G": a size a device; false where it is none of these.
@@ -118,12 +137,19 @@ CUresult start_process() {
     }
     Machine *const machine = Machine::attach(text_of("GMEMFS_SIM_MACHINE", "default"), sizes);
     if (machine == nullptr) return CUDA_ERROR_OPERATING_SYSTEM;
+    std::vector<int> nodes(machine->sizes().size());
+    const std::string told_nodes = text_of("GMEMFS_SIM_NODES", "0");
+    if (!parse_nodes(told_nodes, nodes)) {
+        std::fprintf(stderr, "gmemfs simulator: GMEMFS_SIM_NODES: '%s' is not like 0 or 0,1\n", told_nodes.c_str());
+        return CUDA_ERROR_INVALID_VALUE;
+    }
     auto *const made = new Process{};
     made->pid = ::getpid();
     made->machine = machine;
     made->device_sizes = machine->sizes();
     made->has_imex = std::string(text_of("GMEMFS_SIM_IMEX", "1")) != "0";
     made->links = links;
+    made->nodes = nodes;
     made->is_resident = std::string(text_of("GMEMFS_SIM_RESIDENT", "0")) != "0";
     made->version = driver_version();
     made->primary.resize(made->device_sizes.size());

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "vmm/device/host_kernel.h"
-#include "vmm/sim/fault.hpp"
 #include "vmm/sim/machine.hpp"
 
 #include <cuda.h>
@@ -124,6 +123,7 @@ struct Process {
     std::vector<std::uint64_t> device_sizes; // constant
     bool has_imex;                           // constant
     Links links;                             // constant
+    std::vector<int> nodes;                  // constant: each device's NUMA node; -1: none is told
     bool is_resident;                        // constant: devices' memory and pinned memory are never swapped out
     int version;                             // constant
 

@@ -23,7 +23,8 @@ class OpenOptions(ctypes.Structure):
 class MapOptions(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("access", ctypes.c_int), ("sharing", ctypes.c_int),
                 ("handles", ctypes.c_int), ("address", ctypes.c_uint64), ("devices", ctypes.POINTER(ctypes.c_int)),
-                ("device_count", ctypes.c_size_t)]
+                ("device_count", ctypes.c_size_t), ("near", ctypes.POINTER(ctypes.c_int)),
+                ("reach", ctypes.c_int)]
 
 
 class MappingInfo(ctypes.Structure):
@@ -156,16 +157,20 @@ def number(value: Any, what: str, limit: int = 1 << 63) -> int:
 
 
 def map_options(read_only: bool, exclusive: bool, handles: str, address: int,
-                devices: Optional[Sequence[int]]) -> MapOptions:
+                devices: Optional[Sequence[int]], reach: str = "all", near: Optional[int] = None) -> MapOptions:
     if handles not in HANDLES:
         raise ValueError(f"gmemfs: handles can't be {handles!r}: any, fabric or fd")
+    if reach not in ("all", "own") or (reach == "own" and devices):
+        raise ValueError(f"gmemfs: reach can't be {reach!r}: all, or own, which lists no devices")
     options = MapOptions(struct_size=ctypes.sizeof(MapOptions), access=READ if read_only else READ_WRITE,
                          sharing=ALONE if exclusive else SHARED, handles=HANDLES[handles],
-                         address=number(address, "an address", 1 << 64))
+                         address=number(address, "an address", 1 << 64), reach=int(reach == "own"))
     if devices is not None:
         ordinals = [number(device, "a device", 1 << 31) for device in devices]
         options.devices = (ctypes.c_int * max(1, len(ordinals)))(*ordinals)
         options.device_count = len(ordinals)
+    if near is not None:
+        options.near = ctypes.pointer(ctypes.c_int(number(near, "a device", 1 << 31)))
     return options
 
 

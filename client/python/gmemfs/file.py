@@ -118,12 +118,18 @@ class File:
         _abi.check(_abi.library().gmemfs_get_device(self._handle, ordinal), self.path)
         return ordinal.value
 
-    def map(self, *, read_only: bool = False, exclusive: bool = False, handles: str = "any", address: int = 0,
-            devices: Optional[Sequence[int]] = None) -> Mapping:
-        """All of its memory. `exclusive`: BlockingIOError or OSError(EBUSY) while other peers have it mapped.
-        `handles`: "any", "fabric" or "fd". `address`: one that the mapping must have. `devices`: ordinals of those that
-        may use it besides the file's own; None: all that can reach it."""
-        options = _abi.map_options(read_only, exclusive, handles, address, devices)
+    def map(self, *, read_only: Optional[bool] = None, exclusive: bool = False, handles: str = "any", address: int = 0,
+            devices: Optional[Sequence[int]] = None, reach: str = "all",
+            device: Optional[int] = None) -> Mapping:
+        """All of its memory. `device`: ordinal of the device that will read it: where the file has a copy there
+        (user.gmemfs.replicas), that is mapped, for reading alone, and keeps its bytes while it is mapped. `exclusive`:
+        BlockingIOError or OSError(EBUSY) while other peers have it mapped. `handles`: "any", "fabric" or "fd".
+        `address`: one that the mapping must have. `devices`: ordinals of those that may use it besides the file's own;
+        None: all that can reach it. `reach`: "own": of a file over several devices each reaches what lies on it alone,
+        and faults on the rest; "all" needs links between them."""
+        if read_only is None:
+            read_only = device is not None
+        options = _abi.map_options(read_only, exclusive, handles, address, devices, reach, device)
         owner = _abi.Owner()
         _abi.check(_abi.library().gmemfs_map(self._handle, options, owner.place("mapping")), self.path)
         return Mapping(self.path, owner)
@@ -158,7 +164,7 @@ def map_directory(path: Path, *, read_only: bool = False, exclusive: bool = Fals
     library, folder = _abi.library(), os.fsdecode(path)
     owner = _abi.Owner()
     _abi.check(library.gmemfs_map_directory(
-        _abi.encode(path), _abi.map_options(read_only, exclusive, handles, 0, devices),
+        _abi.encode(path), _abi.map_options(read_only, exclusive, handles, 0, devices, "all"),
         _abi.encode(driver) if driver else None, owner.place("directory")), folder)
     directory = owner.get("directory")
     mappings: Dict[str, Mapping] = {}

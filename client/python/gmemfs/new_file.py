@@ -71,15 +71,29 @@ def _unnamed(path: str, folder: str) -> Iterator[_Unnamed]:
 
 
 @contextlib.contextmanager
-def new_file(path: str, size: int) -> Iterator[File]:
-    """The file, of `size` bytes, to be written; it gets its name when the block ends without an exception."""
+def new_file(path: str, size: int, device: str = "") -> Iterator[File]:
+    """The file, of `size` bytes, to be written; it gets its name when the block ends without an exception. `device`:
+    what `user.gmemfs.device` says of it; "": what its directory hands down."""
     folder, name = os.path.split(path)
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     with _unnamed(path, folder) as unnamed:
+        if device:
+            _place(unnamed.fd, device, path)
         with unnamed.opened(size) as file:
             yield file
         unnamed.replace(name)
+
+
+def _place(fd: int, device: str, path: str) -> None:
+    try:
+        os.setxattr(fd, "user.gmemfs.device", device.encode())
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise OSError(errno.ENODEV, f"the mount doesn't use device {device}: `gmemfs stat` lists those that it has",
+                          path) from None
+        if error.errno != errno.EOPNOTSUPP:  # of no mount: opening it says so
+            raise
 
 
 @contextlib.contextmanager

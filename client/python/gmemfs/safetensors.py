@@ -1,18 +1,20 @@
 """safetensors: load a .safetensors file that lies in a gmemfs mount without a copy."""
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from . import header as header_
 from .array import Array
 from .dtypes import DType, Shape
 from .file import File, Mapping, Path, open as open_file
 
+if TYPE_CHECKING:
+    from .sharding import Shard
+
 _JAX_ALIGNMENT = 16  # what XLA's first computation demands of a buffer
 
 
-def _read_header(file: File) -> Tuple[bytes, int]:
+def read_header_of(fd: int) -> Tuple[bytes, int]:
     """The header of the very file that is open, whatever has its name by now, and the size of the data after it."""
-    fd = file.fileno()
     size = os.fstat(fd).st_size
     raw = _read(fd, header_.length_of(os.pread(fd, 8, 0), size), 8)
     return raw, size - 8 - len(raw)
@@ -20,7 +22,7 @@ def _read_header(file: File) -> Tuple[bytes, int]:
 
 def _has_header(file: File, raw: bytes) -> bool:
     try:
-        return _read_header(file)[0] == raw
+        return read_header_of(file.fileno())[0] == raw
     except ValueError:
         return False
 
@@ -59,11 +61,19 @@ class _Part(NamedTuple):
         return self.mapping.array(self.shape, self.dtype.name, self.offset)
 
 
-def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: bool = False) -> Dict[str, Any]:
+def load_safetensors(path: Path, *, framework: Optional[str] = None, read_only: bool = False,
+                     shard: Optional["Shard"] = None) -> Dict[str, Any]:
     """The tensors by name: gmemfs.Array each, or, with framework="torch" (or "pt"), "cupy" or "jax", that framework's
     own, over the file's memory. A tensor that lies where its type can't be loaded from (for JAX: at no multiple of 16)
     is copied on the device; without a framework it is an error. In what save_safetensors writes JAX alone has such, and
-    only of sizes that aren't whole 16 bytes."""
+    only of sizes that aren't whole 16 bytes.
+
+    `shard`: a rank's part alone, which a file of its own has, made of `path` where it isn't there yet: gmemfs.Shard.
+    Then `path` may lie anywhere."""
+    if shard is not None:
+        _converter(framework)  # before anything is made
+        from .sharding import make_shard  # who loads a model waits for the import, and doesn't need it
+        path = make_shard(path, shard)
     return load_with_metadata(path, framework, read_only)[0]
 
 
@@ -72,7 +82,7 @@ def load_with_metadata(path: Path, framework: Optional[str], read_only: bool) ->
     convert = _converter(framework)
     with open_file(path) as file:
         try:
-            raw, data_size = _read_header(file)
+            raw, data_size = read_header_of(file.fileno())
             header = header_.parse(raw, data_size)
         except ValueError as error:
             raise about(f"{file.path}: no sound safetensors file", error) from None

@@ -24,6 +24,8 @@
 #include "fuse/core/file/open_image.hpp"
 #include "fuse/core/file/range_lock.hpp"
 #include "fuse/core/journal/volume_state.hpp"
+#include "fuse/core/space/placement.hpp"
+#include "fuse/core/space/replica_chain.hpp"
 #include "fuse/core/space/storage.hpp"
 #include "fuse/core/space/unpacked.hpp"
 #include "vmm/memory/extent_list.hpp"
@@ -48,9 +50,9 @@ class Journal;
 /// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
 class File {
 public:
-    /// `device` is where the file will live; null: where there is most room at the first allocation. `owner` is charged
-    /// for the file.
-    File(Storage &storage, Device *device, uid_t owner);
+    /// `placement` is where the file will live; where it has no home, that is chosen at the first allocation. `owner`
+    /// is charged for the file.
+    File(Storage &storage, Placement placement, uid_t owner);
 
     std::uint64_t size() const { return size_.load(std::memory_order_acquire); }           ///< bytes
     std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
@@ -62,11 +64,13 @@ public:
     /// Whether giving a handle changes how much memory the file takes.
     bool moves_when_shared() const { return is_shared() || is_cold(); }
     bool is_exported() const EXCLUDES(layout_); ///< a handle was given to a peer, which may have it mapped
+    bool is_lost() const EXCLUDES(layout_);     ///< some of its bytes are on a device that is lost
     bool is_loose() const { return loose_.load(std::memory_order_acquire); }
 
     /// For what bytes are read or written: a system call, or the host's page cache, which serves mappings.
     enum class By { call, page_cache };
-    /// Up to to.size() bytes from `offset`: fewer only at the end of the file. `to` is pinned memory. EIO: the device.
+    /// Up to to.size() bytes from `offset`: fewer only at the end of the file, or, for a call, where what follows is
+    /// damaged or on a device that is lost. `to` is pinned memory. EIO: the device.
     Result<std::size_t> read(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by) EXCLUDES(layout_);
     /// All of `from`, which is pinned memory, or nothing; grows the file as needed. ENOSPC, EFBIG; EIO: the device, and
     /// then the range holds anything. What the page cache writes back leaves out what is newer (DirectWrites).
@@ -121,6 +125,7 @@ public:
     Result<void> set_protection(Protection protection) EXCLUDES(layout_);
     /// Compares the blocks that a range of the file touches with their parity, and repairs what can be repaired, or
     /// nothing. Blocks count from the file's start. ENODATA: it has no parity. EBUSY: a peer may be writing to it.
+    /// What parity can't repair gets the bytes of a copy on another device, where there is one.
     Result<BlockReport> check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) EXCLUDES(layout_);
     /// Turns `bits` bits, each another one, of [offset, offset + length), which is cut to the file's size, and leaves
     /// the parity as it is: for tests. `seed` decides which. EINVAL: there are not so many, or more than 2^24.
@@ -166,9 +171,7 @@ public:
     /// they are none, or a damaged one; the text says what is wrong. EBUSY, EIO: see pack(). ENOSPC: the file has
     /// several extents, and there is no room for one. EALREADY: it is packed. After an error the file is as it was.
     Result<void> take_image(Copiers &copiers) EXCLUDES(layout_);
-    Residence residence() const {
-        return packed_.load(std::memory_order_acquire) ? Residence::packed : Residence::plain;
-    }
+    Residence residence() const { return packed_.load() ? Residence::packed : Residence::plain; }
     /// Whether the bytes are in host memory, and the file lives on a device.
     bool is_offloaded() const { return offloaded_.load(std::memory_order_acquire); }
     bool is_cold() const { return residence() == Residence::packed || is_offloaded(); }
@@ -181,6 +184,19 @@ public:
     /// How many chunks of the image each codec has. ENODATA: the file isn't packed. EIO: the image is damaged.
     Result<std::map<std::string, std::uint64_t>> codecs() EXCLUDES(layout_);
 
+    /// Makes copies of the bytes on `devices` but the file's own, each checked by its digest, and gives up others.
+    /// Readers and writers wait meanwhile. Does nothing for an empty or a cold file. EBUSY: a peer may be writing.
+    /// EOPNOTSUPP: the file lies over several devices. ENOSPC, EDQUOT; EIO: a device failed, or the file is damaged.
+    Result<void> replicate(Copiers &copiers, const std::vector<Device *> &devices) EXCLUDES(layout_);
+    std::uint64_t replica_bytes() const { return replica_bytes_.load(std::memory_order_acquire); } ///< device memory
+    bool has_replicas() const { return replica_bytes() != 0; }
+    std::vector<Device *> replica_devices() const EXCLUDES(layout_);
+    /// Gives up the copies, unless `which` spares those that peers may have mapped. Whether there were any.
+    enum class Evict { unmapped, all };
+    bool drop_replicas(Evict which) EXCLUDES(layout_);
+    /// The copy on `device`, to be mapped for reading; nothing where there is none. Errors: see share().
+    Result<std::vector<Shared>> share_replica(const Device &device, ShareBy by) EXCLUDES(layout_);
+
     /// Called by Leases: from begin to end a peer may have the memory mapped.
     void lease_began() { leases_.fetch_add(1); }
     void lease_ended() {
@@ -192,6 +208,7 @@ public:
     /// The greater, the later; 0: not since the server began.
     std::uint64_t last_use() const { return last_use_.load(std::memory_order_relaxed); }
     bool is_leased() const { return leases_.load() > 0; }
+    bool has_writers() const { return parity_.has_writers(); } ///< peers with a lease to write
 
     struct ExtentInfo {
         std::uint64_t offset, length; ///< bytes, in the file
@@ -199,26 +216,27 @@ public:
         bool has_fabric;
         bool is_shared; ///< with other small files: a handle moves the file to an extent of its own
         bool is_packed; ///< it holds an image of the file's bytes
+        bool is_lost;   ///< with its device
         Keeper::Id id;
     };
     std::vector<ExtentInfo> extent_infos() const EXCLUDES(layout_);
 
-    /// From here on changes of size and layout are recorded as those of inode `id`. Called before other threads see the
-    /// file.
+    /// Changes of size and layout are recorded as those of inode `id` from here on. Before other threads see the file.
     void record_in(Journal *journal, std::uint64_t id) { journal_ = journal, id_ = id; }
     /// Restores the file from a journal's state, before other threads see it. The tail counts as dirty, because writes
     /// that were never acknowledged may have landed there.
     void restore(ExtentList extents, const VolumeState::Node &node) EXCLUDES(layout_);
 
-    /// The device that the file lives on or was placed on; null: none was chosen yet.
-    Device *device() const EXCLUDES(layout_);
+    /// Where the file lives or was placed.
+    Placement placement() const EXCLUDES(layout_);
     /// EBUSY: the file has extents already.
-    Result<void> place(Device *device) EXCLUDES(layout_);
+    Result<void> place(const Placement &placement) EXCLUDES(layout_);
     /// EDQUOT: the new owner has no room for the file, which stays the old owner's.
     Result<void> set_owner(uid_t owner) EXCLUDES(layout_);
 
 private:
-    Device &chosen_device() REQUIRES(layout_);
+    Device &home() const REQUIRES_SHARED(layout_) { return *placement_.home; } // of a file that has chosen one
+    Device &chosen_home(std::uint64_t size) REQUIRES(layout_);
     std::uint64_t encoded_end() const REQUIRES_SHARED(layout_);
     void restore_parity() REQUIRES(layout_);
     Result<Digest> digest_locked() REQUIRES_SHARED(layout_);
@@ -232,8 +250,8 @@ private:
     Result<void> expose(Copiers &copiers, std::uint64_t from, std::uint64_t to) REQUIRES_SHARED(layout_);
     Result<void> reserve_for_write(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end) REQUIRES(layout_);
     Result<void> prepare_for_export(Copiers &copiers) REQUIRES(layout_);
-    // Calls visit(Slice, offset from the range's start) for the slices of a range of the file's bytes: of its extents,
-    // or of windows that are decoded here, and stay as they are until `copiers` have waited. `held` outlives that.
+    // Calls visit(Slice, offset from the range's start) for the slices of a range: of extents, or of windows that are
+    // decoded here, and stay as they are until `copiers` have waited. `held` outlives that.
     using Windows = std::vector<std::shared_ptr<UnpackedWindow>>;
     template <typename Visit>
     Result<void> for_each_slice(Copiers &copiers, std::uint64_t offset, std::uint64_t length, Windows &held,
@@ -247,10 +265,26 @@ private:
     Result<PackOutcome> pack_locked(Copiers &copiers, Device &target, PackBy by) REQUIRES(layout_);
     Result<ExtentList> make_pieces(Copiers &copiers, Device &device, std::uint64_t size) REQUIRES(layout_);
     Result<void> move_to(Copiers &copiers, Device &device) REQUIRES(layout_);
+    Result<void> move_home(Copiers &copiers) REQUIRES(layout_);
+    Result<void> publish_moved(Copiers &copiers, ExtentList made) REQUIRES(layout_);
+    Result<ExtentList> gathered(Copiers &copiers) REQUIRES(layout_);
+    bool is_away(const ExtentList &extents) const REQUIRES_SHARED(layout_);
+    Result<void> prepare_change(Copiers &copiers) REQUIRES(layout_);
+    void drop_replicas_locked() REQUIRES(layout_);
+    Result<BlockReport> check_parity_once(ParityMode mode, std::uint64_t offset, std::uint64_t length)
+        EXCLUDES(layout_);
+    Result<bool> mend_from_replicas() EXCLUDES(layout_);
+    Result<bool> mend_from(Copiers &copiers, const Replica &replica, std::span<const std::uint64_t> blocks)
+        REQUIRES(layout_);
+    Result<std::size_t> read_replica(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to)
+        REQUIRES_SHARED(layout_);
+    Result<std::size_t> read_once(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to, By by)
+        EXCLUDES(layout_);
     bool is_cold_locked() const REQUIRES_SHARED(layout_);
     Result<void> prove_image(const ImageTable &table) REQUIRES_SHARED(layout_);
     Result<void> hold_own_image(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
-    Result<void> decode_all(Slice plain) REQUIRES_SHARED(layout_);
+    Result<void> open_to_home(std::span<const Slice> slices) const REQUIRES_SHARED(layout_);
+    Result<void> decode_all(std::span<const Slice> plain) REQUIRES_SHARED(layout_);
     Result<void> decode_all_on_host(Copier &copier) REQUIRES_SHARED(layout_);
     Result<void> make_image_for(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
     Result<void> make_portable_image(OpenImage &image, Copiers &copiers, uid_t reader) REQUIRES(layout_);
@@ -264,19 +298,32 @@ private:
     Result<std::vector<Shared>> share_locked(Copiers &copiers, ShareBy by) REQUIRES(layout_);
     Result<void> write_reserved(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by)
         REQUIRES_SHARED(layout_);
-    Result<Piece> make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from)
+    Result<ExtentList::Pieces> make_extents(Copiers &copiers, std::span<const Placement::Part> parts,
+        std::uint64_t beside, std::uint64_t clear_from) REQUIRES(layout_);
+    Result<std::vector<Placement::Part>> parts_of(std::uint64_t from, std::uint64_t end) REQUIRES(layout_);
+    Result<ExtentList> longer_by(Copiers &copiers, std::span<const Placement::Part> parts, std::uint64_t clear_from)
         REQUIRES(layout_);
+    Result<ExtentList> longer(Copiers &copiers, std::uint64_t end, std::uint64_t clear_from) REQUIRES(layout_);
+    Result<ExtentList> longer_by_writing(Copiers &copiers, std::uint64_t end, std::uint64_t expected_end)
+        REQUIRES(layout_);
+    Device &lightest() const REQUIRES_SHARED(layout_);
+    std::uint64_t room() const REQUIRES_SHARED(layout_);
+    bool fits_but_for_end(const ExtentList &extents, std::uint64_t wanted) const REQUIRES_SHARED(layout_);
     Result<void> move_to_slot(Copiers &copiers, std::uint64_t end) REQUIRES(layout_);
     Result<void> leave_slot(Copiers &copiers) REQUIRES(layout_);
     Result<void> grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size, std::uint64_t kept)
         REQUIRES(layout_);
     Result<void> shrink(Copiers &copiers, std::uint64_t new_size) REQUIRES(layout_);
     Result<ExtentList> merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) REQUIRES(layout_);
-    Result<void> copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) REQUIRES(layout_);
-    std::uint64_t spare_growth(std::uint64_t needed) REQUIRES(layout_);
+    Result<void> copy_to(Copiers &copiers, std::span<const Piece> pieces, std::uint64_t from, std::uint64_t to)
+        REQUIRES(layout_);
+    std::uint64_t spare_growth(std::uint64_t end) REQUIRES(layout_);
     Layout::Fit fit_of(const ExtentList &extents, std::uint64_t wanted) const REQUIRES_SHARED(layout_);
     Result<void> move_tail(Copiers &copiers, std::uint64_t wanted) REQUIRES(layout_);
     Result<void> settle_locked(Copiers &copiers) REQUIRES(layout_);
+    bool is_lost_locked() const REQUIRES_SHARED(layout_);
+    std::uint64_t alive_before(std::uint64_t offset, std::uint64_t length) const REQUIRES_SHARED(layout_);
+    Result<void> read_alive(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) REQUIRES_SHARED(layout_);
     Result<std::uint64_t> copy_locked(Copiers &copiers, File &source, std::uint64_t source_offset,
         std::uint64_t target_offset, std::uint64_t length) REQUIRES(layout_) REQUIRES_SHARED(source.layout_);
     Result<void> transfer(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from,
@@ -300,9 +347,13 @@ private:
     std::atomic<int> leases_ = 0;                                      // that peers hold
     Mutex image_mutex_;                                                // a leaf but for the device
     std::shared_ptr<const ImageTable> image_ GUARDED_BY(image_mutex_); // read when it is first needed
-    Device *device_ GUARDED_BY(layout_); // where it lives; its extents may be in host memory
+    Placement placement_ GUARDED_BY(layout_); // where it lives; its extents may be in host memory
     Charge charge_ GUARDED_BY(layout_);
-    std::uint64_t kept_ GUARDED_BY(layout_) = 0; // bytes that allocate() promised, also past the end
+    std::vector<Replica> replicas_ GUARDED_BY(layout_); // all have the file's bytes
+    Charge replica_charge_ GUARDED_BY(layout_);
+    Digest replicated_ GUARDED_BY(layout_) = {};  // the digest of the file and of its replicas
+    bool is_guarded_ GUARDED_BY(layout_) = false; // cold, or there are replicas: a change has something to do before
+    std::uint64_t kept_ GUARDED_BY(layout_) = 0;  // bytes that allocate() promised, also past the end
     struct KnownDigest {
         Digest digest;
         std::uint64_t size; // the file's when the digest was made: it may grow meanwhile
@@ -321,6 +372,7 @@ private:
     std::atomic<bool> slot_ = false;   // shares its extent
     std::atomic<bool> packed_ = false; // Residence::packed
     std::atomic<bool> offloaded_ = false;
+    std::atomic<std::uint64_t> replica_bytes_ = 0; // of device memory, of all replicas together
     std::atomic<std::uint64_t> last_use_ = 0;
 };
 
@@ -338,10 +390,8 @@ Result<void> File::for_each_slice(
             held.clear();
         }
         held.push_back(TRY(unpacked(at / kSize)));
-        Slice slice = held.back()->memory.slice();
-        slice.offset += within;
-        slice.length = part;
-        TRY(visit(slice, done));
+        const Slice window = held.back()->memory.slice();
+        TRY(visit(Slice{window.extent, window.offset + within, part}, done));
         done += part;
     }
     return {};

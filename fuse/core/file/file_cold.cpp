@@ -17,12 +17,21 @@ constexpr const char *kCodecNames[kCodecs] = {
 
 std::uint64_t whole_chunks(std::uint64_t size) { return round_up(size, kChunk); }
 
+// The parity of `length` bytes that are new in these extents.
+void encode_moved(FileParity &parity, Copiers &copiers, const ExtentList &extents, std::uint64_t length) {
+    for (const Piece &piece : extents.pieces()) {
+        const std::uint64_t part = std::min(length, piece.length);
+        parity.after_move(copiers, piece, part);
+        length -= part;
+    }
+}
+
 } // namespace
 
 // Runs `use`, which reads the image; once more where it was damaged, and parity has mended it. EIO: it is damaged.
 template <typename Use>
 std::invoke_result_t<Use, Packer &, std::span<const Slice>> File::with_image(Use use) {
-    Packer &packer = *TRY(storage_.packer_of(*device_));
+    Packer &packer = *TRY(storage_.packer_of(home()));
     const std::vector<Slice> image = extents_.slices(0, extents_.size());
     auto result = use(packer, image);
     if (!result && parity_.follows() && (result.error().code == EBADMSG || result.error().code == EIO)) {
@@ -82,9 +91,10 @@ Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target, Pa
     // The last chunk is packed whole.
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole_chunks(size())));
     const std::vector<Slice> plain = extents_.slices(0, whole_chunks(size()));
-    Packer &packer = *TRY(storage_.packer_of(*device_));
+    TRY(open_to_home(plain));
+    Packer &packer = *TRY(storage_.packer_of(home()));
     const PackPlan plan = TRY(packer.plan(plain, size(), by));
-    const std::uint64_t taken = round_up(plan.image_size, device_->info().granularity);
+    const std::uint64_t taken = round_up(plan.image_size, home().info().granularity);
     const std::uint64_t awake = awake_size(std::max(size(), kept_)); // what it has more while it grows goes by itself
     if (taken + awake / kSavedShare > awake) return PackOutcome::kept;
     ExtentList made = TRY(make_pieces(copiers, target, plan.image_size));
@@ -93,11 +103,7 @@ Result<File::PackOutcome> File::pack_locked(Copiers &copiers, Device &target, Pa
         charge_.lower_to(extents_.size());
         return Error(encoded.error());
     }
-    std::uint64_t left = plan.image_size;
-    for (const Piece &piece : made.pieces()) {
-        parity_.after_move(copiers, piece, std::min(left, piece.length));
-        left -= std::min(left, piece.length);
-    }
+    encode_moved(parity_, copiers, made, plan.image_size);
     Layout next = layout();
     next.extents = std::move(made);
     next.tail = Layout::Tail::zeros;
@@ -131,15 +137,20 @@ Result<ExtentList> File::make_pieces(Copiers &copiers, Device &device, std::uint
 // The extents' bytes, whatever they are, go to new ones on `device`.
 Result<void> File::move_to(Copiers &copiers, Device &device) {
     const std::uint64_t used = residence_ == Residence::packed ? extents_.size() : std::max(size(), kept_);
-    ExtentList made = TRY(make_pieces(copiers, device, used));
-    for (std::size_t index = 0; index < made.count(); ++index) {
-        const std::uint64_t start = made.offset(index);
-        const std::uint64_t end = std::max(start, std::min(stored_end(), start + made.pieces()[index].length));
-        const Result<void> copied = copy_to(copiers, made.pieces()[index], start, end);
-        if (!copied) {
-            charge_.lower_to(extents_.size());
-            return copied;
-        }
+    return publish_moved(copiers, TRY(make_pieces(copiers, device, used)));
+}
+
+// The same, of plain bytes, to where the file lives.
+Result<void> File::move_home(Copiers &copiers) {
+    const std::uint64_t used = std::max(size(), kept_);
+    return publish_moved(copiers, ExtentList(TRY(make_extents(copiers, TRY(parts_of(0, used)), 0, used))));
+}
+
+Result<void> File::publish_moved(Copiers &copiers, ExtentList made) {
+    const Result<void> copied = copy_to(copiers, made.pieces(), 0, std::min(stored_end(), made.size()));
+    if (!copied) {
+        charge_.lower_to(extents_.size());
+        return copied;
     }
     Layout next = layout();
     next.extents = std::move(made);
@@ -155,7 +166,7 @@ Result<File::OffloadOutcome> File::offload(Copiers &copiers, Form form, PackBy b
     Device *const host = storage_.host();
     if (host == nullptr)
         return Error{ENOTSUP, 0, "move file to host memory", "the driver makes none that can be shared"};
-    if (device_ == host || extents_.empty() || extents_.is_slot() || size() == 0) return OffloadOutcome::kept;
+    if (placement_.home == host || extents_.empty() || extents_.is_slot() || size() == 0) return OffloadOutcome::kept;
     const bool is_packed = residence_ == Residence::packed;
     if (offloaded_ && (is_packed || form == Form::as_they_are)) return OffloadOutcome::kept;
     TRY(check_packable());
@@ -176,28 +187,43 @@ Result<void> File::wake(Copiers &copiers) {
 Result<void> File::wake_locked(Copiers &copiers) {
     if (!is_cold_locked()) return {};
     const Trace trace("gmemfs wake");
-    if (residence_ == Residence::plain) return move_to(copiers, *device_);
+    if (residence_ == Residence::plain) return move_home(copiers);
     TRY(image_table());
-    const Piece plain = TRY(make_extent(copiers, std::max(size(), kept_), 0, whole_chunks(size())));
-    const Result<void> decoded = decode_all({plain.extent.get(), 0, whole_chunks(size())});
+    const std::vector<Placement::Part> parts = TRY(parts_of(0, std::max(size(), kept_)));
+    const ExtentList plain(TRY(make_extents(copiers, parts, 0, whole_chunks(size()))));
+    const std::vector<Slice> slices = plain.slices(0, whole_chunks(size()));
+    Result<void> decoded = open_to_home(slices);
+    if (decoded) decoded = decode_all(slices);
     if (!decoded) {
         charge_.lower_to(extents_.size());
         return decoded;
     }
-    parity_.after_move(copiers, plain, size());
+    encode_moved(parity_, copiers, plain, size());
     Layout next = layout();
-    next.extents = ExtentList({plain});
+    next.extents = plain;
     next.tail = Layout::Tail::zeros;
     next.residence = Residence::plain;
     publish_same_bytes(std::move(next));
     return {};
 }
 
-Result<void> File::decode_all(Slice plain) {
+Result<void> File::decode_all(std::span<const Slice> plain) {
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
     return with_image([&](Packer &packer, std::span<const Slice> image) {
-        return packer.decode(*table, image, 0, table->entries.size(), std::span(&plain, 1));
+        return packer.decode(*table, image, 0, table->entries.size(), plain);
     });
+}
+
+// What lies on other devices is opened to the home's kernels.
+Result<void> File::open_to_home(std::span<const Slice> slices) const {
+    for (const Slice &slice : slices) {
+        const Device &device = slice.extent->device();
+        if (&device == &home() || device.info().is_host()) continue;
+        if (!TRY(slice.extent->let_in(home(), UINT32_MAX)))
+            return Error{EOPNOTSUPP, 0, "pack file",
+                "it lies on devices without peer access to each other: `gmemfs doctor` shows which"};
+    }
+    return {};
 }
 
 // Bytes and size stay as they are, so the digest does.
@@ -225,7 +251,7 @@ Result<std::shared_ptr<const ImageTable>> File::image_table() {
 Result<void> File::prepare_codecs() {
     const HoldShared hold(layout_);
     if (nvcomp_ == 0) return {};
-    return TRY(storage_.packer_of(*device_))
+    return TRY(storage_.packer_of(home()))
     ->prepare(nvcomp_);
 }
 
@@ -241,7 +267,7 @@ Result<std::map<std::string, std::uint64_t>> File::codecs() {
 Result<std::shared_ptr<UnpackedWindow>> File::unpacked(std::uint64_t index) {
     constexpr std::uint64_t kChunks = UnpackedWindows::kSize / kChunk;
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
-    std::shared_ptr<UnpackedWindow> window = TRY(TRY(storage_.unpacked_of(*device_))->get(generation(), index));
+    std::shared_ptr<UnpackedWindow> window = TRY(TRY(storage_.unpacked_of(home()))->get(generation(), index));
     const Hold hold(window->mutex);
     if (window->is_filled) return window;
     const std::uint64_t first = index * kChunks;

@@ -23,9 +23,12 @@ Result<Digest> File::digest_locked() {
         const Hold known(digest_mutex_);
         if (digest_ && digest_->size == length) return digest_->digest;
     }
-    if (length == 0 && device_ == nullptr) return empty_digest();
+    if (length == 0 && extents_.empty()) return empty_digest();
     GMEMFS_ASSERT(residence_ == Residence::plain);
-    const Digest digest = TRY(TRY(storage_.digester_of(*device_))->compute(extents_.slices(0, length)));
+    const std::vector<Slice> slices = extents_.slices(0, length);
+    std::vector<Digester *> digesters; // of each slice: that of its device
+    for (const Slice &slice : slices) digesters.push_back(TRY(storage_.digester_of(slice.extent->device())));
+    const Digest digest = TRY(Digester::compute(digesters, slices));
     if (extents_.any_exported()) return digest;
     const Hold known(digest_mutex_);
     digest_ = {digest, length};

@@ -53,8 +53,8 @@ Result<std::unique_ptr<OpenImage>> File::open_image(Copiers &copiers, ImageOf wh
 Result<void> File::hold_own_image(OpenImage &image, Copiers &copiers, uid_t reader) {
     const std::shared_ptr<const ImageTable> table = TRY(image_table());
     const bool is_one = extents_.count() == 1; // else it is in host memory, where the processor reaches it
-    Result<void> proven = is_one ? prove_image(*table) : decode_all_on_host(copiers.of(*device_));
-    if (is_one && !proven && proven.error().code == ENOSPC) proven = decode_all_on_host(copiers.of(*device_));
+    Result<void> proven = is_one ? prove_image(*table) : decode_all_on_host(copiers.of(home()));
+    if (is_one && !proven && proven.error().code == ENOSPC) proven = decode_all_on_host(copiers.of(home()));
     TRY(proven);
     TRY(image.charge(reader, extents_.size()));
     const std::optional<Digest> digest = TRY(known_digest());
@@ -76,26 +76,28 @@ Result<void> File::make_image_for(OpenImage &image, Copiers &copiers, uid_t read
     TRY(check_packable());
     const std::uint64_t whole = round_up(size(), kChunk); // the last chunk is packed whole
     if (tail_dirty_ || extents_.any_exported()) TRY(clear(copiers, size(), whole));
-    return encode_image(image, copiers, reader, extents_.slices(0, whole), digest);
+    const std::vector<Slice> plain = extents_.slices(0, whole);
+    if (!open_to_home(plain)) return keeps_plain("it lies on devices without peer access to each other");
+    return encode_image(image, copiers, reader, plain, digest);
 }
 
 // No disk may have what nvCOMP has packed: the bytes are decoded beside it, and packed by our own codecs.
 Result<void> File::make_portable_image(OpenImage &image, Copiers &copiers, uid_t reader) {
     const std::uint64_t whole = round_up(size(), kChunk);
-    const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, *device_, whole, whole));
+    const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, home(), whole, whole));
     const Slice plain = {extent.get(), 0, whole};
-    TRY(decode_all(plain));
+    TRY(decode_all(std::span(&plain, 1)));
     return encode_image(image, copiers, reader, std::span(&plain, 1), TRY(known_digest()));
 }
 
 // An image for a disk.
 Result<void> File::encode_image(OpenImage &image, Copiers &copiers, uid_t reader, std::span<const Slice> plain,
     const std::optional<Digest> &digest) {
-    Packer &packer = *TRY(storage_.packer_of(*device_));
+    Packer &packer = *TRY(storage_.packer_of(home()));
     const PackPlan plan = TRY(packer.plan(plain, size(), PackBy::own));
     if (plan.image_size + size() / kSavedShare > size()) return keeps_plain("nothing would be saved");
-    TRY(image.charge(reader, round_up(plan.image_size, device_->info().granularity)));
-    const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, *device_, plan.image_size, plan.image_size));
+    TRY(image.charge(reader, round_up(plan.image_size, home().info().granularity)));
+    const std::shared_ptr<Extent> extent = TRY(storage_.create(copiers, home(), plan.image_size, plan.image_size));
     const Slice target = {extent.get(), 0, extent->size()};
     TRY(packer.encode(plan, plain, std::span(&target, 1)));
     image.hold(ExtentList({Piece(extent)}), plan.image_size, {size(), residence_ == Residence::packed, true, digest});
@@ -113,15 +115,15 @@ Result<void> File::take_image(Copiers &copiers) {
     if (residence_ == Residence::packed) return Error{EALREADY, 0, "take image", "the file is packed already"};
     if (size() == 0) return Error{EBADMSG, 0, "take image", "nothing was written"};
     TRY(check_packable());
-    TRY(wake_locked(copiers)); // out of host memory
+    TRY(prepare_change(copiers)); // out of host memory, too
     TRY(settle_locked(copiers));
     Layout next = layout();
     // An image lies in one extent that nobody else has.
     if (extents_.count() != 1 || extents_.is_slot() || extents_.any_exported())
-        next.extents = TRY(merged(copiers, size(), size()));
+        next.extents = TRY(gathered(copiers));
     else if (tail_dirty_)
         TRY(clear(copiers, size(), extents_.size())); // its parity is that of all the extent
-    Packer &packer = *TRY(storage_.packer_of(*device_));
+    Packer &packer = *TRY(storage_.packer_of(home()));
     Result<ImageTable> table = checked_image(packer, {next.extents.pieces().front().extent.get(), 0, size()});
     if (!table) {
         charge_.lower_to(extents_.size());

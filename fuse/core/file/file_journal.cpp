@@ -4,6 +4,7 @@
 // acknowledged. Data isn't recorded. Where the journal fails the change has happened all the same, so Volume asks the
 // journal before it acknowledges.
 #include "fuse/core/file/file.hpp"
+#include "fuse/core/file/placement_record.hpp"
 #include "fuse/core/journal/journal.hpp"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ void File::record_layout() const {
     pieces.reserve(extents_.count());
     for (const Piece &piece : extents_.pieces()) pieces.push_back({piece.extent->id(), piece.offset, piece.length});
     (void)journal_->append([&](RecordWriter &record) REQUIRES(layout_) {
-        record.layout(id_, size(), kept_, device_ == nullptr ? VolumeState::Uuid{} : device_->info().uuid, pieces);
+        record.layout(id_, size(), kept_, place_of(placement_), pieces);
         if (residence_ != Residence::plain || named_handle_ != NamedHandle::none)
             record.residence(id_, residence_, nvcomp_, named_handle_);
         record.generation(id_, generation());
@@ -32,8 +33,7 @@ void File::restore(ExtentList extents, const VolumeState::Node &node) {
     const HoldExclusive hold(layout_);
     Layout restored = {
         std::move(extents), node.size, node.kept, Layout::Tail::dirty, Layout::Fit::tight, node.residence, node.nvcomp};
-    const bool is_away = !restored.extents.empty() && &restored.extents.pieces().front().extent->device() != device_;
-    if (node.residence == Residence::plain && !is_away)
+    if (node.residence == Residence::plain && !is_away(restored.extents))
         restored.fit = fit_of(restored.extents, std::max(node.size, node.kept));
     named_handle_ = node.named_handle;
     take(std::move(restored));

@@ -12,14 +12,13 @@ namespace gmemfs {
 namespace {
 
 constexpr std::uint64_t kClearNothing = UINT64_MAX;
-constexpr std::uint64_t kSpareShare = 16; // of a file's size: what it may hold above that, and a granule
 
 } // namespace
 
 Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
     if (new_size > INT64_MAX) return Error{EFBIG, 0, "resize file"};
     const HoldExclusive hold(layout_);
-    if (new_size != size() && new_size != 0) TRY(wake_locked(copiers));
+    if (new_size != size() && new_size != 0) TRY(prepare_change(copiers));
     if (new_size > size()) return grow(copiers, new_size, new_size, kept_);
     if (new_size < size()) return shrink(copiers, new_size);
     return {};
@@ -43,9 +42,8 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
             }
             if (!is_no_space(whole.error()) || is_slot) return Error(whole.error());
         }
-        if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "resize file", "it has too many extents"};
         TRY(expose(copiers, size(), new_size));
-        next.extents = extents_.with(TRY(make_extent(copiers, end - extents_.size(), extents_.size(), 0)));
+        next.extents = TRY(longer(copiers, end, 0));
         publish(std::move(next));
         return {};
     }
@@ -62,7 +60,7 @@ Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
     Layout next = layout();
     next.size = new_size;
     next.kept = 0; // truncate(2) takes away what was allocated past the end
-    const std::uint64_t wanted = round_up(new_size, device_->info().granularity);
+    const std::uint64_t wanted = round_up(new_size, home().info().granularity);
     if (extents_.size() > wanted && !extents_.any_exported()) {
         Result<ExtentList> whole = merged(copiers, new_size, new_size);
         if (whole) {
@@ -96,7 +94,7 @@ Result<void> File::take_donation(std::shared_ptr<Extent> extent) {
         charge_.lower_to(0);
         return ready;
     }
-    device_ = &piece.extent->device();
+    placement_ = &piece.extent->device();
     Layout next;
     next.extents = ExtentList({std::move(piece)});
     next.size = whole;
@@ -111,10 +109,10 @@ Result<void> File::settle(Copiers &copiers) {
 }
 
 Result<void> File::settle_locked(Copiers &copiers) {
-    if (!is_loose()) return {};
+    if (!is_loose() || is_lost_locked()) return {};
     const std::uint64_t wanted = std::max(size(), kept_);
     Layout next = layout();
-    if (fit_of(extents_, wanted) == Layout::Fit::loose && wanted > 0) {
+    if (fit_of(extents_, wanted) == Layout::Fit::loose && wanted > 0 && !fits_but_for_end(extents_, wanted)) {
         Result<ExtentList> whole = merged(copiers, size(), wanted);
         if (!whole && !is_no_space(whole.error())) return Error(whole.error());
         if (whole) {
@@ -132,20 +130,14 @@ Result<void> File::settle_locked(Copiers &copiers) {
     return move_tail(copiers, wanted);
 }
 
-// Tight means that settling has nothing left to do, now or when there is more room.
-Layout::Fit File::fit_of(const ExtentList &extents, std::uint64_t wanted) const {
-    if (extents.empty() || extents.is_slot() || extents.any_exported()) return Layout::Fit::tight;
-    const bool is_tight = extents.count() == 1 && extents.size() == round_up(wanted, device_->info().granularity);
-    return is_tight ? Layout::Fit::tight : Layout::Fit::loose;
-}
-
 // The last extent's bytes go to one of the right size, where there is room for that.
 Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
     if (extents_.empty() || extents_.is_slot() || extents_.pieces().back().extent->is_exported()) return {};
     const std::uint64_t start = extents_.offset(extents_.count() - 1);
-    if (wanted <= start || extents_.size() <= round_up(wanted, device_->info().granularity)) return {};
+    if (wanted <= start || extents_.size() <= round_up(wanted, home().info().granularity)) return {};
     const std::uint64_t end = std::max(size(), start);
-    const Result<Piece> tail = make_extent(copiers, wanted - start, start, end - start);
+    const Placement::Part part = {&extents_.pieces().back().extent->device(), start, wanted - start};
+    const Result<ExtentList::Pieces> tail = make_extents(copiers, std::span(&part, 1), start, end);
     if (!tail) return is_no_space(tail.error()) ? Result<void>() : Result<void>(tail.error());
     const Result<void> copied = copy_to(copiers, *tail, start, end);
     if (!copied) {
@@ -153,7 +145,7 @@ Result<void> File::move_tail(Copiers &copiers, std::uint64_t wanted) {
         return copied;
     }
     Layout next = layout();
-    next.extents = extents_.cut_to(start).with(*tail);
+    next.extents = extents_.cut_to(start).with(tail->front());
     if (size() >= start) next.tail = Layout::Tail::zeros; // what was exposed before stays as it was
     next.fit = fit_of(next.extents, wanted);
     publish(std::move(next));
@@ -174,45 +166,10 @@ Result<void> File::reserve_for_write(Copiers &copiers, std::uint64_t end, std::u
         publish(std::move(next));
         return {};
     }
-    if (extents_.count() >= kExtentsPerFileMax) return Error{EFBIG, 0, "grow file", "it has too many extents"};
-    const std::uint64_t needed = end - extents_.size();
-    std::uint64_t wanted = std::max({needed, expected_end - extents_.size(), spare_growth(needed)});
-    Result<Piece> extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
-    while (!extent && is_no_space(extent.error()) && wanted > needed) {
-        wanted = std::max(needed, wanted / 2);
-        extent = make_extent(copiers, wanted, extents_.size(), kClearNothing);
-    }
-    if (!extent) return Error(extent.error());
-    next.extents = extents_.with(*std::move(extent));
+    next.extents = TRY(longer_by_writing(copiers, end, expected_end));
     next.tail = Layout::Tail::dirty;
     publish(std::move(next));
     return {};
-}
-
-// As much again as the file has, as long as all of it could be copied to one extent then; else so little that it may
-// stay where nothing can be moved: 64 GiB are 140 extents then, and an 80 GB device can hold them in one file.
-std::uint64_t File::spare_growth(std::uint64_t needed) {
-    const std::uint64_t doubled = std::max(needed, std::min(extents_.size(), kGrowthMax));
-    const std::uint64_t with_copy = extents_.size() + 2 * doubled;
-    const std::uint64_t with_parity = parity_.is_on() ? with_copy + with_copy / kSpareShare : with_copy;
-    if (storage_.room_on(chosen_device()) >= with_parity) return doubled;
-    return round_down(extents_.size() / kSpareShare, device_->info().granularity);
-}
-
-// An extent for the file, beside so many bytes that it keeps; charged before it is made.
-Result<Piece> File::make_extent(Copiers &copiers, std::uint64_t size, std::uint64_t beside, std::uint64_t clear_from) {
-    Device &device = chosen_device();
-    // The storage refuses what no device has; this only keeps the sum from overflowing.
-    constexpr std::uint64_t kHuge = std::uint64_t(1) << 62;
-    TRY(charge_.raise_to(beside + round_up(std::min(size, kHuge), device.info().granularity)));
-    const auto make = [&]() -> Result<Piece> {
-        Piece piece(TRY(storage_.create(copiers, device, size, clear_from)));
-        TRY(parity_.attach(piece, clear_from));
-        return piece;
-    };
-    Result<Piece> piece = make();
-    if (!piece) charge_.lower_to(extents_.size());
-    return piece;
 }
 
 // A larger slot, or the first one, with what the file has in it.
@@ -220,9 +177,9 @@ Result<void> File::move_to_slot(Copiers &copiers, std::uint64_t end) {
     const std::uint64_t wanted = parity_.end_of(end); // no block belongs to two files
     TRY(charge_.raise_to(Slab::slot_size_for(wanted)));
     const auto make = [&]() REQUIRES(layout_) -> Result<Piece> {
-        Piece slot = TRY(storage_.create_slot(copiers, chosen_device(), wanted));
+        Piece slot = TRY(storage_.create_slot(copiers, chosen_home(wanted), wanted));
         TRY(parity_.attach(slot, 0));
-        TRY(copy_to(copiers, slot, 0, size()));
+        TRY(copy_to(copiers, std::span(&slot, 1), 0, size()));
         return slot;
     };
     Result<Piece> slot = make();
@@ -257,25 +214,31 @@ Result<void> File::leave_slot(Copiers &copiers) {
     return {};
 }
 
-// One new extent of `allocate` bytes that begins with the file's first `keep` bytes.
+// New memory of `allocate` bytes, an extent on each device of the file, that begins with the file's first `keep` bytes.
 Result<ExtentList> File::merged(Copiers &copiers, std::uint64_t keep, std::uint64_t allocate) {
-    Piece extent = TRY(make_extent(copiers, std::max<std::uint64_t>(allocate, 1), 0, keep));
-    const Result<void> copied = copy_to(copiers, extent, 0, keep);
-    if (copied) return ExtentList({std::move(extent)});
+    const std::vector<Placement::Part> parts = TRY(parts_of(0, std::max<std::uint64_t>(allocate, 1)));
+    ExtentList whole(TRY(make_extents(copiers, parts, 0, keep)));
+    const Result<void> copied = copy_to(copiers, whole.pieces(), 0, keep);
+    if (copied) return whole;
     charge_.lower_to(extents_.size());
     return Error(copied.error());
 }
 
-// [from, to) to the begin of the piece.
-Result<void> File::copy_to(Copiers &copiers, const Piece &piece, std::uint64_t from, std::uint64_t to) {
+// [from, to) to the begin of the first of the pieces, which follow each other in the file.
+Result<void> File::copy_to(Copiers &copiers, std::span<const Piece> pieces, std::uint64_t from, std::uint64_t to) {
     if (from == to) return {};
-    const std::uint64_t length = to - from;
     // The copy is encoded anew, so what can be mended is mended first, and the rest is known as damaged from here on.
     if (parity_.follows()) TRY(parity_.check(ParityMode::repair, extents_, from, to));
-    const Result<void> queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
-        return copiers.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
-    });
-    parity_.after_move(copiers, piece, length);
+    Result<void> queued;
+    for (const Piece &piece : pieces) {
+        if (from >= to || !queued) break;
+        const std::uint64_t length = std::min(to - from, piece.length);
+        queued = extents_.for_each(from, length, [&](Slice slice, std::uint64_t done) {
+            return copiers.queue_copy(slice, {piece.extent.get(), piece.offset + done, slice.length});
+        });
+        parity_.after_move(copiers, piece, length);
+        from += length;
+    }
     return copiers.wait_after(queued);
 }
 
@@ -301,11 +264,6 @@ std::uint64_t File::encoded_end() const {
     return tail_is_unknown ? size() : extents_.size();
 }
 
-Device &File::chosen_device() {
-    if (device_ == nullptr) device_ = &storage_.roomiest();
-    return *device_;
-}
-
 Layout File::layout() const {
     return {extents_, size(), kept_, tail_dirty_ ? Layout::Tail::dirty : Layout::Tail::zeros,
         is_loose() ? Layout::Fit::loose : Layout::Fit::tight, residence_, nvcomp_};
@@ -317,14 +275,15 @@ void File::take(Layout next) {
     nvcomp_ = residence_ == Residence::packed ? next.nvcomp : 0;
     packed_.store(residence_ == Residence::packed, std::memory_order_release);
     extents_ = std::move(next.extents);
-    const bool is_away = !extents_.empty() && &extents_.pieces().front().extent->device() != device_;
-    offloaded_.store(is_away, std::memory_order_release);
+    const bool is_in_host = is_away(extents_);
+    offloaded_.store(is_in_host, std::memory_order_release);
     counted_.reset();
     counted_offloaded_.reset();
-    if (is_away || residence_ == Residence::packed) {
+    is_guarded_ = is_cold_locked() || !replicas_.empty();
+    if (is_in_host || residence_ == Residence::packed) {
         const std::uint64_t awake = awake_size(std::max(next.size, next.kept));
         if (residence_ == Residence::packed) counted_.emplace(storage_.packed(), awake, extents_.size());
-        if (is_away) counted_offloaded_.emplace(storage_.in_host(), awake, extents_.size());
+        if (is_in_host) counted_offloaded_.emplace(storage_.in_host(), awake, extents_.size());
     }
     kept_ = next.kept;
     tail_dirty_ = next.tail == Layout::Tail::dirty;
@@ -335,6 +294,7 @@ void File::take(Layout next) {
 }
 
 void File::publish(Layout next) {
+    drop_replicas_locked();
     const ExtentList replaced = std::move(extents_); // goes when the journal knows
     if (!next.extents.is_same_memory(replaced))
         generation_.store(storage_.next_generation(), std::memory_order_release);

@@ -56,12 +56,27 @@ Result<void> FileParity::attach(Piece &piece, std::uint64_t clear_from) {
     return made.engine().clear(nullptr, made.parity(), first, made.parity().block_count() - first);
 }
 
+bool FileParity::is_lacking(const Piece &piece) {
+    if (piece.beside == nullptr) return true;
+    return static_cast<const PieceParity &>(*piece.beside).engine().is_lost() && piece.extent->device().check_alive();
+}
+
+// Whether the run is in host memory, and the GPU that encoded it is lost. Then parity stays behind the bytes, which go
+// on, until it is made anew.
+bool FileParity::is_left_behind(const Run &run) {
+    const ParityEngine &engine = run.parity.engine();
+    if (!engine.is_lost() || !engine.device().info().is_host()) return false;
+    open_.store(true, std::memory_order_release);
+    return true;
+}
+
 // One block that is about to be changed in part.
 Result<void> FileParity::mend_block(const ExtentList &extents, std::uint64_t offset) {
     return for_each_run(extents, offset, offset + 1, [&](const Run &run) -> Result<void> {
-        const BlockReport report =
-            TRY(run.parity.engine().check(ParityMode::repair, run.parity.parity(), run.first, run.count));
-        if (!report.left_wrong.empty()) add_damaged(std::span(&run.in_file, 1));
+        const Result<BlockReport> report =
+            run.parity.engine().check(ParityMode::repair, run.parity.parity(), run.first, run.count);
+        if (!report) return is_left_behind(run) ? Result<void>() : Error(report.error());
+        if (!report->left_wrong.empty()) add_damaged(std::span(&run.in_file, 1));
         return {};
     });
 }
@@ -109,7 +124,9 @@ Result<BlockReport> FileParity::check(
     BlockReport all;
     TRY(for_each_run(extents, offset, end, [&](const Run &run) -> Result<void> {
         ParityEngine &engine = run.parity.engine();
-        BlockReport report = TRY(engine.check(mode, run.parity.parity(), run.first, run.count));
+        Result<BlockReport> checked = engine.check(mode, run.parity.parity(), run.first, run.count);
+        if (!checked) return is_left_behind(run) ? Result<void>() : Error(checked.error());
+        BlockReport report = *std::move(checked);
         const std::uint64_t shift = run.in_file - run.first; // to numbers that count from the file's start
         for (std::uint64_t &block : report.left_wrong) block += shift;
         for (BlockReport::Fault &fault : report.faults) fault.block += shift;
@@ -143,6 +160,11 @@ Result<void> FileParity::before_read(
             " are damaged beyond repair: write them anew, or copy the file from elsewhere"};
 }
 
+std::vector<std::uint64_t> FileParity::damaged() const {
+    const Hold hold(mutex_);
+    return {damaged_.begin(), damaged_.end()};
+}
+
 void FileParity::add_damaged(std::span<const std::uint64_t> blocks) {
     if (blocks.empty()) return;
     const Hold hold(mutex_);
@@ -162,9 +184,8 @@ Result<void> FileParity::encode(const ExtentList &extents, std::uint64_t end) {
 Result<void> FileParity::seal(const ExtentList &extents, std::uint64_t end) {
     TRY(encode(extents, end));
     TRY(wait(extents));
-    const bool has_all = std::all_of(
-        extents.pieces().begin(), extents.pieces().end(), [](const Piece &piece) { return piece.beside != nullptr; });
-    open_.store(writers_.load() > 0 || !has_all, std::memory_order_release);
+    const bool lacks_some = std::ranges::any_of(extents.pieces(), is_lacking);
+    open_.store(writers_.load() > 0 || lacks_some, std::memory_order_release);
     return {};
 }
 

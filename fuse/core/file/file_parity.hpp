@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <set>
 #include <span>
+#include <vector>
 
 namespace gmemfs {
 
@@ -67,8 +68,16 @@ public:
     /// A peer may write from here on; a `counted` one until ended_writing().
     enum class Writer { unknown, counted };
     void begun_writing(Writer writer);
+    bool has_writers() const { return writers_.load() > 0; } ///< counted ones
+    /// The blocks that are known to be damaged beyond repair, ascending.
+    std::vector<std::uint64_t> damaged() const EXCLUDES(mutex_);
+    void add_damaged(std::span<const std::uint64_t> blocks) EXCLUDES(mutex_);
+
     /// True: this was the last counted writer, and seal() is due.
     bool ended_writing() { return writers_.fetch_sub(1) == 1; }
+    /// Whether a piece of the file has no parity that could be used: there was no room for it, or the GPU that encodes
+    /// it is lost and the piece isn't. attach() makes it anew.
+    static bool is_lacking(const Piece &piece);
     /// Queues the encode of all bytes before `end`.
     Result<void> encode(const ExtentList &extents, std::uint64_t end);
     /// Queues the encode of all bytes before `end`, as they are. Afterwards the state is current, or still open where
@@ -85,7 +94,7 @@ private:
     template <typename Visit>
     Result<void> for_each_run(const ExtentList &extents, std::uint64_t offset, std::uint64_t end, Visit visit) const;
     Result<void> mend_block(const ExtentList &extents, std::uint64_t offset) EXCLUDES(mutex_);
-    void add_damaged(std::span<const std::uint64_t> blocks) EXCLUDES(mutex_);
+    bool is_left_behind(const Run &run);
 
     Storage &storage_;
     std::atomic<bool> on_ = false;

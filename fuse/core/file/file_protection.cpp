@@ -16,6 +16,16 @@ Result<void> File::set_protection(Protection protection) {
 }
 
 Result<BlockReport> File::check_parity(ParityMode mode, std::uint64_t offset, std::uint64_t length) {
+    BlockReport report = TRY(check_parity_once(mode, offset, length));
+    if (report.left_wrong.empty() || mode != ParityMode::repair || !has_replicas()) return report;
+    if (!TRY(mend_from_replicas())) return report;
+    const BlockReport again = TRY(check_parity_once(ParityMode::repair, offset, length));
+    report.blocks_mended += report.left_wrong.size() - again.left_wrong.size();
+    report.left_wrong = again.left_wrong;
+    return report;
+}
+
+Result<BlockReport> File::check_parity_once(ParityMode mode, std::uint64_t offset, std::uint64_t length) {
     const HoldShared hold(layout_);
     const std::uint64_t end = stored_end();
     const std::uint64_t from = std::min(offset, end), to = from + std::min(length, end - from);
@@ -56,15 +66,13 @@ Result<void> File::seal() {
     if (!parity_.is_on()) return {};
     if (parity_.follows()) {
         const HoldShared hold(layout_);
-        return parity_.wait(extents_);
+        if (std::ranges::none_of(extents_.pieces(), FileParity::is_lacking)) return parity_.wait(extents_);
     }
     const HoldExclusive hold(layout_);
-    // A piece for whose parity there was no room after a restart.
     ExtentList::Pieces pieces = extents_.pieces();
-    const bool lacks_some = std::any_of(pieces.begin(), pieces.end(), [](const Piece &piece) { return !piece.beside; });
-    if (lacks_some) {
+    if (std::ranges::any_of(pieces, FileParity::is_lacking)) {
         for (Piece &piece : pieces)
-            if (!piece.beside) TRY(parity_.attach(piece, piece.length));
+            if (FileParity::is_lacking(piece)) TRY(parity_.attach(piece, piece.length));
         extents_ = ExtentList(std::move(pieces));
     }
     return parity_.seal(extents_, stored_end());

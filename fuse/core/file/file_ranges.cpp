@@ -21,7 +21,7 @@ std::uint64_t end_of(std::uint64_t offset, std::uint64_t length) {
 Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_t length, SizeMode mode) {
     if (length > INT64_MAX || offset > INT64_MAX - length) return Error{EFBIG, 0, "allocate"};
     const HoldExclusive hold(layout_);
-    TRY(wake_locked(copiers));
+    TRY(prepare_change(copiers));
     const std::uint64_t end = offset + length;
     const std::uint64_t new_size = mode == SizeMode::extend ? std::max(size(), end) : size();
     if (end > extents_.size() || new_size > size() || extents_.is_slot())
@@ -33,13 +33,13 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
 
 Result<void> File::zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
-    TRY(wake_locked(copiers));
+    TRY(prepare_change(copiers));
     return clear(copiers, offset, std::min(end_of(offset, length), extents_.size()));
 }
 
 Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
-    TRY(wake_locked(copiers));
+    TRY(prepare_change(copiers));
     const std::uint64_t end = end_of(offset, length);
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
@@ -79,11 +79,11 @@ Result<std::uint64_t> File::copy_locked(
     const std::uint64_t count = std::min(length, source.size() - source_offset);
     if (count == 0) return std::uint64_t(0);
     // An empty file that nobody has placed goes where the data is.
-    if (device_ == nullptr) device_ = source.device_;
+    if (placement_.home == nullptr) placement_ = source.placement_;
     // A writer of the source holds its layout shared, as this does. (Where source and target are one file there is
     // none.)
     const RangeLock::HeldRange range = source.ranges_.share(source_offset, source_offset + count);
-    TRY(wake_locked(copiers));
+    TRY(prepare_change(copiers));
     const std::uint64_t end = target_offset + count;
     // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
     // hint, so having no room for that much is no error.

@@ -2,6 +2,8 @@
 
 #include "fuse/core/journal/record_item.hpp"
 
+#include <sys/stat.h>
+
 namespace gmemfs {
 
 using Item = RecordItem;
@@ -27,11 +29,22 @@ void RecordWriter::inode(InodeId id, const VolumeState::Node &node) {
     for (const std::uint32_t value : {node.mode, node.links, node.uid, node.gid}) number(value, 4);
     number(node.device_number, 8);
     raw(node.times.data(), sizeof node.times);
-    raw(node.placement.data(), node.placement.size());
+    raw(node.placement.home.data(), node.placement.home.size());
     text(node.target);
+    if (S_ISDIR(node.mode)) spread(id, node.placement); // a file's is its layout's
     if (node.protection != Protection::none) protection(id, node.protection);
     if (node.flags != 0) flags(id, node.flags);
     if (node.is_linkable) linkable(id);
+}
+
+// What the sixteen bytes of the home don't say.
+void RecordWriter::spread(InodeId id, const VolumeState::Place &place) {
+    if (place.others.empty() && !place.is_automatic) return;
+    begin(Item::spread, id);
+    number(place.is_automatic ? 1 : 0, 1);
+    number(place.unit, 8);
+    number(place.others.size(), 4);
+    for (const VolumeState::Uuid &other : place.others) raw(other.data(), other.size());
 }
 
 void RecordWriter::protection(InodeId id, Protection protection) {
@@ -117,14 +130,15 @@ void RecordWriter::residence(InodeId id, Residence residence, std::uint32_t nvco
     if (nvcomp != 0) number(nvcomp, 4);
 }
 
-void RecordWriter::layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
+void RecordWriter::layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Place &place,
     std::span<const VolumeState::Piece> pieces) {
     number(unsigned(Item::layout), 1);
     for (const std::uint64_t value : {id, size, kept}) number(value, 8);
-    raw(device.data(), device.size());
+    raw(place.home.data(), place.home.size());
     number(pieces.size(), 4);
     for (const VolumeState::Piece &piece : pieces)
         for (const std::uint64_t value : {piece.extent, piece.offset, piece.length}) number(value, 8);
+    spread(id, place);
 }
 
 } // namespace gmemfs

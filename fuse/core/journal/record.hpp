@@ -40,7 +40,7 @@ public:
     void done(std::uint64_t request);
     void size(InodeId id, std::uint64_t size);
     void generation(InodeId id, std::uint64_t generation);
-    void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Uuid &device,
+    void layout(InodeId id, std::uint64_t size, std::uint64_t kept, const VolumeState::Place &place,
         std::span<const VolumeState::Piece> pieces);
     /// After the layout, which says that the file is plain, and that nobody has a handle.
     void residence(InodeId id, Residence residence, std::uint32_t nvcomp, NamedHandle named_handle);
@@ -49,6 +49,7 @@ public:
     void clear() { bytes_.clear(); }
 
 private:
+    void spread(InodeId id, const VolumeState::Place &place);
     void begin(RecordItem item, std::uint64_t id);
     void number(std::uint64_t value, unsigned size);
     void text(std::string_view value);

@@ -23,6 +23,8 @@ enum class RecordItem : std::uint8_t {
     flags = 14,      // number 8, flags 4
     residence =
         15, // number 8, residence 1, named handle 1, where residence is kPackedByNvcomp version 4; after its layout
+    // number 8, automatic 1, unit 8, count 4, count x device 16: those behind the first; after its inode or layout
+    spread = 16,
     linkable = 20, // number 8
     // Of peers; their numbers begin apart, so that files may have more.
     ticket_secret = 32, // 32 bytes

@@ -60,7 +60,7 @@ bool read_layout(Reader &reader, VolumeState &state) {
     VolumeState::Node &node = state.nodes[reader.number<std::uint64_t>()];
     node.size = reader.number<std::uint64_t>();
     node.kept = reader.number<std::uint64_t>();
-    node.placement = reader.uuid();
+    node.placement = {reader.uuid(), {}, 0, false};
     const auto count = reader.number<std::uint32_t>();
     if (!reader.has(std::uint64_t(count) * 3 * sizeof(std::uint64_t))) return false;
     node.residence = Residence::plain;
@@ -73,6 +73,17 @@ bool read_layout(Reader &reader, VolumeState &state) {
         const auto offset = reader.number<std::uint64_t>();
         node.pieces.push_back({extent, offset, reader.number<std::uint64_t>()});
     }
+    return true;
+}
+
+bool read_spread(Reader &reader, VolumeState &state) {
+    VolumeState::Place &place = state.nodes[reader.number<std::uint64_t>()].placement;
+    place.is_automatic = reader.number<std::uint8_t>() != 0;
+    place.unit = reader.number<std::uint64_t>();
+    place.others.clear();
+    const auto count = reader.number<std::uint32_t>();
+    if (!reader.has(std::uint64_t(count) * sizeof(VolumeState::Uuid))) return false;
+    for (std::uint32_t index = 0; index < count; ++index) place.others.push_back(reader.uuid());
     return true;
 }
 
@@ -98,7 +109,7 @@ void read_inode(Reader &reader, VolumeState &state) {
     node.device_number = reader.number<std::uint64_t>();
     for (std::int64_t &time : node.times) time = reader.number<std::int64_t>();
     const VolumeState::Uuid placement = reader.uuid();
-    if (S_ISDIR(node.mode)) node.placement = placement; // a file's is its layout's
+    if (S_ISDIR(node.mode)) node.placement = {placement, {}, 0, false}; // a file's is its layout's
     node.target = reader.text();
 }
 
@@ -203,6 +214,7 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
     }
     case Item::linkable: state.nodes[reader.number<std::uint64_t>()].is_linkable = true; return true;
     case Item::layout: return read_layout(reader, state);
+    case Item::spread: return read_spread(reader, state);
     case Item::residence: return read_residence(reader, state);
     case Item::done: {
         const auto request = reader.number<std::uint64_t>();

@@ -48,6 +48,15 @@ inline constexpr InodeFlags kAllFlags = kFixed | kHandedDown;
 struct VolumeState {
     using Uuid = std::array<std::uint8_t, 16>; ///< of a device; all zeros for none
 
+    /// Where files live: Placement, by the devices' UUIDs.
+    struct Place {
+        Uuid home = {};           ///< of a file also where it lives, once it has memory
+        std::vector<Uuid> others; ///< of a file over several devices: those behind the first
+        std::uint64_t unit = 0;
+        bool is_automatic = false;
+        bool operator==(const Place &) const = default;
+    };
+
     /// `length` bytes of an extent from `offset`; a file is a list of them.
     struct Piece {
         Keeper::Id extent = 0;
@@ -62,7 +71,7 @@ struct VolumeState {
         dev_t device_number = 0;
         std::array<std::int64_t, 6> times = {}; ///< accessed, modified, changed: seconds and nanoseconds of each
         std::string target;
-        Uuid placement = {}; ///< of a directory: where its new files live; of a file: where it lives
+        Place placement; ///< of a directory: where its new files live; of a file: where it lives
         Protection protection = Protection::none; ///< of a directory: what its new files have
         std::uint32_t flags = 0;                  ///< InodeFlags
         bool is_linkable = false;                 ///< has no name yet, and may get one: O_TMPFILE

@@ -120,14 +120,14 @@ std::uint32_t Inode::links() const {
     return links_;
 }
 
-Device *Inode::placement() const {
+Placement Inode::placement() const {
     const Hold hold(mutex_);
     return placement_;
 }
 
-void Inode::place(Device *device) {
+void Inode::place(const Placement &placement) {
     const Hold hold(mutex_);
-    placement_ = device;
+    placement_ = placement;
 }
 
 Protection Inode::protection() const {
@@ -141,7 +141,7 @@ void Inode::hand_down(Protection protection) {
     protection_ = protection;
 }
 
-void Inode::restore(const VolumeState::Node &node, Device *placement) {
+void Inode::restore(const VolumeState::Node &node, const Placement &placement) {
     device_number_ = node.device_number;
     flags_ = node.flags;
     target_ = node.target;

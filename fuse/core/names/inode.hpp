@@ -49,6 +49,9 @@ struct AttributeChanges {
 /// After what time a file that nobody uses is packed, or goes to host memory: attributes that a directory hands down.
 /// Seconds, or with a unit: 90s, 10m, 2h, 1d; 0: never. They go before what the mount was told.
 inline constexpr std::string_view kPackAfter = "user.gmemfs.pack_after", kHostAfter = "user.gmemfs.host_after";
+/// On which devices a file is to have copies, once it is closed: an attribute that a directory hands down, and that
+/// goes along when a file is copied. "all", "none", or a list (read_devices).
+inline constexpr std::string_view kReplicasWanted = "user.gmemfs.replicas_wanted";
 /// EINVAL: it is no such time, or more than ten years.
 Result<unsigned> parse_age(std::string_view text);
 
@@ -127,16 +130,16 @@ public:
         return forbidden_by_flags();
     }
 
-    /// The device that a directory's new files live on; null for wherever there is most room.
-    Device *placement() const EXCLUDES(mutex_);
-    void place(Device *device) EXCLUDES(mutex_);
+    /// Where a directory's new files live.
+    Placement placement() const EXCLUDES(mutex_);
+    void place(const Placement &placement) EXCLUDES(mutex_);
 
     /// Whether a file has parity, or a directory's new files and directories will.
     Protection protection() const EXCLUDES(mutex_);
     void hand_down(Protection protection) EXCLUDES(mutex_); ///< of a directory
 
     /// Restores the inode from a journal's state, before the inode is published. File restores a file's data.
-    void restore(const VolumeState::Node &node, Device *placement) EXCLUDES(mutex_);
+    void restore(const VolumeState::Node &node, const Placement &placement) EXCLUDES(mutex_);
 
     /// How many entries the directory has, which its size tells of: 20 bytes each, and two more, as on tmpfs.
     void hold_entries(std::uint64_t count) { entries_.store(count, std::memory_order_relaxed); }
@@ -202,7 +205,7 @@ private:
     timespec accessed_ GUARDED_BY(mutex_), modified_ GUARDED_BY(mutex_), changed_ GUARDED_BY(mutex_);
     std::map<std::string, std::string, std::less<>> xattrs_ GUARDED_BY(mutex_);
     std::size_t xattr_bytes_ GUARDED_BY(mutex_) = 0;
-    Device *placement_ GUARDED_BY(mutex_) = nullptr;
+    Placement placement_ GUARDED_BY(mutex_);
     Protection protection_ GUARDED_BY(mutex_) = Protection::none;
 };
 

@@ -1,10 +1,11 @@
 #include "fuse/core/names/inode_record.hpp"
 
+#include "fuse/core/file/placement_record.hpp"
+
 namespace gmemfs {
 
 void record_inode(RecordWriter &record, const Inode &inode) {
     const Attributes now = inode.attributes();
-    const Device *const placement = inode.placement();
     VolumeState::Node node;
     node.mode = now.mode;
     node.links = now.links;
@@ -13,7 +14,7 @@ void record_inode(RecordWriter &record, const Inode &inode) {
     node.device_number = now.device_number;
     node.times = {now.accessed.tv_sec, now.accessed.tv_nsec, now.modified.tv_sec, now.modified.tv_nsec,
         now.changed.tv_sec, now.changed.tv_nsec};
-    if (placement != nullptr) node.placement = placement->info().uuid;
+    node.placement = place_of(inode.placement());
     node.target = inode.target();
     node.protection = inode.protection();
     node.flags = inode.flags();

@@ -145,16 +145,17 @@ void Inode::inherit(const Inode &directory, mode_t umask) {
     flags_ = directory.flags() & kHandedDown;
     if (type_ == S_IFLNK) return; // its mode is nobody's business
     std::optional<Acl> handed_down;
-    std::map<std::string, std::string> ages;
+    std::map<std::string, std::string> handed;
     {
         const Hold hold(directory.mutex_);
         handed_down = directory.acl(kDefaultAcl);
-        for (const std::string_view name : {kPackAfter, kHostAfter})
-            if (const auto age = directory.xattrs_.find(name); age != directory.xattrs_.end()) ages.insert(*age);
+        for (const std::string_view name : {kPackAfter, kHostAfter, kReplicasWanted})
+            if (const auto found = directory.xattrs_.find(name); found != directory.xattrs_.end())
+                handed.insert(*found);
     }
     const Hold hold(mutex_);
     if (is_file() || is_directory())
-        for (const auto &[name, age] : ages) (void)put_xattr(name, age); // there is room: they are the first
+        for (const auto &[name, value] : handed) (void)put_xattr(name, value); // there is room: they are the first
     if (!handed_down) {
         permissions_ &= ~(umask & ACCESSPERMS);
         return;

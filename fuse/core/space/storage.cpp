@@ -32,6 +32,12 @@ std::uint64_t free_memory(const Device &device) {
     return memory ? round_down(memory->free, device.info().granularity) : 0;
 }
 
+// A lost device has least.
+constexpr auto has_less_free = [](const auto &left, const auto &right) {
+    if (left->failed() != right->failed()) return left->failed();
+    return free_memory(*left) < free_memory(*right);
+};
+
 // What there is one of for each device, from when it is first asked for.
 template <typename Made, typename... More>
 Result<Made *> find_or_make(
@@ -49,7 +55,7 @@ Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &dev
       budget_(capacity_of(limits.capacity, total_memory(devices))),
       host_budget_(limits.host == nullptr ? 0 : host_capacity_of(limits.host_capacity, limits.host->info().total)),
       quotas_(limits.quotas), verify_reads_(limits.verify_reads), host_extent_(limits.host_extent),
-      nvcomp_(limits.nvcomp) {
+      placing_(limits.placing), nvcomp_(limits.nvcomp), used_on_(devices.size() + 1) {
     GMEMFS_ASSERT(!devices.empty());
     const auto add_slab = [this](Device &device) {
         slabs_.push_back(std::make_unique<Slab>(
@@ -59,7 +65,8 @@ Storage::Storage(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &dev
     if (host_ != nullptr) add_slab(*host_);
 }
 
-Storage::~Storage() = default;
+// The slabs' extents are counted until they are gone, in what is declared behind them.
+Storage::~Storage() { slabs_.clear(); }
 
 Result<std::shared_ptr<Extent>> Storage::create(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
@@ -80,10 +87,18 @@ Result<Piece> Storage::adopt_piece(std::shared_ptr<Extent> extent, std::uint64_t
     return slab.adopt(std::move(extent), offset, length);
 }
 
-Slab &Storage::slab_of(const Device &device) {
+std::size_t Storage::index_of(const Device &device) const {
     const auto at = std::find_if( // the host's is behind all others
         devices_.begin(), devices_.end(), [&](const auto &candidate) { return candidate.get() == &device; });
-    return *slabs_[static_cast<std::size_t>(at - devices_.begin())];
+    return static_cast<std::size_t>(at - devices_.begin());
+}
+
+Slab &Storage::slab_of(const Device &device) { return *slabs_[index_of(device)]; }
+
+Device &Storage::gpu_of(Device &device) const {
+    if (!device.info().is_host()) return device;
+    const auto alive = std::ranges::find_if(devices_, [](const auto &gpu) { return !gpu->failed(); });
+    return alive == devices_.end() ? *devices_.front() : **alive;
 }
 
 bool Storage::trim() {
@@ -96,6 +111,7 @@ bool Storage::trim() {
 
 Result<std::shared_ptr<Extent>> Storage::make(
     Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from) {
+    TRY(device.check_alive()); // or a file would be told that there is no room
     std::shared_ptr<Extent> extent = take_from_reserve(device, size);
     if (extent == nullptr) extent = TRY(make_anew(device, size));
     if (clear_from < extent->size()) {
@@ -120,9 +136,11 @@ Result<std::shared_ptr<Extent>> Storage::make_anew(Device &device, std::uint64_t
 
 Result<std::shared_ptr<Extent>> Storage::adopt(const Keeper::Held &held) {
     if (Device *const device = find(held.device_uuid)) {
-        std::shared_ptr<Extent> extent = TRY(Extent::adopt(keeper_, *device, held));
+        Result<std::shared_ptr<Extent>> extent = Extent::adopt(keeper_, *device, held);
+        if (!extent && device->failed()) extent = Extent::adopt(keeper_, *device, held); // by this, perhaps
+        if (!extent) return Error(extent.error());
         budget_of(*device).reserve_anyway(held.size);
-        return charged(std::move(extent));
+        return charged(*std::move(extent));
     }
     DeviceInfo unknown;
     unknown.uuid = held.device_uuid;
@@ -135,6 +153,7 @@ Result<std::shared_ptr<Extent>> Storage::take_donation(
     Device *const device = find(device_uuid);
     if (device == nullptr || device->info().is_host())
         return Error{ENODEV, 0, "take memory", "the mount doesn't use its device: name it with --device"};
+    TRY(device->check_alive());
     if (size == 0 || size % device->info().granularity != 0)
         return Error{EINVAL, 0, "take memory", "its size is no multiple of the device's granularity"};
     Budget &budget = budget_of(*device);
@@ -149,7 +168,10 @@ Result<std::shared_ptr<Extent>> Storage::take_donation(
 
 Result<ParityEngine *> Storage::engine_of(Device &device) {
     const Hold hold(mutex_);
-    return find_or_make(engines_, keeper_, device);
+    for (const auto &engine : engines_)
+        if (&engine->device() == &device && !engine->is_lost()) return engine.get();
+    engines_.push_back(TRY(ParityEngine::create(keeper_, device)));
+    return engines_.back().get();
 }
 
 Result<Digester *> Storage::digester_of(Device &device) {
@@ -168,7 +190,10 @@ Result<UnpackedWindows *> Storage::unpacked_of(Device &device) {
 }
 
 Result<void> Storage::check_parity() {
-    for (const auto &device : devices_) TRY(engine_of(*device));
+    for (const auto &device : devices_) {
+        const Result<ParityEngine *> engine = engine_of(*device);
+        if (!engine && !device->failed()) return Error(engine.error());
+    }
     return {};
 }
 
@@ -253,7 +278,10 @@ std::shared_ptr<Extent> Storage::charged(std::shared_ptr<Extent> extent) {
     const std::uint64_t bytes = raw->size();
     // The deleter holds the extent itself: memory first, then the bytes of the budget.
     Budget &budget = budget_of(raw->device());
-    return std::shared_ptr<Extent>(raw, [this, &budget, bytes, held = std::move(extent)](Extent *) mutable {
+    std::atomic<std::uint64_t> &used = used_on_[index_of(raw->device())];
+    used += bytes;
+    return std::shared_ptr<Extent>(raw, [this, &budget, &used, bytes, held = std::move(extent)](Extent *) mutable {
+        used -= bytes;
         if (put_in_reserve(held)) return;
         held.reset();
         budget.release(bytes);
@@ -265,10 +293,26 @@ std::uint64_t Storage::room_on(const Device &device) const {
     return std::min(free_memory(device), budget.capacity() - std::min(budget.used(), budget.capacity()));
 }
 
-Device &Storage::roomiest() const {
+Device &Storage::choose(std::uint64_t wanted) const {
     if (devices_.size() == 1) return *devices_.front();
-    return **std::max_element(devices_.begin(), devices_.end(),
-        [](const auto &left, const auto &right) { return free_memory(*left) < free_memory(*right); });
+    if (placing_.by == PlaceBy::first) {
+        const auto found = std::ranges::find_if(
+            devices_, [&](const auto &each) { return !each->failed() && room_on(*each) >= wanted; });
+        if (found != devices_.end()) return **found;
+    }
+    if (placing_.by == PlaceBy::near)
+        if (Device *const found = choose_near(wanted)) return *found;
+    return **std::max_element(devices_.begin(), devices_.end(), has_less_free);
+}
+
+// The roomiest of the nearest group that has room; null: none has.
+Device *Storage::choose_near(std::uint64_t wanted) const {
+    for (const std::vector<Device *> &group : placing_.neighbours->near()) {
+        if (group.empty()) continue;
+        Device *const found = *std::max_element(group.begin(), group.end(), has_less_free);
+        if (!found->failed() && room_on(*found) >= wanted) return found;
+    }
+    return nullptr;
 }
 
 Device *Storage::find(const std::string &name) const {

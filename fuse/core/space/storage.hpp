@@ -6,6 +6,7 @@
 #include "ecc/parity/engine.hpp"
 #include "fuse/core/space/budget.hpp"
 #include "fuse/core/space/packed_count.hpp"
+#include "fuse/core/space/placing.hpp"
 #include "fuse/core/space/quota.hpp"
 #include "fuse/core/space/unpacked.hpp"
 #include "vmm/base/units.hpp"
@@ -35,6 +36,7 @@ public:
         /// Bytes of host memory in one extent, whole granules: while the driver makes it (4.4 GB/s, H200), the keeper
         /// does nothing else.
         std::uint64_t host_extent = 256 * MiB;
+        Placing placing = {};          ///< of files that nobody has placed
         NvcompPlaces nvcomp = nullptr; ///< where nvCOMP may be; null: files are packed by our own codecs alone
     };
     /// `devices` are GPUs, and not empty.
@@ -52,7 +54,7 @@ public:
     Result<Piece> create_slot(Copiers &copiers, Device &device, std::uint64_t size);
 
     /// An extent that the keeper holds from before, with its contents. The budget is charged, even beyond its capacity.
-    /// ENODEV: the mount doesn't use the extent's device.
+    /// ENODEV: the mount doesn't use the extent's device. Of a lost one it can only be given back.
     Result<std::shared_ptr<Extent>> adopt(const Keeper::Held &held);
     /// Memory that another process has made and goes on using. ENOSPC: the budget is full. ENODEV: the mount doesn't
     /// use that device. EINVAL: it is no memory of that device, or of another size. ENOTSUP: see Keeper::donate.
@@ -64,8 +66,12 @@ public:
     /// Bytes that can be allocated on `device` at present: the smaller of what the budget leaves and what the device
     /// has free.
     std::uint64_t room_on(const Device &device) const;
-    /// The device with the most free memory, on which a file that nobody has placed goes.
-    Device &roomiest() const;
+    /// The device on which a file goes that nobody has placed, and that is about to get `wanted` bytes: as the mount's
+    /// Placing has it, and where no such device has room for them, the one with the most free memory. Never a lost one,
+    /// where another lives.
+    Device &choose(std::uint64_t wanted) const;
+    /// Bytes of the device's memory that files have; of a lost one, what they can't reach.
+    std::uint64_t used_on(const Device &device) const { return used_on_[index_of(device)]; }
     /// The device with this ordinal ("1") or UUID ("GPU-..."), or "host". Null: the mount uses no such device.
     Device *find(const std::string &name) const;
     Device *find(const std::array<std::uint8_t, 16> &uuid) const;
@@ -81,7 +87,7 @@ public:
     /// the budget or the device is full. ENOEXEC: this program has no kernels for the device.
     Result<std::shared_ptr<Companion>> make_parity(const Piece &piece) EXCLUDES(mutex_);
     bool verifies_reads() const { return verify_reads_; }
-    /// Checks that every device can have parity. ENOEXEC: this program has no kernels for one of them.
+    /// Checks that every device that isn't lost can have parity. ENOEXEC: this program has no kernels for one of them.
     Result<void> check_parity() EXCLUDES(mutex_);
     /// The sums over all devices.
     struct ParityUse {
@@ -142,6 +148,7 @@ private:
     PackedCount packed_, in_host_;
     const bool verify_reads_;
     const std::uint64_t host_extent_;
+    const Placing placing_;
     const NvcompPlaces nvcomp_;
     std::atomic<std::uint64_t> generation_ = 0, use_ = 0;
     mutable Mutex mutex_;
@@ -158,14 +165,17 @@ private:
     std::vector<Reserved> reserve_ GUARDED_BY(reserve_mutex_);
     // One a device, in the order of devices_, and one for the host; after the budgets and the reserve, which they use.
     std::vector<std::unique_ptr<Slab>> slabs_;
+    std::vector<std::atomic<std::uint64_t>> used_on_; // in the same order
 
+    std::size_t index_of(const Device &device) const;
     Result<std::shared_ptr<Extent>> make(
         Copiers &copiers, Device &device, std::uint64_t size, std::uint64_t clear_from);
     Result<std::shared_ptr<Extent>> make_anew(Device &device, std::uint64_t size);
     Slab &slab_of(const Device &device);
+    Device *choose_near(std::uint64_t wanted) const;
     Budget &budget_of(const Device &device) { return device.info().is_host() ? host_budget_ : budget_; }
     const Budget &budget_of(const Device &device) const { return device.info().is_host() ? host_budget_ : budget_; }
-    Device &gpu_of(Device &device) const { return device.info().is_host() ? *devices_.front() : device; }
+    Device &gpu_of(Device &device) const; // of the host: one that isn't lost
     Result<ParityEngine *> engine_of(Device &device) EXCLUDES(mutex_);
     bool trim() EXCLUDES(mutex_);
 };

@@ -15,12 +15,14 @@ def pack(name):
 def residence(name): return os.getxattr(f"{mount}/{name}", "user.gmemfs.residence").decode()
 one = gmemfs.open(f"{mount}/leased").map(read_only=True)
 assert peek(one.address, len(good)) == good
-assert residence("leased") == '{"busy":"leased","where":"device"}', residence("leased")
+assert residence("leased") == '{"busy":"leased","where":"device","written":false}', residence("leased")
 busy = f"gmemfs: {mount}/leased: can't be packed: a peer has it mapped: it can be packed when all peers have unmapped it\n"
 assert pack("leased") == (1, busy), pack("leased")
 two = gmemfs.open(f"{mount}/leased").map(read_only=True)
 one.unmap()
 assert pack("leased") == (1, busy), pack("leased")
+with gmemfs.open(f"{mount}/leased").map():
+    assert residence("leased") == '{"busy":"leased","where":"device","written":true}', residence("leased")
 two.unmap()
 P
 no_peers_left

@@ -29,6 +29,10 @@ LARGEST = 3 << 20
 INSTANT_S = 0.1
 
 
+def has_copies(path):
+    return "user.gmemfs.replicas_wanted" in os.listxattr(path) and os.getxattr(path, "user.gmemfs.replicas") != b"none"
+
+
 class Node:
     """What a name stands for: two names of one file share it."""
 
@@ -246,7 +250,8 @@ def observe(path):
         return node
     node = Node("file")
     node.mode = stat.S_IMODE(status.st_mode)
-    node.xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path) if name != "user.allocation_size"}
+    ours = {"user.allocation_size", "user.gmemfs.replicas_wanted"}
+    node.xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path) if name not in ours}
     node.data = bytearray(Path(path).read_bytes())
     return node
 
@@ -504,7 +509,8 @@ class Loop:
                 if not os.path.islink(path):
                     os.getxattr(path, "user.allocation_size")  # settles it
                     pieces = json.loads(os.getxattr(path, "user.gmemfs.extents"))
-                    files[os.stat(path).st_ino] = sum(piece["length"] for piece in pieces)
+                    copies = len(os.getxattr(path, "user.gmemfs.replicas").split(b",")) if has_copies(path) else 0
+                    files[os.stat(path).st_ino] = sum(piece["length"] for piece in pieces) * (1 + copies)
         stats = self.stats()
         used = stats["used"] - stats["shared"]["extents"] + stats["shared"]["slots"]
         if used != sum(files.values()) and not self.peers:  # of theirs parity counts, too
@@ -553,6 +559,10 @@ class Loop:
 
     def run(self):
         self.mount()
+        for name in "device", "replicas":
+            wish = self.arguments.place if name == "device" else self.arguments.replicas
+            if wish:
+                os.setxattr(self.mnt, f"user.gmemfs.{name}", wish.encode())
         try:
             self.begin_peers()
             for index in range(self.arguments.processes):
@@ -581,6 +591,8 @@ def main():
     parser.add_argument("--peers", type=int, default=0)
     parser.add_argument("--gmemfs", default=str(ROOT / "build/gmemfs"))
     parser.add_argument("--mount-point", help="an empty folder; one of its own where none is given")
+    parser.add_argument("--place", help="user.gmemfs.device of all files, say spread")
+    parser.add_argument("--replicas", help="user.gmemfs.replicas of all files, say all")
     parser.add_argument("--options", default="--simulate=512M", help="of gmemfs mount")
     arguments = parser.parse_args()
     if arguments.peers:

@@ -19,6 +19,8 @@ done
 before=$(digest f)
 mv "$MNT/f" "$MNT/g"
 is "$(digest g)" "$before"
+printf y | dd of="$MNT/g" bs=1 seek=69999999 conv=notrunc status=none # that was x, perhaps
+before=$(digest g)
 for change in "printf x | dd of=$MNT/g bs=1 seek=69999999 conv=notrunc status=none" "truncate -s 60M $MNT/g" \
     "truncate -s 61M $MNT/g" "fallocate -p -o 1M -l 4096 $MNT/g" "fallocate -z -o 2M -l 100 $MNT/g" "printf x >> $MNT/g" \
     "dd if=$MNT/g of=$MNT/g bs=4096 count=1 seek=9 conv=notrunc status=none"; do
