@@ -24,6 +24,8 @@ constexpr Subcommand kSubcommands[] = {
     {"stat", run_stat, "a file's memory: extents, handles, parity; or a mount's counters"},
     {"cp", run_cp, "copy files into a mount and out of it, past FUSE"},
     {"mv", run_mv, "move files as mv does, also from one device to another"},
+    {"pull", run_pull, "fetch files from another host"},
+    {"push", run_push, "send files to another host"},
     {"save", run_save, "save a mount, a folder or a file into a snapshot on disk"},
     {"restore", run_restore, "put a snapshot back, into a mount or a folder; list it, check it"},
     {"verify", run_verify, "compare files with their parity"},
@@ -41,6 +43,8 @@ constexpr Subcommand kSubcommands[] = {
     {"test", run_test, "a self-test of a device: its memory, and parity on it"},
     {"bench", run_bench, "what a device reaches by itself: copies, clearing, parity"},
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
+    {"send", run_send, nullptr},
+    {"receive", run_receive, nullptr},
     {"keeper", run_keeper, nullptr},
     {"probe", run_probe, nullptr},
 };

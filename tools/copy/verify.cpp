@@ -100,17 +100,22 @@ Result<Answer> ask_for_digest(int fd) {
     return answer;
 }
 
-// The mount's own; nothing where it can't make one.
-Result<std::optional<std::string>> read_digest(const VerifiedEnd &side) {
-    if (!side.is_in_mount) return std::optional<std::string>();
-    const Answer answer = TRY(ask_for_digest(side.end.fd));
+} // namespace
+
+Result<std::optional<std::string>> ask_digest(int fd) {
+    const Answer answer = TRY(ask_for_digest(fd));
     if (answer.code == 0) return std::optional(std::string(answer.value, static_cast<std::size_t>(answer.size)));
     for (const int code : {ENODATA, ENOTSUP, ENOEXEC, ENOSPC, ENOMEM})
         if (answer.code == code) return std::optional<std::string>();
     return Error{answer.code, 0, "verify", "the filesystem can't make the digest"};
 }
 
-} // namespace
+Result<Digest> make_digest(std::span<const std::byte> bytes) {
+    Sha256 sha = TRY(Sha256::create());
+    std::vector<std::byte> level = bytes.empty() ? std::vector<std::byte>() : TRY(sha.hash_nodes(bytes));
+    while (level.size() > kDigest) level = TRY(sha.hash_nodes(level));
+    return digest_of_root(level, bytes.size());
+}
 
 Result<std::string> make_digest(int fd, std::uint64_t size, unsigned lanes) {
     std::vector<std::byte> level(
@@ -131,7 +136,7 @@ Result<VerifiedBy> verify_copy(
     Device *device, const VerifiedEnd &source, const VerifiedEnd &target, std::uint64_t size, unsigned lanes) {
     using Found = Result<std::optional<std::string>>;
     const auto digest_of = [&](const VerifiedEnd &side) -> Found {
-        if (side.is_in_mount) return read_digest(side);
+        if (side.is_in_mount) return ask_digest(side.end.fd);
         return std::optional(TRY(make_digest(side.end.fd, size, lanes)));
     };
     std::optional<std::string> of_source, of_target;

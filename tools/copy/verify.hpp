@@ -1,8 +1,12 @@
 // CopyVerify: compares a copy with its source, by digests that a mount makes on its device, else byte by byte.
 #pragma once
 
+#include "ecc/digest/digest.hpp"
 #include "tools/copy/lanes.hpp"
 
+#include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
 
 namespace gmemfs {
@@ -10,6 +14,11 @@ namespace gmemfs {
 /// The value that `user.gmemfs.digest` has for the file's first `size` bytes (docs/formats.md), computed on the host by
 /// `lanes` threads. EIO: the file is shorter. EINTR: the user has interrupted.
 Result<std::string> make_digest(int fd, std::uint64_t size, unsigned lanes);
+
+/// The digest of bytes in memory; digest_text() makes the same value of it.
+Result<Digest> make_digest(std::span<const std::byte> bytes);
+/// The digest that the mount makes of its open file on the device; nothing where it makes none. EINTR.
+Result<std::optional<std::string>> ask_digest(int fd);
 
 /// One side of a copy that is to be verified.
 struct VerifiedEnd {

@@ -1,6 +1,7 @@
 #include "tools/snapshot/format.hpp"
 
 #include "fuse/core/names/acl.hpp"
+#include "tools/host/bytes.hpp"
 
 #include <cstring>
 #include <limits>
@@ -17,70 +18,27 @@ constexpr std::size_t kValueMost = 64 * KiB; // XATTR_SIZE_MAX
 constexpr std::string_view kPrefixes[] = {"user.", "trusted."};
 constexpr std::string_view kCapability = "security.capability";
 
-class Encoder {
+class Encoder : public ByteWriter {
 public:
-    explicit Encoder(SnapshotKind kind) : bytes_(kRecordHead) { put<std::uint8_t>(static_cast<std::uint8_t>(kind)); }
-
-    template <typename T>
-    void put(T value) {
-        const auto *from = reinterpret_cast<const std::byte *>(&value);
-        bytes_.insert(bytes_.end(), from, from + sizeof value);
-    }
-    void put(const std::string &text) {
-        put(static_cast<std::uint32_t>(text.size()));
-        const auto *from = reinterpret_cast<const std::byte *>(text.data());
-        bytes_.insert(bytes_.end(), from, from + text.size());
-    }
-    void put(const timespec &time) {
-        put<std::int64_t>(time.tv_sec);
-        put<std::uint32_t>(static_cast<std::uint32_t>(time.tv_nsec));
-    }
+    explicit Encoder(SnapshotKind kind) : ByteWriter(kRecordHead) { put(kind); }
     std::vector<std::byte> finish() {
-        const std::span<const std::byte> body = std::span<const std::byte>(bytes_).subspan(kRecordHead);
+        const std::span<const std::byte> body = std::span<const std::byte>(bytes()).subspan(kRecordHead);
         const std::uint32_t head[] = {static_cast<std::uint32_t>(body.size()), checksum(body)};
-        std::memcpy(bytes_.data(), head, sizeof head);
-        return std::move(bytes_);
+        std::memcpy(bytes().data(), head, sizeof head);
+        return ByteWriter::finish();
     }
-
-private:
-    std::vector<std::byte> bytes_;
 };
 
-// Reads past the end give zeros and make it bad, so that a decoder asks once, at its end.
-class Decoder {
+// Bad from the start where the body is of another kind.
+class Decoder : public ByteReader {
 public:
-    Decoder(std::span<const std::byte> body, SnapshotKind kind) : left_(body) {
-        if (take<std::uint8_t>() != static_cast<std::uint8_t>(kind)) is_good_ = false;
-    }
-
-    template <typename T>
-    T take() {
-        T value = {};
-        if (left_.size() < sizeof value) return is_good_ = false, value;
-        std::memcpy(&value, left_.data(), sizeof value);
-        left_ = left_.subspan(sizeof value);
-        return value;
-    }
-    std::string take_text(std::size_t most) {
-        const auto size = take<std::uint32_t>();
-        if (size > most || size > left_.size()) return is_good_ = false, std::string();
-        std::string text(reinterpret_cast<const char *>(left_.data()), size);
-        left_ = left_.subspan(size);
-        return text;
-    }
-    timespec take_time() {
-        timespec time = {};
-        time.tv_sec = take<std::int64_t>();
-        time.tv_nsec = take<std::uint32_t>();
-        if (time.tv_nsec >= 1000000000) is_good_ = false;
-        return time;
-    }
-    bool is_good() const { return is_good_; }
-    bool is_done() const { return is_good_ && left_.empty(); }
+    Decoder(std::span<const std::byte> body, SnapshotKind kind)
+        : ByteReader(body), is_kind_(take<SnapshotKind>() == kind) {}
+    bool is_good() const { return is_kind_ && ByteReader::is_good(); }
+    bool is_done() const { return is_kind_ && ByteReader::is_done(); }
 
 private:
-    std::span<const std::byte> left_;
-    bool is_good_ = true;
+    bool is_kind_;
 };
 
 Error bad(const char *what) { return Error{EBADMSG, 0, "read snapshot", what}; }

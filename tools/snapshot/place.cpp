@@ -1,5 +1,7 @@
 #include "tools/snapshot/place.hpp"
 
+#include "tools/snapshot/entry_attributes.hpp"
+
 #include "fuse/core/names/acl.hpp"
 #include "tools/host/interruption.hpp"
 #include "tools/host/mounts.hpp"
@@ -221,35 +223,10 @@ Result<Fd> SnapshotPlace::make_anew(std::size_t index) const {
     return file;
 }
 
-Result<void> SnapshotPlace::set_attribute(int file, const SnapshotEntry &entry, const SnapshotAttribute &attribute) {
-    if (::fsetxattr(file, attribute.name.c_str(), attribute.value.data(), attribute.value.size(), 0) == 0) return {};
-    const bool is_roots = !attribute.name.starts_with("user.") && !is_acl(attribute.name);
-    if (!is_roots || (errno != EPERM && errno != EOPNOTSUPP))
-        return Error{errno, 0, "set extended attribute", path_ + ": " + entry.name};
-    ++attributes_left_out_;
-    return {};
-}
-
-// Owner before mode, which a change of owner may cut; times last. A user that may not give a file away keeps it, and
-// then the file is no program that runs as somebody else.
 Result<void> SnapshotPlace::set_attributes(int folder, const std::string &name, const SnapshotEntry &entry) {
-    const auto failed_at = [&](const char *doing) { return Error{errno, 0, doing, path_ + ": " + entry.name}; };
-    std::uint32_t mode = entry.mode & 07777;
-    if (::fchownat(folder, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno != EPERM && errno != EINVAL) return failed_at("set owner");
-        mode &= entry.is_folder() ? 07777U : 01777U;
-    }
-    if (!entry.attributes.empty() || entry.is_folder()) {
-        const Fd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-        if (!file) return failed_at("open");
-        for (const std::string_view name_of_acl : {kAccessAcl, kDefaultAcl}) // a folder may have inherited some
-            if (entry.is_folder()) (void)::fremovexattr(file.get(), name_of_acl.data());
-        for (const SnapshotAttribute &attribute : entry.attributes) TRY(set_attribute(file.get(), entry, attribute));
-    }
-    // Not through a link: what is staged is our own, and a folder that was published is no link (open_folder).
-    if (!entry.is_link() && ::fchmodat(folder, name.c_str(), mode, 0) != 0) return failed_at("set mode");
-    const timespec times[] = {entry.accessed, entry.modified};
-    if (::utimensat(folder, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return failed_at("set times");
+    Result<std::size_t> left_out = gmemfs::set_attributes(folder, name, entry);
+    if (!left_out) return about(path_, left_out.error());
+    attributes_left_out_ += *left_out;
     return {};
 }
 

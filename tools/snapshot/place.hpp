@@ -60,7 +60,6 @@ private:
     Result<void> make(std::size_t index);
     Result<void> make_staging();
     void remove_leftovers() const;
-    Result<void> set_attribute(int file, const SnapshotEntry &entry, const SnapshotAttribute &attribute);
     Result<void> set_attributes(int folder, const std::string &name, const SnapshotEntry &entry);
     Result<void> publish_one(std::size_t index, int folder);
     Result<void> publish_names();

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstring>
 #include <fcntl.h>
-#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,45 +86,26 @@ Result<void> SnapshotReader::read_totals() {
     return {};
 }
 
-Result<void> SnapshotReader::check_place(const SnapshotEntry &entry) const {
-    const std::size_t index = entries_.size();
-    if (index == 0) {
-        if (entry.parent != 0 || entry.is_other_name() || entry.name.empty() != entry.is_folder() ||
-            (!entry.is_folder() && totals_.entries != 1))
-            return damaged("what was saved has no place");
-        return {};
-    }
-    if (entry.name.empty() || entry.parent >= index || !entries_[entry.parent].is_folder())
-        return damaged("a name without a folder");
-    if (!entry.is_other_name()) return {};
-    if (entry.link_to >= index) return damaged("a hard link to nothing");
-    const SnapshotEntry &first = entries_[entry.link_to];
-    if (first.is_other_name() || first.is_folder() || (first.mode & S_IFMT) != (entry.mode & S_IFMT))
-        return damaged("a hard link to nothing");
-    return {};
-}
-
 Result<void> SnapshotReader::read_index() {
     TRY(read_totals());
-    std::set<std::pair<std::uint32_t, std::string>> names;
-    while (entries_.size() < totals_.entries) {
+    while (entries().size() < totals_.entries) {
         if (is_interrupted()) return Error{EINTR, 0, "interrupted", name_};
         const Result<std::vector<std::byte>> body = read_body();
         if (!body) return Error(body.error());
         Result<SnapshotEntry> entry = decode_entry(*body);
         if (!entry) return at_record(entry.error());
-        TRY(check_place(*entry));
-        if (!names.emplace(entry->parent, entry->name).second) return damaged("a name twice in a folder");
-        entries_.push_back(*std::move(entry));
+        const Result<void> added = index_.add(*std::move(entry));
+        if (!added) return damaged(added.error().detail);
     }
+    if (!entries()[0].is_folder() && entries().size() != 1) return damaged("names in what is no folder");
     TRY(count_sizes());
     return is_stream_ ? Result<void>() : check_tail();
 }
 
 Result<void> SnapshotReader::count_sizes() {
     std::uint64_t bytes = 0, chunks = 0;
-    first_chunks_.reserve(entries_.size());
-    for (const SnapshotEntry &entry : entries_) {
+    first_chunks_.reserve(entries().size());
+    for (const SnapshotEntry &entry : entries()) {
         first_chunks_.push_back(chunks);
         if (__builtin_add_overflow(bytes, entry.size, &bytes)) return damaged("sizes that can't be");
         chunks += count_chunks(entry.size);
@@ -162,7 +142,7 @@ Result<void> SnapshotReader::check_end(const SnapshotEnd &end) {
 }
 
 Result<void> SnapshotReader::check_chunk(const SnapshotChunk &chunk) {
-    if (chunk.entry >= entries_.size()) return damaged("a chunk of no file");
+    if (chunk.entry >= entries().size()) return damaged("a chunk of no file");
     const std::uint64_t size = data_size(chunk.entry);
     if (chunk.offset >= size || chunk.size != std::min(kSnapshotChunk, size - chunk.offset))
         return damaged("a chunk out of place");
@@ -174,16 +154,16 @@ Result<void> SnapshotReader::check_chunk(const SnapshotChunk &chunk) {
 
 std::uint64_t SnapshotReader::data_size(std::uint32_t entry) const {
     const auto image = images_.find(entry);
-    return image == images_.end() ? entries_[entry].size : image->second.size;
+    return image == images_.end() ? entries()[entry].size : image->second.size;
 }
 
 Result<void> SnapshotReader::take_image(std::span<const std::byte> body) {
     const Result<SnapshotImage> image = decode_image(body);
     if (!image) return at_record(image.error());
     if (totals_.version <= kSnapshotVersionPlain) return damaged("an image in a version that has none");
-    if (image->entry >= entries_.size() || image->size >= entries_[image->entry].size)
+    if (image->entry >= entries().size() || image->size >= entries()[image->entry].size)
         return damaged("an image of what has none");
-    const std::uint64_t count = count_chunks(entries_[image->entry].size);
+    const std::uint64_t count = count_chunks(entries()[image->entry].size);
     const auto seen = seen_.begin() + static_cast<std::ptrdiff_t>(first_chunks_[image->entry]);
     if (std::find(seen, seen + static_cast<std::ptrdiff_t>(count), true) != seen + static_cast<std::ptrdiff_t>(count))
         return damaged("an image behind chunks of its file");
@@ -196,9 +176,9 @@ Result<void> SnapshotReader::take_cut(std::span<const std::byte> body) {
     const Result<SnapshotCut> cut = decode_cut(body);
     if (!cut) return at_record(cut.error());
     if (chunks_ != chunks_expected_) return damaged("chunks are missing");
-    const bool is_file = cut->entry < entries_.size() && S_ISREG(entries_[cut->entry].mode);
-    if (!is_file || entries_[cut->entry].is_other_name() || (cut->entry == 0 && cut->is_gone) ||
-        (!cut->is_gone && cut->size >= entries_[cut->entry].size) ||
+    const bool is_file = cut->entry < entries().size() && S_ISREG(entries()[cut->entry].mode);
+    if (!is_file || entries()[cut->entry].is_other_name() || (cut->entry == 0 && cut->is_gone) ||
+        (!cut->is_gone && cut->size >= entries()[cut->entry].size) ||
         (!cuts_.empty() && cuts_.back().entry >= cut->entry))
         return damaged("a cut of what isn't there");
     cuts_.push_back(*cut);
@@ -280,14 +260,6 @@ const SnapshotImage *SnapshotReader::image_of(std::uint32_t entry) const {
     const std::lock_guard<std::mutex> hold(mutex_);
     const auto image = images_.find(entry);
     return image == images_.end() ? nullptr : &image->second;
-}
-
-std::string SnapshotReader::path_of(std::size_t index) const {
-    if (index == 0) return entries_[0].is_folder() ? "." : entries_[0].name;
-    std::string path = entries_[index].name;
-    for (std::uint32_t above = entries_[index].parent; above != 0; above = entries_[above].parent)
-        path.insert(0, entries_[above].name + "/");
-    return path;
 }
 
 } // namespace gmemfs

@@ -1,7 +1,7 @@
 // SnapshotReader: reads a snapshot, and checks everything in it before anything is used.
 #pragma once
 
-#include "tools/snapshot/format.hpp"
+#include "tools/snapshot/index.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <map>
@@ -21,11 +21,10 @@ public:
     static Result<std::unique_ptr<SnapshotReader>> open(const std::string &path); ///< "-" is standard input
 
     const SnapshotTotals &totals() const { return totals_; }
-    /// Entry 0 is what was saved. A parent is an earlier folder; names differ in a folder; links are to earlier
-    /// entries.
-    const std::vector<SnapshotEntry> &entries() const { return entries_; }
-    /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
-    std::string path_of(std::size_t index) const;
+    /// See SnapshotIndex.
+    const std::vector<SnapshotEntry> &entries() const { return index_.entries(); }
+    /// See gmemfs::path_of().
+    std::string path_of(std::size_t index) const { return gmemfs::path_of(entries(), index); }
 
     /// The next chunk, with its data in the first bytes of `buffer`, which has kSnapshotChunk bytes. Nothing: that was
     /// the end, every chunk of every file was there once, and the checksum of checksums is right; an error in a chunk
@@ -46,7 +45,6 @@ private:
     SnapshotReader(Fd file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
     Result<void> read_index();
     Result<void> read_totals();
-    Result<void> check_place(const SnapshotEntry &entry) const;
     Result<void> count_sizes();
     Result<void> check_tail();
     Result<void> read_at(std::span<std::byte> bytes, std::uint64_t offset);
@@ -67,7 +65,7 @@ private:
     bool is_stream_ = false, is_endless_ = false; // endless: a disk, on which anything follows
     std::uint64_t size_ = 0;
     SnapshotTotals totals_;
-    std::vector<SnapshotEntry> entries_;
+    SnapshotIndex index_;
     std::vector<std::uint64_t> first_chunks_; // first_chunks_[entry]: which chunk of all is its first
     mutable std::mutex mutex_;                // of what follows
     std::uint64_t position_ = 0;              // of the next record

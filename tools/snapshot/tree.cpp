@@ -97,16 +97,25 @@ Result<void> SnapshotTree::read_attributes(int fd, const std::string &path, Snap
     return {};
 }
 
+// What was named itself is never left out.
+Result<void> SnapshotTree::leave_out(const std::string &path, Error error) const {
+    const bool is_named = entries_.empty() || path == path_of(0);
+    if (unreadable_ == Unreadable::refused || error.code != EACCES || is_named) return error;
+    warn_(path + ": it can't be read by this user, and is left out");
+    return {};
+}
+
 Result<void> SnapshotTree::add(int folder, std::uint32_t parent, const std::string &name) {
     const std::string shown = name.empty() ? "." : (parent == 0 ? "" : path_of(parent) + "/") + name;
     struct stat status = {};
     const char *path = name.empty() ? "." : name.c_str();
     const auto failed = [&](const char *doing) -> Result<void> {
         const int code = errno;
-        if (!has_vanished(code) || entries_.empty()) return Error{code, 0, doing, shown + advice_for(code)};
+        if (!has_vanished(code) || entries_.empty())
+            return leave_out(shown, Error{code, 0, doing, shown + advice_for(code)});
         return warn_(shown + ": it has vanished meanwhile, and is left out"), Result<void>();
     };
-    if (::fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) != 0) return failed("save");
+    if (::fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) != 0) return failed("read");
     SnapshotEntry entry;
     Fd file;
     if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
@@ -141,7 +150,8 @@ Result<void> SnapshotTree::scan_folder(std::uint32_t index, dev_t device) {
     if (inodes_[index].first != device) return {}; // mounted here
     const auto failed = [&](const Error &error) -> Result<void> {
         if (is_interrupted()) return interrupted();
-        if (!has_vanished(error.code) || index == 0) return Error{error.code, 0, error.doing, path_of(index)};
+        if (!has_vanished(error.code) || index == 0)
+            return leave_out(path_of(index), Error{error.code, 0, error.doing, path_of(index)});
         return warn_(path_of(index) + ": it has vanished meanwhile, and what was in it is left out"), Result<void>();
     };
     const Result<Fd> folder = open_folder(top_.get(), entries_, index);
@@ -151,20 +161,20 @@ Result<void> SnapshotTree::scan_folder(std::uint32_t index, dev_t device) {
     for (const std::string &name : *names) {
         if (is_interrupted()) return interrupted();
         TRY(add(folder->get(), index, name));
-        if (entries_.size() >= kNoEntry) return Error{E2BIG, 0, "save", "more than 4 G names"};
+        if (entries_.size() >= kNoEntry) return Error{E2BIG, 0, "read", "more than 4 G names"};
     }
     return {};
 }
 
-Result<SnapshotTree> SnapshotTree::create(const std::string &path, const Warn &warn) {
+Result<SnapshotTree> SnapshotTree::create(const std::string &path, const Warn &warn, Unreadable unreadable) {
     namespace fs = std::filesystem;
     std::error_code error;
     const fs::path whole = fs::canonical(path, error);
-    if (error) return Error{error.value(), 0, "save", path + advice_for(error.value())};
+    if (error) return Error{error.value(), 0, "read", path + advice_for(error.value())};
     const bool is_folder = fs::is_directory(whole, error);
     const std::string top = is_folder ? whole : whole.parent_path();
-    SnapshotTree tree(Fd(::open(top.c_str(), kFolderFlags)), warn);
-    if (!tree.top_) return Error{errno, 0, "save", path + advice_for(errno)};
+    SnapshotTree tree(Fd(::open(top.c_str(), kFolderFlags)), warn, unreadable);
+    if (!tree.top_) return Error{errno, 0, "read", path + advice_for(errno)};
     Result<void> done = tree.add(tree.top_.get(), 0, is_folder ? "" : whole.filename().string());
     for (std::uint32_t index = 0; done && index < tree.entries_.size(); ++index)
         if (tree.entries_[index].is_folder()) done = tree.scan_folder(index, tree.inodes_[0].first);
@@ -217,20 +227,12 @@ Result<Fd> SnapshotTree::open_file(std::size_t index, int more_flags) const {
         Result<Fd> found = open_name(other, index, more_flags);
         if (found) return found;
     }
-    return Error{ESTALE, 0, "save", path_of(index)};
+    return Error{ESTALE, 0, "read", path_of(index)};
 }
 
 bool SnapshotTree::may_have_images() const {
     struct statfs kind = {};
     return ::fstatfs(top_.get(), &kind) == 0 && kind.f_type == FUSE_SUPER_MAGIC;
-}
-
-std::string SnapshotTree::path_of(std::size_t index) const {
-    if (index == 0) return entries_[0].name.empty() ? "." : entries_[0].name;
-    std::string path = entries_[index].name;
-    for (std::uint32_t above = entries_[index].parent; above != 0; above = entries_[above].parent)
-        path.insert(0, entries_[above].name + "/");
-    return path;
 }
 
 } // namespace gmemfs

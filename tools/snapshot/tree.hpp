@@ -7,7 +7,7 @@
 // can't be listed.
 #pragma once
 
-#include "tools/snapshot/format.hpp"
+#include "tools/snapshot/index.hpp"
 #include "vmm/base/fd.hpp"
 
 #include <functional>
@@ -27,7 +27,14 @@ class SnapshotTree {
 public:
     /// Reads names and attributes of `path` and of all below it, but not of what is mounted there. EINTR: the user has
     /// interrupted.
-    static Result<SnapshotTree> create(const std::string &path, const Warn &warn);
+    static Result<SnapshotTree> create(const std::string &path, const Warn &warn) {
+        return create(path, warn, Unreadable::refused);
+    }
+    enum class Unreadable {
+        refused,  ///< EACCES
+        left_out, ///< with a warning, as long as it isn't `path` itself
+    };
+    static Result<SnapshotTree> create(const std::string &path, const Warn &warn, Unreadable unreadable);
 
     const std::vector<SnapshotEntry> &entries() const { return entries_; }
     std::uint64_t data_bytes() const;
@@ -37,11 +44,13 @@ public:
     Result<Fd> open_file(std::size_t index, int more_flags) const; ///< with O_DIRECT, say
     /// Whether files may have images that can be read: they lie on a FUSE filesystem, which may be a gmemfs mount.
     bool may_have_images() const;
-    /// The entry's path below what was saved, "folder/name"; "." for what was saved itself.
-    std::string path_of(std::size_t index) const;
+    /// See gmemfs::path_of().
+    std::string path_of(std::size_t index) const { return gmemfs::path_of(entries_, index); }
 
 private:
-    SnapshotTree(Fd top, const Warn &warn) : warn_(warn), top_(std::move(top)) {}
+    SnapshotTree(Fd top, const Warn &warn, Unreadable unreadable)
+        : warn_(warn), unreadable_(unreadable), top_(std::move(top)) {}
+    Result<void> leave_out(const std::string &path, Error error) const;
     Result<void> scan_folder(std::uint32_t index, dev_t device);
     Result<void> add(int folder, std::uint32_t parent, const std::string &name);
     Result<void> read_attributes(int fd, const std::string &path, SnapshotEntry &entry) const;
@@ -49,6 +58,7 @@ private:
     Result<void> find_links();
 
     Warn warn_;
+    Unreadable unreadable_;
     Fd top_; // the folder that was named, or that of the file that was
     std::vector<SnapshotEntry> entries_;
     std::vector<std::pair<dev_t, ino_t>> inodes_; // inodes_[index]: what the entry was

@@ -1,0 +1,61 @@
+// Incoming: a file that was asked for, and what has come of it so far.
+//
+// What fails here is kept until the source has ended the file, because its bytes are under way.
+#pragma once
+
+#include "tools/remote/landing.hpp"
+#include "tools/remote/write_behind.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+/// Not thread-safe.
+class Incoming {
+public:
+    /// Opens the file for `name` in the open folder. `mode`: the source's. `size`: as far as it is known. Landing's
+    /// errors; EINTR.
+    enum class Start { empty, with_what_is_there };
+    static Result<std::unique_ptr<Incoming>> create(
+        std::uint32_t entry, Fd folder, const std::string &name, mode_t mode, std::uint64_t size, Start start);
+
+    std::uint32_t entry() const { return entry_; }
+    std::uint64_t size() const { return size_; }
+    bool is_small() const { return size_ <= kDataMost; }
+    Fetch request() const; ///< by ssh
+
+    /// The source says what is to come: makes room.
+    Result<void> open(const Opened &opened);
+    /// EPROTO: the bytes aren't those that come next.
+    Result<void> take(const Data &data);
+    /// The source has sent all: the file is written, and has the digest `expected`. EPROTO: not all has come. EBADMSG:
+    /// another digest. What failed before.
+    Result<void> check(const std::string &expected);
+    /// Nothing had to come, and the file that has the name is right: it stays.
+    bool is_there() const { return is_there_; }
+    std::uint64_t bytes() const { return bytes_; } ///< that came
+    Landing &landing() { return *landing_; }
+
+private:
+    Incoming(std::uint32_t entry, std::uint64_t size) : entry_(entry), size_(size) {}
+    Result<void> look(Fd there);
+    Result<void> make_room(const Opened &opened);
+    Result<void> check_bytes(const std::string &expected);
+
+    const std::uint32_t entry_;
+    std::uint64_t size_;
+    std::unique_ptr<Landing> landing_;
+    Fd there_;                            // the file that has the name; none where a part is gone on with
+    std::vector<Digest> have_;            // of there_, or of the part
+    std::vector<ByteRange> to_come_;      // what is still to come, in order
+    std::unique_ptr<WriteBehind> writer_; // of a large one
+    std::optional<Digest> digest_;        // of a small one, which came in one piece
+    bool is_opened_ = false, is_there_ = false;
+    std::uint64_t bytes_ = 0;
+    std::optional<Error> failure_;
+};
+
+} // namespace gmemfs

@@ -1,0 +1,159 @@
+#include "tools/remote/receiver.hpp"
+
+#include "tools/host/command.hpp"
+
+namespace gmemfs {
+namespace {
+
+Error senseless(const char *what) { return Error{EPROTO, 0, "read from the other host", what}; }
+
+} // namespace
+
+void RemoteReceiver::complain(const Error &error) {
+    if (progress_ != nullptr) progress_->finish();
+    (void)fail(error);
+    ++outcome_.failures;
+}
+
+Result<void> RemoteReceiver::list(const std::string &path) {
+    TRY(pipe_.send(FrameKind::list, encode(List{settings_.recursive, path})));
+    Frame frame;
+    for (;;) {
+        const Result<void> came = pipe_.receive(frame);
+        if (!came) return about(host_ + path, came.error());
+        if (frame.kind == FrameKind::listed) break;
+        if (frame.kind == FrameKind::warning) {
+            complain(Error { EACCES, 0, "fetch", host_ + TRY(decode_warning(frame)) });
+            continue;
+        }
+        TRY(index_.add(TRY(decode_listed_entry(frame))));
+    }
+    const std::vector<SnapshotEntry> &entries = index_.entries();
+    if (TRY(decode_listed(frame)).entries != entries.size()) return senseless("a list that isn't whole");
+    if (entries.size() > 1 && !entries.front().is_folder()) return senseless("names in what is no folder");
+    if (entries.front().is_folder() && !settings_.recursive) return senseless("a folder that nobody has asked for");
+    return {};
+}
+
+std::uint64_t RemoteReceiver::size() const {
+    std::uint64_t total = 0;
+    for (const SnapshotEntry &entry : index_.entries()) total += entry.is_file() ? entry.size : 0;
+    return total;
+}
+
+Result<RemoteReceiver::Outcome> RemoteReceiver::fetch(const std::string &target, Progress &progress) {
+    progress_ = &progress;
+    const std::vector<SnapshotEntry> &entries = index_.entries();
+    place_.emplace(TRY(
+        RemotePlace::create(target, entries, settings_.attributes, [this](const Error &error) { complain(error); })));
+    TRY(place_->make_folders());
+    has_landed_.assign(entries.size(), false);
+    is_again_.assign(entries.size(), false);
+    for (std::uint32_t index = 0; index < entries.size(); ++index)
+        if (entries[index].is_file() && place_->is_wanted(index)) wanted_.push_back({index, entries[index].size});
+    Frame frame;
+    for (TRY(ask_for_more()); !coming_.empty(); TRY(ask_for_more())) {
+        TRY(pipe_.receive(frame));
+        TRY(take(frame));
+    }
+    TRY(place_->finish([this](std::size_t index) { return has_landed_[index]; }));
+    return outcome_;
+}
+
+// While the source sends, it reads nothing: what is asked for in advance has to fit into the pipe. So digests of pieces
+// are sent alone, and so is what comes past the pipe.
+Result<void> RemoteReceiver::ask_for_more() {
+    while (!wanted_.empty() && coming_.size() < kSmallAtOnce) {
+        const bool is_small = wanted_.front().size <= kDataMost && !settings_.resume;
+        const bool waits = !coming_.empty() && (!is_small || !coming_.back()->is_small());
+        if (waits) return {};
+        const Wanted wanted = wanted_.front();
+        wanted_.pop_front();
+        TRY(begin(wanted));
+    }
+    return {};
+}
+
+Result<void> RemoteReceiver::begin(const Wanted &wanted) {
+    const SnapshotEntry &entry = index_.entries()[wanted.entry];
+    const auto make = [&]() -> Result<std::unique_ptr<Incoming>> {
+        Fd folder = TRY(place_->open_folder_of(wanted.entry));
+        const Incoming::Start start = settings_.resume ? Incoming::Start::with_what_is_there : Incoming::Start::empty;
+        return Incoming::create(
+            wanted.entry, std::move(folder), place_->name_of(wanted.entry), entry.mode, wanted.size, start);
+    };
+    Result<std::unique_ptr<Incoming>> made = make();
+    if (!made && made.error().code == EINTR) return Error(made.error());
+    if (!made) return complain(about(place_->shown(wanted.entry), made.error())), Result<void>();
+    progress_->start_file(place_->shown(wanted.entry));
+    TRY(pipe_.send(FrameKind::fetch, encode((*made)->request())));
+    coming_.push_back(*std::move(made));
+    return {};
+}
+
+Result<void> RemoteReceiver::take(Frame &frame) {
+    Incoming &file = *coming_.front();
+    const auto belongs = [&](std::uint32_t entry) {
+        return entry == file.entry() ? Result<void>() : senseless("another file than the next one");
+    };
+    if (frame.kind == FrameKind::data) {
+        const Data data = TRY(decode_data(frame));
+        TRY(belongs(data.entry));
+        progress_->add(data.bytes.size());
+        return file.take(data);
+    }
+    if (frame.kind == FrameKind::opened) {
+        const Opened opened = TRY(decode_opened(frame));
+        TRY(belongs(opened.entry));
+        return file.open(opened);
+    }
+    const Sent sent = TRY(decode_sent(frame));
+    TRY(belongs(sent.entry));
+    const std::unique_ptr<Incoming> ended = std::move(coming_.front());
+    coming_.pop_front();
+    switch (sent.state) {
+    case Sent::State::whole: return land(*ended, sent.text);
+    case Sent::State::changed: return again(*ended), Result<void>();
+    case Sent::State::failed:
+    case Sent::State::unusable: break;
+    }
+    complain(Error{sent.code, 0, "the other host", host_ + sent.text});
+    return {};
+}
+
+// A file that somebody writes to all the time is given up.
+void RemoteReceiver::again(const Incoming &file) {
+    const std::uint32_t entry = file.entry();
+    if (!is_again_[entry]) {
+        is_again_[entry] = true;
+        wanted_.push_front({entry, file.size()});
+        return;
+    }
+    complain(Error{ESTALE, 0, "fetch", place_->shown(entry) + ": it changes there while it is read, twice by now"});
+}
+
+Result<void> RemoteReceiver::land(Incoming &file, const std::string &digest) {
+    const std::uint32_t index = file.entry();
+    const Result<void> checked = file.check(digest);
+    if (!checked) {
+        const int code = checked.error().code;
+        if (code == EPROTO || code == EINTR) return Error(checked.error());
+        // Bytes that a peer writes through its mapping change nothing that stat(2) tells.
+        if (code == EBADMSG && !is_again_[index]) return again(file), Result<void>();
+        return complain(about(place_->shown(index), checked.error())), Result<void>();
+    }
+    outcome_.bytes += file.bytes();
+    if (file.is_there()) {
+        ++outcome_.files_there;
+        has_landed_[index] = true;
+        return {};
+    }
+    const Result<std::size_t> left_out = file.landing().publish(index_.entries()[index], settings_.attributes);
+    if (!left_out) return complain(about(place_->shown(index), left_out.error())), Result<void>();
+    outcome_.attributes_left_out += *left_out;
+    ++outcome_.files;
+    has_landed_[index] = true;
+    return {};
+}
+
+} // namespace gmemfs

@@ -1,0 +1,76 @@
+// RemoteReceiver: fetches what a source on another host has, and lands it here.
+//
+// The files are asked for in the order of the list, several small ones at once, so that ten thousand don't take ten
+// thousand round trips; a large one comes alone. Each is compared with the source's digest before it gets its name. One
+// that changes at the source meanwhile is fetched once more.
+#pragma once
+
+#include "tools/host/progress.hpp"
+#include "tools/remote/incoming.hpp"
+#include "tools/remote/place.hpp"
+#include "tools/snapshot/index.hpp"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gmemfs {
+
+struct ReceiveSettings {
+    bool recursive = false;
+    bool resume = false; ///< keep what came of a file before a failure, and begin with what is there
+    Landing::Attributes attributes = Landing::Attributes::of_new_file;
+    std::optional<Transport> via; ///< nothing: the best that works
+};
+
+/// Not thread-safe.
+class RemoteReceiver {
+public:
+    /// `pipe` outlives it. `host`: for messages, "HOST:".
+    RemoteReceiver(FramePipe &pipe, std::string host, const ReceiveSettings &settings)
+        : pipe_(pipe), host_(std::move(host)), settings_(settings) {}
+
+    /// Takes the names at the source's `path`. The source's errors, as it says them: ENOENT, EACCES, EISDIR.
+    Result<void> list(const std::string &path);
+    std::uint64_t size() const; ///< bytes of all files that were listed
+
+    struct Outcome {
+        std::uint64_t files = 0, bytes = 0; ///< that came
+        std::uint64_t files_there = 0;      ///< that were there already, whole and right (resume)
+        std::uint64_t failures = 0;         ///< names that were complained about, on standard error
+        std::uint64_t attributes_left_out = 0;
+        Transport transport = Transport::ssh; ///< of the last file
+    };
+    /// Fetches them all to `target` (see RemotePlace). EPIPE: the source has ended. EPROTO: it says what makes no
+    /// sense. EINTR. Else RemotePlace::create's; what concerns one name alone is printed, and counted.
+    Result<Outcome> fetch(const std::string &target, Progress &progress);
+
+private:
+    static constexpr std::size_t kSmallAtOnce = 32;
+
+    struct Wanted {
+        std::uint32_t entry = 0;
+        std::uint64_t size = 0; // as far as it is known
+    };
+    Result<void> ask_for_more();
+    Result<void> begin(const Wanted &wanted);
+    Result<void> take(Frame &frame);
+    void again(const Incoming &file);
+    Result<void> land(Incoming &file, const std::string &digest);
+    void complain(const Error &error);
+
+    FramePipe &pipe_;
+    const std::string host_;
+    const ReceiveSettings settings_;
+    SnapshotIndex index_;
+    Progress *progress_ = nullptr;     // of fetch()
+    std::optional<RemotePlace> place_; // the same
+    std::deque<Wanted> wanted_;
+    std::deque<std::unique_ptr<Incoming>> coming_; // in the order in which they were asked for
+    std::vector<bool> has_landed_, is_again_;      // of each entry; again: it changed while it came
+    Outcome outcome_;
+};
+
+} // namespace gmemfs

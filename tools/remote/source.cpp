@@ -1,0 +1,130 @@
+#include "tools/remote/source.hpp"
+
+#include "tools/copy/verify.hpp"
+#include "tools/host/side_by_side.hpp"
+#include "tools/remote/file_version.hpp"
+#include "tools/remote/pieces.hpp"
+#include "tools/remote/read_ahead.hpp"
+#include "vmm/base/all_bytes.hpp"
+
+#include <algorithm>
+
+namespace gmemfs {
+namespace {
+
+Sent failed(std::uint32_t entry, const Error &error) { return {entry, Sent::State::failed, error.code, told(error)}; }
+
+// Whether it is another file by now than it was.
+bool has_changed(int fd, const FileVersion &before) {
+    const Result<FileVersion> now = read_version(fd);
+    return now && *now != before;
+}
+
+} // namespace
+
+Result<void> greet(FramePipe &pipe) {
+    TRY(pipe.send(FrameKind::hello, encode(Hello{kRemoteVersion, "gmemfs " GMEMFS_VERSION})));
+    Frame frame;
+    TRY(pipe.receive(frame));
+    TRY(decode_hello(frame));
+    return {};
+}
+
+Result<std::optional<Done>> RemoteSource::serve() {
+    Frame frame;
+    for (;;) {
+        const Result<void> came = pipe_.receive(frame);
+        if (!came && came.error().code == EPIPE) return std::optional<Done>();
+        if (!came) return Error(came.error());
+        if (frame.kind == FrameKind::done) return std::optional(TRY(decode_done(frame)));
+        TRY(answer(frame));
+    }
+}
+
+Result<void> RemoteSource::answer(const Frame &frame) {
+    switch (frame.kind) {
+    case FrameKind::list: return list(TRY(decode_list(frame)));
+    case FrameKind::fetch: return send_file(TRY(decode_fetch(frame)));
+    case FrameKind::failed: return Error(decode_list(frame).error());
+    default: return Error{EPROTO, 0, "answer the receiver", "it asks for what nobody asks for here"};
+    }
+}
+
+Result<void> RemoteSource::list(const List &request) {
+    const std::string &path = only_path_.empty() ? request.path : only_path_;
+    if (!only_path_.empty() && request.path != only_name_) return Error{EACCES, 0, "send", request.path};
+    const auto warn = [this](const std::string &line) { (void)pipe_.send(FrameKind::warning, encode_text(line)); };
+    tree_.reset();
+    SnapshotTree tree = TRY(SnapshotTree::create(path, warn, SnapshotTree::Unreadable::left_out));
+    if (tree.entries().front().is_folder() && !request.recursive)
+        return Error{EISDIR, 0, "send", path + ": use -r for folders"};
+    tree_ = std::move(tree);
+    for (const SnapshotEntry &entry : tree_->entries()) TRY(pipe_.send(FrameKind::entry, encode(entry)));
+    return pipe_.send(FrameKind::listed, encode(Listed{tree_->entries().size()}));
+}
+
+Result<void> RemoteSource::send_file(const Fetch &request) {
+    const bool is_known = tree_ && request.entry < tree_->entries().size() && tree_->entries()[request.entry].is_file();
+    if (!is_known) return Error{EPROTO, 0, "answer the receiver", "it asks for a file that isn't listed"};
+    const Result<Fd> file = tree_->open_file(request.entry);
+    if (!file) return pipe_.send(FrameKind::sent, encode(failed(request.entry, file.error())));
+    const Sent sent = TRY(send_opened(request, file->get()));
+    return pipe_.send(FrameKind::sent, encode(sent));
+}
+
+// An Error is the pipe's, and ends all; what is the file's is told.
+Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
+    const Result<FileVersion> before = read_version(fd);
+    if (!before) return failed(request.entry, before.error());
+    Opened opened = {request.entry, before->size, {}, true, {}};
+    if (!request.have.empty()) {
+        const Result<std::vector<Digest>> mine = read_pieces(fd, before->size, kThreadsDefault);
+        if (!mine) return failed(request.entry, mine.error());
+        opened.missing = missing_pieces(before->size, *mine, request.have);
+        opened.is_whole = opened.missing.size() > kPiecesMost;
+        if (opened.is_whole) opened.missing.clear();
+    }
+    if (request.transport != Transport::ssh)
+        return Sent{request.entry, Sent::State::unusable, ENOTSUP, "this gmemfs doesn't know the transport"};
+    TRY(pipe_.send(FrameKind::opened, encode(opened)));
+    Sent sent = TRY(send_bytes(request, fd, opened, *before));
+    if (sent.state != Sent::State::whole) return sent;
+    if (sent.text.empty()) return close_file(request, fd, *before);
+    if (has_changed(fd, *before)) return Sent{request.entry, Sent::State::changed, 0, {}};
+    return sent;
+}
+
+// With the digest, where all of the file went through one buffer.
+Result<Sent> RemoteSource::send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before) {
+    const auto send = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+        return pipe_.send(FrameKind::data, encode_head(Data{request.entry, offset, {}}), bytes);
+    };
+    const auto stopped = [&](const Error &error) {
+        return has_changed(fd, before) ? Sent{request.entry, Sent::State::changed, 0, {}}
+                                       : failed(request.entry, error);
+    };
+    if (opened.size <= kDataMost) {
+        std::vector<std::byte> bytes(opened.size);
+        const Result<void> read = read_all(fd, bytes, 0, is_interrupted);
+        if (!read) return stopped(read.error());
+        if (!opened.ranges().empty()) TRY(send(0, bytes));
+        return Sent { request.entry, Sent::State::whole, 0, digest_text(TRY(make_digest(bytes))) };
+    }
+    ReadAhead ahead(fd, opened.ranges());
+    for (;;) {
+        Result<std::optional<FileChunk>> chunk = ahead.next();
+        if (!chunk) return stopped(chunk.error());
+        if (!*chunk) return Sent{request.entry, Sent::State::whole, 0, {}};
+        TRY(send((*chunk)->offset, (*chunk)->bytes));
+        ahead.give_back(**std::move(chunk));
+    }
+}
+
+Result<Sent> RemoteSource::close_file(const Fetch &request, int fd, const FileVersion &before) {
+    const Result<std::string> digest = digest_of_file(fd, before.size, kThreadsDefault);
+    if (!digest) return failed(request.entry, digest.error());
+    if (has_changed(fd, before)) return Sent{request.entry, Sent::State::changed, 0, {}};
+    return Sent{request.entry, Sent::State::whole, 0, *digest};
+}
+
+} // namespace gmemfs

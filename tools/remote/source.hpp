@@ -1,0 +1,46 @@
+// RemoteSource: answers a receiver on another host: the names at a path, and the bytes of the files that it asks for.
+//
+// It is an ordinary process of the user that ssh made, and reads what that user may read. Files are reached from the
+// folder that was named, one name at a time, so that no symbolic link leads elsewhere (SnapshotTree).
+#pragma once
+
+#include "tools/remote/file_version.hpp"
+#include "tools/remote/frame.hpp"
+#include "tools/remote/message.hpp"
+#include "tools/snapshot/tree.hpp"
+
+#include <optional>
+#include <string>
+
+namespace gmemfs {
+
+/// Not thread-safe.
+class RemoteSource {
+public:
+    /// `pipe` outlives it. Answers for any path.
+    explicit RemoteSource(FramePipe &pipe) : pipe_(pipe) {}
+    /// Answers for one path alone, which the receiver calls `name`.
+    RemoteSource(FramePipe &pipe, std::string name, std::string path)
+        : pipe_(pipe), only_name_(std::move(name)), only_path_(std::move(path)) {}
+
+    /// Answers until the receiver closes its end, or says what came of a push. EPROTO: a request that makes no sense.
+    /// EPIPE: it has ended while it was answered. EINTR.
+    Result<std::optional<Done>> serve();
+
+private:
+    Result<void> answer(const Frame &frame);
+    Result<void> list(const List &request);
+    Result<void> send_file(const Fetch &request);
+    Result<Sent> send_opened(const Fetch &request, int fd);
+    Result<Sent> send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before);
+    Result<Sent> close_file(const Fetch &request, int fd, const FileVersion &before);
+
+    FramePipe &pipe_;
+    const std::string only_name_, only_path_; // empty: any
+    std::optional<SnapshotTree> tree_;
+};
+
+/// Says Hello, and takes the other side's. EPROTONOSUPPORT: it has another version.
+Result<void> greet(FramePipe &pipe);
+
+} // namespace gmemfs
