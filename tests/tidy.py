@@ -84,11 +84,12 @@ UNDER = {
     "tools/host": TOOLS,
     "tools/copy": TOOLS,
     "tools/snapshot": TOOLS,
+    "tools/remote": {"tools/copy", "tools/snapshot"} | TOOLS,
     "tools/device": TOOLS,
     "tools/block": {"block/process", "block/nbd"} | BLOCK | TOOLS,
     "tools/pool": {"pool/memory", "client/lib/pool_reader.hpp"} | TOOLS,
     "tools/doctor": {"tools/block"} | TOOLS,
-    "tools/cmd": {"tools/copy", "tools/snapshot", "tools/device", "tools/block", "tools/doctor",
+    "tools/cmd": {"tools/copy", "tools/snapshot", "tools/remote", "tools/device", "tools/block", "tools/doctor",
                   "tools/pool", "block/process/setup.hpp", "pool/memory", "client/lib/pool_reader.hpp"} | TOOLS,
     "tools": {"tools/cmd"} | TOOLS,
 }

@@ -252,3 +252,19 @@ said() {
 }
 go_on() { echo >&"${RUN[1]}"; }
 end_run() { go_on; wait "$PROGRAM_PID"; }
+
+# ---- other hosts
+# here_as_host: commands `pull` and `push`, which run here what they would run on another host; by $RSH, or what that is then.
+# (No functions: what `set -x` prints of one would be part of what it says.)
+here_as_host() {
+    export RSH=$PWD/rsh GMEMFS
+    mkdir -p commands
+    # shellcheck disable=SC2016
+    [ -e rsh ] || printf '#!/bin/sh\nshift\nexec "$@"\n' > rsh
+    for command in pull push; do
+        # shellcheck disable=SC2016
+        printf '#!/bin/sh\nexec "$GMEMFS" %s -e "$RSH" --remote-program "$GMEMFS" "$@"\n' "$command" > "commands/$command"
+    done
+    chmod +x rsh commands/*
+    PATH=$PWD/commands:$PATH
+}

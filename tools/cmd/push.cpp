@@ -25,7 +25,10 @@ Result<RemoteReceiver::Outcome> push(const SessionSettings &settings, const std:
         TRY(greet(shell->pipe()));
         TRY(shell->pipe().send(FrameKind::land, encode(landing_of(settings, to.path))));
         RemoteSource source(shell->pipe(), kPushedName, whole);
-        return source.serve();
+        Result<std::optional<Done>> served = source.serve();
+        // What fails here the other side is told, so that it says nothing by itself.
+        if (!served && served.error().doing != kOtherHost) tell_failure(shell->pipe(), served.error());
+        return served;
     };
     const Result<std::optional<Done>> done = talk();
     if (!done) return shell->explain(done.error());

@@ -8,10 +8,11 @@
 namespace gmemfs {
 namespace {
 
+constexpr const char *kWhoStartsIt = "`gmemfs pull` and `gmemfs push` start this on the other host, with --stdio";
+
 // EINVAL: whoever started this doesn't speak frames.
-Result<std::unique_ptr<FramePipe>> take_standard_pipe(bool is_stdio) {
-    if (!is_stdio || ::isatty(STDIN_FILENO) != 0)
-        return Error{EINVAL, 0, "--stdio", "`gmemfs pull` and `gmemfs push` start this on the other host"};
+Result<std::unique_ptr<FramePipe>> take_standard_pipe() {
+    if (::isatty(STDIN_FILENO) != 0) return Error{EINVAL, 0, "--stdio", kWhoStartsIt};
     ::signal(SIGPIPE, SIG_IGN);
     Fd in(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)), out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!in || !out) return Error{errno, 0, "open standard input and output", {}};
@@ -57,15 +58,16 @@ int run_half(int argc, char **argv, const Synopsis &synopsis, Result<void> (*ser
         {{"stdio", 0, 0, G_OPTION_ARG_NONE, &is_stdio, "Speak to the other host by standard input and output",
             nullptr}});
     if (line.exit_status) return *line.exit_status;
-    const Result<std::unique_ptr<FramePipe>> pipe = take_standard_pipe(is_stdio != FALSE);
+    if (is_stdio == FALSE) return fail_usage(argv[0], kWhoStartsIt);
+    const Result<std::unique_ptr<FramePipe>> pipe = take_standard_pipe();
     if (!pipe) return fail_usage(argv[0], pipe.error().text());
     catch_interruptions();
     const Result<void> served = serve(**pipe);
     if (served) return 0;
     const Error &error = served.error();
     // The other side says it, where it still can.
-    const bool was_told = (*pipe)->send(FrameKind::failed, encode(Failed{error.code, told(error)})).has_value();
-    return was_told ? kFailure : fail_or_interrupted(error);
+    if (error.doing == kOtherHost) return kFailure;
+    return tell_failure(**pipe, error) ? kFailure : fail_or_interrupted(error);
 }
 
 } // namespace

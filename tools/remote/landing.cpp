@@ -23,14 +23,19 @@ std::string path_in(int folder, const std::string &name) {
 
 Result<std::unique_ptr<Landing>> Landing::create(Fd folder, const std::string &name, mode_t mode, Kind kind) {
     std::unique_ptr<Landing> made(new Landing(std::move(folder), name));
-    made->part_name_ = kPartPrefix + name;
-    if (kind == Kind::part && made->part_name_.size() <= kNameMax) {
+    const std::string part = kPartPrefix + name;
+    if (kind == Kind::part && part.size() <= kNameMax) {
+        made->part_name_ = part;
         const Result<void> opened = made->open_part(mode);
         if (!opened) return Error(opened.error());
         return made;
     }
     made->file_ = TRY(NewFile::create(path_in(made->folder_.get(), name), mode & 0777));
     return made;
+}
+
+Landing::~Landing() {
+    if (part_ && !part_name_.empty() && size() == 0) (void)::unlinkat(folder_.get(), part_name_.c_str(), 0);
 }
 
 Result<void> Landing::open_part(mode_t mode) {
@@ -83,6 +88,7 @@ Result<std::size_t> Landing::publish(const SnapshotEntry &entry, Attributes attr
     }
     if (::renameat(folder_.get(), part_name_.c_str(), folder_.get(), name_.c_str()) != 0)
         return Error{errno, 0, "rename to", name_};
+    part_name_.clear();
     return left_out;
 }
 

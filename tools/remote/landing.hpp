@@ -1,7 +1,8 @@
 // Landing: one file that comes from another host, until it has its name.
 //
 //     new file   without a name (NewFile): nobody sees it, and nothing is left of it after a failure
-//     part       .gmemfs-part. and the file's name: what is there after a failure is the next attempt's start (--resume)
+//     part       .gmemfs-part. and the file's name: what is there after a failure is where the next attempt begins,
+//                with --resume
 //
 // Either is renamed onto the name when all is there and right.
 #pragma once
@@ -23,7 +24,7 @@ public:
     static Result<std::unique_ptr<Landing>> create(Fd folder, const std::string &name, mode_t mode, Kind kind);
     Landing(const Landing &) = delete;
     Landing &operator=(const Landing &) = delete;
-    ~Landing() = default;
+    ~Landing(); ///< a part that nothing has come of goes
 
     int fd() const { return file_ ? file_->fd() : part_.get(); }
     /// A path of this process that opens the file again.
@@ -47,8 +48,8 @@ private:
     const std::string name_;
     std::unique_ptr<NewFile> file_; // one of both
     Fd part_;
-    std::string part_name_;
-    mode_t mode_ = 0; // of a part
+    std::string part_name_; // empty once it has its name
+    mode_t mode_ = 0;       // of a part
 };
 
 } // namespace gmemfs

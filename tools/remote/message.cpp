@@ -13,6 +13,8 @@ constexpr std::uint64_t kSizeMost = std::uint64_t(1) << 62;
 
 Error bad(const char *what) { return Error{EPROTO, 0, "read from the other host", what}; }
 
+Error senseless() { return bad("a message whose fields can't be"); }
+
 // A text of the other host for people here.
 std::string printable(std::string text) {
     std::replace_if(
@@ -29,12 +31,12 @@ Result<ByteReader> body_of(const Frame &frame, FrameKind kind) {
     const auto code = reader.take<std::int32_t>();
     const std::string text = printable(reader.take_text(kTextMost));
     if (!reader.is_done() || code <= 0) return bad("a failure that says nothing");
-    return Error{code, 0, "the other host", text};
+    return Error{code, 0, kOtherHost, text};
 }
 
 template <typename Message>
-Result<Message> checked(const ByteReader &reader, bool is_sound, Message message) {
-    if (!reader.is_done() || !is_sound) return bad("a message whose fields can't be");
+Result<Message> checked(const ByteReader &reader, Message message) {
+    if (!reader.is_done()) return senseless();
     return message;
 }
 
@@ -188,7 +190,7 @@ Result<Hello> decode_hello(const Frame &frame) {
         return Error{EPROTONOSUPPORT, 0, "talk to the other host",
             message.program + " there speaks version " + std::to_string(message.version) + ", and this one " +
                 std::to_string(kRemoteVersion) + ": install one release on both"};
-    return checked(reader, true, std::move(message));
+    return checked(reader, std::move(message));
 }
 
 Result<List> decode_list(const Frame &frame) {
@@ -198,7 +200,8 @@ Result<List> decode_list(const Frame &frame) {
     message.recursive = recursive == 1;
     message.path = reader.take_text(PATH_MAX);
     const bool is_sound = recursive <= 1 && is_path(message.path);
-    return checked(reader, is_sound, std::move(message));
+    if (!is_sound) return bad("a message whose fields can\'t be");
+    return checked(reader, std::move(message));
 }
 
 Result<SnapshotEntry> decode_listed_entry(const Frame &frame) {
@@ -214,14 +217,15 @@ Result<SnapshotEntry> decode_listed_entry(const Frame &frame) {
 Result<std::string> decode_warning(const Frame &frame) {
     ByteReader reader = TRY(body_of(frame, FrameKind::warning));
     std::string text = printable(reader.take_text(kTextMost));
-    return checked(reader, true, std::move(text));
+    return checked(reader, std::move(text));
 }
 
 Result<Listed> decode_listed(const Frame &frame) {
     ByteReader reader = TRY(body_of(frame, FrameKind::listed));
     Listed message;
     message.entries = reader.take<std::uint64_t>();
-    return checked(reader, message.entries > 0, message);
+    if (message.entries == 0) return bad("a message whose fields can\'t be");
+    return checked(reader, message);
 }
 
 Result<Fetch> decode_fetch(const Frame &frame) {
@@ -232,12 +236,13 @@ Result<Fetch> decode_fetch(const Frame &frame) {
     const auto transport = reader.take<std::uint8_t>();
     const auto count = reader.take<std::uint32_t>();
     bool is_sound = message.size <= kSizeMost && is_transport(transport) && count <= kPiecesMost;
-    if (!is_sound) return bad("a message whose fields can't be");
+    if (!is_sound) return senseless();
     message.transport = static_cast<Transport>(transport);
     for (std::uint32_t index = 0; index < count && reader.is_good(); ++index)
         message.have.push_back(reader.take<Digest>());
     message.transport_says = take_sized(reader, is_sound);
-    return checked(reader, is_sound, std::move(message));
+    if (!is_sound) return bad("a message whose fields can\'t be");
+    return checked(reader, std::move(message));
 }
 
 Result<Opened> decode_opened(const Frame &frame) {
@@ -248,7 +253,7 @@ Result<Opened> decode_opened(const Frame &frame) {
     const auto is_whole = reader.take<std::uint8_t>();
     const auto count = reader.take<std::uint32_t>();
     bool is_sound = message.size <= kSizeMost && is_whole <= 1 && count <= kPiecesMost && (is_whole == 0 || count == 0);
-    if (!is_sound) return bad("a message whose fields can't be");
+    if (!is_sound) return senseless();
     message.is_whole = is_whole == 1;
     const std::uint64_t pieces = (message.size + kPiece - 1) / kPiece;
     for (std::uint32_t index = 0; index < count && reader.is_good(); ++index) {
@@ -257,7 +262,8 @@ Result<Opened> decode_opened(const Frame &frame) {
         message.missing.push_back(piece);
     }
     message.transport_says = take_sized(reader, is_sound);
-    return checked(reader, is_sound, std::move(message));
+    if (!is_sound) return bad("a message whose fields can\'t be");
+    return checked(reader, std::move(message));
 }
 
 Result<Data> decode_data(const Frame &frame) {
@@ -267,12 +273,13 @@ Result<Data> decode_data(const Frame &frame) {
     message.offset = reader.take<std::uint64_t>();
     message.bytes = reader.take_rest();
     const bool is_sound = message.offset <= kSizeMost && !message.bytes.empty() && message.bytes.size() <= kDataMost;
-    return checked(reader, is_sound, message);
+    if (!is_sound) return bad("a message whose fields can\'t be");
+    return checked(reader, message);
 }
 
 Result<Taken> decode_taken(const Frame &frame) {
     ByteReader reader = TRY(body_of(frame, FrameKind::taken));
-    return checked(reader, true, Taken{reader.take<std::uint32_t>()});
+    return checked(reader, Taken{reader.take<std::uint32_t>()});
 }
 
 Result<Sent> decode_sent(const Frame &frame) {
@@ -282,10 +289,11 @@ Result<Sent> decode_sent(const Frame &frame) {
     const auto state = reader.take<std::uint8_t>();
     message.code = reader.take<std::int32_t>();
     message.text = printable(reader.take_text(kTextMost));
-    if (state > static_cast<std::uint8_t>(Sent::State::unusable)) return bad("a message whose fields can't be");
+    if (state > static_cast<std::uint8_t>(Sent::State::unusable)) return senseless();
     message.state = static_cast<Sent::State>(state);
     const bool has_code = message.state == Sent::State::failed || message.state == Sent::State::unusable;
-    return checked(reader, has_code ? message.code > 0 : message.code == 0, std::move(message));
+    if (has_code ? message.code <= 0 : message.code != 0) return bad("a message whose fields can\'t be");
+    return checked(reader, std::move(message));
 }
 
 Result<Land> decode_land(const Frame &frame) {
@@ -296,7 +304,8 @@ Result<Land> decode_land(const Frame &frame) {
     message.transport = reader.take<std::uint8_t>();
     const bool is_sound = is_path(message.path) && (message.flags & ~kLandAll) == 0 &&
                           (message.transport == 0 || is_transport(message.transport));
-    return checked(reader, is_sound, std::move(message));
+    if (!is_sound) return bad("a message whose fields can\'t be");
+    return checked(reader, std::move(message));
 }
 
 Result<Done> decode_done(const Frame &frame) {
@@ -307,7 +316,8 @@ Result<Done> decode_done(const Frame &frame) {
         *count = reader.take<std::uint64_t>();
     const auto transport = reader.take<std::uint8_t>();
     message.transport = static_cast<Transport>(transport);
-    return checked(reader, is_transport(transport), message);
+    if (!is_transport(transport)) return bad("a message whose fields can\'t be");
+    return checked(reader, message);
 }
 
 } // namespace gmemfs

@@ -104,6 +104,9 @@ struct Done {
     Transport transport = Transport::ssh; ///< of the last file
 };
 
+/// Error::doing of what the other side has said and so has no need to hear.
+inline constexpr const char *kOtherHost = "the other host";
+
 std::vector<std::byte> encode(const Hello &message);
 std::vector<std::byte> encode(const List &message);
 std::vector<std::byte> encode(const Listed &message);

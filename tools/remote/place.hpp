@@ -19,8 +19,8 @@ using Complain = std::function<void(const Error &error)>;
 /// Not thread-safe.
 class RemotePlace {
 public:
-    /// `entries` outlives it. A file goes to `path`, or into it where it is a folder or ends in a slash; of a folder what
-    /// is in it goes into the folder `path`, which is made where it isn't there. ENOENT: the folder above isn't there.
+    /// `entries` outlives it. A file goes to `path`, or into it where that is a folder. What is in a folder goes into
+    /// the folder `path`, which is made where it isn't there. ENOENT: the folder above isn't there.
     /// ENOTDIR: `path` is no folder.
     static Result<RemotePlace> create(const std::string &path, const std::vector<SnapshotEntry> &entries,
         Landing::Attributes attributes, Complain complain);

@@ -117,7 +117,7 @@ Result<void> RemoteReceiver::take(Frame &frame) {
     case Sent::State::failed:
     case Sent::State::unusable: break;
     }
-    complain(Error{sent.code, 0, "the other host", host_ + sent.text});
+    complain(Error{sent.code, 0, kOtherHost, host_ + sent.text});
     return {};
 }
 

@@ -30,6 +30,10 @@ Result<void> greet(FramePipe &pipe) {
     return {};
 }
 
+bool tell_failure(FramePipe &pipe, const Error &error) {
+    return pipe.send(FrameKind::failed, encode(Failed{error.code, told(error)})).has_value();
+}
+
 Result<std::optional<Done>> RemoteSource::serve() {
     Frame frame;
     for (;;) {

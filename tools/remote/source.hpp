@@ -42,5 +42,7 @@ private:
 
 /// Says Hello, and takes the other side's. EPROTONOSUPPORT: it has another version.
 Result<void> greet(FramePipe &pipe);
+/// Says what ends the session here. Whether that went out.
+bool tell_failure(FramePipe &pipe, const Error &error);
 
 } // namespace gmemfs

@@ -176,6 +176,7 @@ Result<SnapshotTree> SnapshotTree::create(const std::string &path, const Warn &w
     SnapshotTree tree(Fd(::open(top.c_str(), kFolderFlags)), warn, unreadable);
     if (!tree.top_) return Error{errno, 0, "read", path + advice_for(errno)};
     Result<void> done = tree.add(tree.top_.get(), 0, is_folder ? "" : whole.filename().string());
+    if (!done) return Error{done.error().code, 0, done.error().doing, path};
     for (std::uint32_t index = 0; done && index < tree.entries_.size(); ++index)
         if (tree.entries_[index].is_folder()) done = tree.scan_folder(index, tree.inodes_[0].first);
     if (done) done = tree.find_links();
