@@ -1,6 +1,6 @@
 #include "tools/copy/ends.hpp"
 
-#include "client/lib/gmemfs.h"
+#include "tools/copy/device_file.hpp"
 #include "tools/copy/direct_source.hpp"
 #include "tools/copy/parts.hpp"
 
@@ -17,48 +17,6 @@
 
 namespace gmemfs {
 namespace {
-
-// A file in a mount, mapped by libgmemfs. Owner. `access`: GMEMFS_READ for a source, whose parity stays current then.
-class DeviceFile {
-public:
-    /// `reach`: GMEMFS_REACH_...
-    static Result<std::unique_ptr<DeviceFile>> open(
-        const std::string &path, const std::string &library, int access, int reach) {
-        auto file = std::make_unique<DeviceFile>();
-        gmemfs_open_options options = {};
-        options.struct_size = sizeof options;
-        options.driver = library.c_str();
-        int code = gmemfs_open(path.c_str(), &options, &file->file_);
-        if (code == 0) code = file->map(access, reach);
-        file->info_.struct_size = sizeof file->info_;
-        if (code == 0) code = gmemfs_get_info(file->mapping_, &file->info_);
-        if (code != 0) return Error{code, gmemfs_last_driver_error(), "map file", gmemfs_last_error()};
-        return file;
-    }
-    DeviceFile() = default;
-    DeviceFile(const DeviceFile &) = delete;
-    DeviceFile &operator=(const DeviceFile &) = delete;
-    ~DeviceFile() {
-        (void)gmemfs_unmap(mapping_);
-        gmemfs_close(file_);
-    }
-    const gmemfs_mapping_info &info() const { return info_; }
-
-private:
-    int map(int access, int reach) {
-        gmemfs_map_options options = {};
-        options.struct_size = sizeof options;
-        options.access = access;
-        options.reach = reach;
-        const int code = gmemfs_map(file_, &options, &mapping_);
-        options.reach = GMEMFS_REACH_ALL;
-        return code == ENODEV ? gmemfs_map(file_, &options, &mapping_) : code; // it may lie in host memory
-    }
-
-    gmemfs_file *file_ = nullptr;
-    gmemfs_mapping *mapping_ = nullptr;
-    gmemfs_mapping_info info_ = {};
-};
 
 // The target's memory as the host sees it: null where it can't be had, and then pwrite(2) does it. A full disk shall be
 // an errno, and no SIGBUS: so it is allocated before it is touched, by each lane what it copies, or all of it at first

@@ -37,7 +37,7 @@ Result<void> Incoming::look(Fd there) {
     return {};
 }
 
-Fetch Incoming::request() const { return {entry_, size_, Transport::ssh, have_, {}}; }
+Fetch Incoming::request() const { return {entry_, size_, transport_, have_, {}}; }
 
 Result<void> Incoming::open(const Opened &opened) {
     if (is_opened_) return Error{EPROTO, 0, "read from the other host", "a file that is opened twice"};
@@ -59,7 +59,7 @@ Result<void> Incoming::make_room(const Opened &opened) {
         if (is_there_) return {};
     }
     // A small file is written at once, into an extent that it shares with others.
-    if (!is_small() || landing_->size() > size_) TRY(landing_->allocate(size_));
+    if (!is_small() || transport_ != Transport::ssh || landing_->size() > size_) TRY(landing_->allocate(size_));
     if (!opened.is_whole && there_) {
         std::size_t next = 0;
         for (std::uint64_t piece = 0; piece * kPiece < size_; ++piece) {
@@ -70,13 +70,13 @@ Result<void> Incoming::make_room(const Opened &opened) {
                 TRY(landing_->copy_from(there_.get(), {piece * kPiece, std::min(kPiece, size_ - piece * kPiece)}));
         }
     }
-    if (!is_small()) writer_ = std::make_unique<WriteBehind>(landing_->fd());
+    if (!is_small() && transport_ == Transport::ssh) writer_ = std::make_unique<WriteBehind>(landing_->fd());
     return {};
 }
 
 Result<void> Incoming::take(const Data &data) {
-    const bool is_next = is_opened_ && !to_come_.empty() && to_come_.back().offset == data.offset &&
-                         data.bytes.size() <= to_come_.back().length;
+    const bool is_next = is_opened_ && transport_ == Transport::ssh && !to_come_.empty() &&
+                         to_come_.back().offset == data.offset && data.bytes.size() <= to_come_.back().length;
     if (!is_next) return Error{EPROTO, 0, "read from the other host", "bytes that nobody has asked for"};
     ByteRange &range = to_come_.back();
     range.offset += data.bytes.size();
@@ -94,6 +94,13 @@ Result<void> Incoming::take(const Data &data) {
     if (!written) failure_ = written.error();
     if (data.bytes.size() == size_) digest_ = TRY(make_digest(data.bytes));
     return {};
+}
+
+void Incoming::take_all() {
+    for (const ByteRange &range : to_come_) bytes_ += range.length;
+    to_come_.clear();
+    // What was written past the filesystem's back is sealed.
+    if (!is_there_ && ::fsync(landing_->fd()) != 0) failure_ = Error{errno, 0, "seal file", {}};
 }
 
 Result<void> Incoming::check(const std::string &expected) {

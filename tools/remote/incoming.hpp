@@ -21,16 +21,25 @@ public:
     enum class Start { empty, with_what_is_there };
     static Result<std::unique_ptr<Incoming>> create(
         std::uint32_t entry, Fd folder, const std::string &name, mode_t mode, std::uint64_t size, Start start);
+    /// How its bytes come; by ssh where nothing else is said before request().
+    void come_by(Transport transport) { transport_ = transport; }
+    Transport transport() const { return transport_; }
 
     std::uint32_t entry() const { return entry_; }
     std::uint64_t size() const { return size_; }
     bool is_small() const { return size_ <= kDataMost; }
-    Fetch request() const; ///< by ssh
+    Fetch request() const;
 
     /// The source says what is to come: makes room.
     Result<void> open(const Opened &opened);
     /// EPROTO: the bytes aren't those that come next.
     Result<void> take(const Data &data);
+    bool has_failed() const { return failure_.has_value(); } ///< here: what comes is dropped
+    /// All has come, past the channel.
+    void take_all();
+    /// The transport doesn't work: everything has to come by another one.
+    void give_up(const Error &error) { unusable_ = error; }
+    const std::optional<Error> &unusable() const { return unusable_; }
     /// The source has sent all: the file is written, and has the digest `expected`. EPROTO: not all has come. EBADMSG:
     /// another digest. What failed before.
     Result<void> check(const std::string &expected);
@@ -54,8 +63,9 @@ private:
     std::unique_ptr<WriteBehind> writer_; // of a large one
     std::optional<Digest> digest_;        // of a small one, which came in one piece
     bool is_opened_ = false, is_there_ = false;
+    Transport transport_ = Transport::ssh;
     std::uint64_t bytes_ = 0;
-    std::optional<Error> failure_;
+    std::optional<Error> failure_, unusable_;
 };
 
 } // namespace gmemfs

@@ -53,6 +53,10 @@ Result<void> Landing::open_part(mode_t mode) {
     return {};
 }
 
+OpenedFile Landing::opened() const {
+    return {fd(), "/proc/self/fd/" + std::to_string(fd()), path_in(folder_.get(), "")};
+}
+
 std::uint64_t Landing::size() const {
     struct stat status = {};
     return ::fstat(fd(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;

@@ -7,6 +7,7 @@
 // Either is renamed onto the name when all is there and right.
 #pragma once
 
+#include "tools/copy/ends.hpp"
 #include "tools/host/new_file.hpp"
 #include "tools/remote/message.hpp"
 
@@ -27,8 +28,8 @@ public:
     ~Landing(); ///< a part that nothing has come of goes
 
     int fd() const { return file_ ? file_->fd() : part_.get(); }
-    /// A path of this process that opens the file again.
-    std::string path() const { return "/proc/self/fd/" + std::to_string(fd()); }
+    /// For copies past the filesystem.
+    OpenedFile opened() const;
     std::uint64_t size() const; ///< of what is there: a part's, from the attempt before
     /// Room for `size` bytes; ENOSPC. What is behind is cut off.
     Result<void> allocate(std::uint64_t size) const;

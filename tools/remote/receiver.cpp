@@ -1,6 +1,9 @@
 #include "tools/remote/receiver.hpp"
 
 #include "tools/host/command.hpp"
+#include "tools/remote/fabric.hpp"
+
+#include <cstdio>
 
 namespace gmemfs {
 namespace {
@@ -85,6 +88,7 @@ Result<void> RemoteReceiver::begin(const Wanted &wanted) {
     Result<std::unique_ptr<Incoming>> made = make();
     if (!made && made.error().code == EINTR) return Error(made.error());
     if (!made) return complain(about(place_->shown(wanted.entry), made.error())), Result<void>();
+    (*made)->come_by(transport_for(wanted.size));
     progress_->start_file(place_->shown(wanted.entry));
     TRY(pipe_.send(FrameKind::fetch, encode((*made)->request())));
     coming_.push_back(*std::move(made));
@@ -105,20 +109,61 @@ Result<void> RemoteReceiver::take(Frame &frame) {
     if (frame.kind == FrameKind::opened) {
         const Opened opened = TRY(decode_opened(frame));
         TRY(belongs(opened.entry));
-        return file.open(opened);
+        return open(file, opened);
     }
     const Sent sent = TRY(decode_sent(frame));
     TRY(belongs(sent.entry));
     const std::unique_ptr<Incoming> ended = std::move(coming_.front());
     coming_.pop_front();
+    const std::string said = host_.empty() ? sent.text : host_ + " " + sent.text;
+    if (ended->unusable()) return give_up_transport(*ended, *ended->unusable()), Result<void>();
     switch (sent.state) {
     case Sent::State::whole: return land(*ended, sent.text);
     case Sent::State::changed: return again(*ended), Result<void>();
-    case Sent::State::failed:
-    case Sent::State::unusable: break;
+    case Sent::State::unusable: return give_up_transport(*ended, Error{sent.code, 0, kOtherHost, said}), Result<void>();
+    case Sent::State::failed: break;
     }
-    complain(Error{sent.code, 0, kOtherHost, host_ + sent.text});
+    complain(Error{sent.code, 0, kOtherHost, said});
     return {};
+}
+
+// What fits into one frame goes with the others. A smaller file than 4 MiB isn't worth a mapping, which costs as much.
+Transport RemoteReceiver::transport_for(std::uint64_t size) const {
+    constexpr std::uint64_t kWorthMapping = 4 * MiB;
+    return transports_.empty() || size < kWorthMapping ? Transport::ssh : transports_.front();
+}
+
+// Of a file whose bytes come past the channel: takes them. A transport that fails here is told apart from a file that
+// does: it is given up when the source has ended the file.
+Result<void> RemoteReceiver::open(Incoming &file, const Opened &opened) {
+    TRY(file.open(opened));
+    if (file.transport() == Transport::ssh) return {};
+    if (!file.has_failed() && !file.is_there()) {
+        const Result<void> copied =
+            copy_by_fabric(devices_, opened.transport_says, opened.ranges(), file.landing().opened(), *progress_);
+        if (!copied && (copied.error().code == EINTR || copied.error().code == EPROTO)) return Error(copied.error());
+        if (!copied) file.give_up(copied.error());
+    }
+    file.take_all();
+    return pipe_.send(FrameKind::taken, encode(Taken{file.entry()}));
+}
+
+// The next transport takes the file, and those after it. One that was asked for by name has none after it.
+void RemoteReceiver::give_up_transport(const Incoming &file, const Error &error) {
+    if (settings_.via || file.transport() == Transport::ssh) {
+        const std::string what =
+            std::string(name_of(file.transport())) + " can't be used for " + place_->shown(file.entry());
+        return complain(about(what, error));
+    }
+    if (!transports_.empty() && transports_.front() == file.transport()) {
+        transports_.pop_front();
+        progress_->finish();
+        // A source or a target that is no mount is nothing to wonder about.
+        if (error.code != ENOTTY)
+            std::fprintf(stderr, "gmemfs: %s can't be used, going on by %s: %s\n", name_of(file.transport()),
+                name_of(transport_for(file.size())), error.text().c_str());
+    }
+    wanted_.push_front({file.entry(), file.size()});
 }
 
 // A file that somebody writes to all the time is given up.
@@ -143,6 +188,7 @@ Result<void> RemoteReceiver::land(Incoming &file, const std::string &digest) {
         return complain(about(place_->shown(index), checked.error())), Result<void>();
     }
     outcome_.bytes += file.bytes();
+    if (!file.is_small()) outcome_.transport = file.transport();
     if (file.is_there()) {
         ++outcome_.files_there;
         has_landed_[index] = true;

@@ -5,6 +5,7 @@
 // that changes at the source meanwhile is fetched once more.
 #pragma once
 
+#include "tools/copy/devices.hpp"
 #include "tools/host/progress.hpp"
 #include "tools/remote/incoming.hpp"
 #include "tools/remote/place.hpp"
@@ -30,7 +31,9 @@ class RemoteReceiver {
 public:
     /// `pipe` outlives it. `host`: for messages, "HOST:".
     RemoteReceiver(FramePipe &pipe, std::string host, const ReceiveSettings &settings)
-        : pipe_(pipe), host_(std::move(host)), settings_(settings) {}
+        : pipe_(pipe), host_(std::move(host)), settings_(settings) {
+        if (settings.via) transports_ = {*settings.via};
+    }
 
     /// Takes the names at the source's `path`. The source's errors, as it says them: ENOENT, EACCES, EISDIR.
     Result<void> list(const std::string &path);
@@ -58,6 +61,9 @@ private:
     Result<void> begin(const Wanted &wanted);
     Result<void> take(Frame &frame);
     void again(const Incoming &file);
+    Transport transport_for(std::uint64_t size) const;
+    Result<void> open(Incoming &file, const Opened &opened);
+    void give_up_transport(const Incoming &file, const Error &error);
     Result<void> land(Incoming &file, const std::string &digest);
     void complain(const Error &error);
 
@@ -65,6 +71,8 @@ private:
     const std::string host_;
     const ReceiveSettings settings_;
     SnapshotIndex index_;
+    std::deque<Transport> transports_ = {Transport::fabric, Transport::ssh}; // that may still work, best first
+    CopyDevices devices_;
     Progress *progress_ = nullptr;     // of fetch()
     std::optional<RemotePlace> place_; // the same
     std::deque<Wanted> wanted_;

@@ -19,7 +19,8 @@ std::vector<GOptionEntry> SessionFlags::entries() {
             "Keep mode, times, ACLs and extended attributes, and the owner's number where that is allowed", nullptr},
         {"resume", 0, 0, G_OPTION_ARG_NONE, &resume_,
             "Keep what has come after a failure; begin with what is there, and fetch what differs", nullptr},
-        {"via", 0, 0, G_OPTION_ARG_STRING, &via_, "How the bytes go: auto or ssh (auto)", "WAY"},
+        {"via", 0, 0, G_OPTION_ARG_STRING, &via_,
+            "How the bytes of large files go: fabric, ssh, or auto: the first that works", "WAY"},
         {"rsh", 'e', 0, G_OPTION_ARG_STRING, &command_, "What reaches the host (ssh): it gets HOST and a command line",
             "COMMAND"},
         {"remote-program", 0, 0, G_OPTION_ARG_STRING, &program_, "The gmemfs command on the other host (gmemfs)",
@@ -31,9 +32,9 @@ std::vector<GOptionEntry> SessionFlags::entries() {
 
 Result<std::optional<Transport>> parse_transport(const std::string &text) {
     if (text == "auto") return std::optional<Transport>();
-    for (const Transport transport : {Transport::ssh})
+    for (const Transport transport : {Transport::fabric, Transport::ssh})
         if (text == name_of(transport)) return std::optional(transport);
-    return Error{EINVAL, 0, "--via", text + ": it is auto or ssh"};
+    return Error{EINVAL, 0, "--via", text + ": it is auto, fabric or ssh"};
 }
 
 Result<SessionSettings> SessionFlags::read() const {

@@ -2,17 +2,23 @@
 
 #include "tools/copy/verify.hpp"
 #include "tools/host/side_by_side.hpp"
+#include "tools/remote/fabric.hpp"
 #include "tools/remote/file_version.hpp"
 #include "tools/remote/pieces.hpp"
 #include "tools/remote/read_ahead.hpp"
 #include "vmm/base/all_bytes.hpp"
 
 #include <algorithm>
+#include <fcntl.h>
 
 namespace gmemfs {
 namespace {
 
 Sent failed(std::uint32_t entry, const Error &error) { return {entry, Sent::State::failed, error.code, told(error)}; }
+
+Sent unusable(std::uint32_t entry, const Error &error) {
+    return {entry, Sent::State::unusable, error.code, told(error)};
+}
 
 // Whether it is another file by now than it was.
 bool has_changed(int fd, const FileVersion &before) {
@@ -76,22 +82,42 @@ Result<void> RemoteSource::send_file(const Fetch &request) {
     return pipe_.send(FrameKind::sent, encode(sent));
 }
 
+// What is to come.
+Result<Opened> RemoteSource::compare(const Fetch &request, int fd, const FileVersion &version) {
+    Opened opened = {request.entry, version.size, {}, true, {}};
+    if (request.have.empty()) return opened;
+    opened.missing = missing_pieces(version.size, TRY(read_pieces(fd, version.size, kThreadsDefault)), request.have);
+    opened.is_whole = opened.missing.size() > kPiecesMost;
+    if (opened.is_whole) opened.missing.clear();
+    return opened;
+}
+
+// The receiver takes the bytes by itself, and says when it has them.
+Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Opened opened, const FileVersion &before) {
+    if (!is_in_mount(fd)) return unusable(request.entry, Error{ENOTTY, 0, "share", "the file lies in no mount"});
+    const Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    const Result<FabricExport> shared = FabricExport::create(file, tree_->path_of(request.entry));
+    if (!shared) return unusable(request.entry, shared.error());
+    opened.transport_says = shared->says();
+    TRY(pipe_.send(FrameKind::opened, encode(opened)));
+    Frame frame;
+    TRY(pipe_.receive(frame));
+    if (TRY(decode_taken(frame)).entry != request.entry)
+        return Error{EPROTO, 0, "answer the receiver", "it has taken another file"};
+    return close_file(request, fd, before);
+}
+
 // An Error is the pipe's, and ends all; what is the file's is told.
 Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
     const Result<FileVersion> before = read_version(fd);
     if (!before) return failed(request.entry, before.error());
-    Opened opened = {request.entry, before->size, {}, true, {}};
-    if (!request.have.empty()) {
-        const Result<std::vector<Digest>> mine = read_pieces(fd, before->size, kThreadsDefault);
-        if (!mine) return failed(request.entry, mine.error());
-        opened.missing = missing_pieces(before->size, *mine, request.have);
-        opened.is_whole = opened.missing.size() > kPiecesMost;
-        if (opened.is_whole) opened.missing.clear();
-    }
+    Result<Opened> opened = compare(request, fd, *before);
+    if (!opened) return failed(request.entry, opened.error());
+    if (request.transport == Transport::fabric) return share_by_fabric(request, fd, *std::move(opened), *before);
     if (request.transport != Transport::ssh)
-        return Sent{request.entry, Sent::State::unusable, ENOTSUP, "this gmemfs doesn't know the transport"};
-    TRY(pipe_.send(FrameKind::opened, encode(opened)));
-    Sent sent = TRY(send_bytes(request, fd, opened, *before));
+        return unusable(request.entry, Error{ENOTSUP, 0, "send", "this gmemfs doesn't know the transport"});
+    TRY(pipe_.send(FrameKind::opened, encode(*opened)));
+    Sent sent = TRY(send_bytes(request, fd, *opened, *before));
     if (sent.state != Sent::State::whole) return sent;
     if (sent.text.empty()) return close_file(request, fd, *before);
     if (has_changed(fd, *before)) return Sent{request.entry, Sent::State::changed, 0, {}};

@@ -32,6 +32,8 @@ private:
     Result<void> list(const List &request);
     Result<void> send_file(const Fetch &request);
     Result<Sent> send_opened(const Fetch &request, int fd);
+    static Result<Opened> compare(const Fetch &request, int fd, const FileVersion &version);
+    Result<Sent> share_by_fabric(const Fetch &request, int fd, Opened opened, const FileVersion &before);
     Result<Sent> send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before);
     Result<Sent> close_file(const Fetch &request, int fd, const FileVersion &before);
 
