@@ -31,6 +31,8 @@
 #     tight         a file of 64 GiB packed with less than 1 GiB of the device beside it
 #     devices       copies between two GPUs of a mount, beside cuMemcpyPeer; loads of 16 GiB by one bus and by
 #                   both; kernels and NCCL on files of both
+#     hosts         gmemfs pull between two mounts of one device: by fabric handles beside a copy on the device, by a pipe
+#                   beside cat; a pulled model's first tensor
 #     models        200 models of 1 GiB opened, read, written and mapped at random, with --make-room=host (MODELS, MINUTES)
 #     snapshot      a file of 16 GiB of weights saved and restored, plain and packed, beside the disk's own rates
 #     survive       SIGKILL to server and keeper in the middle of a cp and of a peer's kernels, 200 rounds of the kill loop
@@ -64,7 +66,7 @@ SIMULATE=""
 [ "${1:-}" = --simulate ] && { SIMULATE=1; shift; }
 PHASES=("$@")
 [ $# -gt 0 ] || PHASES=(doctor conformance allocate context client peers copy digest parallel selftest parity pack batch
-    damage ecc_cost frameworks pool pool_torch pool_bench cold weights tight devices models snapshot survive block bench)
+    damage ecc_cost frameworks pool pool_torch pool_bench cold weights tight devices hosts models snapshot survive block bench)
 
 mkdir -p "$OUT"
 LOG=$OUT/run.log
@@ -737,6 +739,21 @@ phase_devices() {
     MOUNT_OPTIONS=("${MOUNT_OPTIONS[@]:0:${#MOUNT_OPTIONS[@]}-2}")
     [ -z "$SIMULATE" ] || { unset LD_LIBRARY_PATH GMEMFS_SIM_DEVICES; MOUNT_OPTIONS=(--simulate=2G) GMEMFS_SIM_MACHINE=run$$; }
 }
+
+phase_hosts() {
+    local small=()
+    unmount_it
+    mkdir -p "$WORK/there"
+    [ -z "$SIMULATE" ] || { export LD_LIBRARY_PATH=${DRIVER%/*}; small=(--mib 64 --rounds 1 --simulate); }
+    mount_it || return
+    "$GMEMFS" mount "$WORK/there" "${MOUNT_OPTIONS[@]}" || return
+    check "pull between two mounts" python_peer hosts.py "$MOUNT" "$WORK/there" "$GMEMFS" "$WORK" "${small[@]}"
+    grep '^FIGURE hosts: ' "$LOG" | tail -5 >> "$OUT/summary.txt"
+    "$GMEMFS" umount "$WORK/there"
+    unmount_it
+    [ -z "$SIMULATE" ] || unset LD_LIBRARY_PATH
+}
+
 # More models than the device holds. Each is 1 GiB; memory of the device, 1/1.4 of them packed in host memory.
 phase_models() {
     if [ -n "$SIMULATE" ] || ! "$PYTHON" -c 'import torch' 2> /dev/null; then

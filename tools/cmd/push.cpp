@@ -40,6 +40,7 @@ Result<RemoteReceiver::Outcome> push(const SessionSettings &settings, const std:
     outcome.failures = (*done)->failures;
     outcome.attributes_left_out = (*done)->attributes_left_out;
     outcome.transport = (*done)->transport;
+    outcome.moving_seconds = (*done)->moving_seconds;
     return outcome;
 }
 

@@ -49,6 +49,7 @@ Result<void> receive(FramePipe &pipe) {
     done.failures = outcome.failures;
     done.attributes_left_out = outcome.attributes_left_out;
     done.transport = outcome.transport;
+    done.moving_seconds = outcome.moving_seconds;
     return pipe.send(FrameKind::done, encode(done));
 }
 

@@ -39,7 +39,7 @@ Result<void> Incoming::look(Fd there) {
 
 Fetch Incoming::request() const { return {entry_, size_, transport_, have_, {}}; }
 
-Result<void> Incoming::open(const Opened &opened) {
+Result<void> Incoming::open(const Opened &opened, Progress &progress) {
     if (is_opened_) return Error{EPROTO, 0, "read from the other host", "a file that is opened twice"};
     if (!opened.is_whole && have_.empty())
         return Error{EPROTO, 0, "read from the other host", "it leaves out what isn't here"};
@@ -49,6 +49,7 @@ Result<void> Incoming::open(const Opened &opened) {
     std::reverse(to_come_.begin(), to_come_.end()); // the next one is the last
     const Result<void> made = make_room(opened);
     if (!made) failure_ = made.error();
+    if (transport_ == Transport::ssh) moving_.emplace(progress);
     return {};
 }
 
@@ -110,6 +111,7 @@ Result<void> Incoming::check(const std::string &expected) {
         const Result<void> written = writer_->finish();
         if (!written && !failure_) failure_ = written.error();
     }
+    moving_.reset();
     if (failure_) return Error(*failure_);
     return check_bytes(expected);
 }

@@ -3,6 +3,7 @@
 // What fails here is kept until the source has ended the file, because its bytes are under way.
 #pragma once
 
+#include "tools/host/progress.hpp"
 #include "tools/remote/landing.hpp"
 #include "tools/remote/write_behind.hpp"
 
@@ -30,8 +31,8 @@ public:
     bool is_small() const { return size_ <= kDataMost; }
     Fetch request() const;
 
-    /// The source says what is to come: makes room.
-    Result<void> open(const Opened &opened);
+    /// The source says what is to come: makes room. From here to check() the bytes of one that comes by ssh move.
+    Result<void> open(const Opened &opened, Progress &progress);
     /// EPROTO: the bytes aren't those that come next.
     Result<void> take(const Data &data);
     bool has_failed() const { return failure_.has_value(); } ///< here: what comes is dropped
@@ -64,6 +65,7 @@ private:
     std::optional<Digest> digest_;        // of a small one, which came in one piece
     bool is_opened_ = false, is_there_ = false;
     Transport transport_ = Transport::ssh;
+    std::optional<Progress::Moving> moving_;
     std::uint64_t bytes_ = 0;
     std::optional<Error> failure_, unusable_;
 };

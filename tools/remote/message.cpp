@@ -3,6 +3,7 @@
 #include "tools/host/bytes.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <linux/limits.h>
 
 namespace gmemfs {
@@ -168,6 +169,7 @@ std::vector<std::byte> encode(const Done &message) {
         {message.files, message.files_there, message.bytes, message.failures, message.attributes_left_out})
         writer.put(count);
     writer.put(message.transport);
+    writer.put(message.moving_seconds);
     return writer.finish();
 }
 
@@ -316,7 +318,9 @@ Result<Done> decode_done(const Frame &frame) {
         *count = reader.take<std::uint64_t>();
     const auto transport = reader.take<std::uint8_t>();
     message.transport = static_cast<Transport>(transport);
-    if (!is_transport(transport)) return bad("a message whose fields can\'t be");
+    message.moving_seconds = reader.take<double>();
+    if (!is_transport(transport) || !std::isfinite(message.moving_seconds) || message.moving_seconds < 0)
+        return bad("a message whose fields can\'t be");
     return checked(reader, message);
 }
 

@@ -102,6 +102,7 @@ inline constexpr std::uint8_t kLandRecursive = 1, kLandPreserve = 2, kLandResume
 struct Done {
     std::uint64_t files = 0, files_there = 0, bytes = 0, failures = 0, attributes_left_out = 0;
     Transport transport = Transport::ssh; ///< of the last file
+    double moving_seconds = 0;            ///< as RemoteReceiver::Outcome has it
 };
 
 /// Error::doing of what the other side has said and so has no need to hear.

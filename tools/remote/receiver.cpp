@@ -59,6 +59,7 @@ Result<RemoteReceiver::Outcome> RemoteReceiver::fetch(const std::string &target,
         TRY(pipe_.receive(frame));
         TRY(take(frame));
     }
+    outcome_.moving_seconds = progress.seconds();
     TRY(place_->finish([this](std::size_t index) { return has_landed_[index]; }));
     return outcome_;
 }
@@ -136,7 +137,7 @@ Transport RemoteReceiver::transport_for(std::uint64_t size) const {
 // Of a file whose bytes come past the channel: takes them. A transport that fails here is told apart from a file that
 // does: it is given up when the source has ended the file.
 Result<void> RemoteReceiver::open(Incoming &file, const Opened &opened) {
-    TRY(file.open(opened));
+    TRY(file.open(opened, *progress_));
     if (file.transport() == Transport::ssh) return {};
     if (!file.has_failed() && !file.is_there()) {
         const Result<void> copied =

@@ -45,6 +45,7 @@ public:
         std::uint64_t failures = 0;         ///< names that were complained about, on standard error
         std::uint64_t attributes_left_out = 0;
         Transport transport = Transport::ssh; ///< of the last file
+        double moving_seconds = 0;            ///< in which bytes came, apart from names, digests, opening and mapping
     };
     /// Fetches them all to `target` (see RemotePlace). EPIPE: the source has ended. EPROTO: it says what makes no
     /// sense. EINTR. Else RemotePlace::create's; what concerns one name alone is printed, and counted.

@@ -56,10 +56,11 @@ int report(const SessionSettings &settings, const RemoteReceiver::Outcome &outco
         std::fprintf(stderr, "gmemfs: %llu extended attributes were left out: only root sets them there\n",
             static_cast<unsigned long long>(outcome.attributes_left_out));
     if (settings.json) {
+        const double moving = outcome.moving_seconds;
         const nlohmann::json told = {{"files", outcome.files}, {"files_there", outcome.files_there},
-            {"bytes", outcome.bytes}, {"failures", outcome.failures}, {"seconds", seconds},
-            {"bytes_per_second", seconds > 0 ? static_cast<double>(outcome.bytes) / seconds : 0.0},
-            {"transport", name_of(outcome.transport)}};
+            {"bytes", outcome.bytes}, {"failures", outcome.failures}, {"transport", name_of(outcome.transport)},
+            {"seconds", moving}, {"all_seconds", seconds},
+            {"gb_per_second", moving > 0 ? static_cast<double>(outcome.bytes) / 1e9 / moving : 0.0}};
         std::printf("%s\n", json_text(told, -1).c_str());
     }
     return finish_output(outcome.failures == 0 ? 0 : kFailure);
