@@ -18,7 +18,7 @@ void check(const Result<T> &result) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t size) {
     if (size == 0 || size > kFrameMost) return 0;
     Frame frame;
-    frame.kind = static_cast<FrameKind>(bytes[0] % 14);
+    frame.kind = static_cast<FrameKind>(bytes[0] % 16);
     const auto *const body = reinterpret_cast<const std::byte *>(bytes);
     frame.body.assign(body + 1, body + size);
     check(decode_hello(frame));

@@ -116,7 +116,7 @@ def main():
         os.unlink(here)
     cat = statistics.median(cats)
     whole, moving = median(pulls, "whole"), median(pulls, "seconds")
-    print(f"FIGURE hosts: ssh, {small >> 20} MiB: {small / moving / 1e9:.2f} GB/s moving, {small / whole / 1e9:.2f} the "
+    print(f"FIGURE hosts: ssh, {small >> 20} MiB: {small / moving / 1e9:.2f} GB/s, {small / whole / 1e9:.2f} the "
           f"command; cat {small / cat / 1e9:.2f}: {cat / moving:.2f} and {cat / whole:.2f} of it")
     told = pull("nixl", there, here)
     if isinstance(told, str):

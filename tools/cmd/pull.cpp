@@ -7,26 +7,57 @@
 namespace gmemfs {
 namespace {
 
-Result<RemoteReceiver::Outcome> pull(const SessionSettings &settings, const RemotePath &from, const std::string &to) {
-    const std::unique_ptr<RemoteShell> shell = TRY(RemoteShell::start(settings.shell, from.host, {"send", "--stdio"}));
-    const auto explained = [&](const Error &error) { return shell->explain(error); };
-    const Result<void> greeted = greet(shell->pipe());
-    if (!greeted) return explained(greeted.error());
-    RemoteReceiver receiver(shell->pipe(), from.host + ":", settings.receive);
-    const Result<void> listed = receiver.list(from.path);
-    if (!listed) return explained(listed.error());
-    Progress progress(settings.display, receiver.size());
-    Result<RemoteReceiver::Outcome> fetched = receiver.fetch(to, progress);
+using Clock = std::chrono::steady_clock;
+
+struct Pull {
+    const SessionSettings &settings;
+    RemotePath from;
+    std::string to;
+};
+
+// One round: what is new since `before`, which is null at first. The receiver, for the next one.
+Result<std::unique_ptr<RemoteReceiver>> pull_once(
+    const Pull &pull, FramePipe &pipe, const RemoteReceiver *before, int &exit_status) {
+    const Clock::time_point began = Clock::now();
+    auto receiver = std::make_unique<RemoteReceiver>(pipe, pull.from.host + ":", pull.settings.receive);
+    TRY(receiver->list(pull.from.path));
+    if (before != nullptr) receiver->leave_out_what(*before);
+    Progress progress(pull.settings.display, receiver->size());
+    const Result<RemoteReceiver::Outcome> outcome = receiver->fetch(pull.to, progress);
     progress.finish();
-    if (!fetched) return explained(fetched.error());
-    return fetched;
+    if (!outcome) return Error(outcome.error());
+    exit_status = report(pull.settings, *outcome, std::chrono::duration<double>(Clock::now() - began).count());
+    return receiver;
+}
+
+// The exit status.
+enum class Rounds { one, as_it_changes };
+Result<int> run(const Pull &pull, Rounds rounds) {
+    const std::unique_ptr<RemoteShell> shell =
+        TRY(RemoteShell::start(pull.settings.shell, pull.from.host, {"send", "--stdio"}));
+    const auto talk = [&]() -> Result<int> {
+        TRY(greet(shell->pipe()));
+        int exit_status = 0;
+        std::unique_ptr<RemoteReceiver> receiver = TRY(pull_once(pull, shell->pipe(), nullptr, exit_status));
+        while (rounds == Rounds::as_it_changes) {
+            TRY(receiver->wait_for_change());
+            receiver = TRY(pull_once(pull, shell->pipe(), receiver.get(), exit_status));
+        }
+        return exit_status;
+    };
+    Result<int> talked = talk();
+    if (!talked) return shell->explain(talked.error());
+    return talked;
 }
 
 } // namespace
 
 int run_pull(int argc, char **argv) {
-    using Clock = std::chrono::steady_clock;
     SessionFlags flags;
+    gboolean watch = FALSE;
+    std::vector<GOptionEntry> options = flags.entries();
+    options.push_back({"watch", 'w', 0, G_OPTION_ARG_NONE, &watch,
+        "Stay, and fetch what is new whenever something changes there, until interrupted", nullptr});
     const Synopsis synopsis = {"HOST:PATH TARGET",
         "Fetches a file, or with -r a folder, from a gmemfs mount (or any filesystem) of another host.",
         "The other host's gmemfs is started by ssh, as the user that ssh makes. A file has its name here when all of "
@@ -38,17 +69,16 @@ int run_pull(int argc, char **argv) {
         "  gmemfs pull -r gpu2:/mnt/gpu/model /mnt/gpu/model\n\n"
         "Exit status: 0; 1 where anything didn't come; 2 for usage.",
         2, 2};
-    const CommandLine line = parse_command_line(argc, argv, synopsis, flags.entries());
+    const CommandLine line = parse_command_line(argc, argv, synopsis, options);
     if (line.exit_status) return *line.exit_status;
     const Result<SessionSettings> settings = flags.read();
     if (!settings) return fail_usage("pull", settings.error().text());
     const Result<RemotePath> from = parse_remote_path(line.parameters[0]);
     if (!from) return fail_usage("pull", from.error().text());
     catch_interruptions();
-    const Clock::time_point began = Clock::now();
-    const Result<RemoteReceiver::Outcome> outcome = pull(*settings, *from, line.parameters[1]);
-    if (!outcome) return fail_or_interrupted(outcome.error());
-    return report(*settings, *outcome, std::chrono::duration<double>(Clock::now() - began).count());
+    const Result<int> done =
+        run({*settings, *from, line.parameters[1]}, watch != FALSE ? Rounds::as_it_changes : Rounds::one);
+    return done ? *done : fail_or_interrupted(done.error());
 }
 
 } // namespace gmemfs

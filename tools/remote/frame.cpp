@@ -15,7 +15,7 @@ constexpr std::size_t kHead = 5;
 constexpr int kTickMs = 100; // how soon an interruption is seen that came just before a wait
 
 bool is_kind(std::uint8_t kind) {
-    return kind >= static_cast<std::uint8_t>(FrameKind::hello) && kind <= static_cast<std::uint8_t>(FrameKind::done);
+    return kind >= static_cast<std::uint8_t>(FrameKind::hello) && kind <= static_cast<std::uint8_t>(FrameKind::changed);
 }
 
 // Waits until the pipe can be read or written, or has ended.

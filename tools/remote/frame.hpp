@@ -33,6 +33,8 @@ enum class FrameKind : std::uint8_t {
     failed = 11, ///< both, last: why this ends
     land = 12,   ///< S of a push, first: where the receiver is to put what it fetches
     done = 13,   ///< R of a push, last: what came of it
+    watch = 14,  ///< R: tell when the names or files aren't as they were listed
+    changed = 15 ///< S: they aren't
 };
 
 /// The largest body: 1 MiB of data, or the digests of a file's pieces, and what says which.
@@ -55,6 +57,8 @@ public:
     Result<void> send(FrameKind kind, std::span<const std::byte> body, std::span<const std::byte> bulk)
         EXCLUDES(mutex_);
     Result<void> send(FrameKind kind, std::span<const std::byte> body) EXCLUDES(mutex_) { return send(kind, body, {}); }
+    /// Readable when the other side has said something, or has ended.
+    int incoming_fd() const { return in_.get(); }
     /// The other side reads the end of the stream.
     void close_sending() EXCLUDES(mutex_);
 

@@ -324,4 +324,9 @@ Result<Done> decode_done(const Frame &frame) {
     return checked(reader, message);
 }
 
+Result<void> decode_empty(const Frame &frame, FrameKind kind) {
+    const ByteReader reader = TRY(body_of(frame, kind));
+    return reader.is_done() ? Result<void>() : senseless();
+}
+
 } // namespace gmemfs

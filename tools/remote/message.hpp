@@ -137,5 +137,7 @@ Result<Taken> decode_taken(const Frame &frame);
 Result<Sent> decode_sent(const Frame &frame);
 Result<Land> decode_land(const Frame &frame);
 Result<Done> decode_done(const Frame &frame);
+/// Of a kind without a body.
+Result<void> decode_empty(const Frame &frame, FrameKind kind);
 
 } // namespace gmemfs

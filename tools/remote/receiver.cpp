@@ -2,8 +2,10 @@
 
 #include "tools/host/command.hpp"
 #include "tools/remote/fabric.hpp"
+#include "tools/remote/tree_watch.hpp"
 
 #include <cstdio>
+#include <map>
 
 namespace gmemfs {
 namespace {
@@ -40,8 +42,35 @@ Result<void> RemoteReceiver::list(const std::string &path) {
 
 std::uint64_t RemoteReceiver::size() const {
     std::uint64_t total = 0;
-    for (const SnapshotEntry &entry : index_.entries()) total += entry.is_file() ? entry.size : 0;
+    for (std::size_t index = 0; index < index_.entries().size(); ++index) {
+        const SnapshotEntry &entry = index_.entries()[index];
+        total += entry.is_file() && !is_known(index) ? entry.size : 0;
+    }
     return total;
+}
+
+bool RemoteReceiver::is_known(std::size_t index) const { return !is_known_.empty() && is_known_[index]; }
+
+void RemoteReceiver::leave_out_what(const RemoteReceiver &before) {
+    std::map<std::string, const SnapshotEntry *> landed;
+    const std::vector<SnapshotEntry> &old = before.index_.entries(), &entries = index_.entries();
+    for (std::size_t index = 0; index < old.size(); ++index)
+        if (before.has_landed_[index]) landed.emplace(path_of(old, index), &old[index]);
+    is_known_.assign(entries.size(), false);
+    for (std::size_t index = 0; index < entries.size(); ++index) {
+        const auto found = landed.find(path_of(entries, index));
+        if (found == landed.end() || !entries[index].is_file()) continue;
+        SnapshotEntry now = entries[index], then = *found->second;
+        now.parent = then.parent = 0; // their places in the list
+        is_known_[index] = is_same_state({then}, {now});
+    }
+}
+
+Result<void> RemoteReceiver::wait_for_change() {
+    TRY(pipe_.send(FrameKind::watch, {}));
+    Frame frame;
+    TRY(pipe_.receive(frame));
+    return decode_empty(frame, FrameKind::changed);
 }
 
 Result<RemoteReceiver::Outcome> RemoteReceiver::fetch(const std::string &target, Progress &progress) {
@@ -52,8 +81,13 @@ Result<RemoteReceiver::Outcome> RemoteReceiver::fetch(const std::string &target,
     TRY(place_->make_folders());
     has_landed_.assign(entries.size(), false);
     is_again_.assign(entries.size(), false);
-    for (std::uint32_t index = 0; index < entries.size(); ++index)
-        if (entries[index].is_file() && place_->is_wanted(index)) wanted_.push_back({index, entries[index].size});
+    for (std::uint32_t index = 0; index < entries.size(); ++index) {
+        if (!entries[index].is_file() || !place_->is_wanted(index)) continue;
+        if (is_known(index))
+            has_landed_[index] = true;
+        else
+            wanted_.push_back({index, entries[index].size});
+    }
     Frame frame;
     for (TRY(ask_for_more()); !coming_.empty(); TRY(ask_for_more())) {
         TRY(pipe_.receive(frame));

@@ -37,6 +37,10 @@ public:
 
     /// Takes the names at the source's `path`. The source's errors, as it says them: ENOENT, EACCES, EISDIR.
     Result<void> list(const std::string &path);
+    /// Of the files that `before` has fetched, those that are as they were needn't come once more. After list().
+    void leave_out_what(const RemoteReceiver &before);
+    /// Waits until the source's tree isn't as it was listed. EPIPE, EINTR.
+    Result<void> wait_for_change();
     std::uint64_t size() const; ///< bytes of all files that were listed
 
     struct Outcome {
@@ -62,6 +66,7 @@ private:
     Result<void> begin(const Wanted &wanted);
     Result<void> take(Frame &frame);
     void again(const Incoming &file);
+    bool is_known(std::size_t index) const;
     Transport transport_for(std::uint64_t size) const;
     Result<void> open(Incoming &file, const Opened &opened);
     void give_up_transport(const Incoming &file, const Error &error);
@@ -78,6 +83,7 @@ private:
     std::optional<RemotePlace> place_; // the same
     std::deque<Wanted> wanted_;
     std::deque<std::unique_ptr<Incoming>> coming_; // in the order in which they were asked for
+    std::vector<bool> is_known_;                   // of each entry: it has landed before, and is the same
     std::vector<bool> has_landed_, is_again_;      // of each entry; again: it changed while it came
     Outcome outcome_;
 };

@@ -6,6 +6,7 @@
 #include "tools/remote/file_version.hpp"
 #include "tools/remote/pieces.hpp"
 #include "tools/remote/read_ahead.hpp"
+#include "tools/remote/tree_watch.hpp"
 #include "vmm/base/all_bytes.hpp"
 
 #include <algorithm>
@@ -55,6 +56,7 @@ Result<void> RemoteSource::answer(const Frame &frame) {
     switch (frame.kind) {
     case FrameKind::list: return list(TRY(decode_list(frame)));
     case FrameKind::fetch: return send_file(TRY(decode_fetch(frame)));
+    case FrameKind::watch: TRY(decode_empty(frame, FrameKind::watch)); return watch();
     case FrameKind::failed: return Error(decode_list(frame).error());
     default: return Error{EPROTO, 0, "answer the receiver", "it asks for what nobody asks for here"};
     }
@@ -68,9 +70,16 @@ Result<void> RemoteSource::list(const List &request) {
     SnapshotTree tree = TRY(SnapshotTree::create(path, warn, SnapshotTree::Unreadable::left_out));
     if (tree.entries().front().is_folder() && !request.recursive)
         return Error{EISDIR, 0, "send", path + ": use -r for folders"};
-    tree_ = std::move(tree);
+    tree_.emplace(std::move(tree));
+    path_ = path;
     for (const SnapshotEntry &entry : tree_->entries()) TRY(pipe_.send(FrameKind::entry, encode(entry)));
     return pipe_.send(FrameKind::listed, encode(Listed{tree_->entries().size()}));
+}
+
+Result<void> RemoteSource::watch() {
+    if (!tree_) return Error{EPROTO, 0, "answer the receiver", "it watches what isn't listed"};
+    if (!TRY(wait_for_change(*tree_, path_, pipe_.incoming_fd()))) return {};
+    return pipe_.send(FrameKind::changed, {});
 }
 
 Result<void> RemoteSource::send_file(const Fetch &request) {

@@ -30,6 +30,7 @@ public:
 private:
     Result<void> answer(const Frame &frame);
     Result<void> list(const List &request);
+    Result<void> watch();
     Result<void> send_file(const Fetch &request);
     Result<Sent> send_opened(const Fetch &request, int fd);
     static Result<Opened> compare(const Fetch &request, int fd, const FileVersion &version);
@@ -40,6 +41,7 @@ private:
     FramePipe &pipe_;
     const std::string only_name_, only_path_; // empty: any
     std::optional<SnapshotTree> tree_;
+    std::string path_; // of the tree
 };
 
 /// Says Hello, and takes the other side's. EPROTONOSUPPORT: it has another version.

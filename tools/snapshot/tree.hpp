@@ -42,6 +42,9 @@ public:
     /// its names.
     Result<Fd> open_file(std::size_t index) const { return open_file(index, 0); }
     Result<Fd> open_file(std::size_t index, int more_flags) const; ///< with O_DIRECT, say
+    /// Opens the folder of an entry; of entry 0 that was named as a file, the folder that has it. open_folder()'s
+    /// errors.
+    Result<Fd> open_folder_at(std::size_t index) const { return open_folder(top_.get(), entries_, index); }
     /// Whether files may have images that can be read: they lie on a FUSE filesystem, which may be a gmemfs mount.
     bool may_have_images() const;
     /// See gmemfs::path_of().
