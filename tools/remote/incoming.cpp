@@ -5,6 +5,7 @@
 #include "tools/host/side_by_side.hpp"
 #include "tools/remote/file_version.hpp"
 #include "tools/remote/pieces.hpp"
+#include "tools/snapshot/given_image.hpp"
 #include "vmm/base/all_bytes.hpp"
 
 #include <algorithm>
@@ -16,12 +17,13 @@ namespace gmemfs {
 
 Result<std::unique_ptr<Incoming>> Incoming::create(
     std::uint32_t entry, Fd folder, const std::string &name, mode_t mode, std::uint64_t size, Start start) {
-    std::unique_ptr<Incoming> made(new Incoming(entry, size));
+    std::unique_ptr<Incoming> made(new Incoming(entry, mode, size));
     Fd there;
     if (start == Start::with_what_is_there)
         there = Fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     const Landing::Kind kind = start == Start::empty ? Landing::Kind::new_file : Landing::Kind::part;
     made->landing_ = TRY(Landing::create(std::move(folder), name, mode, kind));
+    made->takes_image_ = start == Start::empty;
     if (start == Start::with_what_is_there) TRY(made->look(std::move(there)));
     return made;
 }
@@ -37,14 +39,22 @@ Result<void> Incoming::look(Fd there) {
     return {};
 }
 
-Fetch Incoming::request() const { return {entry_, size_, transport_, have_, {}}; }
+Fetch Incoming::request() const { // A part is told by its bytes, which an image hasn't.
+    return {entry_, size_, transport_, have_, {}, takes_image_};
+}
 
 Result<void> Incoming::open(const Opened &opened, Progress &progress) {
     if (is_opened_) return Error{EPROTO, 0, "read from the other host", "a file that is opened twice"};
     if (!opened.is_whole && have_.empty())
         return Error{EPROTO, 0, "read from the other host", "it leaves out what isn't here"};
+    if (opened.image_size != 0 && !takes_image_)
+        return Error{EPROTO, 0, "read from the other host", "an image that nobody has asked for"};
+    if (opened.transport != transport_ && opened.transport != Transport::ssh)
+        return Error{EPROTO, 0, "read from the other host", "another transport than was asked for"};
     is_opened_ = true;
+    transport_ = opened.transport;
     size_ = opened.size;
+    image_size_ = opened.image_size;
     to_come_ = opened.ranges();
     std::reverse(to_come_.begin(), to_come_.end()); // the next one is the last
     const Result<void> made = make_room(opened);
@@ -58,6 +68,11 @@ Result<void> Incoming::make_room(const Opened &opened) {
         struct stat status = {};
         is_there_ = ::fstat(there_.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == size_;
         if (is_there_) return {};
+    }
+    if (image_size_ != 0) {
+        TRY(landing_->allocate(image_size_));
+        writer_ = std::make_unique<WriteBehind>(landing_->fd());
+        return {};
     }
     // A small file is written at once, into an extent that it shares with others.
     if (!is_small() || transport_ != Transport::ssh || landing_->size() > size_) TRY(landing_->allocate(size_));
@@ -93,7 +108,7 @@ Result<void> Incoming::take(const Data &data) {
     }
     const Result<void> written = write_all(landing_->fd(), data.bytes, data.offset, is_interrupted);
     if (!written) failure_ = written.error();
-    if (data.bytes.size() == size_) digest_ = TRY(make_digest(data.bytes));
+    if (data.bytes.size() == size_ && image_size_ == 0) digest_ = TRY(make_digest(data.bytes));
     return {};
 }
 
@@ -113,7 +128,16 @@ Result<void> Incoming::check(const std::string &expected) {
     }
     moving_.reset();
     if (failure_) return Error(*failure_);
+    if (image_size_ != 0) TRY(unpack());
     return check_bytes(expected);
+}
+
+// In a mount it stays packed.
+Result<void> Incoming::unpack() {
+    if (TRY(give_image(landing_->fd(), size_))) return {};
+    const std::unique_ptr<NewFile> image = TRY(landing_->replace(mode_));
+    TRY(landing_->allocate(size_));
+    return unpack_on_host(image->fd(), landing_->fd(), size_, kThreadsDefault);
 }
 
 Result<void> Incoming::check_bytes(const std::string &expected) {

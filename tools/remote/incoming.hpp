@@ -50,19 +50,22 @@ public:
     Landing &landing() { return *landing_; }
 
 private:
-    Incoming(std::uint32_t entry, std::uint64_t size) : entry_(entry), size_(size) {}
+    Incoming(std::uint32_t entry, mode_t mode, std::uint64_t size) : entry_(entry), mode_(mode), size_(size) {}
     Result<void> look(Fd there);
     Result<void> make_room(const Opened &opened);
+    Result<void> unpack();
     Result<void> check_bytes(const std::string &expected);
 
     const std::uint32_t entry_;
-    std::uint64_t size_;
+    const mode_t mode_; // the source's
+    std::uint64_t size_, image_size_ = 0;
     std::unique_ptr<Landing> landing_;
     Fd there_;                            // the file that has the name; none where a part is gone on with
     std::vector<Digest> have_;            // of there_, or of the part
     std::vector<ByteRange> to_come_;      // what is still to come, in order
     std::unique_ptr<WriteBehind> writer_; // of a large one
     std::optional<Digest> digest_;        // of a small one, which came in one piece
+    bool takes_image_ = false;            // in place of its bytes
     bool is_opened_ = false, is_there_ = false;
     Transport transport_ = Transport::ssh;
     std::optional<Progress::Moving> moving_;

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace gmemfs {
 namespace {
@@ -65,6 +66,12 @@ std::uint64_t Landing::size() const {
 Result<void> Landing::allocate(std::uint64_t size) const {
     if (::ftruncate(fd(), static_cast<off_t>(size)) == 0) return {};
     return Error{errno, 0, "allocate", format_size(size) + (errno == ENOSPC ? ": `gmemfs df` tells what is free" : "")};
+}
+
+Result<std::unique_ptr<NewFile>> Landing::replace(mode_t mode) {
+    GMEMFS_ASSERT(file_ != nullptr);
+    std::unique_ptr<NewFile> made = TRY(NewFile::create(path_in(folder_.get(), name_), mode & 0777));
+    return std::exchange(file_, std::move(made));
 }
 
 Result<void> Landing::copy_from(int other, const ByteRange &range) const {

@@ -33,6 +33,8 @@ public:
     std::uint64_t size() const; ///< of what is there: a part's, from the attempt before
     /// Room for `size` bytes; ENOSPC. What is behind is cut off.
     Result<void> allocate(std::uint64_t size) const;
+    /// The file as it is now, and an empty one in its place. Not of a part.
+    Result<std::unique_ptr<NewFile>> replace(mode_t mode);
     /// Bytes of another file, which has them. copy_file_range(2)'s errors; EIO: it hasn't.
     Result<void> copy_from(int other, const ByteRange &range) const;
 

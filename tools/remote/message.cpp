@@ -72,7 +72,8 @@ const char *name_of(Transport transport) {
 }
 
 std::vector<ByteRange> Opened::ranges() const {
-    if (is_whole) return size == 0 ? std::vector<ByteRange>() : std::vector<ByteRange>{{0, size}};
+    const std::uint64_t all = image_size != 0 ? image_size : size;
+    if (is_whole) return all == 0 ? std::vector<ByteRange>() : std::vector<ByteRange>{{0, all}};
     std::vector<ByteRange> ranges;
     for (const std::uint64_t piece : missing) {
         const std::uint64_t at = piece * kPiece, length = std::min(kPiece, size - at);
@@ -112,6 +113,7 @@ std::vector<std::byte> encode(const Fetch &message) {
     writer.put(static_cast<std::uint32_t>(message.have.size()));
     for (const Digest &digest : message.have) writer.put(digest);
     put_sized(writer, message.transport_says);
+    writer.put<std::uint8_t>(message.takes_image ? 1 : 0);
     return writer.finish();
 }
 
@@ -123,6 +125,8 @@ std::vector<std::byte> encode(const Opened &message) {
     writer.put(static_cast<std::uint32_t>(message.missing.size()));
     for (const std::uint32_t piece : message.missing) writer.put(piece);
     put_sized(writer, message.transport_says);
+    writer.put(message.transport);
+    writer.put(message.image_size);
     return writer.finish();
 }
 
@@ -243,6 +247,9 @@ Result<Fetch> decode_fetch(const Frame &frame) {
     for (std::uint32_t index = 0; index < count && reader.is_good(); ++index)
         message.have.push_back(reader.take<Digest>());
     message.transport_says = take_sized(reader, is_sound);
+    const auto takes_image = reader.take<std::uint8_t>();
+    message.takes_image = takes_image == 1;
+    is_sound = is_sound && takes_image <= 1;
     if (!is_sound) return bad("a message whose fields can\'t be");
     return checked(reader, std::move(message));
 }
@@ -264,6 +271,12 @@ Result<Opened> decode_opened(const Frame &frame) {
         message.missing.push_back(piece);
     }
     message.transport_says = take_sized(reader, is_sound);
+    const auto transport = reader.take<std::uint8_t>();
+    message.transport = static_cast<Transport>(transport);
+    message.image_size = reader.take<std::uint64_t>();
+    const bool has_image = message.image_size != 0;
+    is_sound = is_sound && is_transport(transport) && message.image_size <= kSizeMost &&
+               (!has_image || (message.is_whole && message.transport == Transport::ssh));
     if (!is_sound) return bad("a message whose fields can\'t be");
     return checked(reader, std::move(message));
 }

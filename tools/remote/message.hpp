@@ -46,6 +46,7 @@ struct Fetch {
     Transport transport = Transport::ssh;
     std::vector<Digest> have;              ///< of the receiver's first pieces; those that differ are to come
     std::vector<std::byte> transport_says; ///< what the receiver's end of the transport has for the source's
+    bool takes_image = false;              ///< in place of the bytes, where the source's file is packed (docs/cold.md)
 };
 
 /// Bytes [offset, offset + length) of a file.
@@ -60,8 +61,10 @@ struct Opened {
     std::vector<std::uint32_t> missing; ///< the pieces that come; all, where is_whole
     bool is_whole = true;
     std::vector<std::byte> transport_says;
+    Transport transport = Transport::ssh; ///< by which they come: the one that was asked for, or ssh
+    std::uint64_t image_size = 0;         ///< what comes is the image of the packed file; 0: the file's bytes
 
-    /// The bytes that come, in order.
+    /// The bytes that come, in order; of the image, where that comes.
     std::vector<ByteRange> ranges() const;
 };
 

@@ -1,14 +1,11 @@
 #include "tools/remote/read_ahead.hpp"
 
-#include "tools/host/interruption.hpp"
-#include "vmm/base/all_bytes.hpp"
-
 #include <algorithm>
 
 namespace gmemfs {
 
-ReadAhead::ReadAhead(int fd, std::vector<ByteRange> ranges)
-    : fd_(fd), ranges_(std::move(ranges)), thread_([this] {
+ReadAhead::ReadAhead(Read read, std::vector<ByteRange> ranges)
+    : read_(std::move(read)), ranges_(std::move(ranges)), thread_([this] {
           outcome_ = read_all_ranges();
           queue_.end();
       }) {}
@@ -23,7 +20,7 @@ Result<void> ReadAhead::read_all_ranges() {
         for (std::uint64_t at = range.offset, end = at + range.length; at < end;) {
             FileChunk chunk = {at, queue_.take_memory()};
             chunk.bytes.resize(std::min(kDataMost, end - at));
-            TRY(read_all(fd_, chunk.bytes, at, is_interrupted));
+            TRY(read_(chunk.bytes, at));
             at += chunk.bytes.size();
             if (!queue_.push(std::move(chunk))) return {};
         }

@@ -4,6 +4,8 @@
 #include "tools/remote/chunk_queue.hpp"
 #include "tools/remote/message.hpp"
 
+#include <functional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -12,21 +14,21 @@ namespace gmemfs {
 /// One thread takes the chunks.
 class ReadAhead {
 public:
-    /// `fd` stays open as long as this lives.
-    ReadAhead(int fd, std::vector<ByteRange> ranges);
+    /// Fills bytes that begin at an offset; called by the thread. EIO: the file is shorter.
+    using Read = std::function<Result<void>(std::span<std::byte> bytes, std::uint64_t offset)>;
+    ReadAhead(Read read, std::vector<ByteRange> ranges);
     ReadAhead(const ReadAhead &) = delete;
     ReadAhead &operator=(const ReadAhead &) = delete;
     ~ReadAhead();
 
-    /// The next one, of kDataMost bytes at the most; nothing after the last. EIO: the file is shorter. EINTR. Else
-    /// pread(2)'s errors.
+    /// The next one, of kDataMost bytes at the most; nothing after the last. Errors: those of Read.
     Result<std::optional<FileChunk>> next();
     void give_back(FileChunk chunk) { queue_.give_memory(std::move(chunk.bytes)); }
 
 private:
     Result<void> read_all_ranges();
 
-    const int fd_;
+    const Read read_;
     const std::vector<ByteRange> ranges_;
     ChunkQueue queue_;
     Result<void> outcome_; // valid after the queue's end

@@ -1,5 +1,6 @@
 #include "tools/remote/source.hpp"
 
+#include "tools/copy/ends.hpp"
 #include "tools/copy/verify.hpp"
 #include "tools/host/side_by_side.hpp"
 #include "tools/remote/fabric.hpp"
@@ -10,6 +11,7 @@
 #include "vmm/base/all_bytes.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <fcntl.h>
 
 namespace gmemfs {
@@ -30,8 +32,9 @@ bool has_changed(int fd, const FileVersion &before) {
 } // namespace
 
 Result<void> greet(FramePipe &pipe) {
-    TRY(pipe.send(FrameKind::hello, encode(Hello{kRemoteVersion, "gmemfs " GMEMFS_VERSION})));
-    Frame frame;
+    const Result<void> said = pipe.send(FrameKind::hello, encode(Hello{kRemoteVersion, "gmemfs " GMEMFS_VERSION}));
+    if (!said && said.error().code != EPIPE) return Error(said.error());
+    Frame frame; // one that has ended may have said why
     TRY(pipe.receive(frame));
     TRY(decode_hello(frame));
     return {};
@@ -108,6 +111,7 @@ Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Opened 
     const Result<FabricExport> shared = FabricExport::create(file, tree_->path_of(request.entry));
     if (!shared) return unusable(request.entry, shared.error());
     opened.transport_says = shared->says();
+    opened.transport = Transport::fabric;
     TRY(pipe_.send(FrameKind::opened, encode(opened)));
     Frame frame;
     TRY(pipe_.receive(frame));
@@ -120,6 +124,12 @@ Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Opened 
 Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
     const Result<FileVersion> before = read_version(fd);
     if (!before) return failed(request.entry, before.error());
+    if (request.takes_image && request.have.empty() && is_in_mount(fd) && is_packed(fd)) {
+        const Result<std::unique_ptr<SavedImage>> image =
+            SavedImage::open([&] { return tree_->open_file(request.entry); });
+        if (image) return send_image(request, fd, **image, *before);
+        // It was woken meanwhile, or there is no room for what has to be made: its bytes do as well.
+    }
     Result<Opened> opened = compare(request, fd, *before);
     if (!opened) return failed(request.entry, opened.error());
     if (request.transport == Transport::fabric) return share_by_fabric(request, fd, *std::move(opened), *before);
@@ -149,14 +159,40 @@ Result<Sent> RemoteSource::send_bytes(const Fetch &request, int fd, const Opened
         if (!opened.ranges().empty()) TRY(send(0, bytes));
         return Sent { request.entry, Sent::State::whole, 0, digest_text(TRY(make_digest(bytes))) };
     }
-    ReadAhead ahead(fd, opened.ranges());
+    const auto read = [fd](std::span<std::byte> bytes, std::uint64_t offset) {
+        return read_all(fd, bytes, offset, is_interrupted);
+    };
+    const std::optional<Error> error = TRY(send_ahead(request, read, opened));
+    return error ? stopped(*error) : Sent{request.entry, Sent::State::whole, 0, {}};
+}
+
+// An Error of the Result is the pipe's; the other one is that of reading.
+Result<std::optional<Error>> RemoteSource::send_ahead(
+    const Fetch &request, ReadAhead::Read read, const Opened &opened) {
+    ReadAhead ahead(std::move(read), opened.ranges());
     for (;;) {
         Result<std::optional<FileChunk>> chunk = ahead.next();
-        if (!chunk) return stopped(chunk.error());
-        if (!*chunk) return Sent{request.entry, Sent::State::whole, 0, {}};
-        TRY(send((*chunk)->offset, (*chunk)->bytes));
+        if (!chunk) return std::optional(chunk.error());
+        if (!*chunk) return std::optional<Error>();
+        TRY(pipe_.send(FrameKind::data, encode_head(Data{request.entry, (*chunk)->offset, {}}), (*chunk)->bytes));
         ahead.give_back(**std::move(chunk));
     }
+}
+
+// The digest is that of the file's bytes, which the server has in the image, or which are decoded on the way.
+Result<Sent> RemoteSource::send_image(const Fetch &request, int fd, SavedImage &image, const FileVersion &before) {
+    Opened opened = {request.entry, before.size, {}, true, {}};
+    opened.image_size = image.size();
+    TRY(pipe_.send(FrameKind::opened, encode(opened)));
+    const auto read = [&](std::span<std::byte> bytes, std::uint64_t offset) { return image.read(bytes, offset); };
+    const std::optional<Error> error = TRY(send_ahead(request, read, opened));
+    if (error)
+        return error->code == ESTALE ? Sent{request.entry, Sent::State::changed, 0, {}} : failed(request.entry, *error);
+    if (image.state().has_digest == 0) return close_file(request, fd, before);
+    if (has_changed(fd, before)) return Sent{request.entry, Sent::State::changed, 0, {}};
+    Digest digest;
+    std::memcpy(digest.data(), image.state().digest, digest.size());
+    return Sent{request.entry, Sent::State::whole, 0, digest_text(digest)};
 }
 
 Result<Sent> RemoteSource::close_file(const Fetch &request, int fd, const FileVersion &before) {

@@ -7,6 +7,8 @@
 #include "tools/remote/file_version.hpp"
 #include "tools/remote/frame.hpp"
 #include "tools/remote/message.hpp"
+#include "tools/remote/read_ahead.hpp"
+#include "tools/snapshot/saved_image.hpp"
 #include "tools/snapshot/tree.hpp"
 
 #include <optional>
@@ -35,7 +37,9 @@ private:
     Result<Sent> send_opened(const Fetch &request, int fd);
     static Result<Opened> compare(const Fetch &request, int fd, const FileVersion &version);
     Result<Sent> share_by_fabric(const Fetch &request, int fd, Opened opened, const FileVersion &before);
+    Result<Sent> send_image(const Fetch &request, int fd, SavedImage &image, const FileVersion &before);
     Result<Sent> send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before);
+    Result<std::optional<Error>> send_ahead(const Fetch &request, ReadAhead::Read read, const Opened &opened);
     Result<Sent> close_file(const Fetch &request, int fd, const FileVersion &before);
 
     FramePipe &pipe_;

@@ -25,28 +25,6 @@ Error damaged(const std::string &how) {
     return {EBADMSG, 0, "restore image", how + "; use another copy of the snapshot"};
 }
 
-// Whether the mount has taken it; false: it takes none, or has no room or no code for it.
-Result<bool> taken_by_mount(int file, const SnapshotEntry &entry) {
-    image_control::TakenImage taken = {};
-    if (::ioctl(file, image_control::kTake, &taken) != 0) {
-        switch (errno) {
-        case EALREADY: break; // the answer of a server that was killed then
-        case ENOTTY:
-        case EOPNOTSUPP:
-        case EINVAL:
-        case ENOEXEC: return false;
-        default: return Error{errno, 0, "restore image", {}};
-        }
-    }
-    taken.wrong[sizeof taken.wrong - 1] = '\0';
-    if (taken.wrong[0] != '\0') return damaged(taken.wrong);
-    struct stat status = {};
-    if (::fstat(file, &status) != 0) return Error{errno, 0, "stat", {}};
-    if (static_cast<std::uint64_t>(status.st_size) == entry.size) return true;
-    return damaged(
-        "it is that of a file of " + std::to_string(status.st_size) + " bytes, not " + std::to_string(entry.size));
-}
-
 Result<void> wake(int file, const SnapshotImage &image) {
     cold_control::ColdState state;
     if (::ioctl(file, cold_control::kWake, &state) != 0)
@@ -91,6 +69,27 @@ Result<void> unpack_batch(int from, int to, const ImageTable &table, std::uint64
 
 } // namespace
 
+Result<bool> give_image(int file, std::uint64_t plain_size) {
+    image_control::TakenImage taken = {};
+    if (::ioctl(file, image_control::kTake, &taken) != 0) {
+        switch (errno) {
+        case EALREADY: break; // the answer of a server that was killed then
+        case ENOTTY:
+        case EOPNOTSUPP:
+        case EINVAL:
+        case ENOEXEC: return false;
+        default: return Error{errno, 0, "restore image", {}};
+        }
+    }
+    taken.wrong[sizeof taken.wrong - 1] = '\0';
+    if (taken.wrong[0] != '\0') return damaged(taken.wrong);
+    struct stat status = {};
+    if (::fstat(file, &status) != 0) return Error{errno, 0, "stat", {}};
+    if (static_cast<std::uint64_t>(status.st_size) == plain_size) return true;
+    return damaged(
+        "it is that of a file of " + std::to_string(status.st_size) + " bytes, not " + std::to_string(plain_size));
+}
+
 Result<void> unpack_on_host(int from, int to, std::uint64_t plain_size, unsigned threads) {
     const ImageTable table = TRY(read_table(from));
     if (table.plain_size != plain_size)
@@ -111,7 +110,7 @@ Result<void> unpack_on_host(int from, int to, std::uint64_t plain_size, unsigned
 Result<void> make_file_of_image(const SnapshotPlace &place, const SnapshotEntry &entry, const SnapshotImage &image,
     Residences residences, unsigned threads) {
     const Fd file = TRY(place.open_file(image.entry));
-    if (TRY(taken_by_mount(file.get(), entry))) {
+    if (TRY(give_image(file.get(), entry.size))) {
         const bool stays = residences == Residences::packed || (residences == Residences::as_saved && image.was_packed);
         return stays ? Result<void>() : wake(file.get(), image);
     }

@@ -17,6 +17,10 @@ enum class Residences {
 Result<void> make_file_of_image(const SnapshotPlace &place, const SnapshotEntry &entry, const SnapshotImage &image,
     Residences residences, unsigned threads);
 
+/// Has the mount make the file, whose bytes are an image, into the packed file of `plain_size` bytes that it is of.
+/// False: the file lies in no mount, or in one that has no code for it. EBADMSG: see above. ENOSPC.
+Result<bool> give_image(int file, std::uint64_t plain_size);
+
 /// Decodes the image that `from` has into the empty file `to`, on `threads` threads of the host. EBADMSG: see above.
 Result<void> unpack_on_host(int from, int to, std::uint64_t plain_size, unsigned threads);
 
