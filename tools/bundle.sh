@@ -47,6 +47,8 @@ cp tests/mount/fsx.py "$out/tests/mount/"
 cp tests/mount/survive/kill_loop.py "$out/tests/mount/survive/"
 mkdir -p "$out/tests/mount/cold"
 cp tests/mount/cold/control.py "$out/tests/mount/cold/"
+mkdir -p "$out/tests/mount/hosts"
+cp tests/mount/hosts/start_sshd.py "$out/tests/mount/hosts/"
 mkdir -p "$out/tests/mount/peers"
 cp tests/mount/peers/lives.py "$out/tests/mount/peers/"
 rm -f "$out"/tests/bench/*.cpp

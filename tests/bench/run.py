@@ -20,6 +20,7 @@ from block import bench_block
 from block_size import bench_blksize
 from calls import bench_dma, bench_handle, bench_truncate
 from copies import bench_cold, bench_copy, bench_cp
+from hosts import bench_hosts
 from metadata import bench_metadata
 from places import GIB, MIB, find_program, find_simulator
 from pool import bench_pool
@@ -30,7 +31,7 @@ from through_fuse import bench_fuse, bench_hops, bench_parity, bench_random, ben
 BENCHES = {"dma": bench_dma, "truncate": bench_truncate, "handle": bench_handle, "fuse": bench_fuse,
            "random": bench_random, "copy": bench_copy, "cp": bench_cp, "metadata": bench_metadata}
 MORE = {"before": bench_before, "blksize": bench_blksize, "block": bench_block, "cold": bench_cold,  # only when named
-        "hops": bench_hops, "parity": bench_parity, "pool": bench_pool,
+        "hops": bench_hops, "hosts": bench_hosts, "parity": bench_parity, "pool": bench_pool,
         "recovery": bench_recovery, "snapshot": bench_snapshot, "uring": bench_uring}
 
 

@@ -26,15 +26,19 @@ echo x > there/deep/er/file
 ln there/deep/er/file there/deep/other
 ln -s ../small there/deep/link
 chmod 4751 there/deep/er/file
+pull host:"$PWD/there/deep/er/file" "$MNT/program"
+is "$(mode_of "$MNT/program")" 751
 touch -d '2001-02-03 04:05:06.789' there/deep/er/file
 setfattr -n user.color -v blue there/deep/er/file 2> /dev/null || has_xattrs=no
+setfacl -m u:65534:r there/deep/er/file 2> /dev/null || has_acls=no
 pull -r host:"$PWD/there" "$MNT/copy"
 diff -r there "$MNT/copy"
 is "$(readlink "$MNT/copy/deep/link")" ../small
 is "$(stat -c %i "$MNT/copy/deep/other")" "$(stat -c %i "$MNT/copy/deep/er/file")"
-is "$(mode_of "$MNT/copy/deep/er/file")" 751
+[ "${has_acls:-}" = no ] || is "$(getfacl -cn "$MNT/copy/deep/er/file" | grep -c 65534 || true)" 0
 pull -rp host:"$PWD/there" "$MNT/copy"
-is "$(mode_of "$MNT/copy/deep/er/file")" 4751
+is "$(mode_of "$MNT/copy/deep/er/file")" "$(mode_of there/deep/er/file)"
+[ "${has_acls:-}" = no ] || is "$(getfacl -cn "$MNT/copy/deep/er/file")" "$(getfacl -cn there/deep/er/file)"
 is "$(stat -c %y "$MNT/copy/deep/er/file")" "$(stat -c %y there/deep/er/file)"
 is "$(mode_of "$MNT/copy/deep/er")" 700
 [ "${has_xattrs:-}" = no ] || is "$(xattr user.color "$MNT/copy/deep/er/file")" blue
