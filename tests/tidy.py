@@ -15,6 +15,7 @@ import tempfile
 
 import rooms
 import scenarios
+import type_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CODE = {".cpp", ".hpp", ".h", ".cu", ".cuh", ".py", ".sh", ".def"}
@@ -249,6 +250,13 @@ def rule_circles(tree):
         yield "a circle: " + "; ".join(circle)
 
 
+def rule_type_names(tree):
+    """No two types of one name in a namespace."""
+    sources = [(name, tree.texts[name]) for name in tree.cpp()
+               if not name.startswith("tests/") and name != type_names.PUBLIC]
+    return type_names.clashes(sources)
+
+
 def rule_scenarios(tree):
     """No line of a scenario that looks like a check and can't fail."""
     return scenarios.complaints(tree.texts)
@@ -342,8 +350,8 @@ def rule_canaries(tree):
     return (done.stdout + done.stderr).splitlines()
 
 
-RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_parameters, rule_circles, rule_words,
-         rule_scenarios, rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
+RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_parameters, rule_circles, rule_type_names,
+         rule_words, rule_scenarios, rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
 
 
 def check(root, quiet=False):
@@ -373,6 +381,8 @@ PLANTED = [
     (rule_functions, "vmm/planted.hpp",
      "// Planted: a file.\nclass A {\n    int f() {\n" + "        f();\n" * 71 + "    }\n};\n"),
     (rule_parameters, "vmm/planted.cpp", "// Planted: a file.\nvoid f(int a, bool is_b);\n"),
+    (rule_type_names, "tools/host/planted.hpp",
+     "// Planted: a file.\nnamespace gmemfs {\nstruct Extent {\n    int a;\n};\n} // namespace gmemfs\n"),
     (rule_words, "vmm/planted.cpp", "// Planted: a file.\nvoid f() { std::cout << std::endl; }\n"),
     (rule_words, "vmm/thing_utils.cpp", "// Planted: a file.\n"),
     (rule_first_lines, "vmm/planted.cpp", "int a;\n"),

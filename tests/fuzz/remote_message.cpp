@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
         GMEMFS_ASSERT(encode(*fetch).size() == frame.body.size());
     }
     if (const Result<Data> data = decode_data(frame)) GMEMFS_ASSERT(data->bytes.size() <= kDataMost);
-    if (const Result<Opened> opened = decode_opened(frame)) {
+    if (const Result<Coming> opened = decode_coming(frame)) {
         std::uint64_t at = 0;
         for (const ByteRange &range : opened->ranges()) {
             GMEMFS_ASSERT(range.length > 0 && range.offset >= at && range.offset + range.length <= opened->size);

@@ -23,8 +23,8 @@ std::pair<Fd, Fd> make_pipe() {
 }
 
 TEST(RemoteMessage, OpenedTellsTheRangesOfItsPieces) {
-    Opened opened = {3, 3 * kPiece + 100, {0, 1, 3}, false, {}};
-    const Result<Opened> read = decode_opened(frame_of(FrameKind::opened, encode(opened)));
+    Coming opened = {3, 3 * kPiece + 100, {0, 1, 3}, false, {}};
+    const Result<Coming> read = decode_coming(frame_of(FrameKind::coming, encode(opened)));
     ASSERT_TRUE(read) << read.error().text();
     const std::vector<ByteRange> expected = {{0, 2 * kPiece}, {3 * kPiece, 100}};
     EXPECT_EQ(read->ranges(), expected);
@@ -35,8 +35,8 @@ TEST(RemoteMessage, OpenedTellsTheRangesOfItsPieces) {
 }
 
 TEST(RemoteMessage, OpenedRefusesPiecesThatCantBe) {
-    const auto refuses = [](const Opened &opened) {
-        const Result<Opened> read = decode_opened(frame_of(FrameKind::opened, encode(opened)));
+    const auto refuses = [](const Coming &opened) {
+        const Result<Coming> read = decode_coming(frame_of(FrameKind::coming, encode(opened)));
         return !read && read.error().code == EPROTO;
     };
     EXPECT_TRUE(refuses({0, kPiece, {1}, false, {}}));               // behind the end
@@ -47,12 +47,12 @@ TEST(RemoteMessage, OpenedRefusesPiecesThatCantBe) {
 }
 
 TEST(RemoteMessage, FetchCarriesDigestsAndWhatATransportSays) {
-    Fetch fetch = {7, 100, Transport::nixl, std::vector<Digest>(3, empty_digest()), std::vector<std::byte>(1000)};
+    Fetch fetch = {7, 100, RemoteTransport::nixl, std::vector<Digest>(3, empty_digest()), std::vector<std::byte>(1000)};
     const Result<Fetch> read = decode_fetch(frame_of(FrameKind::fetch, encode(fetch)));
     ASSERT_TRUE(read) << read.error().text();
     EXPECT_EQ(read->entry, 7U);
     EXPECT_EQ(read->size, 100U);
-    EXPECT_EQ(read->transport, Transport::nixl);
+    EXPECT_EQ(read->transport, RemoteTransport::nixl);
     EXPECT_EQ(read->have, fetch.have);
     EXPECT_EQ(read->transport_says.size(), 1000U);
     // The largest one fits into a frame.
@@ -86,7 +86,7 @@ TEST(RemoteMessage, AMessageWithBytesTooManyOrTooFewIsNone) {
         EXPECT_FALSE(decode_sent(frame_of(FrameKind::sent, {body.begin(), body.begin() + static_cast<long>(size)})));
     body.push_back({});
     EXPECT_FALSE(decode_sent(frame_of(FrameKind::sent, body)));
-    EXPECT_FALSE(decode_sent(frame_of(FrameKind::opened, body)));
+    EXPECT_FALSE(decode_sent(frame_of(FrameKind::coming, body)));
 }
 
 TEST(FramePipe, FramesComeWholeAndInOrderWhateverPartsTheyArriveIn) {

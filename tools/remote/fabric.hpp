@@ -28,7 +28,7 @@ public:
     FabricExport(FabricExport &&) = default;
     FabricExport &operator=(FabricExport &&) = delete;
 
-    /// For the receiver: Opened::transport_says.
+    /// For the receiver: Coming::transport_says.
     const std::vector<std::byte> &says() const { return says_; }
 
 private:

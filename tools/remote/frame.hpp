@@ -26,7 +26,7 @@ enum class FrameKind : std::uint8_t {
     warning = 4, ///< S: a line about something that is left out
     listed = 5,  ///< S: that were all names
     fetch = 6,   ///< R: a file
-    opened = 7,  ///< S: what of it is to come, and how
+    coming = 7,  ///< S: what of it is to come, and how
     data = 8,    ///< S: some of its bytes
     taken = 9,   ///< R: the bytes that come by another way are all here
     sent = 10,   ///< S: the file's end: its digest, or why there is none

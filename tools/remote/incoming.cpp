@@ -43,13 +43,13 @@ Fetch Incoming::request() const { // A part is told by its bytes, which an image
     return {entry_, size_, transport_, have_, {}, takes_image_};
 }
 
-Result<void> Incoming::open(const Opened &opened, Progress &progress) {
+Result<void> Incoming::open(const Coming &opened, Progress &progress) {
     if (is_opened_) return Error{EPROTO, 0, "read from the other host", "a file that is opened twice"};
     if (!opened.is_whole && have_.empty())
         return Error{EPROTO, 0, "read from the other host", "it leaves out what isn't here"};
     if (opened.image_size != 0 && !takes_image_)
         return Error{EPROTO, 0, "read from the other host", "an image that nobody has asked for"};
-    if (opened.transport != transport_ && opened.transport != Transport::ssh)
+    if (opened.transport != transport_ && opened.transport != RemoteTransport::ssh)
         return Error{EPROTO, 0, "read from the other host", "another transport than was asked for"};
     is_opened_ = true;
     transport_ = opened.transport;
@@ -59,11 +59,11 @@ Result<void> Incoming::open(const Opened &opened, Progress &progress) {
     std::reverse(to_come_.begin(), to_come_.end()); // the next one is the last
     const Result<void> made = make_room(opened);
     if (!made) failure_ = made.error();
-    if (transport_ == Transport::ssh) moving_.emplace(progress);
+    if (transport_ == RemoteTransport::ssh) moving_.emplace(progress);
     return {};
 }
 
-Result<void> Incoming::make_room(const Opened &opened) {
+Result<void> Incoming::make_room(const Coming &opened) {
     if (!opened.is_whole && there_ && to_come_.empty()) {
         struct stat status = {};
         is_there_ = ::fstat(there_.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == size_;
@@ -75,7 +75,7 @@ Result<void> Incoming::make_room(const Opened &opened) {
         return {};
     }
     // A small file is written at once, into an extent that it shares with others.
-    if (!is_small() || transport_ != Transport::ssh || landing_->size() > size_) TRY(landing_->allocate(size_));
+    if (!is_small() || transport_ != RemoteTransport::ssh || landing_->size() > size_) TRY(landing_->allocate(size_));
     if (!opened.is_whole && there_) {
         std::size_t next = 0;
         for (std::uint64_t piece = 0; piece * kPiece < size_; ++piece) {
@@ -86,12 +86,12 @@ Result<void> Incoming::make_room(const Opened &opened) {
                 TRY(landing_->copy_from(there_.get(), {piece * kPiece, std::min(kPiece, size_ - piece * kPiece)}));
         }
     }
-    if (!is_small() && transport_ == Transport::ssh) writer_ = std::make_unique<WriteBehind>(landing_->fd());
+    if (!is_small() && transport_ == RemoteTransport::ssh) writer_ = std::make_unique<WriteBehind>(landing_->fd());
     return {};
 }
 
 Result<void> Incoming::take(const Data &data) {
-    const bool is_next = is_opened_ && transport_ == Transport::ssh && !to_come_.empty() &&
+    const bool is_next = is_opened_ && transport_ == RemoteTransport::ssh && !to_come_.empty() &&
                          to_come_.back().offset == data.offset && data.bytes.size() <= to_come_.back().length;
     if (!is_next) return Error{EPROTO, 0, "read from the other host", "bytes that nobody has asked for"};
     ByteRange &range = to_come_.back();

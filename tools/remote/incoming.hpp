@@ -23,8 +23,8 @@ public:
     static Result<std::unique_ptr<Incoming>> create(
         std::uint32_t entry, Fd folder, const std::string &name, mode_t mode, std::uint64_t size, Start start);
     /// How its bytes come; by ssh where nothing else is said before request().
-    void come_by(Transport transport) { transport_ = transport; }
-    Transport transport() const { return transport_; }
+    void come_by(RemoteTransport transport) { transport_ = transport; }
+    RemoteTransport transport() const { return transport_; }
 
     std::uint32_t entry() const { return entry_; }
     std::uint64_t size() const { return size_; }
@@ -32,7 +32,7 @@ public:
     Fetch request() const;
 
     /// The source says what is to come: makes room. From here to check() the bytes of one that comes by ssh move.
-    Result<void> open(const Opened &opened, Progress &progress);
+    Result<void> open(const Coming &opened, Progress &progress);
     /// EPROTO: the bytes aren't those that come next.
     Result<void> take(const Data &data);
     bool has_failed() const { return failure_.has_value(); } ///< here: what comes is dropped
@@ -52,7 +52,7 @@ public:
 private:
     Incoming(std::uint32_t entry, mode_t mode, std::uint64_t size) : entry_(entry), mode_(mode), size_(size) {}
     Result<void> look(Fd there);
-    Result<void> make_room(const Opened &opened);
+    Result<void> make_room(const Coming &opened);
     Result<void> unpack();
     Result<void> check_bytes(const std::string &expected);
 
@@ -67,7 +67,7 @@ private:
     std::optional<Digest> digest_;        // of a small one, which came in one piece
     bool takes_image_ = false;            // in place of its bytes
     bool is_opened_ = false, is_there_ = false;
-    Transport transport_ = Transport::ssh;
+    RemoteTransport transport_ = RemoteTransport::ssh;
     std::optional<Progress::Moving> moving_;
     std::uint64_t bytes_ = 0;
     std::optional<Error> failure_, unusable_;

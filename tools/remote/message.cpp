@@ -42,8 +42,8 @@ Result<Message> checked(const ByteReader &reader, Message message) {
 }
 
 bool is_transport(std::uint8_t number) {
-    return number >= static_cast<std::uint8_t>(Transport::fabric) &&
-           number <= static_cast<std::uint8_t>(Transport::ssh);
+    return number >= static_cast<std::uint8_t>(RemoteTransport::fabric) &&
+           number <= static_cast<std::uint8_t>(RemoteTransport::ssh);
 }
 
 bool is_path(const std::string &path) { return !path.empty() && path.find('\0') == std::string::npos; }
@@ -62,16 +62,16 @@ std::vector<std::byte> take_sized(ByteReader &reader, bool &is_sound) {
 
 } // namespace
 
-const char *name_of(Transport transport) {
+const char *name_of(RemoteTransport transport) {
     switch (transport) {
-    case Transport::fabric: return "fabric";
-    case Transport::nixl: return "nixl";
-    case Transport::ssh: break;
+    case RemoteTransport::fabric: return "fabric";
+    case RemoteTransport::nixl: return "nixl";
+    case RemoteTransport::ssh: break;
     }
     return "ssh";
 }
 
-std::vector<ByteRange> Opened::ranges() const {
+std::vector<ByteRange> Coming::ranges() const {
     const std::uint64_t all = image_size != 0 ? image_size : size;
     if (is_whole) return all == 0 ? std::vector<ByteRange>() : std::vector<ByteRange>{{0, all}};
     std::vector<ByteRange> ranges;
@@ -117,7 +117,7 @@ std::vector<std::byte> encode(const Fetch &message) {
     return writer.finish();
 }
 
-std::vector<std::byte> encode(const Opened &message) {
+std::vector<std::byte> encode(const Coming &message) {
     ByteWriter writer;
     writer.put(message.entry);
     writer.put(message.size);
@@ -243,7 +243,7 @@ Result<Fetch> decode_fetch(const Frame &frame) {
     const auto count = reader.take<std::uint32_t>();
     bool is_sound = message.size <= kSizeMost && is_transport(transport) && count <= kPiecesMost;
     if (!is_sound) return senseless();
-    message.transport = static_cast<Transport>(transport);
+    message.transport = static_cast<RemoteTransport>(transport);
     for (std::uint32_t index = 0; index < count && reader.is_good(); ++index)
         message.have.push_back(reader.take<Digest>());
     message.transport_says = take_sized(reader, is_sound);
@@ -254,9 +254,9 @@ Result<Fetch> decode_fetch(const Frame &frame) {
     return checked(reader, std::move(message));
 }
 
-Result<Opened> decode_opened(const Frame &frame) {
-    ByteReader reader = TRY(body_of(frame, FrameKind::opened));
-    Opened message;
+Result<Coming> decode_coming(const Frame &frame) {
+    ByteReader reader = TRY(body_of(frame, FrameKind::coming));
+    Coming message;
     message.entry = reader.take<std::uint32_t>();
     message.size = reader.take<std::uint64_t>();
     const auto is_whole = reader.take<std::uint8_t>();
@@ -272,11 +272,11 @@ Result<Opened> decode_opened(const Frame &frame) {
     }
     message.transport_says = take_sized(reader, is_sound);
     const auto transport = reader.take<std::uint8_t>();
-    message.transport = static_cast<Transport>(transport);
+    message.transport = static_cast<RemoteTransport>(transport);
     message.image_size = reader.take<std::uint64_t>();
     const bool has_image = message.image_size != 0;
     is_sound = is_sound && is_transport(transport) && message.image_size <= kSizeMost &&
-               (!has_image || (message.is_whole && message.transport == Transport::ssh));
+               (!has_image || (message.is_whole && message.transport == RemoteTransport::ssh));
     if (!is_sound) return bad("a message whose fields can\'t be");
     return checked(reader, std::move(message));
 }
@@ -330,7 +330,7 @@ Result<Done> decode_done(const Frame &frame) {
         {&message.files, &message.files_there, &message.bytes, &message.failures, &message.attributes_left_out})
         *count = reader.take<std::uint64_t>();
     const auto transport = reader.take<std::uint8_t>();
-    message.transport = static_cast<Transport>(transport);
+    message.transport = static_cast<RemoteTransport>(transport);
     message.moving_seconds = reader.take<double>();
     if (!is_transport(transport) || !std::isfinite(message.moving_seconds) || message.moving_seconds < 0)
         return bad("a message whose fields can\'t be");

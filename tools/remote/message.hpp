@@ -23,8 +23,8 @@ inline constexpr std::uint64_t kDataMost = 1 * MiB;      ///< bytes of a file in
 inline constexpr std::size_t kTransportMost = 256 * KiB; ///< bytes of what a transport says
 
 /// The ways for a file's bytes, best first.
-enum class Transport : std::uint8_t { fabric = 1, nixl = 2, ssh = 3 };
-const char *name_of(Transport transport);
+enum class RemoteTransport : std::uint8_t { fabric = 1, nixl = 2, ssh = 3 };
+const char *name_of(RemoteTransport transport);
 
 struct Hello {
     std::uint32_t version = kRemoteVersion;
@@ -43,7 +43,7 @@ struct Listed {
 struct Fetch {
     std::uint32_t entry = 0;
     std::uint64_t size = 0; ///< for which the receiver is ready
-    Transport transport = Transport::ssh;
+    RemoteTransport transport = RemoteTransport::ssh;
     std::vector<Digest> have;              ///< of the receiver's first pieces; those that differ are to come
     std::vector<std::byte> transport_says; ///< what the receiver's end of the transport has for the source's
     bool takes_image = false;              ///< in place of the bytes, where the source's file is packed (docs/cold.md)
@@ -55,14 +55,14 @@ struct ByteRange {
     bool operator==(const ByteRange &) const = default;
 };
 
-struct Opened {
+struct Coming {
     std::uint32_t entry = 0;
     std::uint64_t size = 0;             ///< as it is now
     std::vector<std::uint32_t> missing; ///< the pieces that come; all, where is_whole
     bool is_whole = true;
     std::vector<std::byte> transport_says;
-    Transport transport = Transport::ssh; ///< by which they come: the one that was asked for, or ssh
-    std::uint64_t image_size = 0;         ///< what comes is the image of the packed file; 0: the file's bytes
+    RemoteTransport transport = RemoteTransport::ssh; ///< by which they come: the one that was asked for, or ssh
+    std::uint64_t image_size = 0; ///< what comes is the image of the packed file; 0: the file's bytes
 
     /// The bytes that come, in order; of the image, where that comes.
     std::vector<ByteRange> ranges() const;
@@ -95,7 +95,7 @@ struct Failed {
 struct Land {
     std::string path;
     std::uint8_t flags = 0;     ///< kLand...
-    std::uint8_t transport = 0; ///< a Transport, or 0: the best that works
+    std::uint8_t transport = 0; ///< a RemoteTransport, or 0: the best that works
 };
 /// What a receiver calls the one path that a push has.
 inline constexpr const char *kPushedName = "pushed";
@@ -104,8 +104,8 @@ inline constexpr std::uint8_t kLandRecursive = 1, kLandPreserve = 2, kLandResume
 /// What came of a push.
 struct Done {
     std::uint64_t files = 0, files_there = 0, bytes = 0, failures = 0, attributes_left_out = 0;
-    Transport transport = Transport::ssh; ///< of the last file
-    double moving_seconds = 0;            ///< as RemoteReceiver::Outcome has it
+    RemoteTransport transport = RemoteTransport::ssh; ///< of the last file
+    double moving_seconds = 0;                        ///< as RemoteReceiver::Outcome has it
 };
 
 /// Error::doing of what the other side has said and so has no need to hear.
@@ -115,7 +115,7 @@ std::vector<std::byte> encode(const Hello &message);
 std::vector<std::byte> encode(const List &message);
 std::vector<std::byte> encode(const Listed &message);
 std::vector<std::byte> encode(const Fetch &message);
-std::vector<std::byte> encode(const Opened &message);
+std::vector<std::byte> encode(const Coming &message);
 std::vector<std::byte> encode_head(const Data &message); ///< its bytes follow
 std::vector<std::byte> encode(const Taken &message);
 std::vector<std::byte> encode(const Sent &message);
@@ -134,7 +134,7 @@ Result<SnapshotEntry> decode_listed_entry(const Frame &frame);
 Result<std::string> decode_warning(const Frame &frame); ///< printable, so that it commands no terminal
 Result<Listed> decode_listed(const Frame &frame);
 Result<Fetch> decode_fetch(const Frame &frame);
-Result<Opened> decode_opened(const Frame &frame);
+Result<Coming> decode_coming(const Frame &frame);
 Result<Data> decode_data(const Frame &frame);
 Result<Taken> decode_taken(const Frame &frame);
 Result<Sent> decode_sent(const Frame &frame);

@@ -141,8 +141,8 @@ Result<void> RemoteReceiver::take(Frame &frame) {
         progress_->add(data.bytes.size());
         return file.take(data);
     }
-    if (frame.kind == FrameKind::opened) {
-        const Opened opened = TRY(decode_opened(frame));
+    if (frame.kind == FrameKind::coming) {
+        const Coming opened = TRY(decode_coming(frame));
         TRY(belongs(opened.entry));
         return open(file, opened);
     }
@@ -163,16 +163,16 @@ Result<void> RemoteReceiver::take(Frame &frame) {
 }
 
 // What fits into one frame goes with the others. A smaller file than 4 MiB isn't worth a mapping, which costs as much.
-Transport RemoteReceiver::transport_for(std::uint64_t size) const {
+RemoteTransport RemoteReceiver::transport_for(std::uint64_t size) const {
     constexpr std::uint64_t kWorthMapping = 4 * MiB;
-    return transports_.empty() || size < kWorthMapping ? Transport::ssh : transports_.front();
+    return transports_.empty() || size < kWorthMapping ? RemoteTransport::ssh : transports_.front();
 }
 
 // Of a file whose bytes come past the channel: takes them. A transport that fails here is told apart from a file that
 // does: it is given up when the source has ended the file.
-Result<void> RemoteReceiver::open(Incoming &file, const Opened &opened) {
+Result<void> RemoteReceiver::open(Incoming &file, const Coming &opened) {
     TRY(file.open(opened, *progress_));
-    if (file.transport() == Transport::ssh) return {};
+    if (file.transport() == RemoteTransport::ssh) return {};
     if (!file.has_failed() && !file.is_there()) {
         const Result<void> copied =
             copy_by_fabric(devices_, opened.transport_says, opened.ranges(), file.landing().opened(), *progress_);
@@ -185,7 +185,7 @@ Result<void> RemoteReceiver::open(Incoming &file, const Opened &opened) {
 
 // The next transport takes the file, and those after it. One that was asked for by name has none after it.
 void RemoteReceiver::give_up_transport(const Incoming &file, const Error &error) {
-    if (settings_.via || file.transport() == Transport::ssh) {
+    if (settings_.via || file.transport() == RemoteTransport::ssh) {
         const std::string what =
             std::string(name_of(file.transport())) + " can't be used for " + place_->shown(file.entry());
         return complain(about(what, error));

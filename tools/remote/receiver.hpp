@@ -23,7 +23,7 @@ struct ReceiveSettings {
     bool recursive = false;
     bool resume = false; ///< keep what came of a file before a failure, and begin with what is there
     Landing::Attributes attributes = Landing::Attributes::of_new_file;
-    std::optional<Transport> via; ///< nothing: the best that works
+    std::optional<RemoteTransport> via; ///< nothing: the best that works
 };
 
 /// Not thread-safe.
@@ -48,8 +48,8 @@ public:
         std::uint64_t files_there = 0;      ///< that were there already, whole and right (resume)
         std::uint64_t failures = 0;         ///< names that were complained about, on standard error
         std::uint64_t attributes_left_out = 0;
-        Transport transport = Transport::ssh; ///< of the last file
-        double moving_seconds = 0;            ///< in which bytes came, apart from names, digests, opening and mapping
+        RemoteTransport transport = RemoteTransport::ssh; ///< of the last file
+        double moving_seconds = 0; ///< in which bytes came, apart from names, digests, opening and mapping
     };
     /// Fetches them all to `target` (see RemotePlace). EPIPE: the source has ended. EPROTO: it says what makes no
     /// sense. EINTR. Else RemotePlace::create's; what concerns one name alone is printed, and counted.
@@ -67,8 +67,8 @@ private:
     Result<void> take(Frame &frame);
     void again(const Incoming &file);
     bool is_known(std::size_t index) const;
-    Transport transport_for(std::uint64_t size) const;
-    Result<void> open(Incoming &file, const Opened &opened);
+    RemoteTransport transport_for(std::uint64_t size) const;
+    Result<void> open(Incoming &file, const Coming &opened);
     void give_up_transport(const Incoming &file, const Error &error);
     Result<void> land(Incoming &file, const std::string &digest);
     void complain(const Error &error);
@@ -77,7 +77,8 @@ private:
     const std::string host_;
     const ReceiveSettings settings_;
     SnapshotIndex index_;
-    std::deque<Transport> transports_ = {Transport::fabric, Transport::ssh}; // that may still work, best first
+    std::deque<RemoteTransport> transports_ = {
+        RemoteTransport::fabric, RemoteTransport::ssh}; // that may still work, best first
     CopyDevices devices_;
     Progress *progress_ = nullptr;     // of fetch()
     std::optional<RemotePlace> place_; // the same

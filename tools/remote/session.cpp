@@ -30,9 +30,9 @@ std::vector<GOptionEntry> SessionFlags::entries() {
     };
 }
 
-Result<std::optional<Transport>> parse_transport(const std::string &text) {
-    if (text == "auto") return std::optional<Transport>();
-    for (const Transport transport : {Transport::fabric, Transport::ssh})
+Result<std::optional<RemoteTransport>> parse_transport(const std::string &text) {
+    if (text == "auto") return std::optional<RemoteTransport>();
+    for (const RemoteTransport transport : {RemoteTransport::fabric, RemoteTransport::ssh})
         if (text == name_of(transport)) return std::optional(transport);
     return Error{EINVAL, 0, "--via", text + ": it is auto, fabric or ssh"};
 }

@@ -36,7 +36,7 @@ private:
 };
 
 /// Nothing where `text` is "auto". EINVAL: no transport has this name.
-Result<std::optional<Transport>> parse_transport(const std::string &text);
+Result<std::optional<RemoteTransport>> parse_transport(const std::string &text);
 
 /// Prints what came, as JSON where that was asked for. The exit status.
 int report(const SessionSettings &settings, const RemoteReceiver::Outcome &outcome, double seconds);

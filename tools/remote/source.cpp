@@ -95,8 +95,8 @@ Result<void> RemoteSource::send_file(const Fetch &request) {
 }
 
 // What is to come.
-Result<Opened> RemoteSource::compare(const Fetch &request, int fd, const FileVersion &version) {
-    Opened opened = {request.entry, version.size, {}, true, {}};
+Result<Coming> RemoteSource::compare(const Fetch &request, int fd, const FileVersion &version) {
+    Coming opened = {request.entry, version.size, {}, true, {}};
     if (request.have.empty()) return opened;
     opened.missing = missing_pieces(version.size, TRY(read_pieces(fd, version.size, kThreadsDefault)), request.have);
     opened.is_whole = opened.missing.size() > kPiecesMost;
@@ -105,14 +105,14 @@ Result<Opened> RemoteSource::compare(const Fetch &request, int fd, const FileVer
 }
 
 // The receiver takes the bytes by itself, and says when it has them.
-Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Opened opened, const FileVersion &before) {
+Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Coming opened, const FileVersion &before) {
     if (!is_in_mount(fd)) return unusable(request.entry, Error{ENOTTY, 0, "share", "the file lies in no mount"});
     const Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     const Result<FabricExport> shared = FabricExport::create(file, tree_->path_of(request.entry));
     if (!shared) return unusable(request.entry, shared.error());
     opened.transport_says = shared->says();
-    opened.transport = Transport::fabric;
-    TRY(pipe_.send(FrameKind::opened, encode(opened)));
+    opened.transport = RemoteTransport::fabric;
+    TRY(pipe_.send(FrameKind::coming, encode(opened)));
     Frame frame;
     TRY(pipe_.receive(frame));
     if (TRY(decode_taken(frame)).entry != request.entry)
@@ -130,12 +130,12 @@ Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
         if (image) return send_image(request, fd, **image, *before);
         // It was woken meanwhile, or there is no room for what has to be made: its bytes do as well.
     }
-    Result<Opened> opened = compare(request, fd, *before);
+    Result<Coming> opened = compare(request, fd, *before);
     if (!opened) return failed(request.entry, opened.error());
-    if (request.transport == Transport::fabric) return share_by_fabric(request, fd, *std::move(opened), *before);
-    if (request.transport != Transport::ssh)
+    if (request.transport == RemoteTransport::fabric) return share_by_fabric(request, fd, *std::move(opened), *before);
+    if (request.transport != RemoteTransport::ssh)
         return unusable(request.entry, Error{ENOTSUP, 0, "send", "this gmemfs doesn't know the transport"});
-    TRY(pipe_.send(FrameKind::opened, encode(*opened)));
+    TRY(pipe_.send(FrameKind::coming, encode(*opened)));
     Sent sent = TRY(send_bytes(request, fd, *opened, *before));
     if (sent.state != Sent::State::whole) return sent;
     if (sent.text.empty()) return close_file(request, fd, *before);
@@ -144,7 +144,7 @@ Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
 }
 
 // With the digest, where all of the file went through one buffer.
-Result<Sent> RemoteSource::send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before) {
+Result<Sent> RemoteSource::send_bytes(const Fetch &request, int fd, const Coming &opened, const FileVersion &before) {
     const auto send = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
         return pipe_.send(FrameKind::data, encode_head(Data{request.entry, offset, {}}), bytes);
     };
@@ -168,7 +168,7 @@ Result<Sent> RemoteSource::send_bytes(const Fetch &request, int fd, const Opened
 
 // An Error of the Result is the pipe's; the other one is that of reading.
 Result<std::optional<Error>> RemoteSource::send_ahead(
-    const Fetch &request, ReadAhead::Read read, const Opened &opened) {
+    const Fetch &request, ReadAhead::Read read, const Coming &opened) {
     ReadAhead ahead(std::move(read), opened.ranges());
     for (;;) {
         Result<std::optional<FileChunk>> chunk = ahead.next();
@@ -181,9 +181,9 @@ Result<std::optional<Error>> RemoteSource::send_ahead(
 
 // The digest is that of the file's bytes, which the server has in the image, or which are decoded on the way.
 Result<Sent> RemoteSource::send_image(const Fetch &request, int fd, SavedImage &image, const FileVersion &before) {
-    Opened opened = {request.entry, before.size, {}, true, {}};
+    Coming opened = {request.entry, before.size, {}, true, {}};
     opened.image_size = image.size();
-    TRY(pipe_.send(FrameKind::opened, encode(opened)));
+    TRY(pipe_.send(FrameKind::coming, encode(opened)));
     const auto read = [&](std::span<std::byte> bytes, std::uint64_t offset) { return image.read(bytes, offset); };
     const std::optional<Error> error = TRY(send_ahead(request, read, opened));
     if (error)

@@ -35,11 +35,11 @@ private:
     Result<void> watch();
     Result<void> send_file(const Fetch &request);
     Result<Sent> send_opened(const Fetch &request, int fd);
-    static Result<Opened> compare(const Fetch &request, int fd, const FileVersion &version);
-    Result<Sent> share_by_fabric(const Fetch &request, int fd, Opened opened, const FileVersion &before);
+    static Result<Coming> compare(const Fetch &request, int fd, const FileVersion &version);
+    Result<Sent> share_by_fabric(const Fetch &request, int fd, Coming opened, const FileVersion &before);
     Result<Sent> send_image(const Fetch &request, int fd, SavedImage &image, const FileVersion &before);
-    Result<Sent> send_bytes(const Fetch &request, int fd, const Opened &opened, const FileVersion &before);
-    Result<std::optional<Error>> send_ahead(const Fetch &request, ReadAhead::Read read, const Opened &opened);
+    Result<Sent> send_bytes(const Fetch &request, int fd, const Coming &opened, const FileVersion &before);
+    Result<std::optional<Error>> send_ahead(const Fetch &request, ReadAhead::Read read, const Coming &opened);
     Result<Sent> close_file(const Fetch &request, int fd, const FileVersion &before);
 
     FramePipe &pipe_;
