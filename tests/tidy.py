@@ -351,7 +351,8 @@ def rule_canaries(tree):
 
 
 RULES = [rule_layers, rule_standard_headers, rule_lengths, rule_functions, rule_parameters, rule_circles,
-         rule_type_names, rule_words, rule_scenarios, rule_first_lines, rule_dead_files, rule_docs, rule_format, rule_canaries]
+         rule_type_names, rule_words, rule_scenarios, rule_first_lines, rule_dead_files, rule_docs, rule_format,
+         rule_canaries]
 
 
 def check(root, quiet=False):
