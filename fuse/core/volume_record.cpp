@@ -139,6 +139,9 @@ Result<void> Volume::place(Inode &inode, const Placement &placement) {
 
 Result<void> Volume::restore(
     const VolumeState &state, const std::vector<Keeper::Held> &held, Namespace::KernelMemory memory) {
+    std::uint64_t last_generation = 0;
+    for (const auto &[id, node] : state.nodes) last_generation = std::max(last_generation, node.generation);
+    storage_.continue_generations(last_generation);
     std::unordered_map<Keeper::Id, bool> wanted;
     for (const auto &[id, node] : state.nodes)
         for (const VolumeState::Piece &piece : node.pieces) wanted[piece.extent] = true;

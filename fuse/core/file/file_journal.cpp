@@ -21,6 +21,7 @@ void File::record_layout() const {
         if (residence_ != Residence::plain || named_handle_ != NamedHandle::none)
             record.residence(id_, residence_, nvcomp_, named_handle_);
         record.generation(id_, generation());
+        record.generation(kRootInode, storage_.last_generation()); // its file may be gone when a server reads this
     });
 }
 
@@ -39,7 +40,6 @@ void File::restore(ExtentList extents, const VolumeState::Node &node) {
     take(std::move(restored));
     charge_.raise_anyway(extents_.size());
     generation_.store(node.generation, std::memory_order_release);
-    storage_.continue_generations(node.generation);
     parity_.set(node.protection);
     restore_parity();
 }

@@ -109,7 +109,9 @@ public:
     std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
     /// A number that is greater than all before, for File::last_use().
     std::uint64_t next_use() { return use_.fetch_add(1, std::memory_order_relaxed) + 1; }
-    void continue_generations(std::uint64_t last); ///< the next ones are greater; before other threads use the storage
+    std::uint64_t last_generation() const { return generation_.load(); } ///< that was given
+    /// The next ones are greater than `last`, the last one that was recorded. Before other threads use the storage.
+    void continue_generations(std::uint64_t last);
 
     Quotas &quotas() { return quotas_; }
     PackedCount &packed() { return packed_; }
