@@ -192,6 +192,7 @@ void Broker::hang_up(Peer &peer) {
     if (lease_count_of(peer) == 0 || !peer.process.is_known()) return remove(peer);
     peer.outgoing.clear();
     peer.listing.reset();
+    peer.watching.reset();
     peer.source = FdSource();
     peer.socket.reset();
     peer.deadline_us = 0;

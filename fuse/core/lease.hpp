@@ -101,6 +101,7 @@ private:
         Id exclusive = 0; // one of them
     };
     void add(Id id, Lease lease);
+    static void end_writing(Inode &inode);
     Error busy(Id held) const;
     Result<void> record(const Lease &lease, Id id);
 

@@ -28,7 +28,9 @@ bool is_directory(const VolumeState &state, InodeId id) {
 } // namespace
 
 Result<void> Namespace::record(const Occasion &at, FunctionView<void(RecordWriter &)> fill) {
-    return journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
+    const Result<void> recorded = journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
+    if (notice_ != nullptr) notice_->tell();
+    return recorded;
 }
 
 void Namespace::record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last) {
