@@ -17,12 +17,13 @@ from .array import Array
 from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
-__all__ = ["Array", "File", "Mapping", "Plan", "PoolInfo", "Ring", "Session", "Shard", "TensorSpec", "load_safetensors",
-           "map_directory", "name_tensor", "open", "plan", "pool_info", "save_safetensors", "tensor", "torch",
-           "unname_tensor", "version"]
+__all__ = ["Array", "File", "Mapping", "Plan", "PoolInfo", "Ring", "Session", "Shard", "TensorSpec", "generation",
+           "load_safetensors", "map_directory", "name_tensor", "open", "plan", "pool_info", "save_safetensors",
+           "tensor", "torch", "unname_tensor", "version", "wait"]
 _LATER = {"save_safetensors": "saving", "Ring": "batch", "Plan": "planning", "TensorSpec": "planning",
           "plan": "planning", "Session": "session", "Shard": "sharding", "PoolInfo": "telemetry",
-          "pool_info": "telemetry", "name_tensor": "naming", "unname_tensor": "naming", "torch": "torch"}
+          "pool_info": "telemetry", "name_tensor": "naming", "unname_tensor": "naming", "torch": "torch",
+          "generation": "waiting", "wait": "waiting"}
 __version__ = "0.1.0"
 
 
