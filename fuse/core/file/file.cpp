@@ -24,6 +24,19 @@ Result<File::Shared> share_extent(const std::shared_ptr<Extent> &extent, std::ui
     return shared;
 }
 
+// After the bytes: what another writer announces meanwhile is without them. (No copy of the result, which would take as
+// many instructions as all this.)
+class AddAfter {
+public:
+    explicit AddAfter(News &news) : news_(news) {}
+    AddAfter(const AddAfter &) = delete;
+    AddAfter &operator=(const AddAfter &) = delete;
+    ~AddAfter() { news_.add(); }
+
+private:
+    News &news_;
+};
+
 } // namespace
 
 File::File(Storage &storage, Placement placement, uid_t owner)
@@ -76,9 +89,8 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
         {
             const HoldShared hold(layout_);
             if (!is_guarded_ && end <= extents_.size()) {
-                const Result<void> written = write_reserved(copiers, offset, from, by);
-                news_.add(); // after the bytes: what another one announces meanwhile is without them
-                return written;
+                const AddAfter added(news_);
+                return write_reserved(copiers, offset, from, by);
             }
         }
         const HoldExclusive hold(layout_);
