@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace gmemfs::client {
 namespace {
@@ -16,6 +18,14 @@ constexpr int kPauseMs = 5;
 // The server has ended, and the next one answers.
 bool is_lost(const Error &error) {
     return error.code == ECONNRESET || error.code == EPIPE || error.code == ECONNREFUSED || error.code == EAGAIN;
+}
+
+// The server tells of a rename before Linux has carried it out in its own cache, so an open(2) right now might still
+// find what was there before. A rename holds the directory's lock until then, which getdents(2) takes, too.
+void wait_for_names(const Fd &folder) {
+    const Fd listed(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    alignas(8) char entries[512];
+    if (listed) (void)::syscall(SYS_getdents64, listed.get(), entries, sizeof entries);
 }
 
 } // namespace
@@ -56,6 +66,7 @@ Result<std::uint64_t> wait_for_generation(const std::string &path, std::uint64_t
             paths = 0;
         }
         const Result<protocol::Changed> changed = session->watch({place.folder, place.name, known, paths}, path, end);
+        if (changed) wait_for_names(place.folder);
         if (changed && changed->paths == 0) return std::uint64_t(changed->generation);
         if (changed) {
             paths = changed->paths;

@@ -174,6 +174,7 @@ private:
     Result<void> look_for_changes();
     Result<std::vector<Message>> watch(Peer &peer, const protocol::Watch &watch);
     Result<std::optional<protocol::Changed>> look(const Peer &peer, const protocol::Watch &watch) const;
+    void settle_paths();
     void tell_watchers();
     void wait_for_change(Peer &peer);
     static Message message_of(const protocol::Answer &answer);
@@ -218,6 +219,7 @@ private:
     std::optional<MountTableWatch> watches_mounts_;
     guint timer_ = 0;
     FdSource looks_for_changes_;
+    std::uint64_t settled_paths_ = 0;             // ChangeNotice::paths(), of which peers were told once more
     std::vector<Namespace::Place> changed_names_; // that the kernel hasn't been told of yet
     guint tells_names_ = 0;                       // the source that will
     bool makes_way_ = false;

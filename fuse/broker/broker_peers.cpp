@@ -217,6 +217,7 @@ void Broker::remove(Peer &peer) {
 
 void Broker::tick() {
     const std::int64_t now = g_get_monotonic_time();
+    settle_paths();
     for (auto next = peers_.begin(); next != peers_.end();) {
         Peer &peer = *next++;
         if (peer.deadline_us != 0 && peer.deadline_us < now)

@@ -62,6 +62,15 @@ Result<std::optional<protocol::Changed>> Broker::look(const Peer &peer, const pr
     return std::optional<protocol::Changed>();
 }
 
+// A peer that was told of a moved directory or link at once may have resolved its path before Linux had carried the
+// move out in its own cache, which comes after the answer to the request. So it is told once more, a second later.
+void Broker::settle_paths() {
+    ChangeNotice &notice = host_.volume().storage().notice();
+    if (settled_paths_ == notice.paths()) return;
+    notice.tell_paths();
+    settled_paths_ = notice.paths();
+}
+
 void Broker::tell_watchers() {
     host_.volume().storage().notice().taken();
     for (auto next = peers_.begin(); next != peers_.end();) {

@@ -7,7 +7,11 @@ begin() {
     waiter=$!
     soon waits
 }
-is_told() { wait "$waiter" && is "$(cat told)" "$1"; }
+is_told() {
+    local status=0
+    wait "$waiter" || status=$?
+    is "$status:$(cat told)" "0:$1"
+}
 truncate -s 2M "$MNT/weights"
 first=$(generation weights)
 is "$("$GMEMFS" wait "$MNT/weights" --generation-after 0)" "$first"
