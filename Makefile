@@ -87,7 +87,7 @@ CORE_ROOMS := ecc/parity ecc/digest ecc/nvcomp ecc/pack ecc/batch fuse/core/spac
 SERVER_ROOMS := fuse/process fuse/mounts fuse/host fuse/broker fuse/session fuse/ops
 BLOCK_ROOMS := block/disk block/nbd block/ublk block/process
 POOL_ROOMS := pool/fit pool/memory
-TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/remote tools/device tools/block tools/pool tools/doctor tools/cmd
+TOOL_ROOMS := tools/host tools/copy tools/snapshot tools/nixl tools/remote tools/device tools/block tools/pool tools/doctor tools/cmd
 sources = $(wildcard $(addsuffix /*.cpp,$(1)))
 VMM := $(call objects,$(call sources,$(VMM_ROOMS)))
 SIM := $(call objects,vmm/sim/*.cpp)
@@ -107,7 +107,7 @@ SOURCES := $(call sources,$(FOLDERS))
 HEADERS := $(wildcard $(addsuffix /*.hpp,$(FOLDERS)))
 FUZZ_ONCE := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz-once/%,$(wildcard tests/fuzz/*.cpp))
 GUEST := $(patsubst tests/guest/%.cpp,$(BUILD)/guest-programs/%,$(wildcard tests/guest/*.cpp))
-TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool test-client ublk-device bench/fuse_io bench/nbd_load \
+TESTS := $(addprefix $(BUILD)/,unit-tests conformance-tests fault-tests parity-tests pack-tests batch-tests code-tool nixl-drive test-client ublk-device bench/fuse_io bench/nbd_load \
     client/c_test client/pool_test client/cpp_test client/batch_test client/endings pool/program pool/program-linked pool/threads sim/libnvcomp.so.6) $(FUZZ_ONCE) $(GUEST)
 BENCHES := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*.cpp))
 # Compiled with the tests, which run but two of them: so that a change elsewhere leaves none behind.
@@ -117,7 +117,7 @@ PLUGIN := $(if $(wildcard /usr/include/nbdkit-plugin.h),$(BUILD)/nbdkit-gmemfs-p
 PROGRAMS := $(BUILD)/gmemfs $(BUILD)/gmemfs-block $(PLUGIN) $(BUILD)/sim/libcuda.so.1 $(BUILD)/sim/libnvidia-ml.so.1 $(BUILD)/libgmemfs.so \
     $(BUILD)/libgmemfs-pool.so $(BUILD)/libgmemfs-nvml.so $(BUILD)/libgmemfs-door.so
 
-.PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp check-deps debug demo test test-client test-clean bench fuzz suites bundle \
+.PHONY: all programs tests races block-guest sanitize-client deps deps-suites deps-nvcomp deps-nixl check-deps debug demo test test-client test-clean bench fuzz suites bundle \
         install tidy canary lint format help clean look
 all: $(PROGRAMS)  ## the gmemfs command, the peers' library and the simulator, under build/
 tests: all $(TESTS) $(BENCH_OBJECTS)  ## the programs that `make test` runs
@@ -271,6 +271,8 @@ $(BUILD)/parity-tests $(BUILD)/pack-tests $(BUILD)/batch-tests: $(BUILD)/%-tests
 	$(CXX) $(LDFLAGS) -o $@ $^ -lgtest $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/code-tool: $(call objects,tests/python/*.cpp) $(BUILD)/libcore.a $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
+$(BUILD)/nixl-drive: $(BUILD)/obj/tests/hosts/nixl_drive.o $(LAYERS)
+	$(CXX) $(LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(CODEC_LIBS) -ldl
 $(BUILD)/test-client: $(PEER) $(BUILD)/libvmm.a
 	$(CXX) $(LDFLAGS) -o $@ $^ -ldl
 $(BUILD)/ublk-device: $(BUILD)/obj/tests/block/ublk_device.o $(BUILD)/libblock.a $(LIBRARY) $(BUILD)/libcore.a $(BUILD)/libvmm.a
@@ -341,6 +343,8 @@ deps-suites:  ## install what those need, where it is missing
 	@$(DEPS) install-suites
 deps-nvcomp:  ## fetch nvCOMP (PyPI, 30 MB, NVIDIA's licence) into .nvcomp/, for batches on a GPU and for `make bundle`
 	@$(DEPS) install-nvcomp
+deps-nixl:  ## fetch NIXL (PyPI, 59 MB, Apache-2.0 and MIT) into .nixl/, for `gmemfs pull` past ssh, and its tests
+	@$(DEPS) install-nixl
 bundle: tests $(BENCHES)  ## build/bundle: programs, tests and libraries, for a GPU machine that has only a driver
 	@BUILD=$(BUILD) tools/bundle.sh
 # What backtraces need stays in build/; `make install STRIP=` installs that, too.

@@ -5,6 +5,7 @@
 #   tools/deps.sh install           what the tests need, too; both are quick, and without the network, when nothing is missing
 #   tools/deps.sh install-suites    what tests/suites needs besides
 #   tools/deps.sh install-nvcomp    nvCOMP, by which a GPU packs batches of pages, into .nvcomp/; nothing needs it
+#   tools/deps.sh install-nixl      NIXL, by which files travel between hosts past ssh, into .nixl/; nothing needs it
 #   tools/deps.sh check             says what is missing
 #   tools/deps.sh check-build       says what is missing to compile, and exits 1 for what is needed
 #
@@ -30,6 +31,7 @@ SUITES_PACKAGES="git fio stress-ng dbench sqlite3 autoconf automake libtool-bin 
 CUDA_WHEELS="nvidia-cuda-runtime==13.0.* nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.*
              nvidia-cuda-cccl==13.0.*"
 NVCOMP_WHEEL="nvidia-libnvcomp-cu13==6.0.0.12"
+NIXL_WHEEL="nixl-cu13==1.5.1"
 PYTHON_PACKAGES="pytest numpy cuda-bindings==13.0.* reedsolo safetensors==0.8.0 ml_dtypes"
 TOOLKIT="CUDA 12.3 or later (https://developer.nvidia.com/cuda-downloads: cuda-cudart-dev and cuda-nvcc), and set CUDA_HOME"
 CUDA_HOME=${CUDA_HOME:-}
@@ -168,6 +170,8 @@ check() {
     return $status
 }
 
+install_nixl() { make_venv && .venv/bin/pip install -q --no-deps --upgrade --target .nixl $NIXL_WHEEL; }
+
 install_programs() { install_packages $BUILD_PACKAGES $SHOW_PACKAGES && install_cuda; }
 
 case "${1:-}" in
@@ -180,6 +184,7 @@ install)
     asked_before && optional="" || optional=$OPTIONAL_PACKAGES
     announce "$BUILD_PACKAGES $SHOW_PACKAGES $TEST_PACKAGES $optional" "$(both "$(missing_cuda)" "$(missing_python)")"
     install_programs && install_test_packages && install_python
+    [ -e .nixl ] || install_nixl || say "no $NIXL_WHEEL: what needs it is skipped"
     ;;
 install-suites)
     announce "$SUITES_PACKAGES $(python_tests_package)" ""
@@ -189,7 +194,11 @@ install-nvcomp)
     announce "python3 python3-venv" "$NVCOMP_WHEEL (PyPI, into .nvcomp/)"
     make_venv && .venv/bin/pip install -q --no-deps --upgrade --target .nvcomp $NVCOMP_WHEEL
     ;;
+install-nixl)
+    announce "python3 python3-venv" "$NIXL_WHEEL (PyPI, into .nixl/)"
+    install_nixl
+    ;;
 check) check ;;
 check-build) check_build ;;
-*) say "usage: tools/deps.sh install-programs|install|install-suites|install-nvcomp|check|check-build" && exit 2 ;;
+*) say "usage: tools/deps.sh install-programs|install|install-suites|install-nvcomp|install-nixl|check|check-build" && exit 2 ;;
 esac

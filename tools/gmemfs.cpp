@@ -46,6 +46,7 @@ constexpr Subcommand kSubcommands[] = {
     {"version", run_version, "versions of gmemfs, libfuse, CUDA and the driver"},
     {"send", run_send, nullptr},
     {"receive", run_receive, nullptr},
+    {"nixl", run_nixl, nullptr},
     {"keeper", run_keeper, nullptr},
     {"probe", run_probe, nullptr},
 };

@@ -3,6 +3,7 @@
 #include "tools/remote/message.hpp"
 #include "tools/remote/pieces.hpp"
 #include "tools/remote/shell.hpp"
+#include "tools/remote/trusted_net.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -158,6 +159,30 @@ TEST(RemotePath, AHostIsWhatStandsBeforeTheFirstColon) {
     EXPECT_EQ(parts("[::1]:/x"), "::1|/x");
     for (const char *const wrong : {"", ":", "gpu2:", ":/x", "/x", "./a:b", "[::1]/x", "-o:/x"})
         EXPECT_EQ(parts(wrong), "none") << wrong;
+}
+
+TEST(TrustedNet, AnAddressIsHeldByTheBitsThatCount) {
+    const Result<TrustedNet> net = TrustedNet::parse("10.1.0.0/16,192.168.7.128/25,fd00::/8,::1,127.0.0.1");
+    ASSERT_TRUE(net) << net.error().text();
+    const auto holds = [&](const char *text) { return net->holds(*parse_address(text)); };
+    for (const char *const inside :
+        {"10.1.0.1", "10.1.255.255", "192.168.7.128", "192.168.7.255", "fd12::7", "::1", "127.0.0.1"})
+        EXPECT_TRUE(holds(inside)) << inside;
+    for (const char *const outside : {"10.2.0.1", "192.168.7.127", "fe80::1", "::2", "127.0.0.2", "0.0.0.0"})
+        EXPECT_FALSE(holds(outside)) << outside;
+    EXPECT_TRUE(TrustedNet::parse("0.0.0.0/0")->holds(*parse_address("8.8.8.8")));
+    EXPECT_FALSE(TrustedNet::parse("0.0.0.0/0")->holds(*parse_address("2001:db8::1")));
+    EXPECT_FALSE(TrustedNet::parse("")->holds(*parse_address("127.0.0.1")));
+    for (const char *const wrong : {"10.0.0.0/33", "10.0.0/8", "fd00::/129", "/8", "10.0.0.0/", "10.0.0.0/8x", "a,b"})
+        EXPECT_FALSE(TrustedNet::parse(wrong)) << wrong;
+}
+
+TEST(TrustedNet, AHostIsHeldWhereAllItsAddressesAre) {
+    const Result<TrustedNet> net = TrustedNet::parse("127.0.0.0/8,::1");
+    EXPECT_TRUE(net->holds_host("me@localhost"));
+    EXPECT_TRUE(net->holds_host("127.0.0.9"));
+    EXPECT_FALSE(net->holds_host("10.0.0.1"));
+    EXPECT_FALSE(net->holds_host("no-such-host.invalid"));
 }
 
 } // namespace

@@ -10,7 +10,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Pull {
-    const SessionSettings &settings;
+    SessionSettings settings;
     RemotePath from;
     std::string to;
 };
@@ -76,8 +76,8 @@ int run_pull(int argc, char **argv) {
     const Result<RemotePath> from = parse_remote_path(line.parameters[0]);
     if (!from) return fail_usage("pull", from.error().text());
     catch_interruptions();
-    const Result<int> done =
-        run({*settings, *from, line.parameters[1]}, watch != FALSE ? Rounds::as_it_changes : Rounds::one);
+    const Result<int> done = run({SessionFlags::for_host(*settings, from->host), *from, line.parameters[1]},
+        watch != FALSE ? Rounds::as_it_changes : Rounds::one);
     return done ? *done : fail_or_interrupted(done.error());
 }
 

@@ -13,6 +13,7 @@ Land landing_of(const SessionSettings &settings, const std::string &path) {
     if (settings.receive.recursive) land.flags |= kLandRecursive;
     if (settings.receive.resume) land.flags |= kLandResume;
     if (settings.receive.attributes == Landing::Attributes::preserved) land.flags |= kLandPreserve;
+    if (settings.receive.net == ReceiveSettings::Net::trusted) land.flags |= kLandTrusted;
     return land;
 }
 
@@ -65,7 +66,8 @@ int run_push(int argc, char **argv) {
     if (!to) return fail_usage("push", to.error().text());
     catch_interruptions();
     const Clock::time_point began = Clock::now();
-    const Result<RemoteReceiver::Outcome> outcome = push(*settings, line.parameters[0], *to);
+    const Result<RemoteReceiver::Outcome> outcome =
+        push(SessionFlags::for_host(*settings, to->host), line.parameters[0], *to);
     if (!outcome) return fail_or_interrupted(outcome.error());
     return report(*settings, *outcome, std::chrono::duration<double>(Clock::now() - began).count());
 }

@@ -37,6 +37,7 @@ Result<void> receive(FramePipe &pipe) {
     settings.recursive = (land.flags & kLandRecursive) != 0;
     settings.resume = (land.flags & kLandResume) != 0;
     if ((land.flags & kLandPreserve) != 0) settings.attributes = Landing::Attributes::preserved;
+    if ((land.flags & kLandTrusted) != 0) settings.net = ReceiveSettings::Net::trusted;
     if (land.transport != 0) settings.via = static_cast<RemoteTransport>(land.transport);
     RemoteReceiver receiver(pipe, "", settings);
     TRY(receiver.list(kPushedName));

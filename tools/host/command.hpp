@@ -22,6 +22,7 @@ int run_pull(int argc, char **argv);
 int run_push(int argc, char **argv);
 int run_send(int argc, char **argv);
 int run_receive(int argc, char **argv);
+int run_nixl(int argc, char **argv);
 int run_df(int argc, char **argv);
 int run_doctor(int argc, char **argv);
 int run_test(int argc, char **argv);

@@ -40,7 +40,7 @@ Result<void> Incoming::look(Fd there) {
 }
 
 Fetch Incoming::request() const { // A part is told by its bytes, which an image hasn't.
-    return {entry_, size_, transport_, have_, {}, takes_image_};
+    return {entry_, size_, transport_, have_, says_, takes_image_};
 }
 
 Result<void> Incoming::open(const Coming &opened, Progress &progress) {

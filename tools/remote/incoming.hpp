@@ -22,6 +22,10 @@ public:
     enum class Start { empty, with_what_is_there };
     static Result<std::unique_ptr<Incoming>> create(
         std::uint32_t entry, Fd folder, const std::string &name, mode_t mode, std::uint64_t size, Start start);
+    /// By NIXL: what the helper of this end says to the other one.
+    void say(std::vector<std::byte> says) { says_ = std::move(says); }
+    /// Room for as many bytes as are asked for, before the source says how many there are. ENOSPC.
+    Result<void> make_room_early() { return landing_->allocate(size_); }
     /// How its bytes come; by ssh where nothing else is said before request().
     void come_by(RemoteTransport transport) { transport_ = transport; }
     RemoteTransport transport() const { return transport_; }
@@ -36,6 +40,10 @@ public:
     /// EPROTO: the bytes aren't those that come next.
     Result<void> take(const Data &data);
     bool has_failed() const { return failure_.has_value(); } ///< here: what comes is dropped
+    const Error &failure() const { return *failure_; }
+    void fail(const Error &error) { failure_ = error; }
+    /// The source has said what comes, and nothing is left of that.
+    bool is_complete() const { return is_opened_ && to_come_.empty(); }
     /// All has come, past the channel.
     void take_all();
     /// The transport doesn't work: everything has to come by another one.
@@ -67,6 +75,7 @@ private:
     std::optional<Digest> digest_;        // of a small one, which came in one piece
     bool takes_image_ = false;            // in place of its bytes
     bool is_opened_ = false, is_there_ = false;
+    std::vector<std::byte> says_;
     RemoteTransport transport_ = RemoteTransport::ssh;
     std::optional<Progress::Moving> moving_;
     std::uint64_t bytes_ = 0;

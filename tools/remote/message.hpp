@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ecc/digest/digest.hpp"
+#include "tools/host/byte_range.hpp"
 #include "tools/remote/frame.hpp"
 #include "tools/snapshot/format.hpp"
 
@@ -47,12 +48,6 @@ struct Fetch {
     std::vector<Digest> have;              ///< of the receiver's first pieces; those that differ are to come
     std::vector<std::byte> transport_says; ///< what the receiver's end of the transport has for the source's
     bool takes_image = false;              ///< in place of the bytes, where the source's file is packed (docs/cold.md)
-};
-
-/// Bytes [offset, offset + length) of a file.
-struct ByteRange {
-    std::uint64_t offset = 0, length = 0;
-    bool operator==(const ByteRange &) const = default;
 };
 
 struct Coming {
@@ -99,7 +94,7 @@ struct Land {
 };
 /// What a receiver calls the one path that a push has.
 inline constexpr const char *kPushedName = "pushed";
-inline constexpr std::uint8_t kLandRecursive = 1, kLandPreserve = 2, kLandResume = 4, kLandAll = 7;
+inline constexpr std::uint8_t kLandRecursive = 1, kLandPreserve = 2, kLandResume = 4, kLandTrusted = 8, kLandAll = 15;
 
 /// What came of a push.
 struct Done {

@@ -4,8 +4,10 @@
 #include "tools/remote/fabric.hpp"
 #include "tools/remote/tree_watch.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -124,6 +126,15 @@ Result<void> RemoteReceiver::begin(const Wanted &wanted) {
     if (!made && made.error().code == EINTR) return Error(made.error());
     if (!made) return complain(about(place_->shown(wanted.entry), made.error())), Result<void>();
     (*made)->come_by(transport_for(wanted.size));
+    while ((*made)->transport() == RemoteTransport::nixl) {
+        const Result<void> expected = expect(**made);
+        if (expected) break;
+        if (expected.error().code == EINTR) return Error(expected.error());
+        if (expected.error().code == ENOSPC)
+            return complain(about(place_->shown(wanted.entry), expected.error())), Result<void>();
+        if (!drop_transport(**made, expected.error())) return {};
+        (*made)->come_by(transport_for(wanted.size));
+    }
     progress_->start_file(place_->shown(wanted.entry));
     TRY(pipe_.send(FrameKind::fetch, encode((*made)->request())));
     coming_.push_back(*std::move(made));
@@ -150,12 +161,16 @@ Result<void> RemoteReceiver::take(Frame &frame) {
     TRY(belongs(sent.entry));
     const std::unique_ptr<Incoming> ended = std::move(coming_.front());
     coming_.pop_front();
+    if (is_expected_) TRY(finish_nixl(*ended, sent));
     const std::string said = host_.empty() ? sent.text : host_ + " " + sent.text;
     if (ended->unusable()) return give_up_transport(*ended, *ended->unusable()), Result<void>();
     switch (sent.state) {
     case Sent::State::whole: return land(*ended, sent.text);
     case Sent::State::changed: return again(*ended), Result<void>();
-    case Sent::State::unusable: return give_up_transport(*ended, Error{sent.code, 0, kOtherHost, said}), Result<void>();
+    case Sent::State::unusable:
+        if (ended->has_failed())
+            return complain(about(place_->shown(ended->entry()), ended->failure())), Result<void>();
+        return give_up_transport(*ended, Error{sent.code, 0, kOtherHost, said}), Result<void>();
     case Sent::State::failed: break;
     }
     complain(Error{sent.code, 0, kOtherHost, said});
@@ -172,7 +187,11 @@ RemoteTransport RemoteReceiver::transport_for(std::uint64_t size) const {
 // does: it is given up when the source has ended the file.
 Result<void> RemoteReceiver::open(Incoming &file, const Coming &opened) {
     TRY(file.open(opened, *progress_));
-    if (file.transport() == RemoteTransport::ssh) return {};
+    if (file.transport() != RemoteTransport::nixl && is_expected_) {
+        is_expected_ = false; // it comes otherwise
+        (void)nixl_->close(file.entry());
+    }
+    if (file.transport() != RemoteTransport::fabric) return {};
     if (!file.has_failed() && !file.is_there()) {
         const Result<void> copied =
             copy_by_fabric(devices_, opened.transport_says, opened.ranges(), file.landing().opened(), *progress_);
@@ -183,12 +202,54 @@ Result<void> RemoteReceiver::open(Incoming &file, const Coming &opened) {
     return pipe_.send(FrameKind::taken, encode(Taken{file.entry()}));
 }
 
-// The next transport takes the file, and those after it. One that was asked for by name has none after it.
-void RemoteReceiver::give_up_transport(const Incoming &file, const Error &error) {
+// The helper of this end gets ready; what it says goes to the other one with the request.
+Result<void> RemoteReceiver::expect(Incoming &file) {
+    TRY(file.make_room_early());
+    if (nixl_ == nullptr) nixl_ = TRY(NixlProcess::start(NixlProcess::Role::target, {}));
+    const std::string path = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file.landing().fd());
+    Result<std::vector<std::byte>> says = nixl_->expect(file.entry(), path, file.size());
+    if (!says) return nixl_.reset(), Error(says.error());
+    file.say(*std::move(says));
+    is_expected_ = true;
+    return {};
+}
+
+// The source has sent all, and its helper says that this one has it; or it has given up.
+Result<void> RemoteReceiver::finish_nixl(Incoming &file, const Sent &sent) {
+    is_expected_ = false;
+    if (sent.state == Sent::State::unusable) {
+        // What this end's helper has met is the reason, where it is the file's.
+        const Result<void> met = nixl_->finish(file.entry(), [](std::uint64_t) { return false; });
+        const int code = met ? 0 : met.error().code;
+        if (code == EPIPE) nixl_.reset();
+        if (code == ENOSPC || code == EDQUOT || code == EFBIG) file.fail(met.error());
+        return {};
+    }
+    if (sent.state != Sent::State::whole || file.has_failed() || file.is_complete()) {
+        if (!nixl_->close(file.entry())) nixl_.reset();
+        return {};
+    }
+    std::uint64_t told = 0;
+    const auto watch = [&](std::uint64_t bytes) {
+        if (bytes > told) progress_->add(bytes - told);
+        told = std::max(told, bytes);
+        return !is_interrupted();
+    };
+    const Progress::Moving moving(*progress_);
+    const Result<void> finished = nixl_->finish(file.entry(), watch);
+    if (finished) return file.take_all(), Result<void>();
+    nixl_.reset();
+    if (finished.error().code == EINTR) return Error(finished.error());
+    file.give_up(finished.error());
+    return {};
+}
+
+// Whether another transport takes the file, and those after it. One that was asked for by name has none after it.
+bool RemoteReceiver::drop_transport(const Incoming &file, const Error &error) {
     if (settings_.via || file.transport() == RemoteTransport::ssh) {
         const std::string what =
             std::string(name_of(file.transport())) + " can't be used for " + place_->shown(file.entry());
-        return complain(about(what, error));
+        return complain(about(what, error)), false;
     }
     if (!transports_.empty() && transports_.front() == file.transport()) {
         transports_.pop_front();
@@ -198,7 +259,11 @@ void RemoteReceiver::give_up_transport(const Incoming &file, const Error &error)
             std::fprintf(stderr, "gmemfs: %s can't be used, going on by %s: %s\n", name_of(file.transport()),
                 name_of(transport_for(file.size())), error.text().c_str());
     }
-    wanted_.push_front({file.entry(), file.size()});
+    return true;
+}
+
+void RemoteReceiver::give_up_transport(const Incoming &file, const Error &error) {
+    if (drop_transport(file, error)) wanted_.push_front({file.entry(), file.size()});
 }
 
 // A file that somebody writes to all the time is given up.

@@ -9,7 +9,7 @@
 namespace gmemfs {
 
 SessionFlags::~SessionFlags() {
-    for (gchar *const text : {command_, program_, via_}) g_free(text);
+    for (gchar *const text : {command_, program_, via_, trusted_}) g_free(text);
 }
 
 std::vector<GOptionEntry> SessionFlags::entries() {
@@ -20,7 +20,9 @@ std::vector<GOptionEntry> SessionFlags::entries() {
         {"resume", 0, 0, G_OPTION_ARG_NONE, &resume_,
             "Keep what has come after a failure; begin with what is there, and fetch what differs", nullptr},
         {"via", 0, 0, G_OPTION_ARG_STRING, &via_,
-            "How the bytes of large files go: fabric, ssh, or auto: the first that works", "WAY"},
+            "How the bytes of large files go: fabric, nixl, ssh, or auto: the first that works", "WAY"},
+        {"trusted-net", 0, 0, G_OPTION_ARG_STRING, &trusted_,
+            "Networks with hosts to which auto may use nixl, which doesn't encrypt: 10.0.0.0/8,fd00::/8", "NETS"},
         {"rsh", 'e', 0, G_OPTION_ARG_STRING, &command_, "What reaches the host (ssh): it gets HOST and a command line",
             "COMMAND"},
         {"remote-program", 0, 0, G_OPTION_ARG_STRING, &program_, "The gmemfs command on the other host (gmemfs)",
@@ -32,9 +34,9 @@ std::vector<GOptionEntry> SessionFlags::entries() {
 
 Result<std::optional<RemoteTransport>> parse_transport(const std::string &text) {
     if (text == "auto") return std::optional<RemoteTransport>();
-    for (const RemoteTransport transport : {RemoteTransport::fabric, RemoteTransport::ssh})
+    for (const RemoteTransport transport : {RemoteTransport::fabric, RemoteTransport::nixl, RemoteTransport::ssh})
         if (text == name_of(transport)) return std::optional(transport);
-    return Error{EINVAL, 0, "--via", text + ": it is auto, fabric or ssh"};
+    return Error{EINVAL, 0, "--via", text + ": it is auto, fabric, nixl or ssh"};
 }
 
 Result<SessionSettings> SessionFlags::read() const {
@@ -45,9 +47,15 @@ Result<SessionSettings> SessionFlags::read() const {
     settings.receive.resume = resume_ != FALSE;
     if (preserve_ != FALSE) settings.receive.attributes = Landing::Attributes::preserved;
     settings.receive.via = TRY(parse_transport(via_ == nullptr ? "auto" : via_));
+    settings.trusted = TRY(TrustedNet::parse(trusted_ == nullptr ? "" : trusted_));
     settings.json = json_ != FALSE;
     const bool shows = quiet_ == FALSE && json_ == FALSE && ::isatty(STDERR_FILENO) != 0;
     if (shows) settings.display = Progress::Display::line;
+    return settings;
+}
+
+SessionSettings SessionFlags::for_host(SessionSettings settings, const std::string &host) {
+    if (settings.trusted.holds_host(host)) settings.receive.net = ReceiveSettings::Net::trusted;
     return settings;
 }
 

@@ -4,6 +4,7 @@
 #include "tools/host/command.hpp"
 #include "tools/remote/receiver.hpp"
 #include "tools/remote/shell.hpp"
+#include "tools/remote/trusted_net.hpp"
 
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@ namespace gmemfs {
 struct SessionSettings {
     ShellSettings shell;
     ReceiveSettings receive;
+    TrustedNet trusted;
     Progress::Display display = Progress::Display::none;
     bool json = false;
 };
@@ -29,10 +31,12 @@ public:
     std::vector<GOptionEntry> entries(); ///< views of this
     /// EINVAL: they make no sense.
     Result<SessionSettings> read() const;
+    /// With what is known of the host.
+    static SessionSettings for_host(SessionSettings settings, const std::string &host);
 
 private:
     gboolean recursive_ = FALSE, preserve_ = FALSE, resume_ = FALSE, quiet_ = FALSE, json_ = FALSE;
-    gchar *command_ = nullptr, *program_ = nullptr, *via_ = nullptr;
+    gchar *command_ = nullptr, *program_ = nullptr, *via_ = nullptr, *trusted_ = nullptr;
 };
 
 /// Nothing where `text` is "auto". EINVAL: no transport has this name.

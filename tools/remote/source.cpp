@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace gmemfs {
 namespace {
@@ -120,6 +121,33 @@ Result<Sent> RemoteSource::share_by_fabric(const Fetch &request, int fd, Coming 
     return close_file(request, fd, before);
 }
 
+Result<NixlProcess *> RemoteSource::nixl() {
+    if (nixl_ == nullptr) nixl_ = TRY(NixlProcess::start(NixlProcess::Role::source, {}));
+    return nixl_.get();
+}
+
+// The helper sends, and returns when the receiver's helper has it all. A size that isn't that for which the receiver
+// is ready is told, and nothing is sent.
+Result<Sent> RemoteSource::send_by_nixl(const Fetch &request, int fd, Coming opened, const FileVersion &before) {
+    const Result<NixlProcess *> helper = nixl();
+    if (!helper) return unusable(request.entry, helper.error());
+    opened.transport = RemoteTransport::nixl;
+    TRY(pipe_.send(FrameKind::coming, encode(opened)));
+    if (opened.size != request.size) return Sent{request.entry, Sent::State::changed, 0, {}};
+    const std::vector<ByteRange> ranges = opened.ranges();
+    const std::string path = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd);
+    const auto watch = [](std::uint64_t) { return !is_interrupted(); };
+    const Result<void> sent =
+        ranges.empty() ? Result<void>() : (*helper)->send(request.entry, path, ranges, request.transport_says, watch);
+    if (!sent) {
+        nixl_.reset();
+        if (sent.error().code == EINTR) return Error(sent.error());
+        if (has_changed(fd, before)) return Sent{request.entry, Sent::State::changed, 0, {}};
+        return unusable(request.entry, sent.error());
+    }
+    return close_file(request, fd, before);
+}
+
 // An Error is the pipe's, and ends all; what is the file's is told.
 Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
     const Result<FileVersion> before = read_version(fd);
@@ -133,6 +161,7 @@ Result<Sent> RemoteSource::send_opened(const Fetch &request, int fd) {
     Result<Coming> opened = compare(request, fd, *before);
     if (!opened) return failed(request.entry, opened.error());
     if (request.transport == RemoteTransport::fabric) return share_by_fabric(request, fd, *std::move(opened), *before);
+    if (request.transport == RemoteTransport::nixl) return send_by_nixl(request, fd, *std::move(opened), *before);
     if (request.transport != RemoteTransport::ssh)
         return unusable(request.entry, Error{ENOTSUP, 0, "send", "this gmemfs doesn't know the transport"});
     TRY(pipe_.send(FrameKind::coming, encode(*opened)));

@@ -4,6 +4,7 @@
 // folder that was named, one name at a time, so that no symbolic link leads elsewhere (SnapshotTree).
 #pragma once
 
+#include "tools/nixl/nixl_process.hpp"
 #include "tools/remote/file_version.hpp"
 #include "tools/remote/frame.hpp"
 #include "tools/remote/message.hpp"
@@ -11,6 +12,7 @@
 #include "tools/snapshot/saved_image.hpp"
 #include "tools/snapshot/tree.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,6 +38,8 @@ private:
     Result<void> send_file(const Fetch &request);
     Result<Sent> send_opened(const Fetch &request, int fd);
     static Result<Coming> compare(const Fetch &request, int fd, const FileVersion &version);
+    Result<Sent> send_by_nixl(const Fetch &request, int fd, Coming opened, const FileVersion &before);
+    Result<NixlProcess *> nixl();
     Result<Sent> share_by_fabric(const Fetch &request, int fd, Coming opened, const FileVersion &before);
     Result<Sent> send_image(const Fetch &request, int fd, SavedImage &image, const FileVersion &before);
     Result<Sent> send_bytes(const Fetch &request, int fd, const Coming &opened, const FileVersion &before);
@@ -45,7 +49,8 @@ private:
     FramePipe &pipe_;
     const std::string only_name_, only_path_; // empty: any
     std::optional<SnapshotTree> tree_;
-    std::string path_; // of the tree
+    std::string path_;                  // of the tree
+    std::unique_ptr<NixlProcess> nixl_; // null until it is needed, and when it has ended
 };
 
 /// Says Hello, and takes the other side's. EPROTONOSUPPORT: it has another version.
