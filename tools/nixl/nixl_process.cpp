@@ -27,8 +27,9 @@ const char *name_of(NixlSettings::Memory memory) {
     switch (memory) {
     case NixlSettings::Memory::device: return "--memory=device";
     case NixlSettings::Memory::staging: return "--memory=staging";
-    default: return "--memory=auto";
+    case NixlSettings::Memory::automatic: break;
     }
+    return nullptr; // as $GMEMFS_NIXL_MEMORY has it
 }
 
 // `socket` becomes the child's standard input. Its standard output goes where its standard error goes.

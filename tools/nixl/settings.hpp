@@ -13,7 +13,7 @@ struct NixlSettings {
     std::string program = "/proc/self/exe"; ///< a gmemfs, which is started as `gmemfs nixl`
     /// What the network reads and writes: the device's own memory, or pinned memory of the host beside it.
     enum class Memory { automatic, device, staging };
-    Memory memory = Memory::automatic; ///< $GMEMFS_NIXL_MEMORY of the helper says it where this is automatic
+    Memory memory = Memory::automatic; ///< automatic: $GMEMFS_NIXL_MEMORY says it, or else staging
 };
 
 } // namespace gmemfs

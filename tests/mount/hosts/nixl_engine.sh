@@ -17,4 +17,4 @@ mkdir other
 export OTHER_MACHINE=$GMEMFS_SIM_MACHINE-other
 GMEMFS_SIM_MACHINE=$OTHER_MACHINE GMEMFS_SIM_DEVICES=256M,256M "$GMEMFS" mount other --simulate --device all
 # UCX would find shared memory between the two otherwise.
-THERE=$there HERE=$here UCX_TLS=tcp UCX_NET_DEVICES=eth0 python3 "$TESTS/hosts/nixl_engine.py"
+THERE=$there HERE=$here UCX_TLS=tcp UCX_NET_DEVICES=eth0 GMEMFS_NIXL_MEMORY=auto python3 "$TESTS/hosts/nixl_engine.py"
