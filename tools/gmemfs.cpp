@@ -31,7 +31,6 @@ constexpr Subcommand kSubcommands[] = {
     {"verify", run_verify, "compare files with their parity"},
     {"scrub", run_scrub, "compare files with their parity, and repair them"},
     {"seal", run_seal, "make the parity of files that peers have written to fit"},
-    {"wait", run_wait, "wait until a file is another one, or has other bytes"},
     {"pack", run_pack, "make files take less memory where they lie"},
     {"unpack", run_unpack, "give packed files plain memory again"},
     {"block", run_block, "serve a file as a block device"},

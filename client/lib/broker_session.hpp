@@ -5,7 +5,6 @@
 #include "vmm/base/fd.hpp"
 #include "vmm/base/function_view.hpp"
 
-#include <chrono>
 #include <set>
 #include <string>
 #include <sys/types.h>
@@ -69,17 +68,6 @@ public:
     /// Ends a lease; also one of another session of this process whose connection has ended. A lease that has ended
     /// already is no error.
     Result<void> release(std::uint64_t lease, const std::string &path);
-    /// Waits until the file of `name` in an open directory has another generation than `known`; see protocol::Watch.
-    /// ETIMEDOUT: at `end` it hasn't. EINTR: a signal came. EACCES, EINVAL: the broker's answer. ECONNRESET: the server
-    /// has ended, so ask the next one. EPROTO: the server is of a version before. After an error the session is of no
-    /// use any more.
-    using Time = std::chrono::steady_clock::time_point;
-    struct Watched {
-        const Fd &folder;
-        const std::string &name;
-        std::uint64_t known, paths;
-    };
-    Result<protocol::Changed> watch(const Watched &watched, const std::string &path, Time end);
     /// Whether the broker has closed the connection, or is gone.
     bool has_hung_up() const;
 

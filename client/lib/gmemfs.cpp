@@ -7,7 +7,6 @@
 #include "client/lib/attaching.hpp"
 #include "client/lib/device_wait.hpp"
 #include "client/lib/dlpack.hpp"
-#include "client/lib/generations.hpp"
 #include "client/lib/handle_table.hpp"
 #include "client/lib/last_error.hpp"
 #include "client/lib/options.hpp"
@@ -162,20 +161,6 @@ Result<void> wait_for(const gmemfs_wait_options *options) {
     return wait_for_devices(*devices->driver, chosen);
 }
 
-Result<std::uint64_t> generation_at(const char *path) {
-    TRY(check_origin());
-    if (path == nullptr) return Error{EINVAL, 0, "read generation", "no path"};
-    return generation_of(path);
-}
-
-Result<std::uint64_t> wait_at(const char *path, std::uint64_t known, int timeout_ms) {
-    TRY(check_origin());
-    if (path == nullptr) return Error{EINVAL, 0, "wait for another generation", "no path"};
-    const auto end = timeout_ms < 0 ? BrokerSession::Time::max()
-                                    : BrokerSession::Time::clock::now() + std::chrono::milliseconds(timeout_ms);
-    return wait_for_generation(path, known, end);
-}
-
 Result<void *> tensor_of(const gmemfs_mapping *handle, const gmemfs_tensor_options *options) {
     const gmemfs_tensor_options read = TRY(read_options(options));
     std::shared_ptr<FileMapping> mapping = handle == nullptr ? nullptr : TRY(find(handle));
@@ -227,12 +212,6 @@ int gmemfs_unmap(gmemfs_mapping *mapping) { return mapping == nullptr || is_copy
 
 void gmemfs_release(gmemfs_mapping *mapping) {
     if (mapping != nullptr && !is_copy()) tables().mappings.take(mapping); // its destructor unmaps
-}
-
-int gmemfs_get_generation(const char *path, uint64_t *generation) { return hand_over(generation_at(path), generation); }
-
-int gmemfs_wait_generation(const char *path, uint64_t known, int timeout_ms, uint64_t *generation) {
-    return hand_over(wait_at(path, known, timeout_ms), generation);
 }
 
 int gmemfs_wait(const gmemfs_wait_options *options) { return finish(wait_for(options)); }

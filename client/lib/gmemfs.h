@@ -161,19 +161,6 @@ typedef struct gmemfs_wait_options {
  * driver has it: a context is lost, say; the other ones have been waited for. */
 int gmemfs_wait(const gmemfs_wait_options *options);
 
-/* Which generation the file has that the path leads to (user.gmemfs.generation); 0: there is no file. It is another one
- * when another file took the name, when a writer has closed the file, at fsync and gmemfs_seal, and when a mapping that
- * could write has ended; docs/peers.md. ENOENT: the path's directory isn't there. ENOTTY: it is on no gmemfs mount. */
-int gmemfs_get_generation(const char *path, uint64_t *generation);
-
-/* Waits until that is another one than `known`, timeout_ms at the most (-1: without end), and tells which; 0: there is
- * no file any more. The server tells: nothing is asked meanwhile, and servers may follow each other. Each call that
- * waits has a connection of its own, and no lease. It takes the right to list and search the directory, and to read
- * the file.
- * ETIMEDOUT: the time is over. EINTR: this thread got a signal. EACCES, ENOENT, ENOTTY; EINVAL: the path is no file's.
- * EPROTO: the mount's server is of a version that tells nobody. */
-int gmemfs_wait_generation(const char *path, uint64_t known, int timeout_ms, uint64_t *generation);
-
 /* ---- allocators of other libraries ------------------------------------------------------------------------------ */
 
 /* Some libraries take memory from a pair of functions that they are given, and nothing else: PyTorch's

@@ -59,20 +59,6 @@ struct WaitOptions : gmemfs_wait_options {
 /// Until all work has ended that was queued before, and no capture is disturbed: gmemfs_wait.
 inline void wait(const WaitOptions &options = {}) { detail::check(gmemfs_wait(&options)); }
 
-/// Which generation the path's file has; 0: there is none. gmemfs_get_generation.
-inline std::uint64_t generation(const std::string &path) {
-    std::uint64_t found = 0;
-    detail::check(gmemfs_get_generation(path.c_str(), &found));
-    return found;
-}
-
-/// Until it is another one than `known`; gmemfs_wait_generation. Failure: ETIMEDOUT, EINTR, ...
-inline std::uint64_t wait(const std::string &path, std::uint64_t known, int timeout_ms = -1) {
-    std::uint64_t found = 0;
-    detail::check(gmemfs_wait_generation(path.c_str(), known, timeout_ms, &found));
-    return found;
-}
-
 /// A file's memory, mapped, and a lease on it. Owner; move-only. The destructor unmaps: nothing may use the memory
 /// then.
 class Mapping {

@@ -1,7 +1,6 @@
 #include "client/lib/opening.hpp"
 
 #include "client/lib/connection.hpp"
-#include "client/lib/name_place.hpp"
 #include "vmm/base/units.hpp"
 
 #include <cstdio>
@@ -14,6 +13,8 @@
 
 namespace gmemfs::client {
 namespace {
+
+constexpr int kLinksMax = 40; // as Linux has it
 
 Error failed(int code, const std::string &path) { return Error{code, 0, "open file", path}; }
 
@@ -51,9 +52,26 @@ struct Place {
 
 // Where open(2) would make the file: a symbolic link to nothing is followed.
 Result<Place> find_folder(const char *path, int flags) {
-    NamePlace found = TRY(find_name(path, (flags & GMEMFS_EXCLUSIVE) != 0 ? LastLink::keep : LastLink::follow));
-    TRY(check_mount(found.folder, path, Intent::change));
-    return Place{Fd(), std::move(found.folder), std::move(found.name)};
+    Place place;
+    std::string rest = path;
+    for (int links = 0; links <= kLinksMax; ++links) {
+        const std::size_t slash = rest.rfind('/');
+        const std::string folder = slash == std::string::npos ? "." : rest.substr(0, slash + 1);
+        place.name = slash == std::string::npos ? rest : rest.substr(slash + 1);
+        if (place.name.empty()) return failed(rest.empty() ? ENOENT : EISDIR, path);
+        const int base = place.folder ? place.folder.get() : AT_FDCWD;
+        Fd next(::openat(base, folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!next) return failed(errno, path);
+        place.folder = std::move(next);
+        std::string target(4096, '\0');
+        const ssize_t length = ::readlinkat(place.folder.get(), place.name.c_str(), target.data(), target.size());
+        if (length < 0 || (flags & GMEMFS_EXCLUSIVE) != 0) {
+            TRY(check_mount(place.folder, path, Intent::change));
+            return place;
+        }
+        rest = target.substr(0, static_cast<std::size_t>(length));
+    }
+    return failed(ELOOP, path);
 }
 
 Result<Place> find_place(const char *path, int flags, Intent intent) {

@@ -12,8 +12,6 @@
 //     none
 //     peer: Donate (a directory's ticket, a name, memory that the peer has made), with the memory's descriptor
 //     broker: Answer; the file is there, and the peer holds a lease on it. Release: the peer has freed the memory
-//     peer: Watch (a directory's ticket, a name, the generation of its file that the peer knows)
-//     broker: Changed, once the file has another generation; an end of the connection ends the wait
 #pragma once
 
 #include "vmm/base/limits.hpp"
@@ -48,9 +46,7 @@ enum class Kind : std::uint16_t {
     attach_directory = 4,
     entry = 5,
     donate = 6,
-    attach_near = 7,
-    watch = 8,
-    changed = 9
+    attach_near = 7
 };
 
 /// Bits of Attach::handle_types and ExtentRecord::handle_type.
@@ -106,25 +102,6 @@ struct Donate {
     std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
 
-/// Waits until the file of a name has another generation (user.gmemfs.generation) than the peer knows; a name without a
-/// file has generation 0. Only for who may list and search the directory, and read the file. An older server answers
-/// EPROTO.
-struct Watch {
-    Header header;
-    Ticket ticket;                       ///< the directory's
-    std::uint64_t known;                 ///< the generation
-    std::uint64_t paths;                 ///< as Changed told it before the peer resolved the path; 0: not yet
-    std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
-};
-
-/// The answer to Watch; a refusal is an Answer.
-struct Changed {
-    Header header;
-    std::uint64_t generation; ///< the file's, when it was looked at
-    std::uint64_t paths;      ///< 0: that is the answer. Else a directory or a symbolic link was moved, replaced or
-                              ///< removed, perhaps one of the path: resolve it anew, and ask again with this number
-};
-
 struct ExtentRecord {
     std::uint64_t offset, length;        ///< bytes, in the file
     std::uint64_t id;                    ///< of the extent; never used twice while the server lives
@@ -152,7 +129,6 @@ struct Entry {
     std::array<char, kNameMax + 1> name; ///< in the directory; ends in a zero
 };
 
-static_assert(sizeof(Watch) == 312 && sizeof(Changed) == 32);
 static_assert(sizeof(AttachNear) == 64 && sizeof(Entry) == 480 && sizeof(Donate) == 328);
 static_assert(sizeof(Header) == 16 && sizeof(Attach) == 48 && sizeof(Release) == 24);
 static_assert(sizeof(ExtentRecord) == 112 && sizeof(Answer) == 216);
@@ -162,7 +138,6 @@ inline constexpr std::size_t kExtentsPerMessage = 253;
 inline constexpr std::size_t kRequestSizeMax = 328;
 inline constexpr std::size_t kAnswerSizeMax = sizeof(Entry) + kExtentsPerMessage * sizeof(ExtentRecord);
 static_assert(sizeof(Donate) <= kRequestSizeMax && sizeof(Attach) <= kRequestSizeMax);
-static_assert(sizeof(Watch) <= kRequestSizeMax);
 
 inline Header make_header(Kind kind, std::size_t size) {
     return {kMagic, kVersion, kind, static_cast<std::uint32_t>(size), 0};
@@ -186,17 +161,6 @@ inline Donate make_donation(
     Donate donation = {make_header(Kind::donate, sizeof(Donate)), {}, device, size, flags, 0, {}};
     name.copy(donation.name.data(), donation.name.size() - 1);
     return donation;
-}
-
-/// `name` is kNameMax bytes at the most.
-inline Watch make_watch(const Ticket &ticket, std::uint64_t known, std::uint64_t paths, std::string_view name) {
-    Watch watch = {make_header(Kind::watch, sizeof(Watch)), ticket, known, paths, {}};
-    name.copy(watch.name.data(), watch.name.size() - 1);
-    return watch;
-}
-
-inline Changed make_changed(std::uint64_t generation, std::uint64_t paths) {
-    return {make_header(Kind::changed, sizeof(Changed)), generation, paths};
 }
 
 inline Answer make_answer(int code, std::string_view text) {
@@ -235,13 +199,7 @@ inline Result<Header> parse_header(std::span<const std::byte> bytes) {
     return header;
 }
 
-using Request = std::variant<Attach, AttachNear, Release, Donate, Watch>;
-
-/// Whether it can be opened in a directory as it is.
-inline bool is_plain_name(std::string_view name) {
-    return !name.empty() && name.size() <= kNameMax && name != "." && name != ".." &&
-           name.find('/') == std::string_view::npos;
-}
+using Request = std::variant<Attach, AttachNear, Release, Donate>;
 
 /// What a peer asks. EPROTO, EPROTONOSUPPORT.
 inline Result<Request> parse_request(std::span<const std::byte> bytes) {
@@ -269,11 +227,6 @@ inline Result<Request> parse_request(std::span<const std::byte> bytes) {
             (donation.flags & ~(kKeepAtEnd | kOwnDirectory | kRepeated)) == 0 && donation.name.back() == '\0';
         if (is_known) return Request(donation);
         return Error{EPROTO, 0, "read message", "it gives what version 1 doesn't have"};
-    }
-    if (header.kind == Kind::watch && bytes.size() == sizeof(Watch)) {
-        const auto watch = read_message<Watch>(bytes);
-        if (watch.name.back() == '\0' && is_plain_name(watch.name.data())) return Request(watch);
-        return Error{EPROTO, 0, "read message", "it names no file of a directory"};
     }
     return Error{EPROTO, 0, "read message", "it is no request of version 1"};
 }
@@ -321,21 +274,16 @@ inline Result<AnswerPart> parse_answer(std::span<const std::byte> bytes) {
     return parse_records(bytes, Kind::answer, sizeof(Answer));
 }
 
-/// The same. The name is_plain_name().
+/// The same. The name is not empty, neither . nor .., and has no slash, so it can be opened in the directory as it is.
 inline Result<EntryPart> parse_entry(std::span<const std::byte> bytes) {
     AnswerPart part = TRY(parse_records(bytes, Kind::entry, sizeof(Entry)));
     const auto entry = read_message<Entry>(bytes);
     const std::string name(entry.name.data(), ::strnlen(entry.name.data(), entry.name.size()));
-    if (!is_plain_name(name) || entry.index >= entry.file_count)
+    const bool is_name =
+        !name.empty() && name.size() <= kNameMax && name != "." && name != ".." && name.find('/') == std::string::npos;
+    if (!is_name || entry.index >= entry.file_count)
         return Error{EPROTO, 0, "read message", "it names no file of a directory"};
     return EntryPart{std::move(part), entry.index, entry.file_count, name};
-}
-
-/// The same, of the answer to Watch.
-inline Result<Changed> parse_changed(std::span<const std::byte> bytes) {
-    const Header header = TRY(parse_header(bytes));
-    if (header.kind == Kind::changed && bytes.size() == sizeof(Changed)) return read_message<Changed>(bytes);
-    return Error{EPROTO, 0, "read message", "it is no answer"};
 }
 
 } // namespace gmemfs::protocol

@@ -57,7 +57,6 @@ Result<std::unique_ptr<Broker>> Broker::make(Host &host, Front &front) {
     std::unique_ptr<Broker> broker(new Broker(host, front, tickets, std::move(copiers)));
     broker->peers_max_ = raise_peers_max();
     broker->reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    TRY(broker->look_for_changes());
     return broker;
 }
 
@@ -112,7 +111,7 @@ void Broker::make_way() {
     // Who connects from here on waits for the next server, which gets the listener. Who is connected already and has no
     // lease would lose the connection, perhaps with a question in it.
     listens_ = FdSource();
-    const auto is_new = [](const Peer &peer) { return peer.socket && peer.holder == 0 && !peer.watching; };
+    const auto is_new = [](const Peer &peer) { return peer.socket && peer.holder == 0; };
     const std::int64_t began = g_get_monotonic_time();
     const auto is_waited_for = [&](const Peer &peer) {
         const std::int64_t waited = g_get_monotonic_time() - began;
@@ -190,7 +189,6 @@ void Broker::serve(Peer &peer) {
     if (!request && (request.error().code == EAGAIN || request.error().code == EINTR)) return;
     if (!request || request->size == 0) return hang_up(peer);
     respond(peer, *request);
-    if (peer.watching) return wait_for_change(peer);
     peer.is_adopted = false;
     (void)::recv(peer.socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
     send(peer);
@@ -264,10 +262,6 @@ Result<std::vector<Broker::Message>> Broker::answer(Peer &peer, const Request &r
         if (!is_own) return Error{EPERM, 0, "take memory", "another process made this connection: each makes its own"};
         messages.push_back(message_of(TRY(donate(peer, *donation))));
         return messages;
-    }
-    if (const auto *const watched = std::get_if<protocol::Watch>(&parsed)) {
-        if (is_own) return watch(peer, *watched);
-        return Error{EPERM, 0, "wait", "another process made this connection: each makes its own"};
     }
     // A process that doesn't hold the lease has nothing to release, so the release is done already.
     if (is_own) TRY(release(peer, std::get<protocol::Release>(parsed).lease));

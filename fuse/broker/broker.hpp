@@ -96,11 +96,6 @@ private:
         std::vector<std::pair<std::string, InodeId>> files;
         std::uint32_t next = 0;
     };
-    // A request to be told of a change, which stays in the socket until then, also for the next server.
-    struct Watching {
-        protocol::Watch watch;
-        ChangeNotice::Waiter waiter;
-    };
     struct Peer {
         Broker &broker;
         Fd socket;                // none: the connection has ended, but the process lives
@@ -112,7 +107,6 @@ private:
         std::int64_t ended_us = 0; // when the connection ended
         std::deque<Message> outgoing = {}; // nothing is read while there are such messages, or a listing
         std::optional<Listing> listing = {};
-        std::optional<Watching> watching = {};
         std::shared_ptr<const Fd> blocks = {}; // the table of its pool's blocks
         bool is_adopted = false;      // from a server before this one, which may have begun with the next request
         InodeId own_directory = 0;    // of its process, in which donations are; 0: none, or before a restart
@@ -170,15 +164,7 @@ private:
     };
     Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted);
     Result<Granted> share(Peer &peer, const InodeRef &inode, const protocol::AttachNear &wanted, Leases::Id lease);
-    // Of what peers wait for: broker_watch.cpp.
-    Result<void> look_for_changes();
-    Result<std::vector<Message>> watch(Peer &peer, const protocol::Watch &watch);
-    Result<std::optional<protocol::Changed>> look(const Peer &peer, const protocol::Watch &watch) const;
-    void settle_paths();
-    void tell_watchers();
-    void wait_for_change(Peer &peer);
     static Message message_of(const protocol::Answer &answer);
-    static Message message_of(const protocol::Changed &changed);
     static Message success();
     static Message refusal(const Error &error);
     Result<void> release(Peer &peer, Leases::Id lease);
@@ -218,8 +204,6 @@ private:
     Fd mounts_; // the table of mounts, open from the start: later there may be no descriptor left
     std::optional<MountTableWatch> watches_mounts_;
     guint timer_ = 0;
-    FdSource looks_for_changes_;
-    std::uint64_t settled_paths_ = 0;             // ChangeNotice::paths(), of which peers were told once more
     std::vector<Namespace::Place> changed_names_; // that the kernel hasn't been told of yet
     guint tells_names_ = 0;                       // the source that will
     bool makes_way_ = false;

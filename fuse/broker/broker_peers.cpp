@@ -192,7 +192,6 @@ void Broker::hang_up(Peer &peer) {
     if (lease_count_of(peer) == 0 || !peer.process.is_known()) return remove(peer);
     peer.outgoing.clear();
     peer.listing.reset();
-    peer.watching.reset();
     peer.source = FdSource();
     peer.socket.reset();
     peer.deadline_us = 0;
@@ -217,7 +216,6 @@ void Broker::remove(Peer &peer) {
 
 void Broker::tick() {
     const std::int64_t now = g_get_monotonic_time();
-    settle_paths();
     for (auto next = peers_.begin(); next != peers_.end();) {
         Peer &peer = *next++;
         if (peer.deadline_us != 0 && peer.deadline_us < now)

@@ -56,7 +56,6 @@ void add_messages(const Head &head, std::span<File::Shared> shared, std::vector<
 } // namespace
 
 Broker::Message Broker::message_of(const protocol::Answer &answer) { return {bytes_of(answer), {}}; }
-Broker::Message Broker::message_of(const protocol::Changed &changed) { return {bytes_of(changed), {}}; }
 Broker::Message Broker::success() { return {bytes_of(protocol::make_answer(0, "")), {}}; }
 Broker::Message Broker::refusal(const Error &error) { return {bytes_of(answer_of(error)), {}}; }
 

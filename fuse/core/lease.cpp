@@ -145,14 +145,10 @@ void Leases::release(Id id) {
             if (is_first) record.holder(ended.holder, state_of(*holder));
             record.no_lease(id);
         });
-    if (ended.use == Use::write && ended.inode && ended.inode->file() != nullptr) end_writing(*ended.inode);
+    // The device may have failed; then the file's parity stays open.
+    if (ended.use == Use::write && ended.inode && ended.inode->file() != nullptr)
+        (void)ended.inode->file()->end_writing();
     if (ended.inode && ended.inode->file() != nullptr) ended.inode->file()->lease_ended();
-}
-
-// Nobody knows what the peer has written, so its bytes count as others.
-void Leases::end_writing(Inode &inode) {
-    (void)inode.file()->end_writing(); // the device may have failed; then the file's parity stays open
-    if (inode.links() != 0) inode.file()->announce(File::Announce::always);
 }
 
 Leases::Id Leases::find_holder(Id lease) const {

@@ -101,7 +101,6 @@ private:
         Id exclusive = 0; // one of them
     };
     void add(Id id, Lease lease);
-    static void end_writing(Inode &inode);
     Error busy(Id held) const;
     Result<void> record(const Lease &lease, Id id);
 

@@ -38,7 +38,6 @@ public:
     Volume(Keeper &keeper, const std::vector<std::unique_ptr<Device>> &devices, const Limits &limits,
         const Credentials &owner, mode_t root_mode, timespec now)
         : storage_(keeper, devices, limits.storage), names_(owner, root_mode, limits.files, now) {
-        names_.tell_by(storage_.notice());
         names_.root()->hand_down(limits.protection);
     }
 
@@ -117,12 +116,7 @@ public:
     /// no error. Errors: the journal's, which can't be written.
     Result<void> flush(const Caller &caller, Inode &inode);
 
-    /// See File::announce. Called when a writer has closed, after flush(). Errors: the journal's.
-    Result<void> announce(Inode &inode, File::Announce when);
-    /// Makes a file's parity fit (File::seal), and announces its bytes.
-    Result<void> seal(Inode &inode);
-
-    /// Records the times that writes have changed, and seals. Data needs nothing.
+    /// Records the times that writes have changed, and makes parity fit (File::seal). Data needs nothing.
     Result<void> sync(Inode &inode);
     /// Records all times that reads and writes have changed: another server is to go on from here.
     Result<void> record_times();

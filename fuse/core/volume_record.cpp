@@ -55,23 +55,10 @@ Result<void> Volume::record_inode(Inode &inode) {
     return journal_->append([&](RecordWriter &record) { gmemfs::record_inode(record, inode); });
 }
 
-Result<void> Volume::announce(Inode &inode, File::Announce when) {
-    if (!inode.is_file() || inode.links() == 0) return {}; // without a name nobody waits for it
-    inode.file()->announce(when);
-    return check_recorded();
-}
-
 Result<void> Volume::sync(Inode &inode) {
-    if (inode.is_file()) TRY(seal(inode));
+    if (inode.is_file()) TRY(inode.file()->seal());
     if (!inode.has_unrecorded_times.exchange(false, std::memory_order_relaxed)) return check_recorded();
     return record_inode(inode);
-}
-
-Result<void> Volume::seal(Inode &inode) {
-    File &file = *inode.file();
-    TRY(file.seal());
-    const bool has_peers = file.has_writers() || file.busy() == File::Busy::exported;
-    return announce(inode, has_peers ? File::Announce::always : File::Announce::news);
 }
 
 Result<void> Volume::record_times() {
@@ -152,9 +139,6 @@ Result<void> Volume::place(Inode &inode, const Placement &placement) {
 
 Result<void> Volume::restore(
     const VolumeState &state, const std::vector<Keeper::Held> &held, Namespace::KernelMemory memory) {
-    std::uint64_t last_generation = 0;
-    for (const auto &[id, node] : state.nodes) last_generation = std::max(last_generation, node.generation);
-    storage_.continue_generations(last_generation);
     std::unordered_map<Keeper::Id, bool> wanted;
     for (const auto &[id, node] : state.nodes)
         for (const VolumeState::Piece &piece : node.pieces) wanted[piece.extent] = true;

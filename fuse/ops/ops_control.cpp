@@ -42,8 +42,7 @@ Result<void> control(const Reply &reply, Inode &inode, unsigned command, ParityR
     case parity_control::kSeal:
         TRY(check_access(reply, inode));
         if (!file.has_parity()) return Error{ENODATA, 0, "seal file", "it has no parity"};
-        TRY(file.seal());
-        return reply.volume().announce(inode, File::Announce::always);
+        return file.seal();
     case parity_control::kInject:
         TRY(check_access(reply, inode));
         TRY(inode.check_flags(kFixed));

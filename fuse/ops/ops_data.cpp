@@ -39,7 +39,7 @@ void op_open(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
         if ((file->flags & O_ACCMODE) != O_RDONLY) TRY(inode->check_flags(forbidding(*file)));
         TRY(reply.volume().open(caller, *inode, truncates ? Volume::OpenMode::truncate : Volume::OpenMode::keep));
         OpenFiles &opens = reply.server().opens();
-        const std::uint64_t handle = opens.add(inode, file->flags);
+        const std::uint64_t handle = opens.add(inode);
         if (reply.opened(handle, file->flags)) return {};
         opens.remove(handle);
         (void)reply.volume().close(caller, *inode); // nothing was written through it
@@ -94,10 +94,8 @@ void op_write(
 }
 
 void op_flush(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
-    serve_open(request, Op::flush, ino, *file, [&](Reply &reply, Inode &inode) -> Result<void> {
+    serve_open(request, Op::flush, ino, *file, [](Reply &reply, Inode &inode) -> Result<void> {
         TRY(reply.volume().flush(caller_of(reply), inode));
-        // A reader that closes says nothing of what others write.
-        if (reply.server().opens().may_write(file->fh)) TRY(reply.volume().announce(inode, File::Announce::closing));
         reply.done();
         return {};
     });
@@ -112,7 +110,6 @@ void op_release(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
                                                      : reply.volume().close(caller_of(reply), *open->inode);
     if (!closed)
         log(LogLevel::warning, "fuse", closed.error(), "settle inode " + std::to_string(ino) + " at its last close");
-    if (server.opens().may_write(file->fh)) (void)reply.volume().announce(*open->inode, File::Announce::news);
     server.opens().remove(file->fh);
     reply.done();
 }

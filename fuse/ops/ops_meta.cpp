@@ -35,13 +35,11 @@ void op_getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info *) {
     });
 }
 
-void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *wanted, int which, fuse_file_info *file) {
+void op_setattr(fuse_req_t request, fuse_ino_t ino, struct stat *wanted, int which, fuse_file_info *) {
     serve_inode(request, Op::setattr, ino, [&](Reply &reply, Inode &inode) -> Result<void> {
         const Caller caller = changer_of(reply, inode);
         const AttributeChanges changes = changes_of(*wanted, which, caller.now);
         TRY(with_room(reply.server(), [&] { return reply.volume().set_attributes(caller, inode, changes); }));
-        const bool has_no_close = changes.size && file == nullptr; // truncate(2)
-        if (has_no_close) TRY(reply.volume().announce(inode, File::Announce::news));
         reply.attributes(inode.attributes());
         return {};
     });

@@ -182,7 +182,7 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
             volume.names().forget(inode->id(), 1);
             return opened;
         }
-        const std::uint64_t handle = opens.add(inode, file->flags);
+        const std::uint64_t handle = opens.add(inode);
         if (reply.created(inode->attributes(), handle, file->flags)) return {};
         opens.remove(handle);
         (void)volume.close(caller, *inode); // nothing was written through it
@@ -194,7 +194,7 @@ void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 void op_opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info *file) {
     serve(request, Op::opendir, ino, [&](Reply &reply) -> Result<void> {
         OpenFiles &opens = reply.server().opens();
-        const std::uint64_t handle = opens.add(TRY(reply.volume().names().find(ino)), file->flags);
+        const std::uint64_t handle = opens.add(TRY(reply.volume().names().find(ino)));
         if (!reply.opened(handle, file->flags)) opens.remove(handle);
         return {};
     });

@@ -107,7 +107,6 @@ json report(Server &server) {
         {"broker", describe_broker(server)},
         {"peers", server.broker() == nullptr ? 0 : server.broker()->peer_count()},
         {"leases", server.broker() == nullptr ? 0 : server.broker()->lease_count()},
-        {"waiters", host.volume().storage().notice().waiters()},
         {"requests", count_requests(host.stats())},
         {"errors", host.stats().errors()},
         {"bytes_read", host.stats().bytes_read()},

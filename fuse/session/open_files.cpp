@@ -2,7 +2,6 @@
 
 #include "vmm/base/result.hpp"
 
-#include <fcntl.h>
 #include <utility>
 
 namespace gmemfs {
@@ -12,10 +11,9 @@ constexpr unsigned kAddressBits = 48;
 
 } // namespace
 
-std::uint64_t OpenFiles::add(InodeRef inode, int flags) {
+std::uint64_t OpenFiles::add(InodeRef inode) {
     auto open = std::make_unique<OpenFile>();
     open->inode = std::move(inode);
-    open->may_write = (flags & O_ACCMODE) != O_RDONLY;
     const auto address = reinterpret_cast<std::uint64_t>(open.get());
     GMEMFS_ASSERT(address >> kAddressBits == 0);
     const std::uint64_t handle = address | std::uint64_t(generation_) << kAddressBits;
@@ -43,11 +41,6 @@ OpenFile *OpenFiles::own(std::uint64_t handle) const {
 Inode *OpenFiles::find(std::uint64_t handle) const {
     const OpenFile *const open = own(handle);
     return open == nullptr ? nullptr : open->inode.get();
-}
-
-bool OpenFiles::may_write(std::uint64_t handle) const {
-    const OpenFile *const open = own(handle);
-    return open == nullptr || open->may_write;
 }
 
 std::uint64_t OpenFiles::last_cookie(std::uint64_t handle, off_t offset, std::uint64_t present) {

@@ -16,8 +16,7 @@ namespace gmemfs {
 struct OpenFile {
     InodeRef inode;
     std::atomic<std::uint64_t> last_cookie = 0; ///< of a directory: see OpenFiles::last_cookie
-    bool may_write = true;
-    std::shared_ptr<const OpenImage> image; ///< guarded as OpenFiles are; null: none was opened
+    std::shared_ptr<const OpenImage> image;     ///< guarded as OpenFiles are; null: none was opened
 };
 
 /// What a request's handle stands for. A view; an owner only where a server before this one made the open.
@@ -35,10 +34,7 @@ class OpenFiles {
 public:
     explicit OpenFiles(std::uint16_t generation) : generation_(generation) {}
 
-    /// `flags`: as of open(2).
-    std::uint64_t add(InodeRef inode, int flags) EXCLUDES(mutex_);
-    /// Whether the file may be written through the handle; also where another server gave it.
-    bool may_write(std::uint64_t handle) const;
+    std::uint64_t add(InodeRef inode) EXCLUDES(mutex_);
     void remove(std::uint64_t handle) EXCLUDES(mutex_);
     /// The inode of a handle that add() gave and remove() hasn't taken; the kernel keeps to that. Null where another
     /// server gave the handle.

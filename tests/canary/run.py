@@ -22,7 +22,7 @@ BUGS = [
      "TRY(copier.queue_zero({extent.get(), clear_from, extent->size() - clear_from}));", ""),
     ("the clear isn't waited for", "fuse/core/space/storage.cpp",
      "    TRY(copier.wait());\n", ""),
-    ("a read isn't waited for", "fuse/core/file/file_slices.cpp",
+    ("a read isn't waited for", "fuse/core/file/file.cpp",
      "Result<void> read = copiers.wait_after(queued);", "Result<void> read = queued;"),
     ("a write isn't waited for", "fuse/core/file/file.cpp",
      "return copiers.wait_after(queued);", "return queued;"),

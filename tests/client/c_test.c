@@ -323,28 +323,6 @@ static void test_wait(const char *mount) {
     CHECK(gmemfs_wait(&options) == ENOENT);
 }
 
-static void test_generations(const char *mount) {
-    char path[4096], other[4096];
-    uint64_t first = 1, second = 0, told = 0;
-    snprintf(path, sizeof path, "%s/generations", mount);
-    snprintf(other, sizeof other, "%s/generations.new", mount);
-    CHECK(gmemfs_get_generation(path, &first) == 0 && first == 0); /* no file */
-    CHECK(gmemfs_wait_generation(path, 0, 0, &told) == ETIMEDOUT && strstr(gmemfs_last_error(), path) != NULL);
-    gmemfs_close(open_file(mount, "generations", 2 << 20));
-    CHECK(gmemfs_wait_generation(path, 0, -1, &first) == 0 && first != 0);
-    CHECK(gmemfs_wait_generation(path, first, 10, &told) == ETIMEDOUT);
-    gmemfs_close(open_file(mount, "generations.new", 2 << 20));
-    CHECK(gmemfs_wait_generation(other, 0, -1, &second) == 0 && second != first);
-    CHECK(rename(other, path) == 0);
-    CHECK(gmemfs_wait_generation(path, first, -1, &told) == 0 && told == second);
-    CHECK(gmemfs_get_generation(path, &told) == 0 && told == second);
-    CHECK(unlink(path) == 0);
-    CHECK(gmemfs_wait_generation(path, second, -1, &told) == 0 && told == 0);
-    CHECK(gmemfs_wait_generation(mount, 1, 0, &told) == ENOTTY || strstr(gmemfs_last_error(), mount) != NULL);
-    CHECK(gmemfs_wait_generation(NULL, 0, 0, &told) == EINVAL && gmemfs_get_generation(NULL, &told) == EINVAL);
-    CHECK(gmemfs_get_generation("/etc/passwd", &told) == ENOTTY);
-}
-
 static int fd_count(void) {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
@@ -500,7 +478,6 @@ int main(int argc, char **argv) {
     test_looks_first(argv[1]);
     test_ended_objects(argv[1]);
     test_tensor(argv[1]);
-    test_generations(argv[1]);
     test_wait(argv[1]);
     test_allocators(argv[1]);
     test_descriptors(argv[1]);

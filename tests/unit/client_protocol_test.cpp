@@ -133,27 +133,6 @@ TEST(Protocol, EntriesThatNameNoFileOfADirectoryAreRefused) {
         EXPECT_EQ(test::code_of(parse_entry(std::span(whole).first(size))), EPROTO) << size;
 }
 
-TEST(Protocol, AWatchNamesAFileOfADirectory) {
-    const Request request = test::must(parse_request(bytes_of(make_watch({}, 7, 9, "weights"))));
-    const auto &watch = std::get<Watch>(request);
-    EXPECT_STREQ(watch.name.data(), "weights");
-    EXPECT_EQ(watch.known, 7U);
-    EXPECT_EQ(watch.paths, 9U);
-    for (const char *const name : {"", ".", "..", "a/b", "/"})
-        EXPECT_EQ(test::code_of(parse_request(bytes_of(make_watch({}, 0, 0, name)))), EPROTO) << name;
-    Watch unended = make_watch({}, 0, 0, "a");
-    unended.name.fill('x');
-    EXPECT_EQ(test::code_of(parse_request(bytes_of(unended))), EPROTO);
-}
-
-TEST(Protocol, WhatHasChangedIsToldInAMessageOfItsOwn) {
-    const Changed changed = test::must(parse_changed(bytes_of(make_changed(7, 9))));
-    EXPECT_EQ(changed.generation, 7U);
-    EXPECT_EQ(changed.paths, 9U);
-    EXPECT_EQ(test::code_of(parse_changed(bytes_of(make_answer(0, "")))), EPROTO);
-    EXPECT_EQ(test::code_of(parse_answer(bytes_of(make_changed(7, 9)))), EPROTO);
-}
-
 TEST(Protocol, ATextThatIsTooLongIsCutAndEnded) {
     const Answer answer = make_answer(EACCES, std::string(500, 'x'));
     EXPECT_EQ(std::strlen(answer.text.data()), answer.text.size() - 1);

@@ -30,7 +30,6 @@ int run_bench(int argc, char **argv);
 int run_verify(int argc, char **argv);
 int run_scrub(int argc, char **argv);
 int run_seal(int argc, char **argv);
-int run_wait(int argc, char **argv);
 int run_inject(int argc, char **argv);
 int run_pack(int argc, char **argv);
 int run_unpack(int argc, char **argv);

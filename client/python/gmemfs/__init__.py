@@ -17,13 +17,12 @@ from .array import Array
 from .file import File, Mapping, map_directory, open, tensor
 from .safetensors import load_safetensors
 
-__all__ = ["Array", "File", "Mapping", "Plan", "PoolInfo", "Ring", "Session", "Shard", "TensorSpec", "generation",
-           "load_safetensors", "map_directory", "name_tensor", "open", "plan", "pool_info", "save_safetensors",
-           "tensor", "torch", "unname_tensor", "version", "wait"]
+__all__ = ["Array", "File", "Mapping", "Plan", "PoolInfo", "Ring", "Session", "Shard", "TensorSpec", "load_safetensors",
+           "map_directory", "name_tensor", "open", "plan", "pool_info", "save_safetensors", "tensor", "torch",
+           "unname_tensor", "version"]
 _LATER = {"save_safetensors": "saving", "Ring": "batch", "Plan": "planning", "TensorSpec": "planning",
           "plan": "planning", "Session": "session", "Shard": "sharding", "PoolInfo": "telemetry",
-          "pool_info": "telemetry", "name_tensor": "naming", "unname_tensor": "naming", "torch": "torch",
-          "generation": "waiting", "wait": "waiting"}
+          "pool_info": "telemetry", "name_tensor": "naming", "unname_tensor": "naming", "torch": "torch"}
 __version__ = "0.1.0"
 
 

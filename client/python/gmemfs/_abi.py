@@ -87,9 +87,6 @@ def library() -> Any:
             "gmemfs_open_allocator": [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int)],
             "gmemfs_close_allocator": [ctypes.c_int], "gmemfs_pause_allocator": [ctypes.c_int, ctypes.c_int],
             "gmemfs_resume_allocator": [ctypes.c_int],
-            "gmemfs_get_generation": [ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64)],
-            "gmemfs_wait_generation": [ctypes.c_char_p, ctypes.c_uint64, ctypes.c_int,
-                                       ctypes.POINTER(ctypes.c_uint64)],
             "gmemfs_get_version": []}.items():
         getattr(loaded, function).argtypes = arguments
         getattr(loaded, function).restype = ctypes.c_int

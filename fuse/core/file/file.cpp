@@ -24,19 +24,6 @@ Result<File::Shared> share_extent(const std::shared_ptr<Extent> &extent, std::ui
     return shared;
 }
 
-// After the bytes: what another writer announces meanwhile is without them. (No copy of the result, which would take as
-// many instructions as all this.)
-class AddAfter {
-public:
-    explicit AddAfter(News &news) : news_(news) {}
-    AddAfter(const AddAfter &) = delete;
-    AddAfter &operator=(const AddAfter &) = delete;
-    ~AddAfter() { news_.add(); }
-
-private:
-    News &news_;
-};
-
 } // namespace
 
 File::File(Storage &storage, Placement placement, uid_t owner)
@@ -80,6 +67,28 @@ Result<std::size_t> File::read_once(Copiers &copiers, std::uint64_t offset, std:
     return static_cast<std::size_t>(length);
 }
 
+Result<void> File::read_alive(Copiers &copiers, std::uint64_t offset, std::span<std::byte> to) {
+    Windows held;
+    const Result<void> queued = for_each_slice(copiers, offset, to.size(), held,
+        [&](Slice slice, std::uint64_t done) { return copiers.queue_read(slice, to.data() + done); });
+    Result<void> read = copiers.wait_after(queued);
+    if (!read && read.error().code == ENOSPC && residence_ == Residence::packed)
+        read = read_on_host(copiers.of(home()), offset, to);
+    return read;
+}
+
+// How many bytes from `offset` on are on devices that live. A packed file is read whole or not at all.
+std::uint64_t File::alive_before(std::uint64_t offset, std::uint64_t length) const {
+    std::uint64_t alive = 0;
+    if (residence_ == Residence::plain)
+        (void)extents_.for_each(offset, length, [&](Slice slice, std::uint64_t) -> Result<void> {
+            TRY(slice.extent->device().check_alive());
+            alive += slice.length;
+            return {};
+        });
+    return alive;
+}
+
 Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const std::byte> from, By by) {
     const Trace trace("gmemfs write");
     if (from.empty()) return {};
@@ -88,13 +97,9 @@ Result<void> File::write(Copiers &copiers, std::uint64_t offset, std::span<const
     for (;;) { // once more where another thread has taken back what was reserved: a truncate, or the last close
         {
             const HoldShared hold(layout_);
-            if (!is_guarded_ && end <= extents_.size()) {
-                const AddAfter added(news_);
-                return write_reserved(copiers, offset, from, by);
-            }
+            if (!is_guarded_ && end <= extents_.size()) return write_reserved(copiers, offset, from, by);
         }
         const HoldExclusive hold(layout_);
-        news_.add(); // before the extents change: nobody shall take the file for whole
         TRY(prepare_change(copiers));
         TRY(reserve_for_write(copiers, end, end));
     }

@@ -21,7 +21,6 @@
 #include "fuse/core/file/direct_writes.hpp"
 #include "fuse/core/file/file_parity.hpp"
 #include "fuse/core/file/layout.hpp"
-#include "fuse/core/file/news.hpp"
 #include "fuse/core/file/open_image.hpp"
 #include "fuse/core/file/range_lock.hpp"
 #include "fuse/core/journal/volume_state.hpp"
@@ -46,7 +45,6 @@
 namespace gmemfs {
 
 class Journal;
-class RecordWriter;
 
 /// Thread-safe. Data moves under the layout lock held shared, and under its range; the layout changes under that lock
 /// held exclusive, because a write that landed after a shrink would come back to light at the next growth.
@@ -60,15 +58,8 @@ public:
     std::uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); } ///< bytes of device memory
     /// Bytes that a peer would map: allocated(), but for a small file what its own extent will have.
     std::uint64_t mappable() const EXCLUDES(layout_);
-    /// A new number each time that the extents change, or that changed bytes are announced: greater than all that were
-    /// given in this mount before. 0: the file never had extents.
-    std::uint64_t generation() const { return generation_.load(); }
-    bool is_changing() const { return news_.is_open(); } ///< bytes have changed, and a writer isn't done
-    /// Gives the bytes, which a writer has left as they shall be, a new generation, and tells whoever waits for it.
-    /// `news`: where they have changed, or may have; `always`: also where a peer may have changed them unseen.
-    /// `closing`: one descriptor of the writer's is closed; nobody is told before the last one is.
-    enum class Announce { closing, news, always };
-    void announce(Announce when) EXCLUDES(layout_);
+    /// A new number each time that the extents change, never used twice in a mount; 0: the file never had extents.
+    std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     bool is_shared() const { return slot_.load(std::memory_order_acquire); } ///< with other small files
     /// Whether giving a handle changes how much memory the file takes.
     bool moves_when_shared() const { return is_shared() || is_cold(); }
@@ -250,9 +241,6 @@ private:
     void restore_parity() REQUIRES(layout_);
     Result<Digest> digest_locked() REQUIRES_SHARED(layout_);
     void forget_digest();
-    void renumber();
-    void record_generation(RecordWriter &record) const;
-    void record_generation() const;
     void record_layout() const REQUIRES(layout_);
     void record_size() const;
     Layout layout() const REQUIRES(layout_);
@@ -380,7 +368,6 @@ private:
     std::atomic<std::uint64_t> size_ = 0;
     std::atomic<std::uint64_t> allocated_ = 0;
     std::atomic<std::uint64_t> generation_ = 0;
-    News news_;
     std::atomic<bool> loose_ = false;  // Layout::Fit::loose
     std::atomic<bool> slot_ = false;   // shares its extent
     std::atomic<bool> packed_ = false; // Residence::packed
@@ -388,5 +375,26 @@ private:
     std::atomic<std::uint64_t> replica_bytes_ = 0; // of device memory, of all replicas together
     std::atomic<std::uint64_t> last_use_ = 0;
 };
+
+template <typename Visit>
+Result<void> File::for_each_slice(
+    Copiers &copiers, std::uint64_t offset, std::uint64_t length, Windows &held, Visit visit) {
+    if (residence_ == Residence::plain) return extents_.for_each(offset, length, visit);
+    constexpr std::uint64_t kSize = UnpackedWindows::kSize;
+    constexpr std::size_t kWindowsAtOnce = 4; // a copy of gigabytes has no more decoded at a time
+    for (std::uint64_t done = 0; done < length;) {
+        const std::uint64_t at = offset + done, within = at % kSize;
+        const std::uint64_t part = std::min(length - done, kSize - within);
+        if (held.size() == kWindowsAtOnce) {
+            TRY(copiers.wait());
+            held.clear();
+        }
+        held.push_back(TRY(unpacked(at / kSize)));
+        const Slice window = held.back()->memory.slice();
+        TRY(visit(Slice{window.extent, window.offset + within, part}, done));
+        done += part;
+    }
+    return {};
+}
 
 } // namespace gmemfs

@@ -136,7 +136,7 @@ Result<void> File::take_image(Copiers &copiers) {
     next.residence = Residence::packed;
     direct_writes_.add({0, next.size});
     // Another number, although the memory may be the same: what it holds means something else from here on.
-    renumber();
+    generation_.store(storage_.next_generation(), std::memory_order_release);
     {
         const Hold known(image_mutex_);
         image_ = std::make_shared<const ImageTable>(*std::move(table));

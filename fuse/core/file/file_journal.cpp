@@ -20,41 +20,8 @@ void File::record_layout() const {
         record.layout(id_, size(), kept_, place_of(placement_), pieces);
         if (residence_ != Residence::plain || named_handle_ != NamedHandle::none)
             record.residence(id_, residence_, nvcomp_, named_handle_);
-        record_generation(record);
+        record.generation(id_, generation());
     });
-}
-
-// Never to a smaller number: two threads may announce at once.
-void File::renumber() {
-    const std::uint64_t next = storage_.next_generation();
-    for (std::uint64_t now = generation(); now < next && !generation_.compare_exchange_weak(now, next);) continue;
-}
-
-// The news are taken first: what a writer changes from here on is news again.
-void File::announce(Announce when) {
-    News::Told told = {false, false};
-    {
-        const HoldShared hold(layout_); // what changes the file under the exclusive lock is whole
-        if (when == Announce::closing)
-            told.needs_number = news_.number();
-        else
-            told = news_.tell();
-        if (told.needs_number || when == Announce::always) {
-            renumber();
-            record_generation();
-        }
-    }
-    if (told.is_news || when == Announce::always) storage_.notice().tell();
-}
-
-// With the last one that was given, so that none is given again when its file is gone.
-void File::record_generation(RecordWriter &record) const {
-    record.generation(id_, generation());
-    record.generation(kRootInode, storage_.last_generation());
-}
-
-void File::record_generation() const {
-    if (journal_ != nullptr) (void)journal_->append([this](RecordWriter &record) { record_generation(record); });
 }
 
 void File::record_size() const {
@@ -71,8 +38,8 @@ void File::restore(ExtentList extents, const VolumeState::Node &node) {
     named_handle_ = node.named_handle;
     take(std::move(restored));
     charge_.raise_anyway(extents_.size());
-    generation_.store(node.generation);
-    if (node.generation != 0) news_.doubt();
+    generation_.store(node.generation, std::memory_order_release);
+    storage_.continue_generations(node.generation);
     parity_.set(node.protection);
     restore_parity();
 }

@@ -26,7 +26,6 @@ Result<void> File::resize(Copiers &copiers, std::uint64_t new_size) {
 
 // Memory up to `end`, and a size that isn't past it.
 Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_size, std::uint64_t kept) {
-    news_.add();
     Layout next = layout();
     next.size = new_size;
     next.kept = kept;
@@ -54,7 +53,6 @@ Result<void> File::grow(Copiers &copiers, std::uint64_t end, std::uint64_t new_s
 }
 
 Result<void> File::shrink(Copiers &copiers, std::uint64_t new_size) {
-    news_.add();
     if (new_size == 0) {
         publish({});
         return {};
@@ -298,13 +296,13 @@ void File::take(Layout next) {
 void File::publish(Layout next) {
     drop_replicas_locked();
     const ExtentList replaced = std::move(extents_); // goes when the journal knows
-    if (!next.extents.is_same_memory(replaced)) renumber();
+    if (!next.extents.is_same_memory(replaced))
+        generation_.store(storage_.next_generation(), std::memory_order_release);
     take(std::move(next));
     charge_.lower_to(extents_.size()); // the charge was raised before anything was made
     parity_.cut_to(size());
     forget_digest();
     record_layout();
-    storage_.notice().tell();
 }
 
 } // namespace gmemfs

@@ -1,7 +1,6 @@
 // File, ranges: allocating, clearing and copying ranges of files: fallocate(2) and copy_file_range(2).
 #include "fuse/core/file/file.hpp"
 
-#include "fuse/core/file/file_slices.hpp"
 #include "vmm/device/trace.hpp"
 
 #include <algorithm>
@@ -35,7 +34,6 @@ Result<void> File::allocate(Copiers &copiers, std::uint64_t offset, std::uint64_
 Result<void> File::zero(Copiers &copiers, std::uint64_t offset, std::uint64_t length) {
     const HoldExclusive hold(layout_);
     TRY(prepare_change(copiers));
-    news_.add();
     return clear(copiers, offset, std::min(end_of(offset, length), extents_.size()));
 }
 
@@ -43,7 +41,6 @@ Result<void> File::punch(Copiers &copiers, std::uint64_t offset, std::uint64_t l
     const HoldExclusive hold(layout_);
     TRY(prepare_change(copiers));
     const std::uint64_t end = end_of(offset, length);
-    news_.add();
     TRY(clear(copiers, offset, std::min(end, extents_.size())));
     if (end < extents_.size() || kept_ <= size()) return {};
     // Memory past the end that is a hole now goes back at the next settling.
@@ -87,7 +84,6 @@ Result<std::uint64_t> File::copy_locked(
     // none.)
     const RangeLock::HeldRange range = source.ranges_.share(source_offset, source_offset + count);
     TRY(prepare_change(copiers));
-    news_.add();
     const std::uint64_t end = target_offset + count;
     // A caller that copies as much as one call can, as cp does, will call again for the rest of the source. This is a
     // hint, so having no room for that much is no error.

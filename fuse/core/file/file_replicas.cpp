@@ -21,9 +21,7 @@ void File::drop_replicas_locked() {
     replica_bytes_.store(0, std::memory_order_release);
     is_guarded_ = is_cold_locked();
     // Who has mapped a replica must be able to tell that the file is about to be another one.
-    renumber();
-    record_generation();
-    storage_.notice().tell();
+    generation_.store(storage_.next_generation(), std::memory_order_release);
 }
 
 bool File::drop_replicas(Evict which) {

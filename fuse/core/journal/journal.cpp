@@ -64,7 +64,6 @@ std::vector<std::byte> snapshot_of(const VolumeState &state) {
                 writer.residence(id, node.residence, node.nvcomp, node.named_handle);
             writer.generation(id, node.generation);
         }
-        if (id == kRootInode && node.generation != 0) writer.generation(id, node.generation);
         frame(bytes, writer.bytes());
         for (const auto &[name, value] : node.xattrs) {
             writer.clear();

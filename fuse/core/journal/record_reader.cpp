@@ -203,9 +203,8 @@ bool read_item(Item item, Reader &reader, VolumeState &state) {
         return true;
     }
     case Item::generation: {
-        const auto node = state.nodes.find(reader.number<std::uint64_t>()); // a peer's lease may outlive the inode
-        const auto generation = reader.number<std::uint64_t>();
-        if (node != state.nodes.end()) node->second.generation = generation;
+        const auto id = reader.number<std::uint64_t>();
+        state.nodes[id].generation = reader.number<std::uint64_t>();
         return true;
     }
     case Item::flags: {

@@ -75,7 +75,7 @@ struct VolumeState {
         Protection protection = Protection::none; ///< of a directory: what its new files have
         std::uint32_t flags = 0;                  ///< InodeFlags
         bool is_linkable = false;                 ///< has no name yet, and may get one: O_TMPFILE
-        std::uint64_t generation = 0; ///< of a file; 0: never had extents. Of the root: the last one that was given
+        std::uint64_t generation = 0;             ///< of a file's extents; 0: never had any
         std::uint64_t size = 0, kept = 0;
         Residence residence = Residence::plain;
         std::uint32_t nvcomp = 0; ///< of a packed file: the version of nvCOMP that it needs; 0: none

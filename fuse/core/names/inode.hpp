@@ -99,7 +99,6 @@ public:
     Result<void> check_handle(const Credentials &who) const;
     /// Whether `who` may list the directory and reach what is in it.
     bool may_read_and_search(const Credentials &who) const { return may(05, who); }
-    bool may_read(const Credentials &who) const { return may(04, who); }
     /// Whether `who` may make names in the directory.
     bool may_write_and_search(const Credentials &who) const { return may(03, who); }
 

@@ -79,13 +79,6 @@ Result<InodeRef> Namespace::lookup(InodeId parent, std::string_view name) {
     return InodeRef(named->inode);
 }
 
-Result<InodeRef> Namespace::look(InodeId parent, std::string_view name) const {
-    const HoldShared hold(tree_);
-    const Named *const named = child(*TRY(directory(parent)), name);
-    if (named == nullptr) return Error{ENOENT, 0, "look up name"};
-    return InodeRef(named->inode);
-}
-
 // An inode that is there.
 Result<InodeId> Namespace::find_dots(InodeId id, std::string_view name) const {
     const InodeId found = name == "." ? id : TRY(directory(id))
@@ -244,7 +237,6 @@ Result<void> Namespace::lose_name(
     if (inode->is_directory()) above.inode->add_links(-1, at.now);
     above.inode->modified(at.now);
     last = lose_link(inode, at.now);
-    tell_of(*inode);
     return record(at, [&](RecordWriter &items) {
         items.no_entry(parent, name);
         record_inode(items, *above.inode);

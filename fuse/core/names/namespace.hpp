@@ -3,7 +3,6 @@
 
 #include "fuse/core/journal/occasion.hpp"
 #include "fuse/core/names/inode.hpp"
-#include "fuse/core/space/change_notice.hpp"
 #include "vmm/base/function_view.hpp"
 
 #include <cstdint>
@@ -37,8 +36,6 @@ public:
     /// From here on every change is recorded before it is returned. The journal's error, then, from any of them: it has
     /// happened, but it couldn't be recorded. Before anybody else uses this.
     void record_in(Journal *journal) { journal_ = journal; }
-    /// Tells of every change of names from here on; before anybody else uses this.
-    void tell_by(ChangeNotice &notice) { notice_ = &notice; }
     /// As a journal has it; nothing was made here yet. `prepare` gives a file its data. EBADMSG: what the journal says
     /// can't be.
     enum class KernelMemory {
@@ -55,8 +52,6 @@ public:
     /// Counts as one lookup of the inode. ENOENT, ENOTDIR, ENAMETOOLONG. "." is the inode itself, of whatever type, and
     /// ".." the directory above: so a kernel that has forgotten an inode finds it by its number. ESTALE: it is gone.
     Result<InodeRef> lookup(InodeId parent, std::string_view name) EXCLUDES(tree_);
-    /// The same for this process, which counts as none, and finds neither "." nor the hidden inode.
-    Result<InodeRef> look(InodeId parent, std::string_view name) const EXCLUDES(tree_);
     /// Drops `lookups` references that the kernel had.
     void forget(InodeId id, std::uint64_t lookups) EXCLUDES(tree_);
 
@@ -178,11 +173,9 @@ private:
     void watch(Inode &last) REQUIRES(tree_);
     Result<void> check_replace(const Inode &source, const Inode &target) const REQUIRES_SHARED(tree_);
     bool is_within(InodeId directory, InodeId ancestor) const REQUIRES_SHARED(tree_);
-    void tell_of(const Inode &moved) const;
     void move_parent(const Inode &moved, InodeId from, InodeId to, timespec now) REQUIRES(tree_);
 
     Journal *journal_ = nullptr;
-    ChangeNotice *notice_ = nullptr;
     mutable SharedMutex tree_;
     std::unordered_map<InodeId, Node> nodes_ GUARDED_BY(tree_);
     InodeRef root_;

@@ -68,8 +68,6 @@ Result<void> Namespace::move_name(InodeId from, std::string_view name, InodeId t
         }
     }
     move_parent(*source, from, to, at.now);
-    tell_of(*source);
-    if (target) tell_of(*target);
     source->changed(at.now);
     above_source.modified(at.now);
     above_target.modified(at.now);
@@ -106,12 +104,6 @@ bool Namespace::is_within(InodeId directory, InodeId ancestor) const {
         id = found->second.directory->parent;
     }
     return true;
-}
-
-// Paths may lead through what has moved, was replaced or was removed. The change isn't recorded yet, and the lock is
-// held until it is.
-void Namespace::tell_of(const Inode &moved) const {
-    if (notice_ != nullptr && (moved.is_directory() || moved.type() == S_IFLNK)) notice_->tell_paths();
 }
 
 // A directory's ".." is a link of the directory above.

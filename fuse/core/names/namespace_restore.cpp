@@ -28,9 +28,7 @@ bool is_directory(const VolumeState &state, InodeId id) {
 } // namespace
 
 Result<void> Namespace::record(const Occasion &at, FunctionView<void(RecordWriter &)> fill) {
-    const Result<void> recorded = journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
-    if (notice_ != nullptr) notice_->tell();
-    return recorded;
+    return journal_ == nullptr ? Result<void>() : journal_->append(at.request, fill);
 }
 
 void Namespace::record_lost_link(RecordWriter &record, const Inode &inode, const InodeRef &last) {

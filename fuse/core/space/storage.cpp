@@ -210,8 +210,7 @@ Result<std::shared_ptr<Companion>> Storage::make_parity(const Piece &piece) {
 }
 
 void Storage::continue_generations(std::uint64_t last) {
-    constexpr std::uint64_t kUnrecorded = 1000; // given by a server that died before it could record them: never again
-    if (last != 0) generation_ = last + kUnrecorded;
+    if (last > generation_) generation_ = last;
 }
 
 Storage::ParityUse Storage::parity_use() const {

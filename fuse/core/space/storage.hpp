@@ -5,7 +5,6 @@
 #include "ecc/pack/packer.hpp"
 #include "ecc/parity/engine.hpp"
 #include "fuse/core/space/budget.hpp"
-#include "fuse/core/space/change_notice.hpp"
 #include "fuse/core/space/packed_count.hpp"
 #include "fuse/core/space/placing.hpp"
 #include "fuse/core/space/quota.hpp"
@@ -110,10 +109,7 @@ public:
     std::uint64_t next_generation() { return generation_.fetch_add(1) + 1; }
     /// A number that is greater than all before, for File::last_use().
     std::uint64_t next_use() { return use_.fetch_add(1, std::memory_order_relaxed) + 1; }
-    std::uint64_t last_generation() const { return generation_.load(); } ///< that was given
-    /// The next ones are greater than `last`, the last one that was recorded. Before other threads use the storage.
-    void continue_generations(std::uint64_t last);
-    ChangeNotice &notice() { return notice_; } ///< of files' generations, and of names
+    void continue_generations(std::uint64_t last); ///< the next ones are greater; before other threads use the storage
 
     Quotas &quotas() { return quotas_; }
     PackedCount &packed() { return packed_; }
@@ -155,7 +151,6 @@ private:
     const Placing placing_;
     const NvcompPlaces nvcomp_;
     std::atomic<std::uint64_t> generation_ = 0, use_ = 0;
-    ChangeNotice notice_;
     mutable Mutex mutex_;
     std::vector<std::unique_ptr<ParityEngine>> engines_ GUARDED_BY(mutex_);     // one a device that was asked for
     std::vector<std::unique_ptr<Digester>> digesters_ GUARDED_BY(mutex_);       // the same
