@@ -17,6 +17,8 @@ import time
 import gmemfs
 from cuda.bindings import driver as cuda
 
+from filling import fill
+
 ASKED_MS = 60
 
 
@@ -24,16 +26,6 @@ def ok(answer):
     if answer[0] != cuda.CUresult.CUDA_SUCCESS:
         sys.exit(f"replicas: {answer[0]}")
     return answer[1] if len(answer) == 2 else answer[1:]
-
-
-def fill(path, size):
-    """Random bytes, and the same again and again, each MiB with its number."""
-    piece = bytearray(os.urandom(64 << 20))
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for start in range(0, size, len(piece)):
-            piece[:8] = start.to_bytes(8, "little")
-            file.write(piece[: min(len(piece), size - start)])
 
 
 def rate_of_reading(address, size):

@@ -15,15 +15,7 @@ import subprocess
 import sys
 import time
 
-
-def fill(path, size):
-    """Random bytes, and the same again and again, each 64 MiB with its number."""
-    piece = bytearray(os.urandom(64 << 20))
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for start in range(0, size, len(piece)):
-            piece[:8] = start.to_bytes(8, "little")
-            file.write(piece[: min(len(piece), size - start)])
+from filling import fill
 
 
 def digest(path):

@@ -268,3 +268,17 @@ here_as_host() {
     chmod +x rsh commands/*
     PATH=$PWD/commands:$PATH
 }
+# two_hosts NET: network namespaces $there and $here, joined by a veth pair with NET.1 and NET.2; `umount other` at the end.
+# (A command goes there by nsenter --net: the mount namespace of `ip netns exec` would hold every mount of this machine.)
+two_hosts() {
+    needs_root
+    there=gmemfs-there-$$ here=gmemfs-here-$$
+    ip netns add "$there" || skip "no network namespaces"
+    trap 'ip netns del "$there"; ip netns del "$here"; "$GMEMFS" umount other || true' EXIT
+    ip netns add "$here"
+    ip -n "$there" link add eth0 type veth peer name eth0 netns "$here" || skip "no veth"
+    ip -n "$there" addr add "$1.1/24" dev eth0
+    ip -n "$here" addr add "$1.2/24" dev eth0
+    for host in "$there" "$here"; do ip -n "$host" link set eth0 up; ip -n "$host" link set lo up; done
+}
+needs_nixl() { [ -n "${GMEMFS_NIXL:-}" ] || [ -e "$TESTS/../../.nixl" ] || skip "no NIXL: make deps-nixl"; }

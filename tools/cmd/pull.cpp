@@ -23,7 +23,7 @@ Result<std::unique_ptr<RemoteReceiver>> pull_once(
     TRY(receiver->list(pull.from.path));
     if (before != nullptr) receiver->leave_out_what(*before);
     Progress progress(pull.settings.display, receiver->size());
-    const Result<RemoteReceiver::Outcome> outcome = receiver->fetch(pull.to, progress);
+    const Result<Done> outcome = receiver->fetch(pull.to, progress);
     progress.finish();
     if (!outcome) return Error(outcome.error());
     exit_status = report(pull.settings, *outcome, std::chrono::duration<double>(Clock::now() - began).count());

@@ -17,7 +17,7 @@ Land landing_of(const SessionSettings &settings, const std::string &path) {
     return land;
 }
 
-Result<RemoteReceiver::Outcome> push(const SessionSettings &settings, const std::string &from, const RemotePath &to) {
+Result<Done> push(const SessionSettings &settings, const std::string &from, const RemotePath &to) {
     std::error_code error;
     const std::string whole = std::filesystem::canonical(from, error);
     if (error) return Error{error.value(), 0, "send", from};
@@ -34,15 +34,7 @@ Result<RemoteReceiver::Outcome> push(const SessionSettings &settings, const std:
     const Result<std::optional<Done>> done = talk();
     if (!done) return shell->explain(done.error());
     if (!*done) return shell->explain(Error{EPIPE, 0, "talk to the other host", "it has ended"});
-    RemoteReceiver::Outcome outcome;
-    outcome.files = (*done)->files;
-    outcome.files_there = (*done)->files_there;
-    outcome.bytes = (*done)->bytes;
-    outcome.failures = (*done)->failures;
-    outcome.attributes_left_out = (*done)->attributes_left_out;
-    outcome.transport = (*done)->transport;
-    outcome.moving_seconds = (*done)->moving_seconds;
-    return outcome;
+    return **done;
 }
 
 } // namespace
@@ -66,8 +58,7 @@ int run_push(int argc, char **argv) {
     if (!to) return fail_usage("push", to.error().text());
     catch_interruptions();
     const Clock::time_point began = Clock::now();
-    const Result<RemoteReceiver::Outcome> outcome =
-        push(SessionFlags::for_host(*settings, to->host), line.parameters[0], *to);
+    const Result<Done> outcome = push(SessionFlags::for_host(*settings, to->host), line.parameters[0], *to);
     if (!outcome) return fail_or_interrupted(outcome.error());
     return report(*settings, *outcome, std::chrono::duration<double>(Clock::now() - began).count());
 }

@@ -42,15 +42,7 @@ Result<void> receive(FramePipe &pipe) {
     RemoteReceiver receiver(pipe, "", settings);
     TRY(receiver.list(kPushedName));
     Progress progress(Progress::Display::none, 0);
-    const RemoteReceiver::Outcome outcome = TRY(receiver.fetch(land.path, progress));
-    Done done;
-    done.files = outcome.files;
-    done.files_there = outcome.files_there;
-    done.bytes = outcome.bytes;
-    done.failures = outcome.failures;
-    done.attributes_left_out = outcome.attributes_left_out;
-    done.transport = outcome.transport;
-    done.moving_seconds = outcome.moving_seconds;
+    const Done done = TRY(receiver.fetch(land.path, progress));
     return pipe.send(FrameKind::done, encode(done));
 }
 

@@ -96,11 +96,14 @@ struct Land {
 inline constexpr const char *kPushedName = "pushed";
 inline constexpr std::uint8_t kLandRecursive = 1, kLandPreserve = 2, kLandResume = 4, kLandTrusted = 8, kLandAll = 15;
 
-/// What came of a push.
+/// What came of a pull or a push.
 struct Done {
-    std::uint64_t files = 0, files_there = 0, bytes = 0, failures = 0, attributes_left_out = 0;
+    std::uint64_t files = 0, bytes = 0; ///< that came
+    std::uint64_t files_there = 0;      ///< that were there already, whole and right (resume)
+    std::uint64_t failures = 0;         ///< names that were complained about, on standard error
+    std::uint64_t attributes_left_out = 0;
     RemoteTransport transport = RemoteTransport::ssh; ///< of the last file
-    double moving_seconds = 0;                        ///< as RemoteReceiver::Outcome has it
+    double moving_seconds = 0; ///< in which bytes came, apart from names, digests, opening and mapping
 };
 
 /// Error::doing of what the other side has said and so has no need to hear.

@@ -75,7 +75,7 @@ Result<void> RemoteReceiver::wait_for_change() {
     return decode_empty(frame, FrameKind::changed);
 }
 
-Result<RemoteReceiver::Outcome> RemoteReceiver::fetch(const std::string &target, Progress &progress) {
+Result<Done> RemoteReceiver::fetch(const std::string &target, Progress &progress) {
     progress_ = &progress;
     const std::vector<SnapshotEntry> &entries = index_.entries();
     place_.emplace(TRY(

@@ -48,17 +48,9 @@ public:
     Result<void> wait_for_change();
     std::uint64_t size() const; ///< bytes of all files that were listed
 
-    struct Outcome {
-        std::uint64_t files = 0, bytes = 0; ///< that came
-        std::uint64_t files_there = 0;      ///< that were there already, whole and right (resume)
-        std::uint64_t failures = 0;         ///< names that were complained about, on standard error
-        std::uint64_t attributes_left_out = 0;
-        RemoteTransport transport = RemoteTransport::ssh; ///< of the last file
-        double moving_seconds = 0; ///< in which bytes came, apart from names, digests, opening and mapping
-    };
     /// Fetches them all to `target` (see RemotePlace). EPIPE: the source has ended. EPROTO: it says what makes no
     /// sense. EINTR. Else RemotePlace::create's; what concerns one name alone is printed, and counted.
-    Result<Outcome> fetch(const std::string &target, Progress &progress);
+    Result<Done> fetch(const std::string &target, Progress &progress);
 
 private:
     static constexpr std::size_t kSmallAtOnce = 32;
@@ -96,7 +88,7 @@ private:
     std::deque<std::unique_ptr<Incoming>> coming_; // in the order in which they were asked for
     std::vector<bool> is_known_;                   // of each entry: it has landed before, and is the same
     std::vector<bool> has_landed_, is_again_;      // of each entry; again: it changed while it came
-    Outcome outcome_;
+    Done outcome_;
 };
 
 } // namespace gmemfs

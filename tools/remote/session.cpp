@@ -59,7 +59,7 @@ SessionSettings SessionFlags::for_host(SessionSettings settings, const std::stri
     return settings;
 }
 
-int report(const SessionSettings &settings, const RemoteReceiver::Outcome &outcome, double seconds) {
+int report(const SessionSettings &settings, const Done &outcome, double seconds) {
     if (outcome.attributes_left_out != 0)
         std::fprintf(stderr, "gmemfs: %llu extended attributes were left out: only root sets them there\n",
             static_cast<unsigned long long>(outcome.attributes_left_out));

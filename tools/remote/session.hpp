@@ -43,6 +43,6 @@ private:
 Result<std::optional<RemoteTransport>> parse_transport(const std::string &text);
 
 /// Prints what came, as JSON where that was asked for. The exit status.
-int report(const SessionSettings &settings, const RemoteReceiver::Outcome &outcome, double seconds);
+int report(const SessionSettings &settings, const Done &outcome, double seconds);
 
 } // namespace gmemfs

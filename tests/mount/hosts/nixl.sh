@@ -3,17 +3,8 @@
 # size: 512M
 # needs: ip nsenter tc
 # timeout: 300
-needs_root
-[ -n "${GMEMFS_NIXL:-}" ] || [ -e "$TESTS/../../.nixl" ] || skip "no NIXL: make deps-nixl"
-there=gmemfs-c-$$ here=gmemfs-d-$$
-ip netns add "$there" || skip "no network namespaces"
-trap 'ip netns del "$there"; ip netns del "$here"; "$GMEMFS" umount other || true' EXIT
-ip netns add "$here"
-ip -n "$there" link add eth0 type veth peer name eth0 netns "$here" || skip "no veth"
-ip -n "$there" addr add 10.78.0.1/24 dev eth0
-ip -n "$here" addr add 10.78.0.2/24 dev eth0
-for host in "$there" "$here"; do ip -n "$host" link set eth0 up; ip -n "$host" link set lo up; done
-# No `ip netns exec`: its mount namespace would hold every mount of this machine.
+needs_nixl
+two_hosts 10.78.0
 printf '#!/bin/sh\nshift\nexec nsenter --net=/run/netns/%s "$@"\n' "$there" > rsh
 chmod +x rsh
 here_as_host

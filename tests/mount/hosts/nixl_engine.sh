@@ -3,16 +3,8 @@
 # size: 512M
 # needs: ip nsenter
 # timeout: 120
-needs_root
-[ -n "${GMEMFS_NIXL:-}" ] || [ -e "$TESTS/../../.nixl" ] || skip "no NIXL: make deps-nixl"
-there=gmemfs-a-$$ here=gmemfs-b-$$
-ip netns add "$there" || skip "no network namespaces"
-trap 'ip netns del "$there"; ip netns del "$here"; "$GMEMFS" umount other || true' EXIT
-ip netns add "$here"
-ip -n "$there" link add eth0 type veth peer name eth0 netns "$here" || skip "no veth"
-ip -n "$there" addr add 10.77.0.1/24 dev eth0
-ip -n "$here" addr add 10.77.0.2/24 dev eth0
-for host in "$there" "$here"; do ip -n "$host" link set eth0 up; ip -n "$host" link set lo up; done
+needs_nixl
+two_hosts 10.77.0
 mkdir other
 export OTHER_MACHINE=$GMEMFS_SIM_MACHINE-other
 GMEMFS_SIM_MACHINE=$OTHER_MACHINE GMEMFS_SIM_DEVICES=256M,256M "$GMEMFS" mount other --simulate --device all
